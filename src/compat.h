@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		The differences between the supported servers (PostgreSQL 15 to 18),
+ *		in one place.  Include it directly after postgres.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEGMENT_COMPAT_H
+#define SEGMENT_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "segment needs PostgreSQL 15 or later"
+#endif
+
+#include "fmgr.h"
+
+/*
+ * Before 16, server extensions export every symbol.  We build with hidden
+ * visibility so that no other library's function of the same name can take
+ * the place of ours; the SQL-callable functions are then exported by hand.
+ */
+#if PG_VERSION_NUM < 160000
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
+/* The varlena macros moved in 16. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * Soft errors of input functions came with 16: escontext is NULL before, and
+ * ereturn is then a plain error.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#define SOFT_ERROR_CONTEXT(fcinfo)	((fcinfo)->context)
+#else
+#define SOFT_ERROR_CONTEXT(fcinfo)	((struct Node *) NULL)
+#define ereturn(escontext, dummy_value, ...) \
+	do { \
+		(void) (escontext); \
+		ereport(ERROR, __VA_ARGS__); \
+		return dummy_value; \
+	} while (0)
+#endif
+
+#endif							/* SEGMENT_COMPAT_H */

@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * segment.c
+ *		The module: nothing but the magic block.  Every concept lives in a
+ *		file of its own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#if PG_VERSION_NUM >= 180000
+PG_MODULE_MAGIC_EXT(
+					.name = "segment",
+					.version = "0.1"
+);
+#else
+PG_MODULE_MAGIC;
+#endif
