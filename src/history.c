@@ -28,7 +28,8 @@
 StaticAssertDecl(offsetof(HistoryRunning, entries) == 16,
 				 "the running state's fields have no padding");
 
-#define HEADER_SIZE		2		/* version and scales */
+/* How many bytes follow the first bytes HISTORY_LONG to 255. */
+static const int long_sizes[256 - HISTORY_LONG] = {3, 4, 5, 6, 7, 8, 12, 16};
 
 /* ---------- reading ---------- */
 
@@ -48,33 +49,38 @@ damaged(const HistoryReader *reader, const char *detail)
 				 errdetail("%s", detail)));
 }
 
-/* A number of up to 128 bits; one byte in most cases. */
+/* A number of up to 128 bits; limit as in the list of HISTORY_SHORT_*. */
 static inline uint128
-read_number(HistoryReader *reader)
+read_number(HistoryReader *reader, int limit)
 {
 	uint128		value = 0;
-	int			shift = 0;
+	int			size;
+	int			first;
+	int			i;
 
-	for (;;)
+	if (unlikely(reader->next >= reader->end))
+		damaged(reader, "It ends in the middle of an entry.");
+	first = *reader->next++;
+	if (first < limit)
+		return first;
+	if (likely(first < HISTORY_LONG))
 	{
-		uint8		byte;
-
 		if (unlikely(reader->next >= reader->end))
 			damaged(reader, "It ends in the middle of an entry.");
-		byte = *reader->next++;
-		if (unlikely(shift >= 126))
-			damaged(reader, "A number is too long.");
-		value |= (uint128) (byte & 0x7F) << shift;
-		if ((byte & 0x80) == 0)
-			return value;
-		shift += 7;
+		return ((first - limit) << 8) + *reader->next++ + limit;
 	}
+	size = long_sizes[first - HISTORY_LONG];
+	if (unlikely(size > reader->end - reader->next))
+		damaged(reader, "It ends in the middle of an entry.");
+	for (i = 0; i < size; i++)
+		value |= (uint128) *reader->next++ << (8 * i);
+	return value;
 }
 
 static inline int64
 read_count(HistoryReader *reader)
 {
-	uint128		value = read_number(reader);
+	uint128		value = read_number(reader, HISTORY_SHORT_COUNT);
 
 	if (unlikely(value > PG_INT64_MAX))
 		damaged(reader, "A count is out of range.");
@@ -84,7 +90,7 @@ read_count(HistoryReader *reader)
 static inline int128
 read_amount(HistoryReader *reader)
 {
-	uint128		value = read_number(reader);
+	uint128		value = read_number(reader, HISTORY_SHORT_AMOUNT);
 
 	if (unlikely(value > (uint128) decimal_limit(reader->scale)))
 		damaged(reader, "An amount is out of range.");
@@ -96,22 +102,34 @@ open_reader(HistoryReader *reader, const struct varlena *history, bool received)
 {
 	const uint8 *data = (const uint8 *) VARDATA_ANY(history);
 	int			size = VARSIZE_ANY_EXHDR(history);
+	int			version;
+	int			scales;
+	int			header;
 
 	reader->received = received;
-	if (unlikely(size < HEADER_SIZE))
+	if (unlikely(size < 1))
 		damaged(reader, "It is too short.");
-	if (unlikely((data[0] & ~HISTORY_RUNNING) != HISTORY_VERSION))
+	version = data[0] & HISTORY_VERSION_MASK;
+	if (unlikely(version > HISTORY_VERSION))
 		ereport(ERROR,
-				(errcode((data[0] & ~HISTORY_RUNNING) > HISTORY_VERSION ?
-						 ERRCODE_FEATURE_NOT_SUPPORTED :
-						 received ? ERRCODE_INVALID_BINARY_REPRESENTATION :
-						 ERRCODE_DATA_CORRUPTED),
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("format version %d of type %s is not supported",
-						data[0] & ~HISTORY_RUNNING, "history"),
+						version, "history"),
 				 errdetail("This library reads version %d.", HISTORY_VERSION)));
+	if (unlikely(version != HISTORY_VERSION || (data[0] & 0x30) != 0))
+		damaged(reader, "Its format version is invalid.");
+	scales = HISTORY_USUAL_SCALES;
+	header = 1;
+	if (data[0] & HISTORY_SCALES)
+	{
+		if (unlikely(size < 2))
+			damaged(reader, "It is too short.");
+		scales = data[1];
+		header = 2;
+	}
 	reader->running = (data[0] & HISTORY_RUNNING) != 0;
-	reader->scale = data[1] & 0x0F;
-	reader->display_scale = data[1] >> 4;
+	reader->scale = scales & 0x0F;
+	reader->display_scale = scales >> 4;
 	if (unlikely(reader->display_scale > DECIMAL_MAX_SCALE ||
 				 reader->scale > reader->display_scale))
 		damaged(reader, "The number of decimals is out of range.");
@@ -123,7 +141,7 @@ open_reader(HistoryReader *reader, const struct varlena *history, bool received)
 		int			fixed = offsetof(HistoryRunning, entries) - VARHDRSZ;
 		int32		used;
 
-		if (size < fixed)
+		if (size < fixed || header != 2)
 			damaged(reader, "It is too short.");
 		memcpy(&used, data + offsetof(HistoryRunning, used) - VARHDRSZ, sizeof(used));
 		if (used < 0 || used > size - fixed)
@@ -133,7 +151,7 @@ open_reader(HistoryReader *reader, const struct varlena *history, bool received)
 	}
 	else
 	{
-		reader->next = data + HEADER_SIZE;
+		reader->next = data + header;
 		reader->end = data + size;
 	}
 }
@@ -166,10 +184,10 @@ history_next(HistoryReader *reader, HistoryDay *day)
 	if (reader->next >= reader->end)
 		return false;
 
-	step = read_number(reader);
+	step = read_number(reader, HISTORY_SHORT_STEP);
 	short_entry = step != 0;
 	if (!short_entry)
-		step = read_number(reader);
+		step = read_number(reader, HISTORY_SHORT_STEP);
 	if (unlikely(step == 0 || step > (((uint64) 1) << 33)))
 		damaged(reader, "A distance of days is out of range.");
 
@@ -425,17 +443,28 @@ reduce_scale(HistoryDays *list)
 
 /* ---------- writing ---------- */
 
-static uint8 *
-write_amount(uint8 *out, int128 amount)
+static inline uint8 *
+write_number(uint8 *out, uint128 value, int limit)
 {
-	uint128		value = (uint128) amount;
-
-	while (unlikely(value > PG_UINT64_MAX))
+	if (value < limit)
+		*out++ = (uint8) value;
+	else if (likely(value < limit + ((HISTORY_LONG - limit) << 8)))
 	{
-		*out++ = (uint8) value | 0x80;
-		value >>= 7;
+		*out++ = (uint8) (limit + ((int) (value - limit) >> 8));
+		*out++ = (uint8) (value - limit);
 	}
-	return history_write_number(out, (uint64) value);
+	else
+	{
+		int			code = 0;
+		int			i;
+
+		while (long_sizes[code] < 16 && value >> (8 * long_sizes[code]) != 0)
+			code++;
+		*out++ = HISTORY_LONG + code;
+		for (i = 0; i < long_sizes[code]; i++)
+			*out++ = (uint8) (value >> (8 * i));
+	}
+	return out;
 }
 
 /* Write one entry of at most HISTORY_MAX_ENTRY bytes; returns its end. */
@@ -443,15 +472,18 @@ uint8 *
 history_write_entry(uint8 *out, const HistoryDay *day, uint64 step)
 {
 	if (likely(day->orders == 1 && day->refunds == 0))
-		return write_amount(history_write_number(out, step), day->gross);
+	{
+		out = write_number(out, step, HISTORY_SHORT_STEP);
+		return write_number(out, (uint128) day->gross, HISTORY_SHORT_AMOUNT);
+	}
 	*out++ = 0;
-	out = history_write_number(out, step);
-	out = history_write_number(out, day->orders);
-	out = history_write_number(out, day->refunds);
+	out = write_number(out, step, HISTORY_SHORT_STEP);
+	out = write_number(out, day->orders, HISTORY_SHORT_COUNT);
+	out = write_number(out, day->refunds, HISTORY_SHORT_COUNT);
 	if (day->orders > 0)
-		out = write_amount(out, day->gross);
+		out = write_number(out, (uint128) day->gross, HISTORY_SHORT_AMOUNT);
 	if (day->refunds > 0)
-		out = write_amount(out, day->refunded);
+		out = write_number(out, (uint128) day->refunded, HISTORY_SHORT_AMOUNT);
 	return out;
 }
 
@@ -472,6 +504,8 @@ history_store(HistoryDays *list)
 	size_t		room;
 	size_t		size;
 	size_t		i;
+	int			scales;
+	int			header;
 
 	history_days_merge(list);
 	reduce_scale(list);
@@ -492,16 +526,19 @@ history_store(HistoryDays *list)
 			CHECK_FOR_INTERRUPTS();
 	}
 
-	size = VARHDRSZ + HEADER_SIZE + (out - buffer);
+	scales = list->scale | list->display_scale << 4;
+	header = scales == HISTORY_USUAL_SCALES ? 1 : 2;
+	size = VARHDRSZ + header + (out - buffer);
 	if (size > MaxAllocSize)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("history has too many days")));
 	history = palloc(size);
 	SET_VARSIZE(history, size);
-	((uint8 *) VARDATA(history))[0] = HISTORY_VERSION;
-	((uint8 *) VARDATA(history))[1] = list->scale | list->display_scale << 4;
-	memcpy(VARDATA(history) + HEADER_SIZE, buffer, out - buffer);
+	VARDATA(history)[0] = HISTORY_VERSION | (header == 2 ? HISTORY_SCALES : 0);
+	if (header == 2)
+		VARDATA(history)[1] = scales;
+	memcpy(VARDATA(history) + header, buffer, out - buffer);
 	if (buffer != small)
 		pfree(buffer);
 	return history;
@@ -780,15 +817,14 @@ history_recv(PG_FUNCTION_ARGS)
 
 /* ---------- comparison ---------- */
 
-/* The bytes that make up the value: the scale, then the entries. */
-static void
-value_bytes(struct varlena *history, int *scale, const uint8 **bytes, int *size)
+/* The bytes that make up the value, besides the scale: the entries. */
+static HistoryReader
+value_of(struct varlena *history)
 {
-	const uint8 *data = (const uint8 *) VARDATA_ANY(history);
+	HistoryReader reader;
 
-	*scale = data[1] & 0x0F;
-	*bytes = data + HEADER_SIZE;
-	*size = VARSIZE_ANY_EXHDR(history) - HEADER_SIZE;
+	history_open(&reader, history);
+	return reader;
 }
 
 /*
@@ -796,23 +832,16 @@ value_bytes(struct varlena *history, int *scale, const uint8 **bytes, int *size)
  * The display scale is no part of the value, as for numeric.
  */
 static int
-compare_histories(struct varlena *a, struct varlena *b)
+compare_histories(struct varlena *history_a, struct varlena *history_b)
 {
-	const uint8 *bytes_a;
-	const uint8 *bytes_b;
-	int			scale_a;
-	int			scale_b;
-	int			size_a;
-	int			size_b;
-	int			result;
+	HistoryReader a = value_of(history_a);
+	HistoryReader b = value_of(history_b);
+	ptrdiff_t	size_a = a.end - a.next;
+	ptrdiff_t	size_b = b.end - b.next;
+	int			result = memcmp(a.next, b.next, Min(size_a, size_b));
 
-	value_bytes(a, &scale_a, &bytes_a, &size_a);
-	value_bytes(b, &scale_b, &bytes_b, &size_b);
-	result = memcmp(bytes_a, bytes_b, Min(size_a, size_b));
 	if (result == 0)
-		result = size_a - size_b;
-	if (result == 0)
-		result = scale_a - scale_b;
+		result = size_a < size_b ? -1 : size_a > size_b ? 1 : a.scale - b.scale;
 	return result < 0 ? -1 : result > 0 ? 1 : 0;
 }
 
@@ -845,22 +874,16 @@ PG_FUNCTION_INFO_V1(history_hash);
 Datum
 history_hash(PG_FUNCTION_ARGS)
 {
-	const uint8 *bytes;
-	int			scale;
-	int			size;
+	HistoryReader value = value_of(history_argument(PG_GETARG_DATUM(0)));
 
-	value_bytes(history_argument(PG_GETARG_DATUM(0)), &scale, &bytes, &size);
-	return hash_any(bytes, size);
+	return hash_any(value.next, value.end - value.next);
 }
 
 PG_FUNCTION_INFO_V1(history_hash_extended);
 Datum
 history_hash_extended(PG_FUNCTION_ARGS)
 {
-	const uint8 *bytes;
-	int			scale;
-	int			size;
+	HistoryReader value = value_of(history_argument(PG_GETARG_DATUM(0)));
 
-	value_bytes(history_argument(PG_GETARG_DATUM(0)), &scale, &bytes, &size);
-	return hash_any_extended(bytes, size, PG_GETARG_INT64(1));
+	return hash_any_extended(value.next, value.end - value.next, PG_GETARG_INT64(1));
 }

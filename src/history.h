@@ -6,14 +6,15 @@
  *
  * Stored form (version 1), a varlena that may have a short header:
  *
- *		byte 0	format version (HISTORY_VERSION); the bit HISTORY_RUNNING marks
- *				the running state of an aggregate, see below
+ *		byte 0	low four bits: format version (HISTORY_VERSION);
+ *				HISTORY_RUNNING marks the running state of an aggregate, see below;
+ *				HISTORY_SCALES says that the next byte is there
  *		byte 1	low half: scale of the amounts; high half: display scale, the
- *				largest number of decimals seen (scale <= display scale <= 9)
+ *				largest number of decimals seen (scale <= display scale <= 9);
+ *				left out if both are 2, as they are for most money
  *		...		one entry per day, days ascending
  *
- * An entry is made of variable-length integers (7 bits a byte, least
- * significant first, the top bit says that more follow):
+ * An entry is made of numbers in a code of variable length (see below):
  *
  *		step, gross								a day with one order
  *		0, step, orders, refunds,
@@ -23,12 +24,16 @@
  * 1 + the zigzag code of its distance from 2020-01-01.  Amounts are integers
  * at the scale.  The form is canonical: days are distinct, the short entry is
  * used where it can be, and the scale is the smallest that holds every day's
- * amounts.  Equal series have therefore equal bytes after byte 1.
+ * amounts.  Equal series differ in the display scale at most.
  *
- * The running state has, after byte 1, two zero bytes and the fields of
- * HistoryRunning, then entries as they came, steps always in zigzag code
- * (1 + zigzag of the distance from the entry before), then unused room to
- * grow into.  Its days are neither sorted nor distinct.
+ * A number below a limit, which depends on what it counts, is one byte; the
+ * bytes from there to HISTORY_LONG - 1 begin a number of two bytes; those
+ * from HISTORY_LONG on say how many bytes follow, least significant first.
+ * So an order of up to a few hundred units of money takes three bytes.
+ *
+ * The running state is a HistoryRunning: entries as they came, steps always
+ * in zigzag code (1 + zigzag of the distance from the entry before), then
+ * unused room to grow into.  Its days are neither sorted nor distinct.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,7 +44,18 @@
 #include "utils/date.h"
 
 #define HISTORY_VERSION		1
+#define HISTORY_VERSION_MASK	0x0F
+#define HISTORY_SCALES		0x40
 #define HISTORY_RUNNING		0x80
+
+/* What byte 1 is when it is left out. */
+#define HISTORY_USUAL_SCALES	(2 | 2 << 4)
+
+/* Limits of the numbers that take one byte. */
+#define HISTORY_SHORT_STEP		208
+#define HISTORY_SHORT_COUNT		208
+#define HISTORY_SHORT_AMOUNT	64
+#define HISTORY_LONG			248
 
 /* What happened on one day.  Amounts are coefficients at the history's scale. */
 typedef struct HistoryDay
@@ -77,11 +93,13 @@ typedef struct HistoryDays
 	int			display_scale;
 } HistoryDays;
 
+#define HISTORY_RUNNING_VERSION	(HISTORY_VERSION | HISTORY_SCALES | HISTORY_RUNNING)
+
 /* The running state of an aggregate: the fixed fields, then entries. */
 typedef struct HistoryRunning
 {
 	int32		vl_len_;		/* varlena header: the capacity, all told */
-	uint8		version;		/* HISTORY_VERSION | HISTORY_RUNNING */
+	uint8		version;		/* HISTORY_RUNNING_VERSION */
 	uint8		scales;
 	uint16		zero;
 	int32		used;			/* bytes of entries */
@@ -102,7 +120,7 @@ extern struct varlena *history_store(HistoryDays *list);
 
 extern uint8 *history_write_entry(uint8 *out, const HistoryDay *day, uint64 step);
 
-#define HISTORY_MAX_ENTRY	64	/* bytes: 1 + 5 + 2 * 10 + 2 * 19 */
+#define HISTORY_MAX_ENTRY	64	/* bytes: 1 + 9 + 2 * 9 + 2 * 17, rounded up */
 
 /* The day that first steps are counted from: 2020-01-01, in PostgreSQL's days. */
 #define HISTORY_EPOCH		7305
@@ -112,18 +130,6 @@ static inline uint64
 history_step(int64 distance)
 {
 	return 1 + (((uint64) distance << 1) ^ (uint64) (distance >> 63));
-}
-
-static inline uint8 *
-history_write_number(uint8 *out, uint64 value)
-{
-	while (value >= 0x80)
-	{
-		*out++ = (uint8) value | 0x80;
-		value >>= 7;
-	}
-	*out++ = (uint8) value;
-	return out;
 }
 
 #endif							/* SEGMENT_HISTORY_H */

@@ -43,7 +43,7 @@ create_running(size_t capacity, int scale, int display_scale)
 				 errmsg("history has too many days")));
 	state = palloc0(capacity);
 	SET_VARSIZE(state, capacity);
-	state->version = HISTORY_VERSION | HISTORY_RUNNING;
+	state->version = HISTORY_RUNNING_VERSION;
 	state->scales = scale | display_scale << 4;
 	state->last_day = HISTORY_EPOCH;
 	return state;
@@ -193,7 +193,7 @@ state_argument(FunctionCallInfo fcinfo, bool in_aggregate)
 
 	if (in_aggregate && VARATT_IS_4B_U(value) &&
 		VARSIZE(value) >= FIRST_CAPACITY &&
-		((HistoryRunning *) value)->version == (HISTORY_VERSION | HISTORY_RUNNING))
+		((HistoryRunning *) value)->version == HISTORY_RUNNING_VERSION)
 		return (HistoryRunning *) value;
 	return running_from_history(PG_DETOAST_DATUM_PACKED(PointerGetDatum(value)),
 								0, 0, FIRST_CAPACITY, false);
