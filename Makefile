@@ -13,11 +13,15 @@ MODULE_big = segment
 # concatenated in this order.
 CONCEPTS = \
 	decimal \
-	rfm
+	rfm \
+	score \
+	concentration
 
 SQL_FRAGMENTS = \
 	prologue \
-	rfm
+	rfm \
+	score \
+	concentration
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
