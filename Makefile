@@ -19,14 +19,20 @@ CONCEPTS = \
 	history_aggregate \
 	history_measure \
 	score \
-	concentration
+	concentration \
+	source
 
 SQL_FRAGMENTS = \
 	prologue \
 	rfm \
 	history \
 	score \
-	concentration
+	concentration \
+	source \
+	setting \
+	scheme \
+	portfolio_view \
+	portfolio
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
