@@ -11,10 +11,13 @@ MODULE_big = segment
 
 # One concept per file, in src/ and in sql/.  The SQL fragments are
 # concatenated in this order.
-CONCEPTS =
+CONCEPTS = \
+	decimal \
+	rfm
 
 SQL_FRAGMENTS = \
-	prologue
+	prologue \
+	rfm
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -23,7 +26,10 @@ DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type \
-	-fvisibility=hidden -ffp-contract=off
+	-ffp-contract=off
+# Before 16 a server's extensions export every symbol: bind ours to ourselves,
+# so that no other library's function of the same name takes its place.
+SHLIB_LINK = -Wl,-Bsymbolic
 
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdir)/test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=$(srcdir)/test --load-extension=segment
