@@ -13,11 +13,16 @@ MODULE_big = segment
 # concatenated in this order.
 CONCEPTS = \
 	decimal \
-	rfm
+	time_unit \
+	rfm \
+	history \
+	history_aggregate \
+	history_measure
 
 SQL_FRAGMENTS = \
 	prologue \
-	rfm
+	rfm \
+	history
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql

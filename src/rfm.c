@@ -474,9 +474,9 @@ rfm_count(Rfm *rfm, TimestampTz at, int128 coefficient, int scale)
 	return PointerGetDatum(rfm);
 }
 
-/* A date counts as its midnight in UTC. */
-static TimestampTz
-midnight_utc(DateADT day)
+/* A date counts as its midnight in UTC; 22008 if that is no timestamp. */
+TimestampTz
+rfm_midnight_utc(DateADT day)
 {
 	int			overflow = 0;
 	TimestampTz at;
@@ -525,7 +525,7 @@ name(PG_FUNCTION_ARGS) \
 #define AMOUNT_FLOAT8	decimal_from_float8(PG_GETARG_FLOAT8(2), &coefficient)
 #define AMOUNT_INT64	decimal_from_int64(PG_GETARG_INT64(2), &coefficient)
 #define TIME_TIMESTAMPTZ	PG_GETARG_TIMESTAMPTZ(1)
-#define TIME_DATE			midnight_utc(PG_GETARG_DATEADT(1))
+#define TIME_DATE			rfm_midnight_utc(PG_GETARG_DATEADT(1))
 
 RFM_TRANSITION(rfm_accum_timestamptz_numeric, TIME_TIMESTAMPTZ, AMOUNT_NUMERIC)
 RFM_TRANSITION(rfm_accum_timestamptz_float8, TIME_TIMESTAMPTZ, AMOUNT_FLOAT8)

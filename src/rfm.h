@@ -10,6 +10,7 @@
 #define SEGMENT_RFM_H
 
 #include "datatype/timestamp.h"
+#include "utils/date.h"
 
 #define RFM_VERSION		1
 
@@ -44,6 +45,7 @@ typedef struct RfmPart
 	int			display_scale;
 } RfmPart;
 
+extern TimestampTz rfm_midnight_utc(DateADT day);
 extern Rfm *rfm_create(void);
 extern void rfm_add(Rfm *rfm, const RfmPart *part);
 
