@@ -17,12 +17,16 @@ CONCEPTS = \
 	rfm \
 	history \
 	history_aggregate \
-	history_measure
+	history_measure \
+	score \
+	concentration
 
 SQL_FRAGMENTS = \
 	prologue \
 	rfm \
-	history
+	history \
+	score \
+	concentration
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
