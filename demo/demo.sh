@@ -46,7 +46,7 @@ remove_demo() {
 		BINDIR=$(as_server cat "$WORK/bindir")
 		server_stop
 	fi
-	as_server rm -rf "$WORK"
+	rm -rf "$WORK"
 }
 
 run_sql() {

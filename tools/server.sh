@@ -86,7 +86,7 @@ clean_up() {
 	if [ -n "${KEEP:-}" ]; then
 		say "kept, as KEEP asks: $WORK"
 	elif [ -n "${WORK:-}" ]; then
-		as_server rm -rf "$WORK"
+		rm -rf "$WORK" || true
 	fi
 	exit "$status"
 }
