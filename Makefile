@@ -41,7 +41,9 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 SHLIB_LINK = -Wl,-Bsymbolic
 
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdir)/test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=$(srcdir)/test --load-extension=segment
+# Not where the fragments in sql/ are: pg_regress would take a fragment for
+# the test of the same name.
+REGRESS_OPTS = --inputdir=$(srcdir)/test --outputdir=results --load-extension=segment
 ISOLATION = $(patsubst $(srcdir)/test/isolation/specs/%.spec,%,$(sort $(wildcard $(srcdir)/test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=segment
 
@@ -61,9 +63,11 @@ endif
 $(EXTENSION)--$(EXTVERSION).sql: $(SQL_FRAGMENTS:%=$(srcdir)/sql/%.sql)
 	cat $^ > $@
 
-# Objects live in src/ also when building outside the source tree.
-$(OBJS): | src
-src:
+# Objects live in src/ also when building outside the source tree (whose own
+# src/ make would find, hence the full names).
+$(OBJS): | $(CURDIR)/src
+installcheck: | $(CURDIR)/results
+$(CURDIR)/src $(CURDIR)/results:
 	mkdir -p $@
 
 ifneq ($(filter $(SERVER_TARGETS),$(MAKECMDGOALS)),)

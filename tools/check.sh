@@ -103,7 +103,7 @@ server_start \
 	"max_connections = 60"
 
 if wanted regress; then
-	run_regress regress ISOLATION 'test/sql/*.sql' regression.diffs
+	run_regress regress ISOLATION 'test/sql/*.sql' results/regression.diffs
 fi
 if wanted isolation; then
 	run_regress isolation REGRESS 'test/isolation/specs/*.spec' output_iso/regression.diffs
