@@ -306,11 +306,12 @@ COMMENT ON FUNCTION segment.refresh_read_query(jsonb, text) IS
 'the query that reads all sources of a portfolio into rows of its table customer_history (internal)';
 
 /*
- * Rows of a source that data_quality reports.  Only customers with several
- * events on one day can have duplicates, so only their rows are grouped.
+ * Rows of a source that data_quality reports.  Duplicates can only be among
+ * several events of one customer on one day, and the histories tell which days
+ * those are; so few rows have to be grouped.
  */
 CREATE FUNCTION segment.refresh_defect_query(
-	source text, shape segment.source_shape, key_type text
+	source text, shape segment.source_shape, key_type text, timezone text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -331,11 +332,15 @@ ELSE format($template$
 		SELECT e.customer_id::%2$s AS customer_id, e.at, %3$s AS amount, count(*) AS n
 		FROM %4$s
 		LEFT JOIN (
-			SELECT r.customer_id AS again FROM pg_temp.segment_read AS r
-			WHERE segment.orders(r.%1$I) > segment.purchase_days(r.%1$I) OR segment.refunds(r.%1$I) > 1
-		) AS r ON r.again = e.customer_id::%2$s
+			SELECT r.customer_id AS again, u.day
+			FROM pg_temp.segment_read AS r
+			CROSS JOIN LATERAL segment.unnest(r.%1$I) AS u
+			WHERE (segment.orders(r.%1$I) > segment.purchase_days(r.%1$I) OR segment.refunds(r.%1$I) > 1)
+				AND (u.orders > 1 OR u.refunds > 1)
+		) AS r ON r.again = e.customer_id::%2$s AND r.day = %5$s
 		WHERE e.customer_id IS NULL OR e.at IS NULL OR %3$s IS NULL OR %3$s = 0 OR r.again IS NOT NULL
 		GROUP BY 1, 2, 3
+		HAVING e.customer_id::%2$s IS NULL OR e.at IS NULL OR %3$s IS NULL OR %3$s = 0 OR count(*) > 1
 	) AS g
 	CROSS JOIN LATERAL (VALUES
 		('null_customer', g.customer_id IS NULL, g.n, g.amount * g.n),
@@ -349,8 +354,8 @@ ELSE format($template$
 	WHERE d.applies
 	GROUP BY d.check_name, g.customer_id$template$,
 	source, key_type, CASE source WHEN 'complaints' THEN '1' ELSE 'e.amount::pg_catalog.numeric' END,
-	segment.source_events(shape)) END;
-COMMENT ON FUNCTION segment.refresh_defect_query(text, segment.source_shape, text) IS
+	segment.source_events(shape), segment.source_day(shape, timezone)) END;
+COMMENT ON FUNCTION segment.refresh_defect_query(text, segment.source_shape, text, text) IS
 'the query that finds doubtful rows of a source (internal)';
 
 /* Fills table defect anew. */
@@ -366,7 +371,8 @@ BEGIN
 		DECLARE
 			query text := format('INSERT INTO %I.defect %s', portfolio,
 				segment.refresh_defect_query(s.source,
-					segment.check_source(s.source, s.query, definition ->> 'search_path'), key_type));
+					segment.check_source(s.source, s.query, definition ->> 'search_path'), key_type,
+					definition ->> 'timezone'));
 		BEGIN
 			PERFORM set_config('search_path', definition ->> 'search_path', true);
 			EXECUTE query;
@@ -415,12 +421,13 @@ BEGIN
 		SELECT r.customer_id, r.purchases, r.margins, r.costs, r.complaints, r.satisfaction,
 			r.listed, r.attributes
 		FROM pg_temp.segment_read AS r
+		LEFT JOIN %1$I.customer_history AS o ON o.customer_id = r.customer_id
+		-- *<> compares the stored bytes, so a new display scale counts as well
+		WHERE o.customer_id IS NULL OR o *<> r
 		ON CONFLICT (customer_id) DO UPDATE SET
 			purchases = excluded.purchases, margins = excluded.margins, costs = excluded.costs,
 			complaints = excluded.complaints, satisfaction = excluded.satisfaction,
-			listed = excluded.listed, attributes = excluded.attributes
-		-- *<> compares the stored bytes, so a new display scale counts as well
-		WHERE c *<> excluded$template$, portfolio);
+			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio);
 	GET DIAGNOSTICS written = ROW_COUNT;
 	EXECUTE format($template$
 		DELETE FROM %1$I.customer_history AS c

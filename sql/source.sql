@@ -131,3 +131,12 @@ RETURN CASE (shape).day_type
 	ELSE format('segment.history_agg(e.at, %s, %L)', amount, timezone) END;
 COMMENT ON FUNCTION segment.source_history(segment.source_shape, text, text) IS
 'the aggregate call that makes a history of a source''s events (internal)';
+
+CREATE FUNCTION segment.source_day(shape segment.source_shape, timezone text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE (shape).day_type WHEN 'timestamp with time zone'
+	THEN format('pg_catalog.timezone(%L, e.at)::pg_catalog.date', timezone)
+	ELSE 'e.at::pg_catalog.date' END;
+COMMENT ON FUNCTION segment.source_day(segment.source_shape, text) IS
+'the expression for the day of a source''s event, as its history has it (internal)';
