@@ -11,10 +11,12 @@ MODULE_big = segment
 
 # One concept per file, in src/ and in sql/.  The SQL fragments are
 # concatenated in this order.
-CONCEPTS =
+CONCEPTS = \
+	model
 
 SQL_FRAGMENTS = \
-	prologue
+	prologue \
+	model
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -24,6 +26,9 @@ PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type \
 	-fvisibility=hidden -ffp-contract=off
+
+# The likelihoods are maximised by NLopt.
+SHLIB_LINK += -lnlopt
 
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdir)/test/sql/*.sql)))
 REGRESS_OPTS = --inputdir=$(srcdir)/test --load-extension=segment
