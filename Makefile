@@ -11,7 +11,12 @@ MODULE_big = segment
 
 # One concept per file, in src/ and in sql/.  The SQL fragments are
 # concatenated in this order.
-CONCEPTS =
+CONCEPTS = \
+	special \
+	quadrature \
+	beta_geometric \
+	bgnbd \
+	mbgnbd
 
 SQL_FRAGMENTS = \
 	prologue
