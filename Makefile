@@ -12,7 +12,12 @@ MODULE_big = segment
 # One concept per file, in src/ and in sql/.  The SQL fragments are
 # concatenated in this order.
 CONCEPTS = \
-	model
+	model \
+	special \
+	quadrature \
+	beta_geometric \
+	bgnbd \
+	mbgnbd
 
 SQL_FRAGMENTS = \
 	prologue \

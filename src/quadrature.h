@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * quadrature.h
+ *		Gauss-Legendre quadrature, by panels that follow the integrand.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEGMENT_QUADRATURE_H
+#define SEGMENT_QUADRATURE_H
+
+#define QUADRATURE_NODES 16
+
+/* Nodes in 0..1 and weights with sum 1. */
+extern const double quadrature_node[QUADRATURE_NODES];
+extern const double quadrature_weight[QUADRATURE_NODES];
+
+/* On such a panel 16 nodes integrate exp(f) to about 1e-14. */
+#define QUADRATURE_MAX_FALL 8.0 /* change of f */
+#define QUADRATURE_MAX_STEP 2.0 /* length, singularities at least pi away */
+
+typedef double (*quadrature_log_function) (double v, const void *arg);
+
+extern double quadrature_log_integral(quadrature_log_function f, const void *arg,
+									  double low, double high, double mode);
+
+#endif							/* SEGMENT_QUADRATURE_H */
