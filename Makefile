@@ -13,6 +13,12 @@ MODULE_big = segment
 # concatenated in this order.
 CONCEPTS = \
 	model \
+	arguments \
+	inputs \
+	maximise \
+	fit \
+	predict \
+	gammagamma \
 	special \
 	quadrature \
 	beta_geometric \
@@ -21,7 +27,9 @@ CONCEPTS = \
 
 SQL_FRAGMENTS = \
 	prologue \
-	model
+	model \
+	fit \
+	predict
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
