@@ -216,7 +216,7 @@ scale_of(double value)
 {
 	if (!(value > 0))
 		return 1;
-	return Max(1e-12, Min(1e12, value));
+	return Max(1e-14, Min(1e14, value));
 }
 
 static double
@@ -400,7 +400,7 @@ limit_warnings(ModelKind kind, const Likelihood *likelihood, const Maximum *maxi
 		if (maximum->held[i])
 			result |= MODEL_WARN_HELD_PARAMETER;
 	}
-	if (kind == MODEL_GAMMAGAMMA || result == 0)
+	if (kind == MODEL_GAMMAGAMMA || result == 0 || summary->repeat_buyers <= 0)
 		return result;
 
 	if (maximum->held[2] || maximum->held[3])
@@ -413,7 +413,7 @@ limit_warnings(ModelKind kind, const Likelihood *likelihood, const Maximum *maxi
 			mean = p[2] / (p[2] + p[3]);
 		result |= dropout_warning(mean, equal_dropout);
 	}
-	if (equal_rates && summary->repeat_buyers > 0)
+	if (equal_rates)
 		result |= MODEL_WARN_EQUAL_RATES;
 	return result;
 }

@@ -135,6 +135,17 @@ survive_interrupt(Objective *objective)
 	return objective->error == NULL;
 }
 
+/* A parameter at a point; at the box exactly the limit that was asked for */
+static double
+param_at(const Objective *objective, int i, double at)
+{
+	if (at == objective->lower[i])
+		return objective->likelihood->lower[i];
+	if (at == objective->upper[i])
+		return objective->likelihood->upper[i];
+	return exp(at);
+}
+
 /*
  * The log-likelihood at a point, with its gradient if wanted.  A value that
  * is not finite counts as very low.  After an error within NLopt the value
@@ -151,7 +162,7 @@ evaluate(Objective *objective, const double *at, double *gradient)
 
 	for (i = 0; i < n; i++)
 	{
-		params[i] = exp(at[i]);
+		params[i] = param_at(objective, i, at[i]);
 		if (gradient != NULL)
 			gradient[i] = 0;
 	}
@@ -867,7 +878,7 @@ maximise(const Likelihood *likelihood, Maximum *maximum)
 
 	for (i = 0; i < all.n; i++)
 	{
-		maximum->params[i] = exp(point.at[i]);
+		maximum->params[i] = param_at(&all, i, point.at[i]);
 		maximum->held[i] = point.held[i];
 	}
 	maximum->loglik = point.value;
