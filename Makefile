@@ -12,6 +12,14 @@ MODULE_big = segment
 # One concept per file, in src/ and in sql/.  The SQL fragments are
 # concatenated in this order.
 CONCEPTS = \
+	decimal \
+	time_unit \
+	rfm \
+	history \
+	history_aggregate \
+	history_measure \
+	score \
+	concentration \
 	model \
 	arguments \
 	inputs \
@@ -27,6 +35,10 @@ CONCEPTS = \
 
 SQL_FRAGMENTS = \
 	prologue \
+	rfm \
+	history \
+	score \
+	concentration \
 	model \
 	fit \
 	predict
@@ -38,7 +50,10 @@ DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type \
-	-fvisibility=hidden -ffp-contract=off
+	-ffp-contract=off
+# Before 16 a server's extensions export every symbol: bind ours to ourselves,
+# so that no other library's function of the same name takes its place.
+SHLIB_LINK = -Wl,-Bsymbolic
 
 # The likelihoods are maximised by NLopt.
 SHLIB_LINK += -lnlopt

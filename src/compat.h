@@ -15,16 +15,6 @@
 
 #include "fmgr.h"
 
-/*
- * Before 16, server extensions export every symbol.  We build with hidden
- * visibility so that no other library's function of the same name can take
- * the place of ours; the SQL-callable functions are then exported by hand.
- */
-#if PG_VERSION_NUM < 160000
-#undef PGDLLEXPORT
-#define PGDLLEXPORT __attribute__((visibility("default")))
-#endif
-
 /* The varlena macros moved in 16. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

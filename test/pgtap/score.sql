@@ -1,0 +1,284 @@
+--
+-- Scores: cut points against sorting, the sizes of groups, ties, units, and the
+-- same bits whatever the order of rows, their partition and the number of workers
+--
+\unset ECHO
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\set ON_ERROR_STOP true
+SET client_min_messages = warning;
+
+BEGIN;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+CREATE EXTENSION IF NOT EXISTS segment;
+SELECT plan(38);
+
+-- ---------- cut points equal those of a sorted list ----------
+
+-- Shapes of data that are hard for one or another way to select.
+SELECT setseed(0.7);
+CREATE TEMP TABLE shaped AS
+SELECT shape, n, v FROM unnest('{1,2,3,31,32,33,34,100,1000,5000}'::integer[]) n,
+	LATERAL (
+		SELECT 'ascending' AS shape, i::float8 AS v FROM generate_series(1, n) i
+		UNION ALL SELECT 'descending', -i FROM generate_series(1, n) i
+		UNION ALL SELECT 'organ pipe', abs(n / 2.0 - i) FROM generate_series(1, n) i
+		UNION ALL SELECT 'all equal', 0.1 FROM generate_series(1, n) i
+		UNION ALL SELECT 'two values', i % 2 FROM generate_series(1, n) i
+		UNION ALL SELECT 'one outlier', CASE i WHEN 1 THEN 1e300 ELSE 1 END FROM generate_series(1, n) i
+		UNION ALL SELECT 'both signs', (random() - 0.5) * 10 FROM generate_series(1, n) i
+		UNION ALL SELECT 'every magnitude', (i % 2 * 2 - 1) * 2::float8 ^ (i % 2098 - 1074) FROM generate_series(1, n) i
+		UNION ALL SELECT 'neighbours', 1 + i * 2::float8 ^ -52 FROM generate_series(1, n) i
+		UNION ALL SELECT 'whole numbers', floor(10 * random()) FROM generate_series(1, n) i
+		UNION ALL SELECT 'money', floor(100 * exp(8 * random())) / 100 FROM generate_series(1, n) i
+		UNION ALL SELECT 'zeros of both signs', CASE i % 3 WHEN 0 THEN 0 WHEN 1 THEN '-0'::float8 ELSE i - n / 2 END
+			FROM generate_series(1, n) i) AS s;
+
+CREATE TEMP TABLE selected AS
+SELECT shape, n, groups, sorted, cuts
+FROM (SELECT shape, n, array_agg(v ORDER BY v) AS sorted FROM shaped GROUP BY shape, n) AS s
+JOIN (SELECT shape, n, 1 AS groups, segment.quantile_cuts(v, 1) AS cuts FROM shaped GROUP BY shape, n
+	UNION ALL SELECT shape, n, 2, segment.quantile_cuts(v, 2) FROM shaped GROUP BY shape, n
+	UNION ALL SELECT shape, n, 3, segment.quantile_cuts(v, 3) FROM shaped GROUP BY shape, n
+	UNION ALL SELECT shape, n, 5, segment.quantile_cuts(v, 5) FROM shaped GROUP BY shape, n
+	UNION ALL SELECT shape, n, 10, segment.quantile_cuts(v, 10) FROM shaped GROUP BY shape, n
+	UNION ALL SELECT shape, n, 97, segment.quantile_cuts(v, 97) FROM shaped GROUP BY shape, n
+	UNION ALL SELECT shape, n, 1000, segment.quantile_cuts(v, 1000) FROM shaped GROUP BY shape, n
+	UNION ALL SELECT shape, n, 12345, segment.quantile_cuts(v, 12345) FROM shaped GROUP BY shape, n) AS q
+USING (shape, n);
+
+SELECT is(count(*), 12 * 10 * 8::bigint, 'all shapes, sizes and numbers of groups') FROM selected;
+SELECT is_empty($$ SELECT shape, n, groups FROM selected WHERE cardinality(cuts) <> groups - 1 $$,
+	'n groups have n - 1 cut points');
+-- the i-th cut point is the value in place ceil(i N / n) of the sorted list
+SELECT is_empty($$
+	SELECT shape, n, groups, i, cut FROM selected, unnest(cuts) WITH ORDINALITY AS u(cut, i)
+	WHERE cut IS DISTINCT FROM sorted[(i * n + groups - 1) / groups] $$,
+	'the cut points are those of the sorted list');
+SELECT is_empty($$
+	SELECT shape, n, groups, cuts FROM selected WHERE '-0' = ANY (cuts::text[]) $$,
+	'no cut point is minus zero');
+-- percentile_disc takes a float8 i/n: exact for powers of two
+SELECT is_empty($$
+	SELECT shape, n FROM shaped GROUP BY shape, n
+	HAVING segment.quantile_cuts(v, 8) <>
+		percentile_disc('{0.125,0.25,0.375,0.5,0.625,0.75,0.875}'::float8[]) WITHIN GROUP (ORDER BY v) $$,
+	'the cut points are those of percentile_disc');
+
+-- ---------- groups ----------
+
+CREATE TEMP TABLE sizes AS
+WITH cut AS (
+	SELECT n, groups, cuts FROM generate_series(1, 150) n,
+		LATERAL (
+			SELECT 2 AS groups, segment.quantile_cuts(i, 2) AS cuts FROM generate_series(1, n) i
+			UNION ALL SELECT 3, segment.quantile_cuts(i, 3) FROM generate_series(1, n) i
+			UNION ALL SELECT 5, segment.quantile_cuts(i, 5) FROM generate_series(1, n) i
+			UNION ALL SELECT 10, segment.quantile_cuts(i, 10) FROM generate_series(1, n) i
+			UNION ALL SELECT 60, segment.quantile_cuts(i, 60) FROM generate_series(1, n) i) AS s)
+SELECT n, groups, g AS score,
+	(SELECT count(*) FROM generate_series(1, n) i WHERE segment.score(i, cuts) = g) AS size
+FROM cut, generate_series(1, groups) g;
+
+SELECT is_empty($$ SELECT n, groups FROM sizes GROUP BY n, groups HAVING max(size) - min(size) > 1 $$,
+	'groups of distinct values differ in size by at most one');
+SELECT is_empty($$ SELECT n, groups FROM sizes GROUP BY n, groups HAVING sum(size) <> n $$,
+	'everybody is in a group');
+SELECT is_empty($$ SELECT n, groups FROM sizes WHERE n % groups = 0 AND size <> n / groups $$,
+	'groups are equal where the number of values is a multiple of theirs');
+SELECT results_eq($$ SELECT n, groups, size, count(*) FROM sizes WHERE size > 0 GROUP BY n, groups, size ORDER BY n, groups, size $$,
+	$$ SELECT n, groups, size, count(*) FROM (
+		SELECT n, groups, tile, count(*) AS size
+		FROM (SELECT n, groups, ntile(groups) OVER (PARTITION BY n, groups ORDER BY i) AS tile
+			FROM generate_series(1, 150) n, unnest('{2,3,5,10,60}'::integer[]) groups, generate_series(1, n) i) AS t
+		GROUP BY n, groups, tile) AS s
+	  GROUP BY n, groups, size ORDER BY n, groups, size $$,
+	'as many groups of each size as ntile has');
+
+SELECT is_empty($$
+	SELECT i FROM (
+		SELECT i, v, ntile(5) OVER (ORDER BY v) AS tile,
+			segment.score(v, (SELECT segment.quantile_cuts(sqrt(j), 5) FROM generate_series(1, 10000) j)) AS score
+		FROM (SELECT i, sqrt(i) AS v FROM generate_series(1, 10000) i) AS t) AS s
+	WHERE tile <> score $$,
+	'the score of distinct values is their ntile');
+
+-- ---------- ties, order, units ----------
+
+SELECT setseed(0.1);
+CREATE TABLE customers AS
+SELECT i AS id, i % 7 AS region, i % 5 AS part,
+	CASE WHEN i % 11 <> 0 THEN floor(exp(4 * random())) END AS orders,
+	CASE WHEN i % 11 <> 0 THEN -floor(400 * random()) END AS recency,
+	CASE WHEN i % 11 <> 0 THEN exp(9 * random()) - 20 END AS value
+FROM generate_series(1, 20000) i;
+UPDATE customers SET orders = NULL, recency = NULL, value = NULL WHERE region = 3 AND part <> 2 OR region = 5;
+ANALYZE customers;
+CREATE TEMP TABLE cuts AS
+SELECT segment.quantile_cuts(orders, 5) AS orders, segment.quantile_cuts(recency, 5) AS recency,
+	segment.quantile_cuts(value, 5) AS value
+FROM customers;
+
+SELECT is_empty($$
+	SELECT c.orders FROM customers c, cuts GROUP BY c.orders
+	HAVING count(DISTINCT segment.score(c.orders, cuts.orders)) > 1 $$,
+	'equal values have equal scores');
+SELECT is_empty($$
+	SELECT * FROM (
+		SELECT score, lag(score) OVER (ORDER BY orders) AS before
+		FROM (SELECT c.orders, segment.score(c.orders, cuts.orders) AS score FROM customers c, cuts) AS s) AS t
+	WHERE score < before $$,
+	'a higher value has no lower score');
+SELECT is_empty($$
+	SELECT c.value FROM customers c, cuts
+	WHERE segment.score(c.value, cuts.value) <> 1 + (SELECT count(*) FROM unnest(cuts.value) cut WHERE cut < c.value) $$,
+	'the score is one more than the number of cut points below');
+SELECT is_empty($$
+	SELECT c.id FROM customers c, cuts WHERE segment.score(c.value, cuts.value) NOT BETWEEN 1 AND 5 $$,
+	'scores lie between 1 and n');
+SELECT is((SELECT count(*) FROM customers c, cuts WHERE segment.score(c.value, cuts.value) IS NULL),
+	(SELECT count(*) FROM customers WHERE value IS NULL), 'NULL has no score');
+SELECT is_empty(format($$
+	SELECT c.id FROM customers c, cuts,
+		(SELECT segment.quantile_cuts(value * %1$s, 5) AS value FROM customers) AS scaled
+	WHERE segment.score(c.value * %1$s, scaled.value) <> segment.score(c.value, cuts.value) $$, factor),
+	'the unit does not matter: ' || factor)
+FROM unnest('{0.01,3,1e200,1e-300}'::text[]) factor;
+-- with a tie at every cut point, the cut value itself is in the lower group
+SELECT is_empty($$
+	SELECT cut, i FROM cuts, unnest(recency) WITH ORDINALITY AS u(cut, i)
+	WHERE segment.score(cut, recency) <> (SELECT min(j) FROM unnest(recency) WITH ORDINALITY AS w(c, j) WHERE c = cut) $$,
+	'a cut point belongs to the group below it');
+
+-- ---------- the same bits on every path ----------
+
+CREATE FUNCTION pg_temp.cuts(relation regclass, condition text DEFAULT 'true') RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('SELECT concat_ws('' '', segment.quantile_cuts(value, 5), segment.quantile_cuts(value, 1000),
+		segment.quantile_cuts(orders, 5)) FROM %s WHERE %s', relation, condition)
+	INTO result;
+	RETURN result;
+END
+$$;
+CREATE FUNCTION pg_temp.cuts_by_region(relation regclass) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('SELECT string_agg(m, E''\n'' ORDER BY region) FROM (
+		SELECT region, format(''%%s %%s %%s'', region, segment.quantile_cuts(value, 5),
+		segment.quantile_cuts(orders, 3)) AS m FROM %s GROUP BY region) AS s', relation)
+	INTO result;
+	RETURN result;
+END
+$$;
+CREATE FUNCTION pg_temp.plan_has(statement text, node text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS off) ' || statement LOOP
+		IF position(node IN line) > 0 THEN
+			RETURN true;
+		END IF;
+	END LOOP;
+	RETURN false;
+END
+$$;
+
+SET LOCAL max_parallel_workers_per_gather = 0;
+CREATE TEMP TABLE serial AS
+SELECT pg_temp.cuts('customers') AS total, pg_temp.cuts_by_region('customers') AS regions;
+SELECT cmp_ok(length(total), '>', 5000, 'there is something to compare') FROM serial;
+
+CREATE TABLE shuffled AS SELECT * FROM customers ORDER BY random();
+SELECT is(pg_temp.cuts('shuffled'), total, 'the order of rows does not matter') FROM serial;
+
+-- partitions: one without rows, one with NULLs only
+CREATE TABLE partitioned (LIKE customers) PARTITION BY LIST (part);
+CREATE TABLE partition_0 PARTITION OF partitioned FOR VALUES IN (0);
+CREATE TABLE partition_1 PARTITION OF partitioned FOR VALUES IN (1);
+CREATE TABLE partition_2 PARTITION OF partitioned FOR VALUES IN (2);
+CREATE TABLE partition_3 PARTITION OF partitioned FOR VALUES IN (3);
+CREATE TABLE partition_4 PARTITION OF partitioned FOR VALUES IN (4);
+CREATE TABLE partition_none PARTITION OF partitioned FOR VALUES IN (5);
+CREATE TABLE partition_null PARTITION OF partitioned FOR VALUES IN (6);
+INSERT INTO partitioned SELECT * FROM customers;
+INSERT INTO partitioned SELECT -i, i % 7, 6 FROM generate_series(1, 100) i;
+ANALYZE partitioned;
+SET LOCAL enable_partitionwise_aggregate = on;
+SELECT ok(pg_temp.plan_has('SELECT region, segment.quantile_cuts(value, 5) FROM partitioned GROUP BY region', 'Partial'),
+	'partitions are aggregated one by one');
+SELECT is(pg_temp.cuts('partitioned'), total, 'partial results combine to the same bits') FROM serial;
+SELECT is(pg_temp.cuts_by_region('partitioned'), regions, 'also by group, where groups are missing in partitions')
+FROM serial;
+SELECT throws_ok($$ SELECT segment.quantile_cuts(value, 2 + part % 2) FROM partitioned $$, '22023',
+	'number of groups must be the same for all rows', 'numbers of groups that differ between partial results');
+SET LOCAL enable_partitionwise_aggregate = off;
+
+-- workers
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL max_parallel_workers_per_gather = 4;
+SELECT ok(pg_temp.plan_has('SELECT segment.quantile_cuts(value, 5) FROM customers', 'Partial Aggregate'),
+	'quantile_cuts can run in parallel');
+SELECT is(pg_temp.cuts('customers'), total, 'parallel workers give the same bits') FROM serial;
+SELECT is(pg_temp.cuts_by_region('customers'), regions, 'also by group') FROM serial;
+SET LOCAL parallel_leader_participation = off;
+SELECT is(pg_temp.cuts('shuffled'), total, 'and without the leader') FROM serial;
+SELECT set_config(name, CASE name WHEN 'force_parallel_mode' THEN 'regress' ELSE 'on' END, true) IS NULL
+FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \g /dev/null
+SELECT is(pg_temp.cuts('shuffled'), total, 'and with parallel mode forced') FROM serial;
+SELECT is(pg_temp.cuts('shuffled', 'false'), '', 'no rows in any worker');
+SELECT set_config(name, 'off', true) IS NULL
+FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \g /dev/null
+SET LOCAL max_parallel_workers_per_gather = 0;
+
+-- ---------- window frames: the state outlives its result ----------
+
+CREATE FUNCTION pg_temp.frame_errors(frame text, low text, high text) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+	result bigint;
+BEGIN
+	EXECUTE format($q$
+		WITH framed AS (
+			SELECT id, segment.quantile_cuts(value, 5) OVER w AS five, segment.quantile_cuts(value, 70) OVER w AS seventy
+			FROM customers WHERE id <= 400
+			WINDOW w AS (ORDER BY id ROWS BETWEEN %s))
+		SELECT count(*) FROM framed f, LATERAL (
+			SELECT segment.quantile_cuts(value, 5) AS five, segment.quantile_cuts(value, 70) AS seventy
+			FROM customers c WHERE c.id BETWEEN %s AND %s AND c.id <= 400) AS s
+		WHERE (f.five, f.seventy) IS DISTINCT FROM (s.five, s.seventy)
+		$q$, frame, low, high)
+	INTO result;
+	RETURN result;
+END
+$$;
+SELECT is(pg_temp.frame_errors('UNBOUNDED PRECEDING AND CURRENT ROW', '1', 'f.id'), 0::bigint, 'growing frames');
+SELECT is(pg_temp.frame_errors('60 PRECEDING AND 10 FOLLOWING', 'f.id - 60', 'f.id + 10'), 0::bigint, 'sliding frames');
+SELECT is(pg_temp.frame_errors('CURRENT ROW AND CURRENT ROW', 'f.id', 'f.id'), 0::bigint, 'frames of one row');
+
+-- ---------- catalog ----------
+
+SELECT is_empty($$
+	SELECT p.oid::regprocedure FROM pg_proc p
+	WHERE p.pronamespace = 'segment'::regnamespace AND p.proname ~ '^(quantile_cuts|score$)'
+	AND (p.proparallel <> 's' OR p.provolatile <> 'i' OR obj_description(p.oid, 'pg_proc') IS NULL) $$,
+	'every function is immutable, parallel safe and commented');
+SELECT is_empty($$
+	SELECT a.aggfnoid FROM pg_aggregate a
+	WHERE a.aggfnoid = 'segment.quantile_cuts(float8, integer)'::regprocedure
+	AND (a.aggcombinefn = 0 OR a.aggserialfn = 0 OR a.aggdeserialfn = 0 OR a.aggtransspace = 0
+		OR a.aggfinalmodify <> 'r') $$,
+	'the aggregate combines, serialises and leaves its state alone');
+-- an index on a score is only right if the score cannot change
+SELECT lives_ok($$ CREATE INDEX ON customers (segment.score(value, '{1,10,100,1000}')) $$, 'a score can be indexed');
+
+SELECT * FROM finish();
+ROLLBACK;
