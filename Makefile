@@ -16,7 +16,9 @@ CONCEPTS = \
 	quadrature \
 	beta_geometric \
 	bgnbd \
-	mbgnbd
+	mbgnbd \
+	arrivals \
+	pnbd
 
 SQL_FRAGMENTS = \
 	prologue
