@@ -31,7 +31,9 @@ CONCEPTS = \
 	quadrature \
 	beta_geometric \
 	bgnbd \
-	mbgnbd
+	mbgnbd \
+	arrivals \
+	pnbd
 
 SQL_FRAGMENTS = \
 	prologue \

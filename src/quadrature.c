@@ -53,8 +53,34 @@ const double quadrature_weight[QUADRATURE_NODES] = {
 	0.013576229705877047426
 };
 
+/* The same of degree 8. */
+const double quadrature_short_node[QUADRATURE_SHORT_NODES] = {
+	0.019855071751231884158,
+	0.1016667612931866302,
+	0.23723379504183550709,
+	0.40828267875217509753,
+	0.59171732124782490247,
+	0.76276620495816449291,
+	0.8983332387068133698,
+	0.98014492824876811584
+};
+
+const double quadrature_short_weight[QUADRATURE_SHORT_NODES] = {
+	0.050614268145188129576,
+	0.11119051722668723527,
+	0.15685332293894364367,
+	0.18134189168918099148,
+	0.18134189168918099148,
+	0.15685332293894364367,
+	0.11119051722668723527,
+	0.050614268145188129576
+};
+
 /* Below exp(-this) of the maximum, nothing counts. */
 #define NEGLIGIBLE 42.0
+
+/* A bound that no integrand of ours comes near. */
+#define MAX_PANELS 2000
 
 /*
  * The integral of exp(f - peak) from start outwards to end (which may lie on
@@ -70,13 +96,17 @@ integrate_outwards(quadrature_log_function f, const void *arg,
 	double		step = QUADRATURE_MAX_STEP;
 	double		total = 0.0;
 
-	while (at != end && peak - f_at < NEGLIGIBLE)
+	int			panel;
+
+	for (panel = 0; panel < MAX_PANELS; panel++)
 	{
 		double		next,
 					f_next,
 					sum = 0.0;
 		int			i;
 
+		if (at == end || peak - f_at > NEGLIGIBLE)
+			break;
 		for (;;)
 		{
 			next = at + direction * step;

@@ -14,9 +14,18 @@
 extern const double quadrature_node[QUADRATURE_NODES];
 extern const double quadrature_weight[QUADRATURE_NODES];
 
+#define QUADRATURE_SHORT_NODES 8
+
+extern const double quadrature_short_node[QUADRATURE_SHORT_NODES];
+extern const double quadrature_short_weight[QUADRATURE_SHORT_NODES];
+
 /* On such a panel 16 nodes integrate exp(f) to about 1e-14. */
 #define QUADRATURE_MAX_FALL 8.0 /* change of f */
 #define QUADRATURE_MAX_STEP 2.0 /* length, singularities at least pi away */
+
+/* On such a panel 8 nodes do. */
+#define QUADRATURE_SHORT_FALL 2.0
+#define QUADRATURE_SHORT_STEP 0.7
 
 typedef double (*quadrature_log_function) (double v, const void *arg);
 
