@@ -97,7 +97,6 @@ weight_argument(FunctionCallInfo fcinfo, int n)
 }
 
 /* (state, x, t_x, t [, weight]) for bgnbd, mbgnbd and pnbd */
-PGDLLEXPORT Datum segment_fit_customer(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_fit_customer);
 Datum
 segment_fit_customer(PG_FUNCTION_ARGS)
@@ -117,7 +116,6 @@ segment_fit_customer(PG_FUNCTION_ARGS)
 }
 
 /* (state, x, t_x, n [, weight]) for bgbb */
-PGDLLEXPORT Datum segment_fit_chances(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_fit_chances);
 Datum
 segment_fit_chances(PG_FUNCTION_ARGS)
@@ -141,7 +139,6 @@ segment_fit_chances(PG_FUNCTION_ARGS)
  * repeat purchase tell nothing; those who bought for nothing cannot be told
  * by a model of positive amounts.
  */
-PGDLLEXPORT Datum segment_fit_spend(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_fit_spend);
 Datum
 segment_fit_spend(PG_FUNCTION_ARGS)
@@ -165,7 +162,6 @@ segment_fit_spend(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(inputs);
 }
 
-PGDLLEXPORT Datum segment_fit_combine(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_fit_combine);
 Datum
 segment_fit_combine(PG_FUNCTION_ARGS)
@@ -177,7 +173,6 @@ segment_fit_combine(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(inputs);
 }
 
-PGDLLEXPORT Datum segment_fit_serialize(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_fit_serialize);
 Datum
 segment_fit_serialize(PG_FUNCTION_ARGS)
@@ -191,7 +186,6 @@ segment_fit_serialize(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
-PGDLLEXPORT Datum segment_fit_deserialize(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_fit_deserialize);
 Datum
 segment_fit_deserialize(PG_FUNCTION_ARGS)
@@ -537,7 +531,6 @@ fit(FunctionCallInfo fcinfo, ModelKind kind,
 	PG_RETURN_MODEL_P(model);
 }
 
-PGDLLEXPORT Datum segment_bgnbd_fit(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_bgnbd_fit);
 Datum
 segment_bgnbd_fit(PG_FUNCTION_ARGS)
@@ -545,7 +538,6 @@ segment_bgnbd_fit(PG_FUNCTION_ARGS)
 	return fit(fcinfo, MODEL_BGNBD, bgnbd_kind.loglik, prepare_beta_geometric);
 }
 
-PGDLLEXPORT Datum segment_mbgnbd_fit(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_mbgnbd_fit);
 Datum
 segment_mbgnbd_fit(PG_FUNCTION_ARGS)
@@ -553,7 +545,6 @@ segment_mbgnbd_fit(PG_FUNCTION_ARGS)
 	return fit(fcinfo, MODEL_MBGNBD, mbgnbd_kind.loglik, prepare_beta_geometric);
 }
 
-PGDLLEXPORT Datum segment_pnbd_fit(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_pnbd_fit);
 Datum
 segment_pnbd_fit(PG_FUNCTION_ARGS)
@@ -561,7 +552,6 @@ segment_pnbd_fit(PG_FUNCTION_ARGS)
 	return fit(fcinfo, MODEL_PNBD, pnbd_kind.loglik, prepare_pnbd);
 }
 
-PGDLLEXPORT Datum segment_bgbb_fit(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_bgbb_fit);
 Datum
 segment_bgbb_fit(PG_FUNCTION_ARGS)
@@ -569,7 +559,6 @@ segment_bgbb_fit(PG_FUNCTION_ARGS)
 	return fit(fcinfo, MODEL_BGBB, bgbb_kind.loglik, prepare_bgbb);
 }
 
-PGDLLEXPORT Datum segment_gammagamma_fit(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_gammagamma_fit);
 Datum
 segment_gammagamma_fit(PG_FUNCTION_ARGS)

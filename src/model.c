@@ -25,6 +25,7 @@
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "model.h"
+#include "time_unit.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -48,18 +49,6 @@ const ModelKindInfo model_kinds[MODEL_NKINDS] = {
 	[MODEL_PNBD] = {"pnbd", 4, {"r", "alpha", "s", "beta"}},
 	[MODEL_BGBB] = {"bgbb", 4, {"alpha", "beta", "gamma", "delta"}},
 	[MODEL_GAMMAGAMMA] = {"gammagamma", 3, {"p", "q", "gamma"}},
-};
-
-static const struct
-{
-	const char *name;
-	double		days;
-}			units[MODEL_NUNITS] =
-{
-	[MODEL_DAY] = {"day", 1.0},
-	[MODEL_WEEK] = {"week", 7.0},
-	[MODEL_MONTH] = {"month", 30.4375},
-	[MODEL_YEAR] = {"year", 365.25},
 };
 
 static const char *const statuses[MODEL_NSTATUSES] = {
@@ -157,7 +146,7 @@ model_complaint(const Model *model)
 
 	if (model->kind >= MODEL_NKINDS)
 		return "unknown kind";
-	if (model->unit >= MODEL_NUNITS)
+	if (model->unit >= TIME_UNIT_COUNT)
 		return "unknown time unit";
 	if (model->status >= MODEL_NSTATUSES)
 		return "unknown status";
@@ -233,16 +222,9 @@ model_create(ModelKind kind)
 	SET_VARSIZE(model, size);
 	model->version = MODEL_VERSION;
 	model->kind = kind;
-	model->unit = MODEL_WEEK;
+	model->unit = TIME_UNIT_WEEK;
 	model->status = MODEL_GIVEN;
 	return model;
-}
-
-/* Length of the model's time unit in days */
-double
-model_unit_days(const Model *model)
-{
-	return units[model->unit].days;
 }
 
 /* ---------------------------------------------------------------------
@@ -267,9 +249,9 @@ model_unit_by_name(const char *name)
 {
 	int			i;
 
-	for (i = 0; i < MODEL_NUNITS; i++)
+	for (i = 0; i < TIME_UNIT_COUNT; i++)
 	{
-		if (strcmp(name, units[i].name) == 0)
+		if (strcmp(name, time_unit_names[i]) == 0)
 			return i;
 	}
 	return -1;
@@ -401,7 +383,6 @@ append_warnings(StringInfo buf, const Model *model)
 	appendStringInfoChar(buf, ']');
 }
 
-PGDLLEXPORT Datum segment_model_out(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_out);
 Datum
 segment_model_out(PG_FUNCTION_ARGS)
@@ -414,7 +395,7 @@ segment_model_out(PG_FUNCTION_ARGS)
 					 model_kinds[model->kind].name);
 	append_params(&buf, model);
 	appendStringInfo(&buf, ", \"unit\": \"%s\", \"status\": \"%s\"",
-					 units[model->unit].name, statuses[model->status]);
+					 time_unit_names[model->unit], statuses[model->status]);
 	if (model->flags & MODEL_HAS_LOGLIK)
 	{
 		appendStringInfoString(&buf, ", \"loglik\": ");
@@ -798,7 +779,7 @@ static Model *
 model_from_text(const ModelText *text, const char **complaint)
 {
 	int			kind = model_kind_by_name(text->kind);
-	int			unit = MODEL_WEEK;
+	int			unit = TIME_UNIT_WEEK;
 	int			status = MODEL_GIVEN;
 	Model	   *model;
 
@@ -826,7 +807,6 @@ model_from_text(const ModelText *text, const char **complaint)
 	return *complaint == NULL ? model : NULL;
 }
 
-PGDLLEXPORT Datum segment_model_in(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_in);
 Datum
 segment_model_in(PG_FUNCTION_ARGS)
@@ -856,7 +836,6 @@ segment_model_in(PG_FUNCTION_ARGS)
  * the version; the values to the end of the message.
  * --------------------------------------------------------------------- */
 
-PGDLLEXPORT Datum segment_model_send(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_send);
 Datum
 segment_model_send(PG_FUNCTION_ARGS)
@@ -890,7 +869,6 @@ binary_error(const char *complaint)
 					"segment.model", complaint)));
 }
 
-PGDLLEXPORT Datum segment_model_recv(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_recv);
 Datum
 segment_model_recv(PG_FUNCTION_ARGS)
@@ -957,7 +935,6 @@ model_compare(FunctionCallInfo fcinfo)
 }
 
 #define MODEL_COMPARISON(name, op) \
-	PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
 	PG_FUNCTION_INFO_V1(name); \
 	Datum \
 	name(PG_FUNCTION_ARGS) \
@@ -972,7 +949,6 @@ MODEL_COMPARISON(segment_model_le, <=)
 MODEL_COMPARISON(segment_model_gt, >)
 MODEL_COMPARISON(segment_model_ge, >=)
 
-PGDLLEXPORT Datum segment_model_cmp(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_cmp);
 Datum
 segment_model_cmp(PG_FUNCTION_ARGS)
@@ -980,7 +956,6 @@ segment_model_cmp(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(model_compare(fcinfo));
 }
 
-PGDLLEXPORT Datum segment_model_hash(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_hash);
 Datum
 segment_model_hash(PG_FUNCTION_ARGS)
@@ -990,7 +965,6 @@ segment_model_hash(PG_FUNCTION_ARGS)
 	return hash_any((const unsigned char *) VARDATA(model), VARSIZE(model) - VARHDRSZ);
 }
 
-PGDLLEXPORT Datum segment_model_hash_extended(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_hash_extended);
 Datum
 segment_model_hash_extended(PG_FUNCTION_ARGS)
@@ -1025,7 +999,6 @@ jsonb_param(Jsonb *params, ModelKind kind, int param)
 }
 
 /* model(kind text, params jsonb): a model from known parameters */
-PGDLLEXPORT Datum segment_model_make(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_make);
 Datum
 segment_model_make(PG_FUNCTION_ARGS)
@@ -1066,21 +1039,15 @@ segment_model_make(PG_FUNCTION_ARGS)
 }
 
 /* with_unit(model, unit text): the same model, said to be in that time unit */
-PGDLLEXPORT Datum segment_model_with_unit(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_with_unit);
 Datum
 segment_model_with_unit(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	int			unit = model_unit_by_name(name);
+	text	   *name = PG_GETARG_TEXT_PP(1);
+	TimeUnit	unit = time_unit_from_name(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 	Model	   *result;
 
-	if (unit < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown time unit: \"%s\"", name),
-				 errhint("Units are day, week, month and year.")));
 	result = model_create(model->kind);
 	memcpy(result, model, VARSIZE(model));
 	result->unit = unit;
@@ -1091,7 +1058,6 @@ segment_model_with_unit(PG_FUNCTION_ARGS)
  * Accessors
  * --------------------------------------------------------------------- */
 
-PGDLLEXPORT Datum segment_model_kind(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_kind);
 Datum
 segment_model_kind(PG_FUNCTION_ARGS)
@@ -1099,15 +1065,13 @@ segment_model_kind(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(model_kinds[PG_GETARG_MODEL_P(0)->kind].name));
 }
 
-PGDLLEXPORT Datum segment_model_unit(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_unit);
 Datum
 segment_model_unit(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(units[PG_GETARG_MODEL_P(0)->unit].name));
+	PG_RETURN_TEXT_P(cstring_to_text(time_unit_names[PG_GETARG_MODEL_P(0)->unit]));
 }
 
-PGDLLEXPORT Datum segment_model_status(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_status);
 Datum
 segment_model_status(PG_FUNCTION_ARGS)
@@ -1115,7 +1079,6 @@ segment_model_status(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(statuses[PG_GETARG_MODEL_P(0)->status]));
 }
 
-PGDLLEXPORT Datum segment_model_rows(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_rows);
 Datum
 segment_model_rows(PG_FUNCTION_ARGS)
@@ -1123,7 +1086,6 @@ segment_model_rows(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(PG_GETARG_MODEL_P(0)->rows);
 }
 
-PGDLLEXPORT Datum segment_model_customers(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_customers);
 Datum
 segment_model_customers(PG_FUNCTION_ARGS)
@@ -1131,7 +1093,6 @@ segment_model_customers(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(PG_GETARG_MODEL_P(0)->customers);
 }
 
-PGDLLEXPORT Datum segment_model_loglik(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_loglik);
 Datum
 segment_model_loglik(PG_FUNCTION_ARGS)
@@ -1143,7 +1104,6 @@ segment_model_loglik(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(model->loglik);
 }
 
-PGDLLEXPORT Datum segment_model_params(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_params);
 Datum
 segment_model_params(PG_FUNCTION_ARGS)
@@ -1171,7 +1131,6 @@ param_argument(FunctionCallInfo fcinfo, const Model *model)
 	return param;
 }
 
-PGDLLEXPORT Datum segment_model_param(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_param);
 Datum
 segment_model_param(PG_FUNCTION_ARGS)
@@ -1182,7 +1141,6 @@ segment_model_param(PG_FUNCTION_ARGS)
 }
 
 /* NULL for a model that was not fitted and for held parameters */
-PGDLLEXPORT Datum segment_model_stderr(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_stderr);
 Datum
 segment_model_stderr(PG_FUNCTION_ARGS)
@@ -1196,7 +1154,6 @@ segment_model_stderr(PG_FUNCTION_ARGS)
 }
 
 /* The covariance matrix as a two-dimensional array, NULL where not known */
-PGDLLEXPORT Datum segment_model_covariance(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_covariance);
 Datum
 segment_model_covariance(PG_FUNCTION_ARGS)
@@ -1225,7 +1182,6 @@ segment_model_covariance(PG_FUNCTION_ARGS)
 											 FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-PGDLLEXPORT Datum segment_model_warnings(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_model_warnings);
 Datum
 segment_model_warnings(PG_FUNCTION_ARGS)

@@ -27,17 +27,6 @@ typedef enum ModelKind
 #define MODEL_NKINDS		5
 #define MODEL_MAX_PARAMS	4
 
-/* Time units, by the number they have on disk. */
-typedef enum ModelUnit
-{
-	MODEL_DAY = 0,
-	MODEL_WEEK,
-	MODEL_MONTH,
-	MODEL_YEAR,
-} ModelUnit;
-
-#define MODEL_NUNITS		4
-
 /* How the parameters came about, by the number it has on disk. */
 typedef enum ModelStatus
 {
@@ -89,7 +78,7 @@ typedef struct Model
 	int32		vl_len_;		/* varlena header */
 	uint8		version;		/* MODEL_VERSION */
 	uint8		kind;			/* ModelKind */
-	uint8		unit;			/* ModelUnit */
+	uint8		unit;			/* TimeUnit */
 	uint8		status;			/* ModelStatus */
 	uint32		warnings;		/* MODEL_WARN_* */
 	uint32		flags;			/* MODEL_HAS_*, MODEL_HELD */
@@ -122,7 +111,6 @@ extern const ModelKindInfo model_kinds[MODEL_NKINDS];
 
 extern Model *model_create(ModelKind kind);
 extern const Model *model_checked(struct varlena *stored);
-extern double model_unit_days(const Model *model);
 
 #define PG_GETARG_MODEL_P(n) \
 	model_checked((struct varlena *) PG_DETOAST_DATUM(PG_GETARG_DATUM(n)))

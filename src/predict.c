@@ -19,8 +19,7 @@
 #include "gammagamma.h"
 #include "model.h"
 #include "purchase_model.h"
-
-#define DAYS_PER_YEAR	365.25
+#include "time_unit.h"
 
 /* Highest annual discount rate: 100 is 10,000 % */
 #define MAX_ANNUAL_RATE	100
@@ -105,7 +104,7 @@ rate_argument(FunctionCallInfo fcinfo, const Model *model, int n, double least)
 	double		annual_rate = PG_GETARG_FLOAT8(n);
 
 	arguments_check_range("annual_rate", annual_rate, least, MAX_ANNUAL_RATE);
-	return log1p(annual_rate) * model_unit_days(model) / DAYS_PER_YEAR;
+	return log1p(annual_rate) * time_unit_days(model->unit) / DAYS_PER_YEAR_MEAN;
 }
 
 /* Money that is too large for a double is given as the largest double. */
@@ -120,7 +119,6 @@ finite_money(double value)
  * --------------------------------------------------------------------- */
 
 /* p_alive(model, x, t_x, t) */
-PGDLLEXPORT Datum segment_p_alive(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_p_alive);
 Datum
 segment_p_alive(PG_FUNCTION_ARGS)
@@ -134,7 +132,6 @@ segment_p_alive(PG_FUNCTION_ARGS)
 }
 
 /* expected_purchases(model, x, t_x, t, horizon) */
-PGDLLEXPORT Datum segment_expected_purchases(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_expected_purchases);
 Datum
 segment_expected_purchases(PG_FUNCTION_ARGS)
@@ -151,7 +148,6 @@ segment_expected_purchases(PG_FUNCTION_ARGS)
 }
 
 /* expected_purchases(model, horizon), of a new customer */
-PGDLLEXPORT Datum segment_expected_purchases_new(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_expected_purchases_new);
 Datum
 segment_expected_purchases_new(PG_FUNCTION_ARGS)
@@ -164,7 +160,6 @@ segment_expected_purchases_new(PG_FUNCTION_ARGS)
 }
 
 /* purchase_probability(model, x, t_x, t, horizon) */
-PGDLLEXPORT Datum segment_purchase_probability(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_purchase_probability);
 Datum
 segment_purchase_probability(PG_FUNCTION_ARGS)
@@ -181,7 +176,6 @@ segment_purchase_probability(PG_FUNCTION_ARGS)
 }
 
 /* purchase_pmf(model, x, t_x, t, horizon, n) */
-PGDLLEXPORT Datum segment_purchase_pmf(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_purchase_pmf);
 Datum
 segment_purchase_pmf(PG_FUNCTION_ARGS)
@@ -217,7 +211,6 @@ discounted(FunctionCallInfo fcinfo, const Model *model, const char *what, int n,
 }
 
 /* discounted_purchases(model, x, t_x, t, horizon, annual_rate) */
-PGDLLEXPORT Datum segment_discounted_purchases(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_discounted_purchases);
 Datum
 segment_discounted_purchases(PG_FUNCTION_ARGS)
@@ -228,7 +221,6 @@ segment_discounted_purchases(PG_FUNCTION_ARGS)
 }
 
 /* dert(model, x, t_x, t, annual_rate) */
-PGDLLEXPORT Datum segment_dert(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_dert);
 Datum
 segment_dert(PG_FUNCTION_ARGS)
@@ -275,7 +267,6 @@ spend(FunctionCallInfo fcinfo, const Model *model, const char *what, int x_at,
 }
 
 /* expected_spend(model, x, mean_spend) */
-PGDLLEXPORT Datum segment_expected_spend(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_expected_spend);
 Datum
 segment_expected_spend(PG_FUNCTION_ARGS)
@@ -292,7 +283,6 @@ segment_expected_spend(PG_FUNCTION_ARGS)
  * clv(purchase_model, spend_model, x, t_x, t, mean_repeat_spend, horizon,
  * annual_rate, margin)
  */
-PGDLLEXPORT Datum segment_clv(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_clv);
 Datum
 segment_clv(PG_FUNCTION_ARGS)
@@ -343,7 +333,6 @@ geometric_sum(double q, double terms)
  * Gupta et al. 2006, "Modeling customer lifetime value", Journal of Service
  * Research 9(2), equation (1).
  */
-PGDLLEXPORT Datum segment_clv_formula(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(segment_clv_formula);
 Datum
 segment_clv_formula(PG_FUNCTION_ARGS)

@@ -1,6 +1,9 @@
 -- segment.model: input and output, checks, accessors, comparison
 \set VERBOSITY terse
 SET extra_float_digits = 1;
+-- for the operators
+SET search_path = public, segment;
+\pset format unaligned
 
 -- prints SQLSTATE and message of what a statement raises
 CREATE FUNCTION raises(statement text) RETURNS text LANGUAGE plpgsql AS $$
@@ -77,7 +80,7 @@ SELECT literal, reads(literal) FROM (VALUES
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "covariance": []}'),
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "covariance": [[1, 2]]}'),
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "held": ["r", "r", "r", "r", "r"]}'),
-	('{"kind": "' || repeat('b', 1000) || '", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}}')
+	('{"kind": "' || repeat('b', 40) || '", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}}')
 ) t(literal);
 
 -- text of a model with values that are not allowed
@@ -116,7 +119,6 @@ SELECT call, raises('SELECT ' || call) FROM (VALUES
 	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": 4, "c": 5}') $$),
 	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": 0}') $$),
 	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": 1e21}') $$),
-	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": 1e400}') $$),
 	($$ segment.with_unit(segment.model('gammagamma', '{"p": 1, "q": 2, "gamma": 3}'), 'hour') $$),
 	($$ segment.param(segment.model('gammagamma', '{"p": 1, "q": 2, "gamma": 3}'), 'r') $$),
 	($$ segment.stderr(segment.model('gammagamma', '{"p": 1, "q": 2, "gamma": 3}'), '') $$)
@@ -155,7 +157,7 @@ WHERE (a.m < b.m)::int + (a.m = b.m)::int + (a.m > b.m)::int <> 1
 		OR segment.model_hash_extended(a.m, 7) <> segment.model_hash_extended(b.m, 7)));
 SELECT opcname, amvalidate(oid) FROM pg_opclass WHERE opcname = 'model_ops' ORDER BY opcmethod;
 -- a stored model stays what it was
-SELECT segment.with_unit(m, 'day') = m AS changed FROM models WHERE id = 2;
+SELECT segment.with_unit(m, 'day') = m AS same FROM models WHERE id = 2;
 SELECT segment.unit(m) FROM models WHERE id = 2;
 ANALYZE models;
 
