@@ -18,7 +18,8 @@ CONCEPTS = \
 	bgnbd \
 	mbgnbd \
 	arrivals \
-	pnbd
+	pnbd \
+	bgbb
 
 SQL_FRAGMENTS = \
 	prologue
