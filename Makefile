@@ -33,7 +33,8 @@ CONCEPTS = \
 	bgnbd \
 	mbgnbd \
 	arrivals \
-	pnbd
+	pnbd \
+	bgbb
 
 SQL_FRAGMENTS = \
 	prologue \

@@ -32,4 +32,15 @@ typedef double (*quadrature_log_function) (double v, const void *arg);
 extern double quadrature_log_integral(quadrature_log_function f, const void *arg,
 									  double low, double high, double mode);
 
+/* A positive sequence: ln of a term, and the next term over this one. */
+typedef double (*quadrature_log_term) (double i, const void *arg);
+typedef double (*quadrature_ratio) (double i, const void *arg);
+
+extern double quadrature_log_add(double log_a, double log_b);
+extern double quadrature_log_smooth_sum(quadrature_log_term log_term, const void *arg,
+										double from, double to, double mode,
+										double singularity);
+extern double quadrature_log_sum(quadrature_log_term log_term, quadrature_ratio ratio,
+								 const void *arg, double count, double singularity);
+
 #endif							/* SEGMENT_QUADRATURE_H */

@@ -280,6 +280,37 @@ special_negative_binomial_log_pmf(double n, double size, double odds)
 		- HALF_LOG_TWO_PI - 0.5 * (log(n) + log1p(n / size));
 }
 
+/*
+ * special_beta_binomial_log_pmf
+ *		ln of C(n, k) B(a + k, b + n - k) / B(a, b): the probability of k
+ *		successes in n trials whose chance has a beta(a, b) distribution.
+ *
+ * a > 0, b > 0, 0 <= k <= n, not necessarily whole.  The saddle-point form of
+ * the binomial coefficient and both beta functions, in which no large terms
+ * cancel.
+ */
+double
+special_beta_binomial_log_pmf(double k, double n, double a, double b)
+{
+	double		misses = n - k;
+	double		total = a + b + n;
+	double		hit = (a + k) / total;
+	double		miss = (b + misses) / total;
+
+	if (k <= 0.0)
+		return special_log_beta_ratio(a, b, n);
+	if (misses <= 0.0)
+		return special_log_beta_ratio(b, a, n);
+	return -deviance(k, n * hit) - deviance(misses, n * miss)
+		- deviance(a, (a + b) * hit) - deviance(b, (a + b) * miss)
+		+ stirling_error(n) - stirling_error(k) - stirling_error(misses)
+		+ stirling_error(a + k) + stirling_error(b + misses) - stirling_error(total)
+		- stirling_error(a) - stirling_error(b) + stirling_error(a + b)
+		- HALF_LOG_TWO_PI
+		+ 0.5 * (log(n / k / misses) + log(total / (a + k) / (b + misses)) +
+				 log(a / (a + b) * b));
+}
+
 /* ln(1 + exp(x)) for any x */
 double
 special_log1p_exp(double x)
