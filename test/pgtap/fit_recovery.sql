@@ -140,6 +140,7 @@ BEGIN
 END $$;
 
 -- observed for 10 to 90 weeks
+\o /dev/null
 SELECT pg_temp.simulate('bgnbd, 2000 customers', 'bgnbd', '{"r": 0.5, "alpha": 6, "a": 0.8, "b": 2.5}', 2000,
 	'pg_temp.beta_geometric(0, 0.5, 6, 0.8, 2.5, 10 + i % 80)');
 SELECT pg_temp.simulate('bgnbd, 20000 customers', 'bgnbd', '{"r": 0.5, "alpha": 6, "a": 0.8, "b": 2.5}', 20000,
@@ -179,6 +180,7 @@ SELECT pg_temp.simulate('pnbd, alpha equals beta', 'pnbd', '{"r": 0.8, "alpha": 
 SELECT pg_temp.simulate('bgbb, many opportunities', 'bgbb', '{"alpha": 0.6, "beta": 2, "gamma": 0.4, "delta": 20}', 3000,
 	'pg_temp.beta_bernoulli(0.6, 2, 0.4, 20, 100 + i % 200)');
 
+\o
 -- spend: x purchases of the mean given
 INSERT INTO simulated
 SELECT format('gammagamma, %s customers, q = %s', n, q), jsonb_build_object('p', 6, 'q', q, 'gamma', 15), m
