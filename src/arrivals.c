@@ -16,6 +16,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "arrivals.h"
@@ -70,7 +71,8 @@ log_integrand(double v, const void *arg)
 
 /*
  * ln of the integral of the integrand over tau in 0..horizon.  The slope falls
- * with tau, so the mode is found by bisection.
+ * with tau, so the mode is found by bisection, to
+ * a fraction of the width of the peak.
  */
 static double
 log_integral(Arrivals *arrivals, double horizon)
@@ -84,9 +86,10 @@ log_integral(Arrivals *arrivals, double horizon)
 								  arrivals->death_clock : arrivals->clock)) +
 			log(arrivals->n / (arrivals->n + arrivals->size + arrivals->shape + 1.0)) - 1.0;
 		double		bound = high;
+		double		width = 0.3 / sqrt(arrivals->n + arrivals->size + arrivals->shape + 1.0);
 
 		low = Min(low, high - 1.0);
-		while (bound - low > 1e-9 * Max(1.0, fabs(bound)))
+		while (bound - low > width)
 		{
 			mode = 0.5 * (low + bound);
 			if (log_slope(arrivals, exp(mode)) < 0.0)
@@ -104,18 +107,56 @@ log_integral(Arrivals *arrivals, double horizon)
 }
 
 /*
+ * arrivals_series_length
+ *		About how many terms sum over n of P(N = n) needs, odds being
+ *		horizon / clock.
+ */
+double
+arrivals_series_length(double size, double odds)
+{
+	double		mean = size * odds;
+
+	return 34.0 * (1.0 + odds) + mean + 8.5 * sqrt(mean * (1.0 + odds));
+}
+
+/* Longer series cost more than the integral. */
+#define MAX_TAIL_TERMS 2000.0
+
+/*
  * arrivals_log_tail
- *		ln P(N(horizon) >= n), n >= 1, horizon > 0: the n-th arrival falls in
- *		the horizon.  Its density at tau is n P(N(tau) = n) / tau.
+ *		ln P(N(horizon) >= n), n >= 1, horizon > 0.
  *
  * This is the logarithm of the regularised incomplete beta function
- * I_h/(clock + h) (n, size), by quadrature because its continued fraction
- * takes the square root of n steps.
+ * I_h/(clock + h) (n, size).  The sum of the probabilities where that is
+ * short, else an integral: the n-th arrival falls in the horizon, and its
+ * density at tau is n P(N(tau) = n) / tau.
  */
 double
 arrivals_log_tail(double n, double size, double clock, double horizon)
 {
 	Arrivals	arrivals = {.n = n,.size = size,.clock = clock};
+	double		odds = Min(horizon / clock, DBL_MAX);
+
+	if (arrivals_series_length(size, odds) < MAX_TAIL_TERMS)
+	{
+		double		hit = odds / (1.0 + odds);
+		double		term = 1.0;
+		double		sum = 1.0;
+		double		m;
+
+		for (m = n; m < n + 1e5; m += 1.0)
+		{
+			double		ratio = hit * (size + m) / (m + 1.0);
+
+			/* later ratios lie between this one and hit */
+			term *= ratio;
+			sum += term;
+			ratio = Max(ratio, hit);
+			if (ratio < 1.0 && term * ratio < 1e-16 * sum * (1.0 - ratio))
+				break;
+		}
+		return Min(special_negative_binomial_log_pmf(n, size, odds) + log(sum), 0.0);
+	}
 
 	return Min(log(n) + log_integral(&arrivals, horizon), 0.0);
 }

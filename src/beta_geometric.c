@@ -39,6 +39,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "arrivals.h"
 #include "beta_geometric.h"
 #include "quadrature.h"
 #include "special.h"
@@ -231,15 +232,6 @@ beta_geometric_p_alive(int first_coin, const double *params,
 /* Series longer than this cost more than the quadrature. */
 #define MAX_SERIES_TERMS 1000.0
 
-/* About how many terms a negative binomial series needs. */
-static double
-series_length(double size, double odds)
-{
-	double		mean = size * odds;
-
-	return 34.0 * (1.0 + odds) + mean + 8.5 * sqrt(mean * (1.0 + odds));
-}
-
 /*
  * Expected purchases of a live customer as the sum over m >= 1 of
  * P(m arrivals) * sum over k < m of E[(1 - p)^k], all terms positive.  The
@@ -406,7 +398,7 @@ live_expected(const LiveCustomer *c, double horizon)
 	if (odds == 0.0)
 		return 0.0;
 	if (c->size * log1p(odds) < 650.0 &&
-		series_length(c->size, odds) < MAX_SERIES_TERMS)
+		arrivals_series_length(c->size, odds) < MAX_SERIES_TERMS)
 		return live_expected_series(c, odds);
 	else
 	{
@@ -427,13 +419,31 @@ beta_geometric_expected(int first_coin, const double *params,
 														live_expected(&c, horizon)));
 }
 
+/*
+ * No purchase: dead, or no arrival in the horizon.  n purchases: n arrivals
+ * and n coins survived, or at least n arrivals and the n-th coin fatal.
+ */
 double
 beta_geometric_pmf(int first_coin, const double *params,
 				   double x, double t_x, double t, double horizon, double n)
 {
-	return 0.0;
+	LiveCustomer c = live_customer(first_coin, params, x, t_x, t);
+	double		odds = Min(horizon / c.clock, DBL_MAX);
+	double		log_coins;
+
+	if (n == 0.0)
+		return special_clamp_probability(-expm1(c.log_alive) +
+										 exp(c.log_alive - c.size * log1p(odds)));
+	if (odds == 0.0)
+		return 0.0;
+	log_coins = c.log_alive + special_log_beta_ratio(c.a, c.b, n);
+	return special_clamp_probability(exp(log_coins +
+										 special_negative_binomial_log_pmf(n, c.size, odds)) +
+									 exp(log_coins + log(c.a / (c.b + (n - 1.0))) +
+										 arrivals_log_tail(n, c.size, c.clock, horizon)));
 }
 
+/* The first arrival comes within the horizon. */
 double
 beta_geometric_probability(int first_coin, const double *params,
 						   double x, double t_x, double t, double horizon)
@@ -444,16 +454,252 @@ beta_geometric_probability(int first_coin, const double *params,
 	return special_clamp_probability(special_exp_scaled(c.log_alive, arrival));
 }
 
+/*
+ * Discounted purchases, int_0^horizon exp(-rate u) m(u) du with the purchase
+ * rate m(u) of a live customer.  Two ways: along time, or over lambda and p.
+ *
+ * Along time, in w = ln(1 + u / clock),
+ *
+ *		m(u) du = size (1 + u / clock)^-size F(u / (clock + u)) dw,
+ *
+ * F(z) the Gauss series 2F1(size + 1, b; a + b; z), whose terms are positive
+ * (by Euler's integral this is the mean of (1 + p u / clock)^-(size + 1) over
+ * p).  Gauss-Legendre panels as for Pareto/NBD, the series summed for all
+ * nodes of a panel at once.
+ */
+#define MAX_PANEL_WORK 40000.0
+#define DISCOUNTED_AWAY 45.0	/* exp(-45) no longer counts */
+
+typedef struct TimePanel
+{
+	double		start;
+	double		step;
+	int			nodes;
+	const double *node;
+	const double *weight;
+} TimePanel;
+
+/*
+ * The panel from start: the rate falls at most like exp(-fall w), the discount
+ * like exp(-discount exp(w)).
+ */
+static TimePanel
+next_panel(double start, double end, double fall, double discount)
+{
+	TimePanel	panel;
+	double		slope;
+
+	panel.start = start;
+	panel.step = Min(QUADRATURE_MAX_STEP, end - start);
+	slope = fall + discount * exp(start + panel.step);
+	panel.nodes = QUADRATURE_NODES;
+	panel.node = quadrature_node;
+	panel.weight = quadrature_weight;
+	if (panel.step * slope > QUADRATURE_MAX_FALL)
+		panel.step = QUADRATURE_MAX_FALL / slope;
+	else if (panel.step * slope <= QUADRATURE_SHORT_FALL &&
+			 panel.step <= QUADRATURE_SHORT_STEP)
+	{
+		panel.nodes = QUADRATURE_SHORT_NODES;
+		panel.node = quadrature_short_node;
+		panel.weight = quadrature_short_weight;
+	}
+	return panel;
+}
+
+/*
+ * How fast the purchase rate falls in w: at most by size times the dropout
+ * probability, of which high values hardly occur.
+ */
+static double
+rate_fall(const LiveCustomer *c)
+{
+	return c->size * Min(1.0, (c->a + 8.0) / (c->a + c->b + 8.0));
+}
+
+/* About how many multiplications the panels up to end take. */
+static double
+panel_work(const LiveCustomer *c, double end, double discount)
+{
+	double		fall = rate_fall(c);
+	double		work = 0.0;
+	double		start = 0.0;
+
+	if (c->size * end > 600.0)
+		return INFINITY;
+	while (start < end && work <= MAX_PANEL_WORK)
+	{
+		TimePanel	panel = next_panel(start, end, fall, discount);
+
+		start += panel.step;
+		if (start + panel.step == start)
+			break;
+		work += panel.nodes * arrivals_series_length(c->size + 1.0, expm1(start));
+	}
+	return work;
+}
+
+static double
+panel_integral(const LiveCustomer *c, const TimePanel *panel, double discount)
+{
+	double		z[QUADRATURE_NODES];
+	double		term[QUADRATURE_NODES];
+	double		sum[QUADRATURE_NODES];
+	double		integral = 0.0;
+	int			last = panel->nodes - 1;
+	double		k;
+	int			j;
+
+	for (j = 0; j < QUADRATURE_NODES; j++)
+	{
+		double		w = panel->start + panel->step * panel->node[Min(j, last)];
+
+		z[j] = -expm1(-w);
+		term[j] = exp(-c->size * w - discount * expm1(w));
+		sum[j] = term[j];
+	}
+	/* the series converges slowest at the last node */
+	for (k = 0.0; k < 1e6; k += 1.0)
+	{
+		double		factor = (c->size + 1.0 + k) * (c->b + k) /
+		((k + 1.0) * (c->a + c->b + k));
+		double		ratio = z[last] * (c->size + 1.0 + k) / (k + 1.0);
+
+		if (ratio < 1.0 && term[last] * ratio < 1e-15 * sum[last] * (1.0 - ratio))
+			break;
+		for (j = 0; j <= last; j++)
+		{
+			term[j] *= z[j] * factor;
+			sum[j] += term[j];
+		}
+	}
+	for (j = 0; j <= last; j++)
+		integral += panel->weight[j] * sum[j];
+	return integral * panel->step;
+}
+
+static double
+discounted_along_time(const LiveCustomer *c, double end, double discount)
+{
+	double		fall = rate_fall(c);
+	double		start = 0.0;
+	double		integral = 0.0;
+
+	while (start < end)
+	{
+		TimePanel	panel = next_panel(start, end, fall, discount);
+
+		if (start + panel.step == start)
+			break;
+		integral += panel_integral(c, &panel, discount);
+		start += panel.step;
+	}
+	return c->size * integral;
+}
+
+/*
+ * Over lambda and p: given both, the discounted purchases are
+ * lambda (1 - exp(-(lambda p + rate) horizon)) / (lambda p + rate).  The
+ * trapezoidal rule in ln(lambda) and logit(p), as in beta_mean; the cost is
+ * bounded whatever size and horizon are.
+ */
+#define MAX_RATES 1024
+
+typedef struct RateLattice
+{
+	int			count;
+	double		lambda[MAX_RATES];
+	double		weight[MAX_RATES];	/* density times lambda, normalised */
+	double		horizon;
+	double		rate;
+} RateLattice;
+
+/* The density of gamma(size, clock) in ln(lambda), times lambda. */
+static void
+fill_rate_lattice(RateLattice *lattice, const LiveCustomer *c)
+{
+	double		size = c->size;
+	double		mean = size / c->clock;
+	double		step = Min(0.3, 0.5 / sqrt(size));
+	double		scale = step * mean *
+	exp(-special_stirling_error(size)) * sqrt(size / (2.0 * M_PI));
+	int			side;
+
+	lattice->count = 0;
+	for (side = 0; side < 2; side++)
+	{
+		int			i;
+
+		for (i = side; lattice->count < MAX_RATES; i++)
+		{
+			double		distance = side == 0 ? -i * step : i * step;
+			double		log_weight = size * (distance - expm1(distance)) + distance;
+
+			if (log_weight < -38.0)
+				break;
+			lattice->lambda[lattice->count] = mean * exp(distance);
+			lattice->weight[lattice->count] = scale * exp(log_weight);
+			lattice->count++;
+		}
+	}
+}
+
+static double
+discounted_given_dropout(double p, const void *arg)
+{
+	const RateLattice *lattice = arg;
+	double		sum = 0.0;
+	int			i;
+
+	for (i = 0; i < lattice->count; i++)
+	{
+		double		total = lattice->lambda[i] * p + lattice->rate;
+		double		exponent = total * lattice->horizon;
+
+		if (exponent > 40.0)
+			sum += lattice->weight[i] / total;
+		else
+			sum -= lattice->weight[i] * expm1(-exponent) / total;
+	}
+	return sum;
+}
+
+static double
+discounted_over_rates(const LiveCustomer *c, double horizon, double rate)
+{
+	RateLattice lattice;
+
+	fill_rate_lattice(&lattice, c);
+	lattice.horizon = horizon;
+	lattice.rate = rate;
+	return beta_mean(c->a, c->b, discounted_given_dropout, &lattice,
+					 (1.0 + lattice.lambda[lattice.count - 1]) * Min(horizon, 1.0 / rate));
+}
+
 double
 beta_geometric_discounted(int first_coin, const double *params,
 						  double x, double t_x, double t, double horizon, double rate)
 {
-	return 0.0;
+	LiveCustomer c;
+	double		discount;
+	double		end;
+	double		live;
+
+	if (rate == 0.0 || horizon == 0.0)
+		return beta_geometric_expected(first_coin, params, x, t_x, t, horizon);
+	c = live_customer(first_coin, params, x, t_x, t);
+	discount = rate * c.clock;
+	end = log1p(Min(horizon, DISCOUNTED_AWAY / rate) / c.clock);
+	if (panel_work(&c, end, discount) <= MAX_PANEL_WORK)
+		live = discounted_along_time(&c, end, discount);
+	else
+		live = discounted_over_rates(&c, horizon, rate);
+	return special_clamp_expectation(special_exp_scaled(c.log_alive, live));
 }
 
 double
 beta_geometric_dert(int first_coin, const double *params,
 					double x, double t_x, double t, double rate)
 {
-	return 0.0;
+	return beta_geometric_discounted(first_coin, params, x, t_x, t, INFINITY, rate);
 }

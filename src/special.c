@@ -197,11 +197,12 @@ special_log_beta_ratio(double a, double b, double n)
 }
 
 /*
- * ln(Gamma(z + 1)) - (z + 1/2) ln z + z - ln(2 pi) / 2, z > 0: the error of
- * Stirling's formula.
+ * special_stirling_error
+ *		ln(Gamma(z)) - (z - 1/2) ln z + z - ln(2 pi) / 2, z > 0: the error of
+ *		Stirling's formula.  Absolute error below 1e-14.
  */
-static double
-stirling_error(double z)
+double
+special_stirling_error(double z)
 {
 	double		y = 1.0 / (z * z);
 
@@ -275,7 +276,7 @@ special_negative_binomial_log_pmf(double n, double size, double odds)
 			- lgamma(size + 1.0) + log(size)
 			- size * log1p(odds) - n * log1p(1.0 / odds);
 	}
-	return stirling_error(total) - stirling_error(size) - stirling_error(n)
+	return special_stirling_error(total) - special_stirling_error(size) - special_stirling_error(n)
 		- deviance(size, total * fail) - deviance(n, total * hit)
 		- HALF_LOG_TWO_PI - 0.5 * (log(n) + log1p(n / size));
 }
@@ -303,9 +304,9 @@ special_beta_binomial_log_pmf(double k, double n, double a, double b)
 		return special_log_beta_ratio(b, a, n);
 	return -deviance(k, n * hit) - deviance(misses, n * miss)
 		- deviance(a, (a + b) * hit) - deviance(b, (a + b) * miss)
-		+ stirling_error(n) - stirling_error(k) - stirling_error(misses)
-		+ stirling_error(a + k) + stirling_error(b + misses) - stirling_error(total)
-		- stirling_error(a) - stirling_error(b) + stirling_error(a + b)
+		+ special_stirling_error(n) - special_stirling_error(k) - special_stirling_error(misses)
+		+ special_stirling_error(a + k) + special_stirling_error(b + misses) - special_stirling_error(total)
+		- special_stirling_error(a) - special_stirling_error(b) + special_stirling_error(a + b)
 		- HALF_LOG_TWO_PI
 		+ 0.5 * (log(n / k / misses) + log(total / (a + k) / (b + misses)) +
 				 log(a / (a + b) * b));
