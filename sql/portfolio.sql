@@ -26,10 +26,11 @@ GRANT SELECT ON segment.portfolio TO PUBLIC;
 
 CREATE TYPE segment.refresh_report AS (
 	portfolio text, as_of date, mode text, customers bigint, customers_read bigint,
-	customers_changed bigint, scorecard_id bigint, seconds float8
+	customers_changed bigint, scorecard_id bigint, purchase_model text, spend_model text,
+	seconds float8
 );
 COMMENT ON TYPE segment.refresh_report IS
-'what a refresh did: the day everything is seen from, how it read (full), customers now, customers read, customers whose stored row changed, number of the new scorecard, seconds taken';
+'what a refresh did: the day everything is seen from, how it read (full), customers now, customers read, customers whose stored row changed, number of the new scorecard, status of its models, seconds taken';
 
 /*
  * The portfolio's owner, in whose name everything is done: the caller must be
@@ -115,7 +116,15 @@ BEGIN
 			dormancy_prior_gaps float8 NOT NULL,
 			dormancy_drowsy float8 NOT NULL,
 			dormancy_half_asleep float8 NOT NULL,
-			dormancy_asleep float8 NOT NULL
+			dormancy_asleep float8 NOT NULL,
+			purchase_model segment.model,
+			spend_model segment.model,
+			purchase_model_usable boolean NOT NULL,
+			spend_model_usable boolean NOT NULL,
+			unit_days float8 NOT NULL,
+			horizon float8 NOT NULL,
+			probability_horizon float8 NOT NULL,
+			annual_rate float8 NOT NULL
 		);
 		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id);
 		CREATE TABLE %1$I.scheme (
@@ -467,38 +476,67 @@ $refresh_day$;
 COMMENT ON FUNCTION segment.refresh_day(text, date, date) IS
 'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today; errors: 22008 infinite, 22023 after today (internal)';
 
-/* Cut points and the population's rhythm, over everybody, as one new row. */
+/*
+ * Cut points, the population's rhythm and the models, over everybody, as one
+ * new row.  A model that has hardly any data is kept, with its status, but not
+ * used: predictions are then NULL, and model_card tells why.
+ */
 CREATE FUNCTION segment.refresh_scorecard(
-	portfolio text, settings jsonb, own_margin boolean, as_of date,
-	OUT scorecard_id bigint, OUT customers bigint
+	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date,
+	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_scorecard$
+DECLARE
+	purchase_kind text := nullif(settings ->> 'purchase_model', 'none');
+	spend_kind text := nullif(settings ->> 'spend_model', 'none');
 BEGIN
 	EXECUTE format($template$
 		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, customers, buyers,
 			recency_cuts, frequency_cuts, monetary_cuts, mean_gap_days, margin,
-			dormancy_prior_gaps, dormancy_drowsy, dormancy_half_asleep, dormancy_asleep)
+			dormancy_prior_gaps, dormancy_drowsy, dormancy_half_asleep, dormancy_asleep,
+			purchase_model, spend_model, purchase_model_usable, spend_model_usable,
+			unit_days, horizon, probability_horizon, annual_rate)
 		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, %3$L::date,
-			count(*), count(*) FILTER (WHERE (h.m).orders > 0),
-			segment.quantile_cuts(-(h.m).days_since_last::float8, 5),
-			segment.quantile_cuts((h.m).orders::float8, 5) FILTER (WHERE (h.m).orders > 0),
-			segment.quantile_cuts((h.m).net::float8, 5) FILTER (WHERE (h.m).orders > 0),
-			-- numeric, since a sum of floats depends on the order of rows
-			coalesce(avg((h.m).mean_gap_days::numeric)::float8,
-				($1 ->> 'dormancy_default_gap_days')::float8),
+			f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
+			coalesce(f.mean_gap_days, ($1 ->> 'dormancy_default_gap_days')::float8),
 			CASE WHEN $2 THEN NULL ELSE ($1 ->> 'margin')::numeric END,
 			($1 ->> 'dormancy_prior_gaps')::float8, ($1 ->> 'dormancy_drowsy')::float8,
-			($1 ->> 'dormancy_half_asleep')::float8, ($1 ->> 'dormancy_asleep')::float8
-		FROM %2$s
-		RETURNING s.scorecard_id, s.customers$template$,
-		portfolio, segment.portfolio_known_customers(portfolio, format('%L::date', as_of)), as_of)
-	INTO scorecard_id, customers
+			($1 ->> 'dormancy_half_asleep')::float8, ($1 ->> 'dormancy_asleep')::float8,
+			f.purchase_model, f.spend_model,
+			coalesce(segment.status(f.purchase_model) <> 'too_few', false),
+			coalesce(segment.status(f.spend_model) <> 'too_few', false),
+			u.days, ($1 ->> 'horizon_weeks')::float8 * 7 / u.days,
+			($1 ->> 'probability_weeks')::float8 * 7 / u.days, ($1 ->> 'annual_rate')::float8
+		FROM (SELECT segment.unit_days(%4$L)) AS u(days)
+		CROSS JOIN LATERAL (
+			SELECT count(*) AS customers, count(*) FILTER (WHERE (h.m).orders > 0) AS buyers,
+				segment.quantile_cuts(-(h.m).days_since_last::float8, 5) AS recency_cuts,
+				segment.quantile_cuts((h.m).orders::float8, 5)
+					FILTER (WHERE (h.m).orders > 0) AS frequency_cuts,
+				segment.quantile_cuts((h.m).monetary, 5)
+					FILTER (WHERE (h.m).orders > 0) AS monetary_cuts,
+				-- numeric, since a sum of floats depends on the order of rows
+				avg((h.m).mean_gap_days::numeric)::float8 AS mean_gap_days,
+				%5$s AS purchase_model, %6$s AS spend_model
+			FROM %2$s
+		) AS f
+		RETURNING s.scorecard_id, s.customers,
+			segment.status(s.purchase_model), segment.status(s.spend_model)$template$,
+		portfolio, segment.portfolio_known_customers(portfolio, format('%L::date', as_of)), as_of, unit,
+		coalesce(format($fit$segment.with_unit(segment.%I(
+					(h.m).purchase_days - 1, ((h.m).last_day - (h.m).first_day) / u.days,
+					(h.m).tenure_days / u.days) FILTER (WHERE (h.m).orders > 0), %L)$fit$,
+			purchase_kind || '_fit', unit), 'NULL::segment.model'),
+		coalesce(format($fit$segment.with_unit(segment.%I(
+					(h.m).purchase_days - 1, h.repeat_spend) FILTER (WHERE (h.m).orders > 0), %L)$fit$,
+			spend_kind || '_fit', unit), 'NULL::segment.model'))
+	INTO scorecard_id, customers, purchase_status, spend_status
 	USING settings, own_margin;
 END
 $refresh_scorecard$;
-COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, boolean, date) IS
+COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS
 'computes a new scorecard as of a day from the stored histories (internal)';
 
 CREATE FUNCTION segment.refresh(name text, as_of date DEFAULT NULL, "full" boolean DEFAULT false)
@@ -549,9 +587,10 @@ BEGIN
 	report.portfolio := name;
 	report.mode := 'full';
 	report.as_of := segment.refresh_day(name, as_of, today);
-	SELECT s.scorecard_id, s.customers INTO report.scorecard_id, report.customers
+	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
+	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
 	FROM segment.refresh_scorecard(name, segment.check_settings(definition -> 'settings'),
-		own_margin, report.as_of) AS s;
+		definition ->> 'unit', own_margin, report.as_of) AS s;
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
 	PERFORM set_config('role', caller_role, true);
 	RETURN report;

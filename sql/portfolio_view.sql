@@ -34,7 +34,11 @@ CREATE FUNCTION segment.portfolio_known_customers(portfolio text, as_of text) RE
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
-		SELECT c.customer_id, r.m, r.margin, r.cost
+		SELECT c.customer_id, r.m, r.margin, r.cost,
+			-- contribution of a repeat purchase day where the source has margins, else its sales
+			CASE WHEN c.margins IS NULL OR (r.m).purchase_days < 2 THEN (r.m).mean_repeat_spend
+				ELSE greatest(0, coalesce(segment.net(segment.during(c.margins,
+					(r.m).first_day + 1, %2$s)), 0)::float8 / ((r.m).purchase_days - 1)) END AS repeat_spend
 		FROM %1$I.customer_history AS c
 		CROSS JOIN LATERAL (
 			SELECT segment.measures(c.purchases, %2$s) AS m,
@@ -47,7 +51,7 @@ RETURN format($template$(
 		WHERE c.listed OR (r.m).orders IS NOT NULL OR r.cost IS NOT NULL OR r.heard_of
 	) AS h$template$, portfolio, as_of);
 COMMENT ON FUNCTION segment.portfolio_known_customers(text, text) IS
-'the FROM item h (customer_id, m, margin, cost): the customers known on a day, for an as_of expression (internal)';
+'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression (internal)';
 
 CREATE FUNCTION segment.portfolio_customer_query(
 	portfolio text, as_of text, scorecard text, schemes text
@@ -60,7 +64,9 @@ SELECT k.customer_id, k.as_of,
 	k.gross, k.refunded, k.net, k.margin, k.cost, k.margin - k.cost AS net_value,
 	k.average_order, k.mean_gap_days, k.gap_ratio,
 	k.r_score, k.f_score, k.m_score,
-	k.r_score::text || k.f_score::text || k.m_score::text AS rfm_cell%5$s
+	k.r_score::text || k.f_score::text || k.m_score::text AS rfm_cell,
+	k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv,
+	1 - k.p_alive AS churn_risk%5$s
 FROM (
 	SELECT h.customer_id, %2$s AS as_of, v.*,
 		s.dormancy_drowsy, s.dormancy_half_asleep, s.dormancy_asleep
@@ -81,7 +87,24 @@ FROM (
 			CASE WHEN (h.m).orders > 0
 				THEN segment.score((h.m).orders::float8, s.frequency_cuts) END AS f_score,
 			CASE WHEN (h.m).orders > 0
-				THEN segment.score((h.m).net::float8, s.monetary_cuts) END AS m_score
+				THEN segment.score((h.m).monetary, s.monetary_cuts) END AS m_score,
+			CASE WHEN s.purchase_model_usable
+				THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
+			CASE WHEN s.purchase_model_usable
+				THEN segment.expected_purchases(s.purchase_model, x.x, x.t_x, x.t, s.horizon)
+				END AS expected_purchases,
+			CASE WHEN s.purchase_model_usable
+				THEN segment.purchase_probability(s.purchase_model, x.x, x.t_x, x.t,
+					s.probability_horizon) END AS purchase_probability,
+			CASE WHEN s.spend_model_usable
+				THEN segment.expected_spend(s.spend_model, x.x, h.repeat_spend) END AS expected_spend,
+			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
+				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
+					s.horizon, s.annual_rate, coalesce(s.margin, 1)::float8) END AS clv
+		-- the models' inputs; NULL for those who never bought
+		FROM (SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
+			((h.m).last_day - (h.m).first_day) / s.unit_days AS t_x,
+			(h.m).tenure_days / s.unit_days AS t) AS x
 		OFFSET 0
 	) AS v
 	WHERE s.scorecard_id = %3$s
@@ -111,6 +134,17 @@ END
 $portfolio_scheme_columns$;
 COMMENT ON FUNCTION segment.portfolio_scheme_columns(text) IS
 'the schemes of a portfolio as columns of the view customer, and as (scheme, class) pairs (internal)';
+
+CREATE FUNCTION segment.model_figures(model segment.model) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT string_agg(format('%s %s', p.key, round((p.value #>> '{}')::numeric, 6))
+	|| coalesce(format(' (%s)', round(segment.stderr(model, p.key)::numeric, 6)), ''), ', ' ORDER BY p.key)
+FROM jsonb_each(segment.params(model)) AS p;
+END;
+COMMENT ON FUNCTION segment.model_figures(segment.model) IS
+'the parameters of a model with their standard errors, as a line to read: "a 0.89 (0.15), ..."';
 
 CREATE FUNCTION segment.portfolio_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -155,7 +189,21 @@ BEGIN
 		SELECT s.scorecard_id, s.as_of, s.created_at AS fitted_at, s.customers, s.buyers,
 			s.recency_cuts::text AS recency_cuts, s.frequency_cuts::text AS frequency_cuts,
 			s.monetary_cuts::text AS monetary_cuts, s.mean_gap_days, s.margin,
-			s.dormancy_prior_gaps, s.dormancy_drowsy, s.dormancy_half_asleep, s.dormancy_asleep
+			s.dormancy_prior_gaps, s.dormancy_drowsy, s.dormancy_half_asleep, s.dormancy_asleep,
+			segment.kind(s.purchase_model) AS purchase_model,
+			segment.model_figures(s.purchase_model) AS purchase_parameters,
+			segment.loglik(s.purchase_model) AS purchase_loglik,
+			segment.status(s.purchase_model) AS purchase_status,
+			array_to_string(segment.warnings(s.purchase_model), E'\n') AS purchase_warnings,
+			s.purchase_model_usable,
+			segment.kind(s.spend_model) AS spend_model,
+			segment.model_figures(s.spend_model) AS spend_parameters,
+			segment.loglik(s.spend_model) AS spend_loglik,
+			segment.status(s.spend_model) AS spend_status,
+			array_to_string(segment.warnings(s.spend_model), E'\n') AS spend_warnings,
+			s.spend_model_usable,
+			s.unit_days, s.horizon * s.unit_days / 7 AS horizon_weeks,
+			s.probability_horizon * s.unit_days / 7 AS probability_weeks, s.annual_rate
 		FROM %1$I.scorecard AS s$template$, portfolio, security_invoker);
 
 	EXECUTE format($template$
@@ -220,6 +268,14 @@ SELECT v.* FROM (VALUES
 	('scorecard', 'dormancy_drowsy', 'drowsy above this gap ratio'),
 	('scorecard', 'dormancy_half_asleep', 'half asleep above this gap ratio'),
 	('scorecard', 'dormancy_asleep', 'asleep above this gap ratio'),
+	('scorecard', 'purchase_model', 'fitted model of purchases; NULL without buyers or if none is asked for'),
+	('scorecard', 'spend_model', 'fitted model of the amount of a purchase; NULL without repeat buyers or if none is asked for'),
+	('scorecard', 'purchase_model_usable', 'whether there was enough data for predictions of purchases'),
+	('scorecard', 'spend_model_usable', 'whether there was enough data for predictions of amounts'),
+	('scorecard', 'unit_days', 'days in the time unit of the models'),
+	('scorecard', 'horizon', 'horizon of expected_purchases and clv, in units of the models'),
+	('scorecard', 'probability_horizon', 'horizon of purchase_probability, in units of the models'),
+	('scorecard', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
 	('scheme', NULL, 'ways to classify customers'),
 	('scheme', 'scheme', 'code of the scheme, and name of its column in the view customer'),
 	('scheme', 'ordinal', 'order of the columns'),
@@ -263,6 +319,12 @@ SELECT v.* FROM (VALUES
 	('customer', 'f_score', 'frequency score 1..5 by orders, 5 = most frequent; NULL: never bought'),
 	('customer', 'm_score', 'monetary score 1..5 by net amount, 5 = highest; NULL: never bought'),
 	('customer', 'rfm_cell', 'the three scores as one text, 111 to 555; NULL: never bought'),
+	('customer', 'p_alive', 'probability that the customer is still active, 0..1; higher is better; NULL: never bought, or too little data (model_card)'),
+	('customer', 'expected_purchases', 'expected number of purchase days in the horizon of the scorecard (52 weeks unless set), >= 0; more is better; NULL as p_alive'),
+	('customer', 'purchase_probability', 'probability of at least one purchase in the weeks of the setting probability_weeks (13 unless set), 0..1; higher is better; NULL as p_alive'),
+	('customer', 'expected_spend', 'expected sales of one future purchase day in units of money (contribution, where the purchases have margins), >= 0; more is better; NULL: never bought, or too little data'),
+	('customer', 'clv', 'customer lifetime value: expected discounted contribution within the horizon in units of money, >= 0; more is better; NULL: never bought, or too little data'),
+	('customer', 'churn_risk', '1 - p_alive, 0..1; lower is better; NULL as p_alive'),
 	('customer', 'rfm_segment', 'class in the scheme rfm_segment (view class)'),
 	('customer', 'dormancy', 'class in the scheme dormancy (view class)'),
 	('class', NULL, 'one row per scheme and class'),
@@ -299,6 +361,22 @@ SELECT v.* FROM (VALUES
 	('model_card', 'dormancy_drowsy', 'drowsy above this gap ratio'),
 	('model_card', 'dormancy_half_asleep', 'half asleep above this gap ratio'),
 	('model_card', 'dormancy_asleep', 'asleep above this gap ratio'),
+	('model_card', 'purchase_model', 'kind of the model of purchases; NULL: none'),
+	('model_card', 'purchase_parameters', 'its parameters with standard errors; times in its time unit'),
+	('model_card', 'purchase_loglik', 'its log-likelihood; higher is better on the same data'),
+	('model_card', 'purchase_status', 'converged, boundary, flat, too_few (not used) or not_converged (doc/models.md)'),
+	('model_card', 'purchase_warnings', 'what to know before using it, one warning a line; empty if nothing'),
+	('model_card', 'purchase_model_usable', 'whether predictions of purchases are made from it'),
+	('model_card', 'spend_model', 'kind of the model of amounts; NULL: none'),
+	('model_card', 'spend_parameters', 'its parameters with standard errors, in units of money'),
+	('model_card', 'spend_loglik', 'its log-likelihood; higher is better on the same data'),
+	('model_card', 'spend_status', 'converged, boundary, flat, too_few (not used) or not_converged (doc/models.md)'),
+	('model_card', 'spend_warnings', 'what to know before using it, one warning a line; empty if nothing'),
+	('model_card', 'spend_model_usable', 'whether predictions of amounts are made from it'),
+	('model_card', 'unit_days', 'days in the time unit of the models'),
+	('model_card', 'horizon_weeks', 'weeks ahead that expected_purchases and clv count'),
+	('model_card', 'probability_weeks', 'weeks ahead that purchase_probability looks'),
+	('model_card', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
 	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
 	('data_quality', 'source', 'source query'),
 	('data_quality', 'check_name', 'name of the check'),

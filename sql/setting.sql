@@ -3,23 +3,33 @@
  */
 
 CREATE VIEW segment.setting AS
-SELECT s.name, s.type, s.default_value, s.least, s.greatest, s.meaning
+SELECT s.name, s.type, s.default_value, s.least, s.greatest, s.choices, s.meaning
 FROM (VALUES
-	('margin', 'number', '1', 0::float8, 1::float8,
+	('margin', 'number', '1', 0::float8, 1::float8, NULL::text,
 	 'share of sales that is contribution, where the purchases have no margin column'),
-	('dormancy_prior_gaps', 'number', '2', 0, 1000,
+	('purchase_model', 'text', 'mbgnbd', NULL, NULL, 'bgnbd, mbgnbd, pnbd, none',
+	 'model of purchases that refresh fits; none: no predictions'),
+	('spend_model', 'text', 'gammagamma', NULL, NULL, 'gammagamma, none',
+	 'model of the amount of a purchase that refresh fits; none: no expected_spend and clv'),
+	('horizon_weeks', 'number', '52', 0, 5218, NULL,
+	 'weeks ahead that expected_purchases and clv count'),
+	('probability_weeks', 'number', '13', 0, 5218, NULL,
+	 'weeks ahead that purchase_probability looks'),
+	('annual_rate', 'number', '0.1', 0, 100, NULL,
+	 'effective annual discount rate of clv; 0.1 is 10 %'),
+	('dormancy_prior_gaps', 'number', '2', 0, 1000, NULL,
 	 'how many gaps the usual gap of the population counts for, when a customer''s own gaps are averaged with it'),
-	('dormancy_default_gap_days', 'number', '365', 1, 36525,
+	('dormancy_default_gap_days', 'number', '365', 1, 36525, NULL,
 	 'usual gap in days, as long as no customer has bought twice'),
-	('dormancy_drowsy', 'number', '2', 0, 1000,
+	('dormancy_drowsy', 'number', '2', 0, 1000, NULL,
 	 'drowsy after this many usual gaps without a purchase; about one in 7 customers who buy at random is away that long (exp(-2))'),
-	('dormancy_half_asleep', 'number', '3', 0, 1000,
+	('dormancy_half_asleep', 'number', '3', 0, 1000, NULL,
 	 'half asleep after this many usual gaps without a purchase; about one in 20 (exp(-3))'),
-	('dormancy_asleep', 'number', '5', 0, 1000,
+	('dormancy_asleep', 'number', '5', 0, 1000, NULL,
 	 'asleep after this many usual gaps without a purchase; about one in 150 (exp(-5))'),
-	('security_invoker', 'boolean', 'false', NULL, NULL,
+	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
-) AS s(name, type, default_value, least, greatest, meaning);
+) AS s(name, type, default_value, least, greatest, choices, meaning);
 COMMENT ON VIEW segment.setting IS
 'the settings of a portfolio: one row each, with type, default and range';
 COMMENT ON COLUMN segment.setting.name IS 'key in the settings of create_portfolio and alter_portfolio';
@@ -27,6 +37,7 @@ COMMENT ON COLUMN segment.setting.type IS 'number, boolean or text';
 COMMENT ON COLUMN segment.setting.default_value IS 'value in force where nothing is set';
 COMMENT ON COLUMN segment.setting.least IS 'smallest value allowed; NULL where there is no order';
 COMMENT ON COLUMN segment.setting.greatest IS 'largest value allowed; NULL where there is no order';
+COMMENT ON COLUMN segment.setting.choices IS 'values allowed, where there are only a few';
 COMMENT ON COLUMN segment.setting.meaning IS 'what it does, with its unit';
 GRANT SELECT ON segment.setting TO PUBLIC;
 
@@ -52,6 +63,11 @@ BEGIN
 		ELSIF jsonb_typeof(given.value) <> (CASE known.type WHEN 'text' THEN 'string' ELSE known.type END) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be a %s, not %s', given.key, known.type, given.value),
+				HINT = known.meaning || '.';
+		ELSIF NOT (given.value #>> '{}') = ANY (string_to_array(known.choices, ', ')) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('setting "%s" must be one of %s, not %s',
+					given.key, known.choices, given.value),
 				HINT = known.meaning || '.';
 		ELSIF known.type = 'number' AND
 			NOT (given.value #>> '{}')::numeric BETWEEN known.least::numeric AND known.greatest::numeric THEN
