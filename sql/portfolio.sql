@@ -86,6 +86,8 @@ CREATE FUNCTION segment.portfolio_create_tables(portfolio text, purchases segmen
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_create_tables$
+DECLARE
+	concept text;
 BEGIN
 	EXECUTE format('CREATE SCHEMA %I', portfolio);
 	EXECUTE format($template$
@@ -180,6 +182,9 @@ BEGIN
 			ALTER COLUMN source SET NOT NULL,
 			ALTER COLUMN check_name SET NOT NULL;
 		CREATE INDEX ON %1$I.defect (customer_id)$template$, portfolio);
+	FOREACH concept IN ARRAY segment.portfolio_concepts() LOOP
+		EXECUTE format('SELECT segment.%I($1)', concept || '_create_tables') USING portfolio;
+	END LOOP;
 END
 $portfolio_create_tables$;
 COMMENT ON FUNCTION segment.portfolio_create_tables(text, segment.source_shape, text) IS
@@ -721,22 +726,25 @@ CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
+DECLARE
+	drop_command text;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;
 	END IF;
-	-- our own objects one by one: what somebody else built on them is an error
-	EXECUTE format('DROP FUNCTION %I.customer_at(date)', name);
-	EXECUTE (SELECT 'DROP VIEW ' || string_agg(format('%I.%I', name, c.relname), ', ')
-		FROM pg_class AS c
-		WHERE c.relnamespace = name::regnamespace AND c.relkind = 'v'
-			AND c.relname IN (SELECT m.relation FROM segment.portfolio_column_comments() AS m));
-	EXECUTE (SELECT 'DROP TABLE ' || string_agg(format('%I.%I', name, c.relname), ', ')
-		FROM pg_class AS c
-		WHERE c.relnamespace = name::regnamespace AND c.relkind = 'r'
-			AND c.relname IN (SELECT m.relation FROM segment.portfolio_column_comments() AS m));
+	-- our own objects, without those that others made: what depends on ours is an error
+	FOR drop_command IN
+		SELECT format('DROP %s %s', m.kind, string_agg(format(
+				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, name, m.relation), ', '))
+		FROM segment.portfolio_members(name) AS m
+		WHERE m.col IS NULL
+		GROUP BY m.kind
+		ORDER BY m.kind = 'TABLE', m.kind = 'VIEW'
+	LOOP
+		EXECUTE drop_command;
+	END LOOP;
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;

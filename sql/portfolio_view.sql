@@ -146,12 +146,26 @@ END;
 COMMENT ON FUNCTION segment.model_figures(segment.model) IS
 'the parameters of a model with their standard errors, as a line to read: "a 0.89 (0.15), ..."';
 
+/*
+ * The concepts that add tables and views of their own to a portfolio.  Each
+ * has, in its own file, the functions CONCEPT_create_tables(portfolio),
+ * CONCEPT_create_views(portfolio, security_invoker) and CONCEPT_comments();
+ * they are called in this order.
+ */
+CREATE FUNCTION segment.portfolio_concepts() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN ARRAY[]::text[];
+COMMENT ON FUNCTION segment.portfolio_concepts() IS
+'the concepts that add tables and views of their own to a portfolio (internal)';
+
 CREATE FUNCTION segment.portfolio_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_create_views$
 DECLARE
 	schemes record := segment.portfolio_scheme_columns(portfolio);
+	concept text;
 BEGIN
 	EXECUTE format('CREATE OR REPLACE VIEW %I.customer WITH (security_invoker = %s) AS %s',
 		portfolio, security_invoker,
@@ -221,6 +235,10 @@ BEGIN
 		) AS d ON d.source = s.source AND d.check_name = q.check_name
 		WHERE s.query IS NOT NULL$template$, portfolio, security_invoker);
 
+	FOREACH concept IN ARRAY segment.portfolio_concepts() LOOP
+		EXECUTE format('SELECT segment.%I($1, $2)', concept || '_create_views')
+		USING portfolio, security_invoker;
+	END LOOP;
 	PERFORM segment.portfolio_comment(portfolio);
 END
 $portfolio_create_views$;
@@ -377,6 +395,7 @@ SELECT v.* FROM (VALUES
 	('model_card', 'horizon_weeks', 'weeks ahead that expected_purchases and clv count'),
 	('model_card', 'probability_weeks', 'weeks ahead that purchase_probability looks'),
 	('model_card', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
+	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest'),
 	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
 	('data_quality', 'source', 'source query'),
 	('data_quality', 'check_name', 'name of the check'),
@@ -388,29 +407,46 @@ END;
 COMMENT ON FUNCTION segment.portfolio_column_comments() IS
 'the comments on the tables and views of a portfolio and on their columns';
 
+/* Every table, view and function of a portfolio, with its comment. */
+CREATE FUNCTION segment.portfolio_members(portfolio text)
+RETURNS TABLE (kind text, relation text, col text, meaning text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 300
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_members$
+DECLARE
+	concept text;
+BEGIN
+	FOREACH concept IN ARRAY ARRAY['portfolio_column'] || segment.portfolio_concepts() LOOP
+		RETURN QUERY EXECUTE format($query$
+			SELECT CASE WHEN m.relation LIKE '%%)' THEN 'FUNCTION' WHEN c.relkind = 'v' THEN 'VIEW' ELSE 'TABLE' END,
+				m.relation, m.col, m.meaning
+			FROM segment.%I() AS m
+			LEFT JOIN pg_class AS c ON c.relname = m.relation AND c.relnamespace = $1::regnamespace
+			WHERE c.oid IS NOT NULL OR m.relation LIKE '%%)'$query$, concept || '_comments')
+		USING quote_ident(portfolio);
+	END LOOP;
+END
+$portfolio_members$;
+COMMENT ON FUNCTION segment.portfolio_members(text) IS
+'the tables, views, columns and functions of a portfolio, with kind and comment (internal)';
+
 CREATE FUNCTION segment.portfolio_comment(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_comment$
 DECLARE
-	c record;
+	m record;
 BEGIN
-	FOR c IN
-		SELECT m.relation, m.col, m.meaning, r.relkind
-		FROM segment.portfolio_column_comments() AS m
-		JOIN pg_class AS r ON r.relname = m.relation
-		JOIN pg_namespace AS n ON n.oid = r.relnamespace AND n.nspname = portfolio
-	LOOP
-		IF c.col IS NULL THEN
-			EXECUTE format('COMMENT ON %s %I.%I IS %L',
-				CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, portfolio, c.relation, c.meaning);
+	FOR m IN SELECT * FROM segment.portfolio_members(portfolio) LOOP
+		IF m.col IS NOT NULL THEN
+			EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', portfolio, m.relation, m.col, m.meaning);
+		ELSIF m.kind = 'FUNCTION' THEN
+			EXECUTE format('COMMENT ON FUNCTION %I.%s IS %L', portfolio, m.relation, m.meaning);
 		ELSE
-			EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', portfolio, c.relation, c.col, c.meaning);
+			EXECUTE format('COMMENT ON %s %I.%I IS %L', m.kind, portfolio, m.relation, m.meaning);
 		END IF;
 	END LOOP;
-	EXECUTE format('COMMENT ON FUNCTION %I.customer_at(date) IS %L', portfolio,
-		'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest');
 END
 $portfolio_comment$;
 COMMENT ON FUNCTION segment.portfolio_comment(text) IS
-'comments on the tables and views of a portfolio (internal)';
+'comments on the tables, views and functions of a portfolio (internal)';
