@@ -48,6 +48,7 @@ SQL_FRAGMENTS = \
 	predict \
 	source \
 	setting \
+	builtin_scheme \
 	scheme \
 	portfolio_view \
 	portfolio
