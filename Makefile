@@ -51,7 +51,8 @@ SQL_FRAGMENTS = \
 	builtin_scheme \
 	scheme \
 	portfolio_view \
-	portfolio
+	portfolio \
+	explain
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql

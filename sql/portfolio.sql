@@ -58,6 +58,28 @@ $portfolio_owner$;
 COMMENT ON FUNCTION segment.portfolio_owner(text) IS
 'the owner of a portfolio; errors: 42704 no such portfolio, 42501 the caller is neither owner nor member of the owner''s role';
 
+/*
+ * Acts in the owner's name for the rest of the transaction, or until the role
+ * returned is set again: what the queries of a portfolio may read is the
+ * owner's to decide, whoever calls.
+ */
+CREATE FUNCTION segment.portfolio_become_owner(portfolio text) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_become_owner$
+DECLARE
+	owner text := segment.portfolio_owner(portfolio);
+	caller_role text := current_setting('role');
+BEGIN
+	IF owner <> current_user THEN
+		PERFORM set_config('role', owner, true);
+	END IF;
+	RETURN caller_role;
+END
+$portfolio_become_owner$;
+COMMENT ON FUNCTION segment.portfolio_become_owner(text) IS
+'switches to the role of a portfolio''s owner and returns the role before, to be set again; errors as for portfolio_owner (internal)';
+
 CREATE FUNCTION segment.portfolio_check_name(name text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -516,8 +538,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh$
 DECLARE
-	owner text := segment.portfolio_owner(name);
-	caller_role text := current_setting('role');
+	caller_role text := segment.portfolio_become_owner(name);
 	started timestamptz := clock_timestamp();
 	definition jsonb;
 	key_type text;
@@ -526,11 +547,6 @@ DECLARE
 	own_margin boolean;
 	report segment.refresh_report;
 BEGIN
-	-- what the sources may read is the owner's to decide, whoever calls
-	IF owner <> current_user THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
-
 	-- one refresh at a time; readers are not concerned
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
 	SELECT format_type(a.atttypid, a.atttypmod) INTO STRICT key_type
@@ -638,16 +654,12 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_alter$
 DECLARE
-	owner text := segment.portfolio_owner(name);
-	caller_role text := current_setting('role');
+	caller_role text := segment.portfolio_become_owner(name);
 	definition jsonb;
 	old_key text;
 	new_key text;
 	report segment.refresh_report;
 BEGIN
-	IF owner <> current_user THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
 	IF settings IS NOT NULL AND jsonb_typeof(settings) = 'object' THEN
 		settings := jsonb_strip_nulls((definition -> 'settings') || settings);
@@ -688,29 +700,40 @@ $portfolio_alter$;
 COMMENT ON FUNCTION segment.portfolio_alter(text, jsonb, jsonb, text) IS
 'changes the definition of a portfolio (internal)';
 
+/* Our own objects, without those that others made: what depends on ours is an error. */
+CREATE FUNCTION segment.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_drop_members$
+DECLARE
+	drop_command text;
+BEGIN
+	FOR drop_command IN
+		SELECT format('DROP %s %s', m.kind, string_agg(format(
+				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
+		FROM segment.portfolio_members(portfolio) AS m
+		WHERE m.col IS NULL AND m.kind = ANY (kinds)
+		GROUP BY m.kind
+		ORDER BY array_position(kinds, m.kind)
+	LOOP
+		EXECUTE drop_command;
+	END LOOP;
+END
+$portfolio_drop_members$;
+COMMENT ON FUNCTION segment.portfolio_drop_members(text, text[]) IS
+'drops the functions, views or tables of a portfolio, in the order of the kinds given; error 2BP01 if others depend on them (internal)';
+
 CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
-DECLARE
-	drop_command text;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;
 	END IF;
-	-- our own objects, without those that others made: what depends on ours is an error
-	FOR drop_command IN
-		SELECT format('DROP %s %s', m.kind, string_agg(format(
-				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, name, m.relation), ', '))
-		FROM segment.portfolio_members(name) AS m
-		WHERE m.col IS NULL
-		GROUP BY m.kind
-		ORDER BY m.kind = 'TABLE', m.kind = 'VIEW'
-	LOOP
-		EXECUTE drop_command;
-	END LOOP;
+	PERFORM segment.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE']);
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;
