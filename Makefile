@@ -52,7 +52,8 @@ SQL_FRAGMENTS = \
 	scheme \
 	portfolio_view \
 	portfolio \
-	explain
+	explain \
+	evaluation
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
