@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -42,7 +43,10 @@ typedef struct HistoryTotals
 	bool		any;			/* was there any day? */
 } HistoryTotals;
 
-/* Everything up to and including a day. */
+/*
+ * Everything up to and including a day.  The sums of a valid history are
+ * within the limits.
+ */
 static void
 total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 {
@@ -56,10 +60,13 @@ total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 	while (history_next(&reader, &day) && day.day <= as_of)
 	{
 		totals->any = true;
-		totals->orders += day.orders;
-		totals->refunds += day.refunds;
-		decimal_add(&totals->gross, day.gross, reader.scale);
-		decimal_add(&totals->refunded, day.refunded, reader.scale);
+		totals->gross += day.gross;
+		totals->refunded += day.refunded;
+		if (unlikely(pg_add_s64_overflow(totals->orders, day.orders, &totals->orders) ||
+					 pg_add_s64_overflow(totals->refunds, day.refunds, &totals->refunds) ||
+					 totals->gross > decimal_limit(reader.scale) ||
+					 totals->refunded > decimal_limit(reader.scale)))
+			history_damaged(&reader, "A sum is out of range.");
 		if (day.orders == 0)
 			continue;
 		if (totals->purchase_days == 0)
