@@ -400,6 +400,8 @@ history_days_merge(HistoryDays *list)
 		}
 		else
 			list->days[kept++] = *day;
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 	}
 	list->count = kept;
 }
@@ -434,6 +436,8 @@ reduce_scale(HistoryDays *list)
 	{
 		reduction = trailing_zeros(list->days[i].gross, reduction);
 		reduction = trailing_zeros(list->days[i].refunded, reduction);
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 	}
 	if (reduction == 0)
 		return;

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/numeric.h"
@@ -69,6 +70,8 @@ total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 			history_damaged(&reader, "A sum is out of range.");
 		if (day.orders == 0)
 			continue;
+		if ((totals->purchase_days & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 		if (totals->purchase_days == 0)
 		{
 			totals->first_day = day.day;
@@ -216,6 +219,8 @@ part_of(FunctionCallInfo fcinfo, DateADT from_day, DateADT to_day)
 		}
 		if (day.day >= from_day)
 			history_days_add(&list, &day);
+		if ((list.count & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 		else
 			all = false;
 	}
