@@ -303,11 +303,15 @@ SELECT is_empty($$
 	SELECT customer, day FROM moment WHERE NOT pg_temp.same(segment.as_of(h, day), segment.during(h, '4714-11-24 BC', day)) $$,
 	'as_of is during from the beginning');
 SELECT is_empty($$
-	SELECT customer, day FROM moment m, LATERAL (SELECT segment.as_of(h, day) AS k) AS s
-	WHERE segment.measures(h, day) IS DISTINCT FROM CASE WHEN k IS NOT NULL THEN ROW(
-		segment.orders(k), segment.refunds(k), segment.purchase_days(k), segment.first_day(k), segment.last_day(k),
-		segment.days_since_last(k, day), segment.tenure_days(k, day), segment.gross(k), segment.refunded(k), segment.net(k),
-		segment.average_order(k), (segment.cbs(k, day)).mean_repeat_spend, segment.mean_gap_days(k), segment.gap_cv(k))::segment.measures END $$,
+	SELECT customer, day FROM moment, segment.as_of(h, day) k, segment.measures(h, day) m
+	WHERE (m.orders, m.refunds, m.purchase_days, m.first_day, m.last_day, m.days_since_last, m.tenure_days,
+			m.gross, m.refunded, m.net, m.average_order, m.mean_gap_days, m.gap_cv) IS DISTINCT FROM
+		(segment.orders(k), segment.refunds(k), segment.purchase_days(k), segment.first_day(k), segment.last_day(k),
+			segment.days_since_last(k, day), segment.tenure_days(k, day), segment.gross(k), segment.refunded(k), segment.net(k),
+			segment.average_order(k), segment.mean_gap_days(k), segment.gap_cv(k))
+		OR (m.monetary IS NULL) <> (k IS NULL) OR abs(m.monetary - segment.net(k)::float8) > 1e-15 * abs(segment.net(k)::float8)
+		OR (m.mean_repeat_spend IS NULL) <> (segment.purchase_days(k) IS NOT DISTINCT FROM 0 OR k IS NULL)
+		OR abs(m.mean_repeat_spend - (segment.cbs(k, day)).mean_repeat_spend::float8) > 1e-15 * m.mean_repeat_spend $$,
 	'measures are the accessors of what was known');
 SELECT is_empty($$
 	SELECT customer, day FROM moment m, LATERAL (SELECT segment.as_of(h, day) AS k) AS s
