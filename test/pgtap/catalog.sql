@@ -67,7 +67,7 @@ SELECT is_empty($$
 	'all C functions of rfm and history are immutable');
 -- The others, each reviewed: source_columns looks at the tables that a query
 -- reads.
-SELECT is(array_agg(proname || ' ' || provolatile ORDER BY proname), '{"source_columns s"}'::text[],
+SELECT is(array_agg(concat_ws(' ', proname, provolatile) ORDER BY proname), '{"source_columns s"}'::text[],
 	'no other C function depends on anything but its arguments')
 FROM member_function
 WHERE provolatile <> 'i' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
