@@ -48,9 +48,11 @@ SQL_FRAGMENTS = \
 	predict \
 	source \
 	setting \
+	builtin_scheme \
 	scheme \
 	portfolio_view \
-	portfolio
+	portfolio \
+	explain
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql

@@ -58,6 +58,28 @@ $portfolio_owner$;
 COMMENT ON FUNCTION segment.portfolio_owner(text) IS
 'the owner of a portfolio; errors: 42704 no such portfolio, 42501 the caller is neither owner nor member of the owner''s role';
 
+/*
+ * Acts in the owner's name for the rest of the transaction, or until the role
+ * returned is set again: what the queries of a portfolio may read is the
+ * owner's to decide, whoever calls.
+ */
+CREATE FUNCTION segment.portfolio_become_owner(portfolio text) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_become_owner$
+DECLARE
+	owner text := segment.portfolio_owner(portfolio);
+	caller_role text := current_setting('role');
+BEGIN
+	IF owner <> current_user THEN
+		PERFORM set_config('role', owner, true);
+	END IF;
+	RETURN caller_role;
+END
+$portfolio_become_owner$;
+COMMENT ON FUNCTION segment.portfolio_become_owner(text) IS
+'switches to the role of a portfolio''s owner and returns the role before, to be set again; errors as for portfolio_owner (internal)';
+
 CREATE FUNCTION segment.portfolio_check_name(name text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -113,12 +135,8 @@ BEGIN
 			recency_cuts float8[],
 			frequency_cuts float8[],
 			monetary_cuts float8[],
-			mean_gap_days float8 NOT NULL,
+			usual_gap_days float8 NOT NULL,
 			margin numeric,
-			dormancy_prior_gaps float8 NOT NULL,
-			dormancy_drowsy float8 NOT NULL,
-			dormancy_half_asleep float8 NOT NULL,
-			dormancy_asleep float8 NOT NULL,
 			purchase_model segment.model,
 			spend_model segment.model,
 			purchase_model_usable boolean NOT NULL,
@@ -126,38 +144,10 @@ BEGIN
 			unit_days float8 NOT NULL,
 			horizon float8 NOT NULL,
 			probability_horizon float8 NOT NULL,
-			annual_rate float8 NOT NULL
+			settings jsonb NOT NULL,
+			cuts jsonb
 		);
-		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id);
-		CREATE TABLE %1$I.scheme (
-			scheme text PRIMARY KEY,
-			ordinal integer NOT NULL UNIQUE
-		);
-		CREATE TABLE %1$I.scheme_class (
-			scheme text NOT NULL REFERENCES %1$I.scheme ON DELETE CASCADE,
-			class text NOT NULL,
-			class_rank integer NOT NULL,
-			rule text,
-			label text NOT NULL,
-			label_zh text,
-			priority integer,
-			service_level text,
-			owner text,
-			action text,
-			action_zh text,
-			PRIMARY KEY (scheme, class),
-			UNIQUE (scheme, class_rank)
-		);
-		CREATE UNIQUE INDEX scheme_class_default ON %1$I.scheme_class (scheme) WHERE rule IS NULL;
-		INSERT INTO %1$I.scheme
-			SELECT b.scheme, row_number() OVER (ORDER BY min(b.ordinal)) FROM (
-				SELECT c.scheme, c.ordinal FROM segment.builtin_classes()
-					WITH ORDINALITY AS c(scheme, class, class_rank, rule, label, label_zh, priority,
-						service_level, action, action_zh, ordinal)) AS b
-			GROUP BY b.scheme;
-		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority,
-				service_level, action, action_zh)
-			SELECT * FROM segment.builtin_classes()$template$, portfolio);
+		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id)$template$, portfolio);
 
 	-- from the query itself, so that domain and collation of the key are kept
 	PERFORM set_config('search_path', query_path, true);
@@ -499,21 +489,18 @@ DECLARE
 BEGIN
 	EXECUTE format($template$
 		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, customers, buyers,
-			recency_cuts, frequency_cuts, monetary_cuts, mean_gap_days, margin,
-			dormancy_prior_gaps, dormancy_drowsy, dormancy_half_asleep, dormancy_asleep,
+			recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days, margin,
 			purchase_model, spend_model, purchase_model_usable, spend_model_usable,
-			unit_days, horizon, probability_horizon, annual_rate)
+			unit_days, horizon, probability_horizon, settings)
 		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, %3$L::date,
 			f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
-			coalesce(f.mean_gap_days, ($1 ->> 'dormancy_default_gap_days')::float8),
+			coalesce(f.usual_gap_days, ($1 ->> 'dormancy_default_gap_days')::float8),
 			CASE WHEN $2 THEN NULL ELSE ($1 ->> 'margin')::numeric END,
-			($1 ->> 'dormancy_prior_gaps')::float8, ($1 ->> 'dormancy_drowsy')::float8,
-			($1 ->> 'dormancy_half_asleep')::float8, ($1 ->> 'dormancy_asleep')::float8,
 			f.purchase_model, f.spend_model,
 			coalesce(segment.status(f.purchase_model) <> 'too_few', false),
 			coalesce(segment.status(f.spend_model) <> 'too_few', false),
 			u.days, ($1 ->> 'horizon_weeks')::float8 * 7 / u.days,
-			($1 ->> 'probability_weeks')::float8 * 7 / u.days, ($1 ->> 'annual_rate')::float8
+			($1 ->> 'probability_weeks')::float8 * 7 / u.days, $1
 		FROM (SELECT segment.unit_days(%4$L)) AS u(days)
 		CROSS JOIN LATERAL (
 			SELECT count(*) AS customers, count(*) FILTER (WHERE (h.m).orders > 0) AS buyers,
@@ -523,7 +510,7 @@ BEGIN
 				segment.quantile_cuts((h.m).monetary, 5)
 					FILTER (WHERE (h.m).orders > 0) AS monetary_cuts,
 				-- numeric, since a sum of floats depends on the order of rows
-				avg((h.m).mean_gap_days::numeric)::float8 AS mean_gap_days,
+				avg((h.m).mean_gap_days::numeric)::float8 AS usual_gap_days,
 				%5$s AS purchase_model, %6$s AS spend_model
 			FROM %2$s
 		) AS f
@@ -539,6 +526,7 @@ BEGIN
 			spend_kind || '_fit', unit), 'NULL::segment.model'))
 	INTO scorecard_id, customers, purchase_status, spend_status
 	USING settings, own_margin;
+	PERFORM segment.scheme_compute_cuts(portfolio, scorecard_id);
 END
 $refresh_scorecard$;
 COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS
@@ -550,8 +538,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh$
 DECLARE
-	owner text := segment.portfolio_owner(name);
-	caller_role text := current_setting('role');
+	caller_role text := segment.portfolio_become_owner(name);
 	started timestamptz := clock_timestamp();
 	definition jsonb;
 	key_type text;
@@ -560,11 +547,6 @@ DECLARE
 	own_margin boolean;
 	report segment.refresh_report;
 BEGIN
-	-- what the sources may read is the owner's to decide, whoever calls
-	IF owner <> current_user THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
-
 	-- one refresh at a time; readers are not concerned
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
 	SELECT format_type(a.atttypid, a.atttypmod) INTO STRICT key_type
@@ -672,16 +654,12 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_alter$
 DECLARE
-	owner text := segment.portfolio_owner(name);
-	caller_role text := current_setting('role');
+	caller_role text := segment.portfolio_become_owner(name);
 	definition jsonb;
 	old_key text;
 	new_key text;
 	report segment.refresh_report;
 BEGIN
-	IF owner <> current_user THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
 	IF settings IS NOT NULL AND jsonb_typeof(settings) = 'object' THEN
 		settings := jsonb_strip_nulls((definition -> 'settings') || settings);
@@ -722,29 +700,40 @@ $portfolio_alter$;
 COMMENT ON FUNCTION segment.portfolio_alter(text, jsonb, jsonb, text) IS
 'changes the definition of a portfolio (internal)';
 
+/* Our own objects, without those that others made: what depends on ours is an error. */
+CREATE FUNCTION segment.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_drop_members$
+DECLARE
+	drop_command text;
+BEGIN
+	FOR drop_command IN
+		SELECT format('DROP %s %s', m.kind, string_agg(format(
+				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
+		FROM segment.portfolio_members(portfolio) AS m
+		WHERE m.col IS NULL AND m.kind = ANY (kinds)
+		GROUP BY m.kind
+		ORDER BY array_position(kinds, m.kind)
+	LOOP
+		EXECUTE drop_command;
+	END LOOP;
+END
+$portfolio_drop_members$;
+COMMENT ON FUNCTION segment.portfolio_drop_members(text, text[]) IS
+'drops the functions, views or tables of a portfolio, in the order of the kinds given; error 2BP01 if others depend on them (internal)';
+
 CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
-DECLARE
-	drop_command text;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;
 	END IF;
-	-- our own objects, without those that others made: what depends on ours is an error
-	FOR drop_command IN
-		SELECT format('DROP %s %s', m.kind, string_agg(format(
-				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, name, m.relation), ', '))
-		FROM segment.portfolio_members(name) AS m
-		WHERE m.col IS NULL
-		GROUP BY m.kind
-		ORDER BY m.kind = 'TABLE', m.kind = 'VIEW'
-	LOOP
-		EXECUTE drop_command;
-	END LOOP;
+	PERFORM segment.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE']);
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;
