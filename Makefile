@@ -19,14 +19,38 @@ CONCEPTS = \
 	history_aggregate \
 	history_measure \
 	score \
-	concentration
+	concentration \
+	source \
+	model \
+	arguments \
+	inputs \
+	maximise \
+	fit \
+	predict \
+	gammagamma \
+	special \
+	quadrature \
+	beta_geometric \
+	bgnbd \
+	mbgnbd \
+	arrivals \
+	pnbd \
+	bgbb
 
 SQL_FRAGMENTS = \
 	prologue \
 	rfm \
 	history \
 	score \
-	concentration
+	concentration \
+	model \
+	fit \
+	predict \
+	source \
+	setting \
+	scheme \
+	portfolio_view \
+	portfolio
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -39,6 +63,9 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 # Before 16 a server's extensions export every symbol: bind ours to ourselves,
 # so that no other library's function of the same name takes its place.
 SHLIB_LINK = -Wl,-Bsymbolic
+
+# The likelihoods are maximised by NLopt.
+SHLIB_LINK += -lnlopt
 
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdir)/test/sql/*.sql)))
 # Not where the fragments in sql/ are: pg_regress would take a fragment for

@@ -48,8 +48,10 @@ total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 {
 	HistoryReader reader;
 	HistoryDay	day;
+	int128		limit;
 
 	history_open(&reader, history);
+	limit = decimal_limit(reader.scale);
 	memset(totals, 0, sizeof(HistoryTotals));
 	totals->scale = reader.scale;
 	totals->display_scale = reader.display_scale;
@@ -58,8 +60,10 @@ total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 		totals->any = true;
 		totals->orders += day.orders;
 		totals->refunds += day.refunds;
-		decimal_add(&totals->gross, day.gross, reader.scale);
-		decimal_add(&totals->refunded, day.refunded, reader.scale);
+		totals->gross += day.gross;
+		totals->refunded += day.refunded;
+		if (unlikely(totals->gross > limit || totals->refunded > limit))
+			decimal_sum_overflow();
 		if (day.orders == 0)
 			continue;
 		if (totals->purchase_days == 0)
@@ -256,13 +260,19 @@ result_row_type(FunctionCallInfo fcinfo)
 	return tupdesc;
 }
 
+/* Gross of the purchase days after the first, and their number. */
+static int128
+repeat_gross(const HistoryTotals *totals)
+{
+	return totals->gross - totals->first_gross;
+}
+
 static Datum
 mean_repeat_spend(const HistoryTotals *totals)
 {
 	if (totals->purchase_days < 2)
 		return NumericGetDatum(int64_to_numeric(0));
-	return average_of(totals, totals->gross - totals->first_gross,
-					  totals->purchase_days - 1);
+	return average_of(totals, repeat_gross(totals), totals->purchase_days - 1);
 }
 
 /* customer by sufficient statistic: (x, t_x, t, mean_repeat_spend) */
@@ -294,8 +304,8 @@ history_measures(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of = as_of_argument(fcinfo);
 	HistoryTotals totals;
-	Datum		values[14];
-	bool		nulls[14] = {false};
+	Datum		values[15];
+	bool		nulls[15] = {false};
 	bool		bought;
 
 	total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
@@ -315,12 +325,15 @@ history_measures(PG_FUNCTION_ARGS)
 	values[9] = NumericGetDatum(amount_of(&totals, totals.gross - totals.refunded));
 	nulls[10] = !bought;
 	values[10] = bought ? average_of(&totals, totals.gross, totals.orders) : (Datum) 0;
-	nulls[11] = !bought;
-	values[11] = bought ? mean_repeat_spend(&totals) : (Datum) 0;
-	nulls[12] = totals.purchase_days < 2;
-	values[12] = nulls[12] ? (Datum) 0 : Float8GetDatum(mean_gap(&totals));
-	nulls[13] = totals.purchase_days < 3;
-	values[13] = nulls[13] ? (Datum) 0 : Float8GetDatum(gap_variation(&totals));
+	values[11] = Float8GetDatum(decimal_to_float8(totals.gross - totals.refunded, totals.scale));
+	nulls[12] = !bought;
+	values[12] = Float8GetDatum(totals.purchase_days < 2 ? 0 :
+								decimal_to_float8(repeat_gross(&totals), totals.scale) /
+								(totals.purchase_days - 1));
+	nulls[13] = totals.purchase_days < 2;
+	values[13] = nulls[13] ? (Datum) 0 : Float8GetDatum(mean_gap(&totals));
+	nulls[14] = totals.purchase_days < 3;
+	values[14] = nulls[14] ? (Datum) 0 : Float8GetDatum(gap_variation(&totals));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_row_type(fcinfo), values, nulls)));
 }
 
