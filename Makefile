@@ -116,7 +116,7 @@ demo-psql:
 demo-stop:
 	@$(TOP)demo/demo.sh stop
 
-# make check [ONLY="regress isolation pgtap tap doc"]
+# make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
 
