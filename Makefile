@@ -21,6 +21,7 @@ CONCEPTS = \
 	score \
 	concentration \
 	source \
+	portfolio \
 	model \
 	arguments \
 	inputs \
