@@ -771,6 +771,9 @@ CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
+DECLARE
+	kind text;
+	relations text;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
 	IF cascade THEN
@@ -778,15 +781,17 @@ BEGIN
 		RETURN;
 	END IF;
 	-- our own objects one by one: what somebody else built on them is an error
-	EXECUTE format('DROP FUNCTION %I.customer_at(date)', name);
-	EXECUTE (SELECT 'DROP VIEW ' || string_agg(format('%I.%I', name, c.relname), ', ')
+	EXECUTE format('DROP FUNCTION IF EXISTS %I.customer_at(date)', name);
+	FOR kind, relations IN
+		SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS k,
+			string_agg(format('%I.%I', name, c.relname), ', ')
 		FROM pg_class AS c
-		WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relkind = 'v'
-			AND c.relname IN (SELECT m.relation FROM segment.portfolio_column_comments() AS m));
-	EXECUTE (SELECT 'DROP TABLE ' || string_agg(format('%I.%I', name, c.relname), ', ')
-		FROM pg_class AS c
-		WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relkind = 'r'
-			AND c.relname IN (SELECT m.relation FROM segment.portfolio_column_comments() AS m));
+		WHERE c.relnamespace = quote_ident(name)::regnamespace AND c.relkind IN ('v', 'r')
+			AND c.relname IN (SELECT m.relation FROM segment.portfolio_column_comments() AS m)
+		GROUP BY k ORDER BY k DESC
+	LOOP
+		EXECUTE format('DROP %s %s', kind, relations);
+	END LOOP;
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;

@@ -39,6 +39,13 @@ DECLARE
 	base_type text := format_type((col ->> 'base_type')::oid, NULL);
 BEGIN
 	IF meaning = 'customer' THEN
+		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND t.typtype = 'p';
+		IF FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" cannot be the customer''s key: %s is no type of a column',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'The first column is the customer''s key, for instance a bigint, text or uuid.';
+		END IF;
 		BEGIN
 			-- a key is grouped by, and is the primary key of a table
 			EXECUTE format('SELECT FROM (SELECT NULL::%s AS k) AS t GROUP BY k ORDER BY k', base_type);
@@ -77,7 +84,7 @@ RETURN CASE
 	WHEN type IS NULL THEN NULL
 	-- binary fractions have digits that nobody meant: 0.1 + 0.2, or 100 / 3
 	WHEN type IN ('real'::regtype, 'double precision'::regtype)
-		THEN format('pg_catalog.round(e.%I::pg_catalog.numeric, 9)', name)
+		THEN format('pg_catalog.trim_scale(pg_catalog.round(e.%I::pg_catalog.numeric, 9))', name)
 	ELSE format('e.%I::pg_catalog.numeric', name) END;
 COMMENT ON FUNCTION segment.source_number(text, oid) IS
 'the expression for a number of a source as numeric, from its base type; real and double precision are rounded to the 9 decimals that a history holds (internal)';
@@ -120,7 +127,7 @@ BEGIN
 			PERFORM segment.check_source_column(source, col, meanings[(col ->> 'ordinal')::integer]);
 		END IF;
 	END LOOP;
-	shape.statement := segment.source_statement(source, query);
+	shape.statement := btrim(segment.source_statement(source, query), E' \t\r\n');
 	-- without a length: a cast to one would cut keys off (-1 and not NULL, which means character(1))
 	shape.key_type := format_type((columns -> 0 ->> 'type')::oid, -1);
 	shape.key_base_type := format_type((columns -> 0 ->> 'base_type')::oid, -1);
