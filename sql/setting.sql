@@ -27,6 +27,12 @@ FROM (VALUES
 	 'half asleep after this many usual gaps without a purchase; about one in 20 (exp(-3))'),
 	('dormancy_asleep', 'number', '5', 0, 1000, NULL,
 	 'asleep after this many usual gaps without a purchase; about one in 150 (exp(-5))'),
+	('visit_abc_rule', 'text', 'lower', NULL, NULL, 'lower, higher, sum',
+	 'class in visit_abc where visits and spend differ: the lower or the higher of the two grades, or by their sum'),
+	('visit_type_regular', 'number', '1', 0, 100, NULL,
+	 'largest gap_cv of a loyal visitor; 0 is perfectly regular, about 1 is random'),
+	('leading_scheme', 'text', 'rfm_segment', NULL, NULL, NULL,
+	 'scheme that decides what to do with a customer (view customer_action)'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);
