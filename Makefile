@@ -35,7 +35,8 @@ CONCEPTS = \
 	mbgnbd \
 	arrivals \
 	pnbd \
-	bgbb
+	bgbb \
+	churn
 
 SQL_FRAGMENTS = \
 	prologue \
@@ -49,6 +50,7 @@ SQL_FRAGMENTS = \
 	source \
 	setting \
 	scheme \
+	churn \
 	portfolio_view \
 	portfolio
 
