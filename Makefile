@@ -49,6 +49,7 @@ SQL_FRAGMENTS = \
 	predict \
 	source \
 	setting \
+	builtin_scheme \
 	scheme \
 	churn \
 	portfolio_view \

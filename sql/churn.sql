@@ -174,7 +174,7 @@ BEGIN
 			(r.r).returns, (r.r).orders, (r.r).value
 		FROM %1$I.customer_history AS h
 		CROSS JOIN (
-			SELECT s.as_of, s.mean_gap_days,
+			SELECT s.as_of, s.usual_gap_days,
 				(s.settings ->> 'dormancy_prior_gaps')::float8 AS prior_gaps,
 				(s.settings ->> 'dormancy_asleep')::float8 AS asleep
 			FROM %1$I.scorecard AS s
@@ -182,7 +182,7 @@ BEGIN
 			OFFSET 0
 		) AS s
 		CROSS JOIN LATERAL (
-			SELECT segment.churn_return(h.purchases, s.as_of, s.mean_gap_days, s.prior_gaps, s.asleep) AS r
+			SELECT segment.churn_return(h.purchases, s.as_of, s.usual_gap_days, s.prior_gaps, s.asleep) AS r
 			OFFSET 0
 		) AS r
 		WHERE (r.r).since IS NOT NULL$template$, portfolio, security_invoker);

@@ -113,12 +113,8 @@ BEGIN
 			recency_cuts float8[],
 			frequency_cuts float8[],
 			monetary_cuts float8[],
-			mean_gap_days float8 NOT NULL,
+			usual_gap_days float8 NOT NULL,
 			margin numeric,
-			dormancy_prior_gaps float8 NOT NULL,
-			dormancy_drowsy float8 NOT NULL,
-			dormancy_half_asleep float8 NOT NULL,
-			dormancy_asleep float8 NOT NULL,
 			purchase_model segment.model,
 			spend_model segment.model,
 			purchase_model_usable boolean NOT NULL,
@@ -126,38 +122,10 @@ BEGIN
 			unit_days float8 NOT NULL,
 			horizon float8 NOT NULL,
 			probability_horizon float8 NOT NULL,
-			annual_rate float8 NOT NULL
+			settings jsonb NOT NULL,
+			cuts jsonb
 		);
-		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id);
-		CREATE TABLE %1$I.scheme (
-			scheme text PRIMARY KEY,
-			ordinal integer NOT NULL UNIQUE
-		);
-		CREATE TABLE %1$I.scheme_class (
-			scheme text NOT NULL REFERENCES %1$I.scheme ON DELETE CASCADE,
-			class text NOT NULL,
-			class_rank integer NOT NULL,
-			rule text,
-			label text NOT NULL,
-			label_zh text,
-			priority integer,
-			service_level text,
-			owner text,
-			action text,
-			action_zh text,
-			PRIMARY KEY (scheme, class),
-			UNIQUE (scheme, class_rank)
-		);
-		CREATE UNIQUE INDEX scheme_class_default ON %1$I.scheme_class (scheme) WHERE rule IS NULL;
-		INSERT INTO %1$I.scheme
-			SELECT b.scheme, row_number() OVER (ORDER BY min(b.ordinal)) FROM (
-				SELECT c.scheme, c.ordinal FROM segment.builtin_classes()
-					WITH ORDINALITY AS c(scheme, class, class_rank, rule, label, label_zh, priority,
-						service_level, action, action_zh, ordinal)) AS b
-			GROUP BY b.scheme;
-		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority,
-				service_level, action, action_zh)
-			SELECT * FROM segment.builtin_classes()$template$, portfolio);
+		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id)$template$, portfolio);
 
 	-- from the query itself, so that domain and collation of the key are kept
 	PERFORM set_config('search_path', query_path, true);
@@ -499,21 +467,18 @@ DECLARE
 BEGIN
 	EXECUTE format($template$
 		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, customers, buyers,
-			recency_cuts, frequency_cuts, monetary_cuts, mean_gap_days, margin,
-			dormancy_prior_gaps, dormancy_drowsy, dormancy_half_asleep, dormancy_asleep,
+			recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days, margin,
 			purchase_model, spend_model, purchase_model_usable, spend_model_usable,
-			unit_days, horizon, probability_horizon, annual_rate)
+			unit_days, horizon, probability_horizon, settings)
 		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, %3$L::date,
 			f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
-			coalesce(f.mean_gap_days, ($1 ->> 'dormancy_default_gap_days')::float8),
+			coalesce(f.usual_gap_days, ($1 ->> 'dormancy_default_gap_days')::float8),
 			CASE WHEN $2 THEN NULL ELSE ($1 ->> 'margin')::numeric END,
-			($1 ->> 'dormancy_prior_gaps')::float8, ($1 ->> 'dormancy_drowsy')::float8,
-			($1 ->> 'dormancy_half_asleep')::float8, ($1 ->> 'dormancy_asleep')::float8,
 			f.purchase_model, f.spend_model,
 			coalesce(segment.status(f.purchase_model) <> 'too_few', false),
 			coalesce(segment.status(f.spend_model) <> 'too_few', false),
 			u.days, ($1 ->> 'horizon_weeks')::float8 * 7 / u.days,
-			($1 ->> 'probability_weeks')::float8 * 7 / u.days, ($1 ->> 'annual_rate')::float8
+			($1 ->> 'probability_weeks')::float8 * 7 / u.days, $1
 		FROM (SELECT segment.unit_days(%4$L)) AS u(days)
 		CROSS JOIN LATERAL (
 			SELECT count(*) AS customers, count(*) FILTER (WHERE (h.m).orders > 0) AS buyers,
@@ -523,7 +488,7 @@ BEGIN
 				segment.quantile_cuts((h.m).monetary, 5)
 					FILTER (WHERE (h.m).orders > 0) AS monetary_cuts,
 				-- numeric, since a sum of floats depends on the order of rows
-				avg((h.m).mean_gap_days::numeric)::float8 AS mean_gap_days,
+				avg((h.m).mean_gap_days::numeric)::float8 AS usual_gap_days,
 				%5$s AS purchase_model, %6$s AS spend_model
 			FROM %2$s
 		) AS f
@@ -539,6 +504,7 @@ BEGIN
 			spend_kind || '_fit', unit), 'NULL::segment.model'))
 	INTO scorecard_id, customers, purchase_status, spend_status
 	USING settings, own_margin;
+	PERFORM segment.scheme_compute_cuts(portfolio, scorecard_id);
 END
 $refresh_scorecard$;
 COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS
