@@ -150,8 +150,8 @@ BEGIN
 						(s.settings ->> 'churn_overdue_gaps')::float8 AS overdue_gaps,
 						(s.settings ->> 'churn_p_alive')::float8 AS p_alive,
 						(s.settings ->> 'churn_satisfaction_ratio')::float8 AS satisfaction_ratio,
-						p.complaints IS NOT NULL AS complaints_known
-					FROM %1$I.scorecard AS s CROSS JOIN %1$I.portfolio AS p
+						(SELECT p.complaints IS NOT NULL FROM %1$I.portfolio AS p) AS complaints_known
+					FROM %1$I.scorecard AS s
 					WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)
 					OFFSET 0
 				) AS s

@@ -118,7 +118,6 @@ spend_p_value(const double *amounts, int count, double recent, double odds)
 	int			i,
 				c;
 
-	memset(cells, 0, sizeof(cells));
 	now[0] = 1.0;
 	for (i = 0; i < count; i++)
 	{
@@ -137,12 +136,15 @@ spend_p_value(const double *amounts, int count, double recent, double odds)
 			continue;
 		step = Min((int) floor(amounts[i] / recent * SPEND_CELLS), SPEND_CELLS);
 		new_top = Min(top + step, SPEND_CELLS);
+		/* missed, and hit where now there is something to be hit from */
 		for (c = 0; c < Min(step, top + 1); c++)
 			next[c] = now[c] * miss;
 		for (c = top + 1; c < step; c++)
 			next[c] = 0.0;
-		for (c = step; c <= new_top; c++)
+		for (c = step; c <= top; c++)
 			next[c] = now[c] * miss + now[c - step] * hit;
+		for (c = Max(step, top + 1); c <= new_top; c++)
+			next[c] = now[c - step] * hit;
 		top = new_top;
 		swap = now;
 		now = next;
