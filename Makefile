@@ -21,6 +21,7 @@ CONCEPTS = \
 	score \
 	concentration \
 	source \
+	portfolio \
 	model \
 	arguments \
 	inputs \
@@ -53,7 +54,10 @@ SQL_FRAGMENTS = \
 	scheme \
 	churn \
 	portfolio_view \
-	portfolio
+	portfolio \
+	scheme_change \
+	explain \
+	evaluation
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -116,7 +120,7 @@ demo-psql:
 demo-stop:
 	@$(TOP)demo/demo.sh stop
 
-# make check [ONLY="regress isolation pgtap tap doc"]
+# make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
 
