@@ -275,10 +275,10 @@ SELECT throws_ok($$ SELECT segment.alter_portfolio('made', settings => '{"churn_
 -- number never change, the others buy at a sixth of the rate in the last quarter.
 CREATE TEMP TABLE simulated AS
 WITH person AS (
-	SELECT c, 10 + 30 * ((hashint8extended(c, 7) & 1048575) / 1048576.0)::float8 AS gap FROM generate_series(1, 3000) AS c
+	SELECT c, 10 + 30 * (hashint8extended(c, 7) & 1048575) / 1048576::float8 AS gap FROM generate_series(1, 3000) AS c
 ), waiting AS (
-	SELECT c, n, gap * -ln(((hashint8extended(c * 1000 + n, 3) & 1048575) + 0.5) / 1048576.0)::float8 AS gap_days
-	FROM person, generate_series(1, 250) AS n
+	SELECT c, n, gap * -ln(((hashint8extended(c * 1000 + n, 3) & 1048575) + 0.5::float8) / 1048576) AS gap_days
+	FROM person, generate_series(1, 140) AS n
 ), arrival AS (
 	SELECT c, n, sum(gap_days) OVER (PARTITION BY c ORDER BY n) AS day FROM waiting
 )
@@ -299,7 +299,7 @@ FROM simulated.churn_signal WHERE customer_id % 2 = 0;
 SELECT cmp_ok(avg(coalesce(frequency_falling, false)::integer), '>', 0.7,
 	'who bought often and now at a sixth of the rate is seen')
 FROM simulated.customer AS c LEFT JOIN simulated.churn_signal USING (customer_id)
-WHERE customer_id % 2 = 1 AND 10 + 30 * ((hashint8extended(customer_id, 7) & 1048575) / 1048576.0) <= 15;
+WHERE customer_id % 2 = 1 AND 10 + 30 * (hashint8extended(customer_id, 7) & 1048575) / 1048576::float8 <= 15;
 SELECT is_empty($$ SELECT * FROM simulated.churn_signal JOIN simulated.customer AS c USING (customer_id)
 	WHERE (churn_signal.churn_risk, churn_signal.clv, churn_signal.gap_ratio, churn_signal.p_alive, value_at_risk, wake_priority)
 		IS DISTINCT FROM (c.churn_risk, c.clv, c.gap_ratio, c.p_alive, c.clv * c.churn_risk, c.purchase_probability * c.expected_spend) $$,
