@@ -21,6 +21,7 @@ CONCEPTS = \
 	score \
 	concentration \
 	source \
+	portfolio \
 	model \
 	arguments \
 	inputs \
@@ -52,7 +53,9 @@ SQL_FRAGMENTS = \
 	scheme \
 	portfolio_view \
 	portfolio \
-	explain
+	scheme_change \
+	explain \
+	evaluation
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -115,7 +118,7 @@ demo-psql:
 demo-stop:
 	@$(TOP)demo/demo.sh stop
 
-# make check [ONLY="regress isolation pgtap tap doc"]
+# make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
 

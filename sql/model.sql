@@ -174,7 +174,7 @@ CREATE FUNCTION segment.model(kind text, params jsonb) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_make'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment.model(text, jsonb) IS
-'a model from known parameters: bgnbd and mbgnbd have r, alpha, a, b; pnbd has r, alpha, s, beta; bgbb has alpha, beta, gamma, delta; gammagamma has p, q, gamma; each between 1e-20 and 1e+20; status given, time unit week (see with_unit); error 22023 for an unknown kind, a missing or unknown name, or a value out of range';
+'a model from known parameters: bgnbd and mbgnbd have r, alpha, a, b; pnbd has r, alpha, s, beta; bgbb has alpha, beta, gamma, delta; gammagamma has p, q, gamma; each between 1e-40 and 1e+40; status given, time unit week (see with_unit); error 22023 for an unknown kind, a missing or unknown name, or a value out of range';
 
 CREATE FUNCTION segment.with_unit(model segment.model, unit text) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_with_unit'
