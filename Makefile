@@ -52,7 +52,10 @@ SQL_FRAGMENTS = \
 	builtin_scheme \
 	scheme \
 	portfolio_view \
-	portfolio
+	portfolio \
+	scheme_change \
+	explain \
+	evaluation
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -115,7 +118,7 @@ demo-psql:
 demo-stop:
 	@$(TOP)demo/demo.sh stop
 
-# make check [ONLY="regress isolation pgtap tap doc"]
+# make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
 

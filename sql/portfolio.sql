@@ -738,29 +738,40 @@ $portfolio_alter$;
 COMMENT ON FUNCTION segment.portfolio_alter(text, jsonb) IS
 'changes the definition of a portfolio and refreshes it, with the current user''s rights (internal)';
 
+/* Our own objects, without those that others made: what depends on ours is an error. */
+CREATE FUNCTION segment.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_drop_members$
+DECLARE
+	drop_command text;
+BEGIN
+	FOR drop_command IN
+		SELECT format('DROP %s IF EXISTS %s', m.kind, string_agg(format(
+				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
+		FROM segment.portfolio_members(portfolio) AS m
+		WHERE m.col IS NULL AND m.kind = ANY (kinds)
+		GROUP BY m.kind
+		ORDER BY array_position(kinds, m.kind)
+	LOOP
+		EXECUTE drop_command;
+	END LOOP;
+END
+$portfolio_drop_members$;
+COMMENT ON FUNCTION segment.portfolio_drop_members(text, text[]) IS
+'drops the functions, views or tables of a portfolio, in the order of the kinds given; error 2BP01 if others depend on them (internal)';
+
 CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
-DECLARE
-	drop_command text;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;
 	END IF;
-	-- our own objects, without those that others made: what depends on ours is an error
-	FOR drop_command IN
-		SELECT format('DROP %s IF EXISTS %s', m.kind, string_agg(format(
-				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, name, m.relation), ', '))
-		FROM segment.portfolio_members(name) AS m
-		WHERE m.col IS NULL
-		GROUP BY m.kind
-		ORDER BY m.kind = 'TABLE', m.kind = 'VIEW'
-	LOOP
-		EXECUTE drop_command;
-	END LOOP;
+	PERFORM segment.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE']);
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;

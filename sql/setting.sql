@@ -33,6 +33,10 @@ FROM (VALUES
 	 'largest gap_cv of a loyal visitor; 0 is perfectly regular, about 1 is random'),
 	('leading_scheme', 'text', 'rfm_segment', NULL, NULL, NULL,
 	 'scheme that decides what to do with a customer (view customer_action)'),
+	('usable_error_rate', 'number', '0.5', 0, 1, NULL,
+	 'largest error rate of a model that backtest calls usable'),
+	('usable_miss_rate', 'number', '0.7', 0, 1, NULL,
+	 'largest miss rate of a model that backtest calls usable'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);

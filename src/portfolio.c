@@ -33,6 +33,7 @@ static const struct
 }			tasks[] = {
 	{"refresh", "SELECT segment.portfolio_refresh($1, $2)"},
 	{"alter", "SELECT segment.portfolio_alter($1, $2)"},
+	{"scheme", "SELECT segment.scheme_change($1, $2)"},
 };
 
 static const char *
