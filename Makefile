@@ -20,6 +20,7 @@ CONCEPTS = \
 	history_measure \
 	score \
 	concentration \
+	source \
 	model \
 	arguments \
 	inputs \
@@ -44,7 +45,15 @@ SQL_FRAGMENTS = \
 	concentration \
 	model \
 	fit \
-	predict
+	predict \
+	source \
+	setting \
+	builtin_scheme \
+	scheme \
+	portfolio_view \
+	portfolio \
+	explain \
+	evaluation
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -62,18 +71,64 @@ SHLIB_LINK = -Wl,-Bsymbolic
 SHLIB_LINK += -lnlopt
 
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdir)/test/sql/*.sql)))
-REGRESS_OPTS = --inputdir=$(srcdir)/test --load-extension=segment
+# Not where the fragments in sql/ are: pg_regress would take a fragment for
+# the test of the same name.
+REGRESS_OPTS = --inputdir=$(srcdir)/test --outputdir=results --load-extension=segment
 ISOLATION = $(patsubst $(srcdir)/test/isolation/specs/%.spec,%,$(sort $(wildcard $(srcdir)/test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=segment
 
+# The targets at the end install the server's development files where they
+# are missing, so make must get there without them.
+SERVER_TARGETS = demo demo-psql demo-stop check bench check-versions doc-update
 PG_CONFIG ?= pg_config
+ifneq ($(filter $(SERVER_TARGETS),$(MAKECMDGOALS)),)
+ifneq ($(filter-out $(SERVER_TARGETS),$(MAKECMDGOALS)),)
+$(error "make $(filter $(SERVER_TARGETS),$(MAKECMDGOALS))" does all it needs by itself; run it without other targets)
+endif
+else
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+endif
 
 $(EXTENSION)--$(EXTVERSION).sql: $(SQL_FRAGMENTS:%=$(srcdir)/sql/%.sql)
 	cat $^ > $@
 
-# Objects live in src/ also when building outside the source tree.
-$(OBJS): | src
-src:
+# Objects live in src/ also when building outside the source tree (whose own
+# src/ make would find, hence the full names).
+$(OBJS): | $(CURDIR)/src
+installcheck: | $(CURDIR)/results
+$(CURDIR)/src $(CURDIR)/results:
 	mkdir -p $@
+
+ifneq ($(filter $(SERVER_TARGETS),$(MAKECMDGOALS)),)
+# Throw-away servers: see tools/, demo/ and bench/.
+TOP := $(dir $(abspath $(firstword $(MAKEFILE_LIST))))
+
+.PHONY: $(SERVER_TARGETS)
+
+# make demo [CSV=path]: a portfolio over a simulated shop, or your own file.
+demo:
+	@$(TOP)demo/demo.sh start
+
+demo-psql:
+	@$(TOP)demo/demo.sh psql
+
+demo-stop:
+	@$(TOP)demo/demo.sh stop
+
+# make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
+check:
+	@$(TOP)tools/check.sh
+
+# make bench [CUSTOMERS=1000000] [ORDERS=20000000] [ROWS="..."]
+bench:
+	@$(TOP)bench/bench.sh
+
+# The tests on newer servers, in directories made by debootstrap.
+check-versions:
+	@$(TOP)tools/check-versions.sh
+
+# Writes the real output into the examples of README.md and doc/.
+doc-update:
+	@$(TOP)tools/doc-update.sh
+endif

@@ -190,14 +190,22 @@ AS 'MODULE_PATHNAME', 'history_cbs';
 COMMENT ON FUNCTION segment.cbs(segment.history, date, text) IS
 'model inputs (customer by sufficient statistic) at as_of: x = repeat purchase days (purchase days after the first), t_x = time from the first to the last purchase day, t = time from the first purchase day to as_of, mean_repeat_spend = mean gross per repeat purchase day (0 if x = 0); times in units of day, week, month (30.4375 days) or year (365.25 days); NULL if there is no purchase up to as_of; errors: 22008 infinite as_of, 22023 unknown unit';
 
+CREATE FUNCTION segment.unit_days(unit text) RETURNS float8
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'unit_days';
+
+COMMENT ON FUNCTION segment.unit_days(text) IS
+'days in a time unit: day 1, week 7, month 30.4375, year 365.25; error 22023 for another unit';
+
+
 CREATE TYPE segment.measures AS (
 	orders bigint, refunds bigint, purchase_days bigint,
 	first_day date, last_day date, days_since_last integer, tenure_days integer,
 	gross numeric, refunded numeric, net numeric, average_order numeric,
-	mean_repeat_spend numeric, mean_gap_days float8, gap_cv float8
+	monetary float8, mean_repeat_spend float8, mean_gap_days float8, gap_cv float8
 );
 COMMENT ON TYPE segment.measures IS
-'what a history says of a customer as of a day: the accessors of the same names in one value';
+'what a history says of a customer as of a day: the accessors of the same names in one value; monetary is net and mean_repeat_spend that of cbs, as floating point numbers for scores and models';
 
 CREATE FUNCTION segment.measures(series segment.history, as_of date) RETURNS segment.measures
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10

@@ -157,6 +157,8 @@ CREATE OPERATOR CLASS segment.model_ops
 		FUNCTION 1 segment.model_cmp(segment.model, segment.model);
 COMMENT ON OPERATOR CLASS segment.model_ops USING btree IS
 'models in the order of their bytes, for DISTINCT, merge joins and unique indexes';
+COMMENT ON OPERATOR FAMILY segment.model_ops USING btree IS
+'models in the order of their bytes, for DISTINCT, merge joins and unique indexes';
 
 CREATE OPERATOR CLASS segment.model_ops
 	DEFAULT FOR TYPE segment.model USING hash AS
@@ -164,6 +166,8 @@ CREATE OPERATOR CLASS segment.model_ops
 		FUNCTION 1 segment.model_hash(segment.model),
 		FUNCTION 2 segment.model_hash_extended(segment.model, bigint);
 COMMENT ON OPERATOR CLASS segment.model_ops USING hash IS
+'models by equality';
+COMMENT ON OPERATOR FAMILY segment.model_ops USING hash IS
 'models by equality';
 
 CREATE FUNCTION segment.model(kind text, params jsonb) RETURNS segment.model

@@ -340,11 +340,15 @@ decimal_to_numeric(int128 coefficient, int scale, int display_scale)
 	return (Numeric) result;
 }
 
-/* The float8 next to the amount (within two roundings). */
+/*
+ * The amount as float8, within two roundings.  By way of the full scale, so
+ * that equal amounts give equal results whatever scale they are stored at.
+ */
 double
 decimal_to_float8(int128 coefficient, int scale)
 {
-	return (double) coefficient / (double) decimal_power_of_ten[scale];
+	return (double) decimal_rescale(coefficient, scale, DECIMAL_MAX_SCALE) /
+		(double) decimal_power_of_ten[DECIMAL_MAX_SCALE];
 }
 
 /* ---------- sums ---------- */

@@ -15,7 +15,9 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/numeric.h"
@@ -42,26 +44,35 @@ typedef struct HistoryTotals
 	bool		any;			/* was there any day? */
 } HistoryTotals;
 
-/* Everything up to and including a day. */
+/*
+ * Everything up to and including a day.  The sums of a valid history are
+ * within the limits.
+ */
 static void
 total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 {
 	HistoryReader reader;
 	HistoryDay	day;
+	int128		limit;
 
 	history_open(&reader, history);
+	limit = decimal_limit(reader.scale);
 	memset(totals, 0, sizeof(HistoryTotals));
 	totals->scale = reader.scale;
 	totals->display_scale = reader.display_scale;
 	while (history_next(&reader, &day) && day.day <= as_of)
 	{
 		totals->any = true;
-		totals->orders += day.orders;
-		totals->refunds += day.refunds;
-		decimal_add(&totals->gross, day.gross, reader.scale);
-		decimal_add(&totals->refunded, day.refunded, reader.scale);
+		totals->gross += day.gross;
+		totals->refunded += day.refunded;
+		if (unlikely(pg_add_s64_overflow(totals->orders, day.orders, &totals->orders) ||
+					 pg_add_s64_overflow(totals->refunds, day.refunds, &totals->refunds) ||
+					 totals->gross > limit || totals->refunded > limit))
+			history_damaged(&reader, "A sum is out of range.");
 		if (day.orders == 0)
 			continue;
+		if ((totals->purchase_days & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 		if (totals->purchase_days == 0)
 		{
 			totals->first_day = day.day;
@@ -209,6 +220,8 @@ part_of(FunctionCallInfo fcinfo, DateADT from_day, DateADT to_day)
 		}
 		if (day.day >= from_day)
 			history_days_add(&list, &day);
+		if ((list.count & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 		else
 			all = false;
 	}
@@ -256,13 +269,19 @@ result_row_type(FunctionCallInfo fcinfo)
 	return tupdesc;
 }
 
+/* Gross of the purchase days after the first, and their number. */
+static int128
+repeat_gross(const HistoryTotals *totals)
+{
+	return totals->gross - totals->first_gross;
+}
+
 static Datum
 mean_repeat_spend(const HistoryTotals *totals)
 {
 	if (totals->purchase_days < 2)
 		return NumericGetDatum(int64_to_numeric(0));
-	return average_of(totals, totals->gross - totals->first_gross,
-					  totals->purchase_days - 1);
+	return average_of(totals, repeat_gross(totals), totals->purchase_days - 1);
 }
 
 /* customer by sufficient statistic: (x, t_x, t, mean_repeat_spend) */
@@ -294,8 +313,8 @@ history_measures(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of = as_of_argument(fcinfo);
 	HistoryTotals totals;
-	Datum		values[14];
-	bool		nulls[14] = {false};
+	Datum		values[15];
+	bool		nulls[15] = {false};
 	bool		bought;
 
 	total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
@@ -315,12 +334,15 @@ history_measures(PG_FUNCTION_ARGS)
 	values[9] = NumericGetDatum(amount_of(&totals, totals.gross - totals.refunded));
 	nulls[10] = !bought;
 	values[10] = bought ? average_of(&totals, totals.gross, totals.orders) : (Datum) 0;
-	nulls[11] = !bought;
-	values[11] = bought ? mean_repeat_spend(&totals) : (Datum) 0;
-	nulls[12] = totals.purchase_days < 2;
-	values[12] = nulls[12] ? (Datum) 0 : Float8GetDatum(mean_gap(&totals));
-	nulls[13] = totals.purchase_days < 3;
-	values[13] = nulls[13] ? (Datum) 0 : Float8GetDatum(gap_variation(&totals));
+	values[11] = Float8GetDatum(decimal_to_float8(totals.gross - totals.refunded, totals.scale));
+	nulls[12] = !bought;
+	values[12] = Float8GetDatum(totals.purchase_days < 2 ? 0 :
+								decimal_to_float8(repeat_gross(&totals), totals.scale) /
+								(totals.purchase_days - 1));
+	nulls[13] = totals.purchase_days < 2;
+	values[13] = nulls[13] ? (Datum) 0 : Float8GetDatum(mean_gap(&totals));
+	nulls[14] = totals.purchase_days < 3;
+	values[14] = nulls[14] ? (Datum) 0 : Float8GetDatum(gap_variation(&totals));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_row_type(fcinfo), values, nulls)));
 }
 

@@ -126,7 +126,7 @@ digit_of_key(uint64 key, int shift)
 static void
 partition_by_digit(uint64 *keys, int64 n, int shift, int64 *ends)
 {
-	int64		next[DIGIT_VALUES] = {0};	/* first unsettled place of each part */
+	int64		next[DIGIT_VALUES] = {0};	/* first open place of each part */
 	int64		sum = 0;
 	int64		moves = 0;
 
@@ -535,8 +535,9 @@ find_cuts(struct varlena *array, Cuts *cuts)
 	/* A null bitmap may be there without any NULL: its bits are 1 then. */
 	if (dataoffset != 0)
 	{
-		const bits8 *bitmap = (const bits8 *) body + sizeof(ArrayType) +
-			2 * sizeof(int32) - VARHDRSZ;
+		const bits8 *bitmap;
+
+		bitmap = (const bits8 *) body + sizeof(ArrayType) + 2 * sizeof(int32) - VARHDRSZ;
 
 		for (int i = 0; i < cuts->count; i++)
 		{

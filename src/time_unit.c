@@ -8,6 +8,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "utils/builtins.h"
+
 #include "time_unit.h"
 
 const char *const time_unit_names[TIME_UNIT_COUNT] = {"day", "week", "month", "year"};
@@ -56,4 +58,14 @@ finite_date(DateADT day, const char *argument)
 				 errmsg("argument \"%s\" must be finite, not \"%s\"", argument,
 						DATE_IS_NOBEGIN(day) ? "-infinity" : "infinity")));
 	return day;
+}
+
+PG_FUNCTION_INFO_V1(unit_days);
+Datum
+unit_days(PG_FUNCTION_ARGS)
+{
+	text	   *unit = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_FLOAT8(time_unit_days(time_unit_from_name(VARDATA_ANY(unit),
+														VARSIZE_ANY_EXHDR(unit))));
 }

@@ -53,8 +53,11 @@ SELECT is_empty($$ SELECT shape, n, groups FROM selected WHERE cardinality(cuts)
 	'n groups have n - 1 cut points');
 -- the i-th cut point is the value in place ceil(i N / n) of the sorted list
 SELECT is_empty($$
-	SELECT shape, n, groups, i, cut FROM selected, unnest(cuts) WITH ORDINALITY AS u(cut, i)
-	WHERE cut IS DISTINCT FROM sorted[(i * n + groups - 1) / groups] $$,
+	SELECT shape, n, groups FROM selected
+	WHERE cuts <> ARRAY(
+		SELECT v FROM generate_series(1, groups - 1) i
+		LEFT JOIN unnest(sorted) WITH ORDINALITY AS u(v, place) ON place = (i::bigint * n + groups - 1) / groups
+		ORDER BY i) $$,
 	'the cut points are those of the sorted list');
 SELECT is_empty($$
 	SELECT shape, n, groups, cuts FROM selected WHERE '-0' = ANY (cuts::text[]) $$,

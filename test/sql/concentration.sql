@@ -64,10 +64,15 @@ SELECT segment.gini(v), segment.hhi(v)
 FROM unnest('{999999999999999999999999999.999999999,-999999999999999999999999999.999999998}'::numeric[]) v;
 SELECT segment.gini(999999999999999999999999999.999999999),
 	segment.hhi(999999999999999999999999999.999999999)
-FROM generate_series(1, 10000);
+FROM generate_series(1, 100000);
 -- about 2^63 units of 10^-9, where the values change from 64 to 128 bits
 SELECT segment.lorenz(v, 4), segment.hhi(v)
 FROM unnest('{9223372036.854775807,9223372036.854775808,-9223372036.854775808,-9223372036.854775809,4}'::numeric[]) v;
+
+-- just above the middle between two float8: (2^73 + 2^20 + 1) / 2^80 is nearer
+-- to the upper one, 2^-7 + 2^-59
+SELECT (segment.lorenz(v, 2))[1], (segment.lorenz(v, 2))[1] = 2::float8 ^ -7 + 2::float8 ^ -59 AS rounded_once
+FROM unnest('{1199481086648889.883230207,9444732965739.291475969}'::numeric[]) v;
 
 -- values that are not finite, or beyond the range
 SELECT a, v, left(pg_temp.failure(format(a, v)), 72) AS failure

@@ -1,0 +1,403 @@
+#!/bin/bash
+# make bench: how long segment takes, as ratios to the hand-written SQL (and
+# to DuckDB, where npm can install it) inside one run on the same rows.
+#
+#   CUSTOMERS, ORDERS  the size (1000000 and 20000000)
+#   ROWS               the rows to measure (all): aggregates memory size
+#                      scores cuts portfolio lookup
+#   RUNS               runs of each query, interleaved; the median counts (3)
+#   OUT                the file for the table; bench/RESULTS.md when all rows
+#                      are measured at full size, else nothing but the screen
+#   DUCKDB             "no": without DuckDB
+set -euo pipefail
+# shellcheck source=tools/common.sh
+. "$(dirname "$0")/../tools/common.sh"
+# shellcheck source=tools/setup.sh
+. "$CHECKOUT/tools/setup.sh"
+# shellcheck source=tools/server.sh
+. "$CHECKOUT/tools/server.sh"
+
+CUSTOMERS=${CUSTOMERS:-1000000}
+ORDERS=${ORDERS:-20000000}
+RUNS=${RUNS:-3}
+SEED=0.20240229
+ALL_ROWS="aggregates memory size scores cuts portfolio lookup"
+ROWS=${ROWS:-$ALL_ROWS}
+FULL=
+[ "$CUSTOMERS/$ORDERS/$ROWS" != "1000000/20000000/$ALL_ROWS" ] || FULL=yes
+OUT=${OUT:-${FULL:+$CHECKOUT/bench/RESULTS.md}}
+[[ -z $OUT || $OUT == /* ]] || OUT=$PWD/$OUT
+
+for number in "$CUSTOMERS" "$ORDERS" "$RUNS"; do
+	[[ $number =~ ^[1-9][0-9]{0,9}$ ]] || die "CUSTOMERS, ORDERS and RUNS must be positive numbers, not \"$number\""
+done
+[ "$ORDERS" -gt "$CUSTOMERS" ] || die "ORDERS must be more than CUSTOMERS"
+for row in $ROWS; do
+	[[ " $ALL_ROWS " == *" $row "* ]] || die "ROWS names no row \"$row\"; there are $ALL_ROWS"
+done
+
+# ---------------------------------------------------------------------------
+# The queries.  Every aggregate's result is used, or the planner would drop it.
+
+AS_OF="2024-12-31"
+GRID="CASE
+	WHEN r = 5 AND f >= 4 THEN 'champions'
+	WHEN r >= 3 AND f >= 4 THEN 'loyal'
+	WHEN r >= 4 AND f >= 2 THEN 'potential_loyalist'
+	WHEN r = 5 THEN 'new'
+	WHEN r = 4 THEN 'promising'
+	WHEN r = 3 AND f = 3 THEN 'need_attention'
+	WHEN r = 3 THEN 'about_to_sleep'
+	WHEN f = 5 THEN 'cannot_lose'
+	WHEN f >= 3 THEN 'at_risk'
+	ELSE 'hibernating' END"
+
+HAND="SELECT customer_id, count(*) AS n, min(ordered_at) AS first_at, max(ordered_at) AS last_at, sum(total) AS net
+	FROM orders GROUP BY customer_id"
+HAND_USED="SELECT count(n), count(first_at), count(last_at), count(net) FROM ($HAND) AS g"
+RFM="SELECT customer_id, segment.rfm_agg(ordered_at, total) AS a FROM orders GROUP BY customer_id"
+HISTORY="SELECT customer_id, segment.history_agg(ordered_at, total, 'UTC') AS a FROM orders GROUP BY customer_id"
+
+NTILE="WITH measure AS (
+		SELECT customer_id, max(ordered_at) AS last_at, count(*) AS n, sum(total) AS net
+		FROM orders GROUP BY customer_id
+	), score AS (
+		SELECT net, ntile(5) OVER (ORDER BY last_at) AS r, ntile(5) OVER (ORDER BY n) AS f,
+			ntile(5) OVER (ORDER BY net) AS m
+		FROM measure
+	)
+	SELECT $GRID AS segment, count(*), sum(net), avg(m) FROM score GROUP BY 1"
+
+# The same from the stored histories: cut points, scores, segments.
+SCORES="WITH measure AS MATERIALIZED (
+		SELECT (-segment.days_since_last(h, '$AS_OF'))::float8 AS recency, segment.orders(h)::float8 AS n,
+			segment.net(h) AS net
+		FROM histories
+	), cut AS (
+		SELECT segment.quantile_cuts(recency, 5) AS r, segment.quantile_cuts(n, 5) AS f,
+			segment.quantile_cuts(net::float8, 5) AS m
+		FROM measure
+	), score AS (
+		SELECT net, segment.score(recency, cut.r) AS r, segment.score(n, cut.f) AS f,
+			segment.score(net::float8, cut.m) AS m
+		FROM measure, cut
+	)
+	SELECT $GRID AS segment, count(*), sum(net), avg(m) FROM score GROUP BY 1"
+
+# ---------------------------------------------------------------------------
+# Measuring.
+
+sql() {
+	as_server psql -X -q -At -v ON_ERROR_STOP=1 -d bench "$@"
+}
+
+have_function() {
+	[ -n "$(sql -c "SELECT 1 FROM pg_proc WHERE pronamespace = 'segment'::regnamespace AND proname = '$1' LIMIT 1")" ]
+}
+
+# Prints the milliseconds that a statement takes.  milliseconds WORKERS SQL
+milliseconds() {
+	as_server psql -X -q -At -v ON_ERROR_STOP=1 -d bench <<-SQL | sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p' | tail -n 1
+		SET max_parallel_workers_per_gather = $1;
+		\timing on
+		$2;
+	SQL
+}
+
+median() {
+	sort -g | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# compare WORKERS OURS OTHER: sets OURS_MS and OTHER_MS, medians of RUNS
+# runs in turn.
+compare() {
+	local run
+	: >"$WORK/ours" && : >"$WORK/other"
+	for ((run = 0; run < RUNS; run++)); do
+		milliseconds "$1" "$2" >>"$WORK/ours"
+		milliseconds "$1" "$3" >>"$WORK/other"
+	done
+	OURS_MS=$(median <"$WORK/ours")
+	OTHER_MS=$(median <"$WORK/other")
+}
+
+# duckdb THREADS SQL: milliseconds, or nothing where there is no DuckDB.
+duckdb() {
+	[ -n "$DUCKDB_VERSION" ] || return 0
+	(cd "$WORK/duckdb" && as_server node "$TREE/bench/duckdb.mjs" bench.duckdb "$1" "$RUNS" "$2") | median
+}
+
+seconds() {
+	if [ -n "$1" ]; then awk -v ms="$1" 'BEGIN { printf (ms < 1000 ? "%.1f ms" : "%.2f s"), (ms < 1000 ? ms : ms / 1000) }'; else printf -- '-'; fi
+}
+
+ratio() {
+	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'
+}
+
+# A line of the table, shown at once and kept for the report.
+line() {
+	printf '%s\n' "$1" | tee -a "$WORK/table"
+}
+
+heading() {
+	line ""
+	line "### $1"
+	line ""
+	[ $# -eq 1 ] || line "$2"
+}
+
+missing() {
+	line ""
+	line "$1: not measured, since this version has no function segment.$2"
+}
+
+timing_heading() {
+	heading "$1" "| what | workers | segment | $2 | ratio | target | DuckDB, 1 thread | 2 threads |"
+	line "|---|---|---|---|---|---|---|---|"
+}
+
+# timing NAME OURS OTHER TARGET DUCKDB_SQL: a line for serial and one for
+# parallel execution.
+timing() {
+	local workers one='' two=''
+	if [ -n "$5" ]; then
+		one=$(duckdb 1 "$5")
+		two=$(duckdb 2 "$5")
+	fi
+	for workers in 0 2; do
+		compare "$workers" "$2" "$3"
+		line "| $1 | $workers | $(seconds "$OURS_MS") | $(seconds "$OTHER_MS") | $(ratio "$OURS_MS" "$OTHER_MS") | $4 | $(seconds "$one") | $(seconds "$two") |"
+	done
+}
+
+# ---------------------------------------------------------------------------
+# The rows.
+
+row_aggregates() {
+	timing_heading "Aggregates over orders, one value for each customer" "count, min, max, sum(numeric)"
+	if have_function rfm_agg; then
+		timing "rfm_agg" "SELECT count(a) FROM ($RFM) AS g" "$HAND_USED" "0.8" "$HAND_USED"
+	else
+		missing rfm_agg rfm_agg
+	fi
+	if have_function history_agg; then
+		timing "history_agg" "SELECT count(a) FROM ($HISTORY) AS g" "$HAND_USED" "1.0" "$HAND_USED"
+	else
+		missing history_agg history_agg
+	fi
+}
+
+# Memory, batches and disk of the hash aggregate: memory WORK_MEM QUERY
+memory() {
+	sql -c "SET work_mem = '$1'" -c 'SET max_parallel_workers_per_gather = 0' \
+		-c 'SET enable_sort = off' -c "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) $2" |
+		awk '
+			/Memory Usage:/ && !found {
+				found = 1
+				for (i = 1; i <= NF; i++) {
+					if ($i == "Batches:") batches = $(i + 1)
+					if ($i == "Memory") memory = $(i + 2)
+					if ($i == "Disk") disk = $(i + 2)
+				}
+			}
+			/Execution Time:/ { time = $3 }
+			END {
+				printf "%.0f MB, %d %s%s, %.2f s", memory / 1024, batches, (batches == 1 ? "batch" : "batches"),
+					(disk + 0 > 0 ? sprintf(", %.0f MB on disk", disk / 1024) : ""), time / 1000
+			}'
+}
+
+row_memory() {
+	local work_mem
+	heading "Memory of the hash aggregate, serial" "| work_mem | count, min, max, sum(numeric) | rfm_agg | history_agg |"
+	line "|---|---|---|---|"
+	for work_mem in 1GB 64MB 4MB; do
+		line "| $work_mem | $(memory "$work_mem" "$HAND") | $(memory "$work_mem" "$RFM") | $(memory "$work_mem" "$HISTORY") |"
+	done
+}
+
+make_histories() {
+	[ -z "$(sql -c "SELECT to_regclass('histories')")" ] || return 0
+	sql -c "CREATE UNLOGGED TABLE histories AS SELECT customer_id, a AS h FROM ($HISTORY) AS g" \
+		-c 'VACUUM (ANALYZE) histories' >/dev/null
+}
+
+row_size() {
+	local heap table values rows
+	if ! have_function history_agg; then
+		missing size history_agg
+		return 0
+	fi
+	make_histories
+	heap=$(sql -c "SELECT pg_table_size('orders')")
+	table=$(sql -c "SELECT pg_table_size('histories')")
+	values=$(sql -c 'SELECT sum(pg_column_size(h)) FROM histories')
+	rows=$(sql -c 'SELECT count(*) FROM orders')
+	heading "Size" "| what | bytes | share of the table orders | target |"
+	line "|---|---|---|---|"
+	line "| table orders | $heap | 1 | |"
+	line "| table of histories, with its TOAST table | $table | $(ratio "$table" "$heap") | 0.1 |"
+	line "| the histories alone | $values ($(awk -v a="$values" -v b="$rows" 'BEGIN { printf "%.2f", a / b }') an order) | $(ratio "$values" "$heap") | |"
+	if [ "$(sql -c 'SELECT sum(segment.orders(h)), sum(segment.net(h)) FROM histories')" != "$(sql -c 'SELECT count(*), sum(total) FROM orders')" ]; then
+		die "the histories do not add up to the orders"
+	fi
+}
+
+row_scores() {
+	if ! have_function quantile_cuts || ! have_function history_agg; then
+		missing scores quantile_cuts
+		return 0
+	fi
+	make_histories
+	timing_heading "RFM, scores and segments of all customers" "ntile SQL over orders"
+	timing "cut points, scores and segments from histories" "$SCORES" "$NTILE" "0.15, faster than DuckDB" "$NTILE"
+}
+
+row_cuts() {
+	local values="SELECT total::float8 AS v FROM orders LIMIT $CUSTOMERS"
+	if ! have_function quantile_cuts; then
+		missing cuts quantile_cuts
+		return 0
+	fi
+	sql -c "CREATE UNLOGGED TABLE IF NOT EXISTS amounts AS $values" -c 'VACUUM (ANALYZE) amounts'
+	timing_heading "Scores of $CUSTOMERS values" "the server's own"
+	timing "quantile_cuts(v, 5) beside percentile_disc" 'SELECT segment.quantile_cuts(v, 5) FROM amounts' \
+		'SELECT percentile_disc(ARRAY[0.2, 0.4, 0.6, 0.8]) WITHIN GROUP (ORDER BY v) FROM amounts' '' \
+		''
+	timing "score(v, cuts) beside width_bucket" \
+		"SELECT sum(segment.score(v, ARRAY[20, 30, 45, 70]::float8[])) FROM amounts" \
+		"SELECT sum(width_bucket(v, ARRAY[20, 30, 45, 70]::float8[])) FROM amounts" '' ''
+}
+
+make_portfolio() {
+	[ -z "$(sql -c "SELECT to_regnamespace('shop')")" ] || return 0
+	PORTFOLIO_MS=$(milliseconds 2 "SELECT segment.create_portfolio('shop',
+		purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$)")
+	sql -c 'ANALYZE' >/dev/null
+}
+
+row_portfolio() {
+	if ! have_function create_portfolio; then
+		missing portfolio create_portfolio
+		return 0
+	fi
+	PORTFOLIO_MS=
+	make_portfolio
+	timing_heading "The portfolio" "hand-written SQL"
+	[ -z "$PORTFOLIO_MS" ] ||
+		line "| create_portfolio, with the first refresh (once) | 2 | $(seconds "$PORTFOLIO_MS") | | | | | |"
+	timing "full refresh beside count, min, max, sum(numeric)" \
+		"SELECT count(*) FROM segment.refresh('shop', \"full\" => true)" "$HAND_USED" "" ""
+	timing "segments of the view customer beside ntile" \
+		'SELECT rfm_segment, count(*), sum(net), avg(m_score) FROM shop.customer GROUP BY 1' "$NTILE" "" "$NTILE"
+}
+
+# Mean latency of a script with random customers: latency SQL
+latency() {
+	printf '\\set customer random(1, %s)\n%s\n' "$CUSTOMERS" "$1" | as_server tee "$WORK/lookup.sql" >/dev/null
+	as_server pgbench -n -t 2000 -M prepared -f "$WORK/lookup.sql" bench 2>&1 |
+		sed -nE 's/^latency average = ([0-9.]+) ms.*/\1/p'
+}
+
+row_lookup() {
+	if ! have_function create_portfolio; then
+		missing lookup create_portfolio
+		return 0
+	fi
+	make_portfolio
+	heading "One customer by key, mean of 2,000 prepared statements" "| what | time | target |"
+	line "|---|---|---|"
+	line "| a row of the view customer | $(latency 'SELECT * FROM shop.customer WHERE customer_id = :customer;') ms | 1 ms |"
+}
+
+# ---------------------------------------------------------------------------
+
+install_duckdb() {
+	DUCKDB_VERSION=
+	if [ "${DUCKDB:-}" = no ]; then
+		say "without DuckDB, as DUCKDB=no asks"
+		return 0
+	fi
+	if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
+		say "SKIPPED: DuckDB, since there is no npm (install nodejs and npm to compare with it)"
+		return 0
+	fi
+	say "installing DuckDB from npm into the temporary directory"
+	as_server mkdir "$WORK/duckdb"
+	if ! (umask 022 && cd "$WORK/duckdb" && npm install --no-audit --no-fund --silent @duckdb/node-api) >"$WORK/npm.log" 2>&1; then
+		say "SKIPPED: DuckDB, since npm could not install @duckdb/node-api"
+		return 0
+	fi
+	sql -c "COPY (SELECT customer_id, to_char(ordered_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), total FROM orders) TO STDOUT (FORMAT csv)" |
+		as_server tee "$WORK/duckdb/orders.csv" >/dev/null
+	if ! (cd "$WORK/duckdb" && as_server node "$TREE/bench/duckdb.mjs" bench.duckdb load orders.csv &&
+		as_server node "$TREE/bench/duckdb.mjs" bench.duckdb version) >"$WORK/duckdb.log" 2>&1; then
+		tail -n 5 "$WORK/duckdb.log"
+		say "SKIPPED: DuckDB, since it did not load the orders"
+		return 0
+	fi
+	DUCKDB_VERSION=$(tail -n 1 "$WORK/duckdb.log")
+	as_server rm "$WORK/duckdb/orders.csv"
+}
+
+report() {
+	local size=''
+	[ -n "$FULL" ] || size=" CUSTOMERS=$CUSTOMERS ORDERS=$ORDERS"
+	[ "$ROWS" = "$ALL_ROWS" ] || size+=" ROWS=\"$ROWS\""
+	cat <<-MARKDOWN
+		# Results of make bench
+
+		Made by \`make bench$size\` on $(date -u +%Y-%m-%d).
+
+		- Rows: $(sql -c "SELECT to_char(count(*), 'FM999G999G999') || ' orders of ' || to_char(count(DISTINCT customer_id), 'FM999G999G999') || ' customers' FROM orders"), in random physical order, made by bench/orders.sql with seed $SEED.
+		- Machine: $(nproc) cores ($(sed -nE 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), $(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GB of memory.
+		- Versions: $(sql -c "SHOW server_version" | sed 's/^/PostgreSQL /'), segment $(sql -c "SELECT extversion FROM pg_extension WHERE extname = 'segment'"), $([ -n "$DUCKDB_VERSION" ] && echo "DuckDB $DUCKDB_VERSION" || echo "no DuckDB").
+		- Settings: shared_buffers $(sql -c 'SHOW shared_buffers'), work_mem $(sql -c 'SHOW work_mem'), hash_mem_multiplier $(sql -c 'SHOW hash_mem_multiplier'), jit $(sql -c 'SHOW jit'), parallel costs 0 so that two workers are used where they can be; tables without WAL (UNLOGGED).
+		- Each time is the median of $RUNS runs, ours and the other in turn, of the whole statement as psql sees it. A ratio below 1 means that segment is faster. DuckDB holds the same rows in a table of its own; its time is the median of $RUNS runs after one that warms up.
+	MARKDOWN
+	cat "$WORK/table"
+}
+
+setup bench
+make_work_directory
+clean_up_at_exit
+TREE=$WORK/segment
+# About 400 bytes for each order: the table, its sort, DuckDB's copy.
+free=$(df -Pk "$WORK" | awk 'NR == 2 { print $4 }')
+need=$((ORDERS * 400 / 1024))
+[ "$free" -gt "$need" ] ||
+	die "the benchmark needs about $((need / 1048576 + 1)) GB in $TMPDIR, and there are $((free / 1048576)) GB"
+
+say "building for PostgreSQL $SERVER_VERSION"
+copy_checkout "$TREE"
+private_server "$WORK/server"
+build_and_install "$TREE" || die "the extension could not be built; the compiler's words are above"
+memory_mb=$(awk '/^MemTotal/ { printf "%d", $2 / 1024 }' /proc/meminfo)
+server_start \
+	"shared_buffers = $((memory_mb / 8 < 2048 ? memory_mb / 8 : 2048))MB" \
+	"work_mem = 1GB" "maintenance_work_mem = 1GB" "max_wal_size = 16GB" \
+	"effective_cache_size = $((memory_mb / 2))MB" "jit = off" "autovacuum = off" \
+	"max_parallel_workers = 2" "max_parallel_workers_per_gather = 2" \
+	"parallel_setup_cost = 0" "parallel_tuple_cost = 0" "min_parallel_table_scan_size = 0"
+as_server createdb bench
+say "making about $ORDERS orders of $CUSTOMERS customers"
+sql -v "customers=$CUSTOMERS" -v "orders=$ORDERS" -v "seed=$SEED" -f "$TREE/bench/orders.sql" >/dev/null
+sql -c 'CREATE EXTENSION segment'
+: >"$WORK/table"
+install_duckdb
+sql -c 'SELECT count(*) FROM orders' >/dev/null
+
+say "measuring: $ROWS"
+for row in $ROWS; do
+	"row_$row"
+done
+
+report >"$WORK/report"
+if [ -n "$OUT" ]; then
+	cat "$WORK/report" >"$OUT"
+	say "written: $OUT"
+else
+	say "the report"
+	cat "$WORK/report"
+fi

@@ -1,0 +1,157 @@
+#!/bin/bash
+# make demo, make demo-psql, make demo-stop: a portfolio on a throw-away
+# server that stays up until it is stopped.
+#
+#   demo.sh start   CSV=path loads your own orders instead of the simulated shop
+#   demo.sh psql    opens psql on it; SQL='SELECT ...' only runs that
+#   demo.sh stop    stops the server and removes all its files
+set -euo pipefail
+# shellcheck source=tools/common.sh
+. "$(dirname "$0")/../tools/common.sh"
+# shellcheck source=tools/setup.sh
+. "$CHECKOUT/tools/setup.sh"
+# shellcheck source=tools/server.sh
+. "$CHECKOUT/tools/server.sh"
+# shellcheck source=demo/load_csv.sh
+. "$CHECKOUT/demo/load_csv.sh"
+
+# The demo's directory: one for each user and checkout.  Sets WORK.
+find_demo() {
+	need_server_user
+	TMPDIR=$(temporary_place)
+	WORK=$TMPDIR/segment-demo-$(id -u)-$(cksum <<<"$CHECKOUT" | cut -d ' ' -f 1)
+	export TMPDIR WORK
+	cd /
+}
+
+# A directory of that name that somebody else made is not ours to use.
+demo_exists() {
+	[ -e "$WORK" ] || [ -L "$WORK" ] || return 1
+	if [ -L "$WORK" ] || [ "$(stat -c '%U %F' "$WORK")" != "$(server_user) directory" ]; then
+		die "$WORK exists and does not belong to user $(server_user); remove it first"
+	fi
+}
+
+# Whether the server of the demo answers.  Sets BINDIR and the variables that
+# psql needs.
+demo_runs() {
+	demo_exists && as_server test -e "$WORK/bindir" || return 1
+	BINDIR=$(as_server cat "$WORK/bindir")
+	export PATH=$BINDIR:$PATH PGHOST=$WORK/socket PGPORT=5432 PGUSER=postgres PGDATABASE=shop
+	as_server "$BINDIR/pg_isready" -q -d postgres
+}
+
+remove_demo() {
+	if as_server test -e "$WORK/bindir"; then
+		BINDIR=$(as_server cat "$WORK/bindir")
+		server_stop
+	fi
+	rm -rf "$WORK"
+}
+
+run_sql() {
+	as_server psql -X -q -v ON_ERROR_STOP=1 "$@"
+}
+
+start() {
+	local csv=${CSV:-} orders
+	if [ -n "$csv" ]; then
+		csv=${csv/#\~\//$HOME/}
+		[[ $csv == /* ]] || csv=$CALLED_FROM/$csv
+		[ -f "$csv" ] || die "there is no file $csv"
+		[ -r "$csv" ] || die "the file $csv cannot be read by user $(id -un)"
+		[ -s "$csv" ] || die "the file $csv is empty"
+	fi
+
+	say "1 of 6: what is needed from Debian"
+	setup demo
+	find_demo
+	if demo_exists; then
+		if as_server test -e "$WORK/starting" && kill -0 "$(as_server cat "$WORK/starting")" 2>/dev/null; then
+			die "another make demo is at work; wait for it to end"
+		fi
+		say "removing the demo that was here before"
+		remove_demo
+	fi
+	as_server mkdir -m 700 "$WORK" || die "cannot make the directory $WORK"
+	clean_up_at_exit
+	echo $$ | as_server tee "$WORK/starting" >/dev/null
+	cd "$WORK" 2>/dev/null || cd /
+
+	say "2 of 6: building for PostgreSQL $SERVER_VERSION and installing, in a private copy of the server's files"
+	TREE=$WORK/segment
+	copy_checkout "$TREE"
+	private_server "$WORK/server"
+	build_and_install "$TREE" || die "the extension could not be built; the compiler's words are above"
+	echo "$BINDIR" | as_server tee "$WORK/bindir" >/dev/null
+
+	say "3 of 6: starting a throw-away server as user $(server_user) (a socket in $WORK, no network port)"
+	server_start "work_mem = 64MB"
+	export PGDATABASE=postgres
+	run_sql -c 'CREATE DATABASE shop'
+	export PGDATABASE=shop
+
+	if [ -n "$csv" ]; then
+		say "4 of 6: loading $csv"
+		load_csv "$csv" || exit 2
+	else
+		say "4 of 6: simulating a shop (the process is described in demo/shop.sql)"
+		run_sql -f "$TREE/demo/shop.sql"
+	fi
+	orders=$(run_sql -At -F ' ' -c "
+		SELECT format('%s rows of %s customers, %s to %s',
+			to_char(count(*), 'FM999G999G999G999'), to_char(count(DISTINCT customer_id), 'FM999G999G999G999'),
+			min(ordered_at)::date, max(ordered_at)::date)
+		FROM orders")
+	echo "    table orders: $orders"
+
+	say "5 of 6: creating the portfolio"
+	cat <<-'SQL'
+		    CREATE EXTENSION segment;
+		    SELECT segment.create_portfolio('shop',
+		      purchases => $$ SELECT customer_id, ordered_at, total FROM orders $$);
+	SQL
+	run_sql -c 'CREATE EXTENSION segment' -o /dev/null -c "
+		SELECT segment.create_portfolio('shop',
+			purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$)"
+
+	say "6 of 6: the results"
+	run_sql -P pager=off -f "$TREE/demo/results.sql"
+
+	as_server rm -f "$WORK/starting"
+	trap - EXIT INT TERM HUP
+	cat <<-EOT
+		The server stays up, with the database shop, until you stop it:
+		    make demo-psql    opens psql on it; try:  SELECT * FROM shop.customer LIMIT 5;
+		    make demo-stop    stops it and removes everything
+	EOT
+}
+
+open_psql() {
+	find_demo
+	demo_runs || die "no demo server is up; start one by: make demo"
+	cd "$WORK" 2>/dev/null || cd /
+	if [ -n "${SQL:-}" ]; then
+		as_server psql -X -P pager=off -c "$SQL"
+	else
+		as_server psql
+	fi
+}
+
+stop() {
+	find_demo
+	if demo_exists; then
+		remove_demo
+		say "the demo server is stopped and its files are removed"
+	else
+		say "no demo server is up"
+	fi
+}
+
+CALLED_FROM=$PWD
+case ${1:-} in
+	start) start ;;
+	psql) open_psql ;;
+	stop) stop ;;
+	*) die "usage: demo.sh start|psql|stop" ;;
+esac

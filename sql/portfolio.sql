@@ -1,0 +1,741 @@
+/*
+ * portfolio: from the user's tables to views
+ *
+ * Everything that belongs to a portfolio lives in a schema of its own: the
+ * definition, the histories, the scorecards, the classes, the views.  It
+ * belongs to the user who created it, and is dumped, restored and granted like
+ * any other schema.  The extension keeps no list: segment.portfolio finds the
+ * portfolios in the catalog.
+ */
+
+CREATE VIEW segment.portfolio AS
+SELECT n.nspname::text AS name, pg_get_userbyid(n.nspowner)::text AS owner
+FROM pg_namespace AS n
+WHERE EXISTS (
+	SELECT FROM pg_class AS t
+	JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = 'purchases' AND NOT a.attisdropped
+	WHERE t.relnamespace = n.oid AND t.relname = 'customer_history'
+		AND a.atttypid = 'segment.history'::regtype)
+AND EXISTS (
+	SELECT FROM pg_class AS t
+	WHERE t.relnamespace = n.oid AND t.relname = 'portfolio' AND t.relkind = 'r');
+COMMENT ON VIEW segment.portfolio IS 'the portfolios of this database: schemas made by create_portfolio';
+COMMENT ON COLUMN segment.portfolio.name IS 'name of the portfolio and of its schema';
+COMMENT ON COLUMN segment.portfolio.owner IS 'role it belongs to';
+GRANT SELECT ON segment.portfolio TO PUBLIC;
+
+CREATE TYPE segment.refresh_report AS (
+	portfolio text, as_of date, mode text, customers bigint, customers_read bigint,
+	customers_changed bigint, scorecard_id bigint, purchase_model text, spend_model text,
+	seconds float8
+);
+COMMENT ON TYPE segment.refresh_report IS
+'what a refresh did: the day everything is seen from, how it read (full), customers now, customers read, customers whose stored row changed, number of the new scorecard, status of its models, seconds taken';
+
+/*
+ * The portfolio's owner, in whose name everything is done: the caller must be
+ * the owner or a member of the owner's role.
+ */
+CREATE FUNCTION segment.portfolio_owner(portfolio text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_owner$
+DECLARE
+	found_owner text;
+BEGIN
+	SELECT p.owner INTO found_owner FROM segment.portfolio AS p WHERE p.name = portfolio_owner.portfolio;
+	IF found_owner IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('portfolio "%s" does not exist', portfolio),
+			HINT = 'The view segment.portfolio lists the portfolios; segment.create_portfolio makes one.';
+	ELSIF NOT pg_has_role(current_user, found_owner::name, 'MEMBER') THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('must be owner of portfolio "%s"', portfolio);
+	END IF;
+	RETURN found_owner;
+END
+$portfolio_owner$;
+COMMENT ON FUNCTION segment.portfolio_owner(text) IS
+'the owner of a portfolio; errors: 42704 no such portfolio, 42501 the caller is neither owner nor member of the owner''s role';
+
+/*
+ * Acts in the owner's name for the rest of the transaction, or until the role
+ * returned is set again: what the queries of a portfolio may read is the
+ * owner's to decide, whoever calls.
+ */
+CREATE FUNCTION segment.portfolio_become_owner(portfolio text) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_become_owner$
+DECLARE
+	owner text := segment.portfolio_owner(portfolio);
+	caller_role text := current_setting('role');
+BEGIN
+	IF owner <> current_user THEN
+		PERFORM set_config('role', owner, true);
+	END IF;
+	RETURN caller_role;
+END
+$portfolio_become_owner$;
+COMMENT ON FUNCTION segment.portfolio_become_owner(text) IS
+'switches to the role of a portfolio''s owner and returns the role before, to be set again; errors as for portfolio_owner (internal)';
+
+CREATE FUNCTION segment.portfolio_check_name(name text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_check_name$
+BEGIN
+	IF name IS NULL OR name = '' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'name of the portfolio must not be empty',
+			HINT = 'It becomes the name of a schema.';
+	ELSIF octet_length(name) > 63 THEN
+		RAISE EXCEPTION USING ERRCODE = 'name_too_long',
+			MESSAGE = format('name of the portfolio is too long: "%s"', name),
+			DETAIL = 'It becomes the name of a schema, of at most 63 bytes.';
+	ELSIF EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = portfolio_check_name.name) THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_schema',
+			MESSAGE = format('schema "%s" already exists', name),
+			HINT = 'A portfolio makes a schema of its own. Choose another name, or drop the old portfolio with segment.drop_portfolio.';
+	END IF;
+END
+$portfolio_check_name$;
+COMMENT ON FUNCTION segment.portfolio_check_name(text) IS
+'checks the name of a new portfolio; errors: 22023 empty, 42622 too long, 42P06 there is such a schema';
+
+/* The tables of a portfolio, owned by the caller. */
+CREATE FUNCTION segment.portfolio_create_tables(portfolio text, purchases segment.source_shape, query_path text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_create_tables$
+DECLARE
+	concept text;
+BEGIN
+	EXECUTE format('CREATE SCHEMA %I', portfolio);
+	EXECUTE format($template$
+		CREATE TABLE %1$I.portfolio (
+			singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+			purchases text NOT NULL,
+			customers text,
+			costs text,
+			complaints text,
+			satisfaction text,
+			timezone text NOT NULL,
+			unit text NOT NULL CHECK (unit IN ('day', 'week', 'month', 'year')),
+			settings jsonb NOT NULL,
+			search_path text NOT NULL,
+			created_at timestamptz NOT NULL DEFAULT now()
+		);
+		CREATE TABLE %1$I.scorecard (
+			scorecard_id bigint PRIMARY KEY,
+			as_of date NOT NULL,
+			created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+			customers bigint NOT NULL,
+			buyers bigint NOT NULL,
+			recency_cuts float8[],
+			frequency_cuts float8[],
+			monetary_cuts float8[],
+			usual_gap_days float8 NOT NULL,
+			margin numeric,
+			purchase_model segment.model,
+			spend_model segment.model,
+			purchase_model_usable boolean NOT NULL,
+			spend_model_usable boolean NOT NULL,
+			unit_days float8 NOT NULL,
+			horizon float8 NOT NULL,
+			probability_horizon float8 NOT NULL,
+			settings jsonb NOT NULL,
+			cuts jsonb
+		);
+		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id)$template$, portfolio);
+
+	-- from the query itself, so that domain and collation of the key are kept
+	PERFORM set_config('search_path', query_path, true);
+	EXECUTE pg_catalog.format('CREATE TABLE %I.customer_history AS SELECT e.customer_id FROM %s WITH NO DATA',
+		portfolio, segment.source_events(purchases));
+	EXECUTE pg_catalog.format('CREATE TABLE %I.defect AS
+		SELECT NULL::pg_catalog.text AS source, NULL::pg_catalog.text AS check_name, e.customer_id,
+			NULL::bigint AS count, NULL::numeric AS money FROM %s WITH NO DATA',
+		portfolio, segment.source_events(purchases));
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	EXECUTE format($template$
+		ALTER TABLE %1$I.customer_history
+			ADD PRIMARY KEY (customer_id),
+			ADD COLUMN purchases segment.history,
+			ADD COLUMN margins segment.history,
+			ADD COLUMN costs segment.history,
+			ADD COLUMN complaints segment.history,
+			ADD COLUMN satisfaction segment.history,
+			ADD COLUMN listed boolean NOT NULL,
+			ADD COLUMN attributes jsonb;
+		ALTER TABLE %1$I.defect
+			ALTER COLUMN source SET NOT NULL,
+			ALTER COLUMN check_name SET NOT NULL;
+		CREATE INDEX ON %1$I.defect (customer_id)$template$, portfolio);
+	FOREACH concept IN ARRAY segment.portfolio_concepts() LOOP
+		EXECUTE format('SELECT segment.%I($1)', concept || '_create_tables') USING portfolio;
+	END LOOP;
+END
+$portfolio_create_tables$;
+COMMENT ON FUNCTION segment.portfolio_create_tables(text, segment.source_shape, text) IS
+'creates the schema and the tables of a portfolio (internal)';
+
+/* Name and query of each source that is given. */
+CREATE FUNCTION segment.portfolio_sources(definition jsonb) RETURNS TABLE (source text, query text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT s.source, definition ->> s.source
+FROM unnest(ARRAY['purchases', 'customers', 'costs', 'complaints', 'satisfaction']) AS s(source)
+WHERE definition ->> s.source IS NOT NULL;
+END;
+COMMENT ON FUNCTION segment.portfolio_sources(jsonb) IS
+'the sources that a definition (the row of table portfolio as JSON) names, with their queries (internal)';
+
+/* Checks all sources of a definition; the definition with clean statements. */
+CREATE FUNCTION segment.portfolio_check(definition jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_check$
+DECLARE
+	s record;
+	shape segment.source_shape;
+	key_type text;
+BEGIN
+	IF definition ->> 'purchases' IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'source "purchases" must not be null',
+			HINT = 'Give the query of the orders: customer, at, amount and, if known, margin.';
+	END IF;
+	IF definition ->> 'unit' NOT IN ('day', 'week', 'month', 'year') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('time unit "%s" not recognized', definition ->> 'unit'),
+			HINT = 'Time units are "day", "week", "month" (30.4375 days) and "year" (365.25 days).';
+	END IF;
+	-- refuses an unknown time zone
+	PERFORM segment.history_agg(now(), 0, definition ->> 'timezone');
+	PERFORM segment.check_settings(definition -> 'settings');
+	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
+		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
+		definition := jsonb_set(definition, ARRAY[s.source], to_jsonb(shape.statement));
+		key_type := coalesce(key_type, shape.key_type);
+		IF shape.key_type <> key_type THEN
+			BEGIN
+				EXECUTE format('SELECT (SELECT k.k FROM (SELECT NULL::%s) AS k(k))::%s',
+					shape.key_type, key_type);
+			EXCEPTION WHEN cannot_coerce THEN
+				RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+					MESSAGE = format('the customer in source "%s" is of type %s, in "purchases" of type %s',
+						s.source, shape.key_type, key_type),
+					HINT = 'Cast one of them in the query.';
+			END;
+		END IF;
+	END LOOP;
+	RETURN definition;
+END
+$portfolio_check$;
+COMMENT ON FUNCTION segment.portfolio_check(jsonb) IS
+'checks the definition of a portfolio and returns it with clean statements (internal)';
+
+/* ---------- refresh: reading ---------- */
+
+/* A source of events as histories, one row per customer. */
+CREATE FUNCTION segment.refresh_events_query(
+	source text, shape segment.source_shape, key_type text, timezone text
+) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$(
+	SELECT e.customer_id::%1$s AS customer_id, %2$s AS %3$I%4$s
+	FROM %5$s
+	WHERE e.customer_id IS NOT NULL
+	GROUP BY 1) AS %3$I$template$,
+	key_type,
+	segment.source_history(shape, CASE source WHEN 'complaints' THEN '1'
+		ELSE 'e.amount::pg_catalog.numeric' END, timezone),
+	source,
+	CASE cardinality((shape).names) WHEN 4 THEN ', ' ||
+		segment.source_history(shape, 'e.margin::pg_catalog.numeric', timezone) || ' AS margins' END,
+	segment.source_events(shape));
+COMMENT ON FUNCTION segment.refresh_events_query(text, segment.source_shape, text, text) IS
+'the FROM item that reads a source of events into histories (internal)';
+
+/* The source customers: one row per customer, attributes as JSON. */
+CREATE FUNCTION segment.refresh_customers_query(shape segment.source_shape, key_type text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$(
+	SELECT DISTINCT ON (1) a.segment_customer::%1$s AS customer_id, true AS listed,
+		pg_catalog.to_jsonb(a) - 'segment_customer' AS attributes
+	FROM (%2$s
+	) AS a (segment_customer)
+	WHERE a.segment_customer IS NOT NULL
+	ORDER BY 1, (pg_catalog.to_jsonb(a) - 'segment_customer')::pg_catalog.text COLLATE pg_catalog."C") AS customers$template$,
+	key_type, (shape).statement);
+COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text) IS
+'the FROM item that reads the source customers (internal)';
+
+/* All sources together: one row per customer, as in table customer_history. */
+CREATE FUNCTION segment.refresh_read_query(definition jsonb, key_type text) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_read_query$
+DECLARE
+	s record;
+	shape segment.source_shape;
+	items text[] := '{}';
+	own_margin boolean := false;
+BEGIN
+	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
+		-- the tables may have changed since the portfolio was created
+		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
+		own_margin := own_margin OR s.source = 'purchases' AND cardinality(shape.names) = 4;
+		items := items || CASE s.source
+			WHEN 'customers' THEN segment.refresh_customers_query(shape, key_type)
+			ELSE segment.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone') END;
+	END LOOP;
+	RETURN format('SELECT customer_id, purchases, %s, %s, %s, %s, %s
+		FROM %s',
+		CASE WHEN own_margin THEN 'margins' ELSE 'NULL::segment.history AS margins' END,
+		CASE WHEN definition ->> 'costs' IS NULL THEN 'NULL::segment.history AS costs' ELSE 'costs' END,
+		CASE WHEN definition ->> 'complaints' IS NULL THEN 'NULL::segment.history AS complaints' ELSE 'complaints' END,
+		CASE WHEN definition ->> 'satisfaction' IS NULL THEN 'NULL::segment.history AS satisfaction' ELSE 'satisfaction' END,
+		CASE WHEN definition ->> 'customers' IS NULL THEN 'false AS listed, NULL::pg_catalog.jsonb AS attributes'
+			ELSE 'COALESCE(listed, false) AS listed, attributes' END,
+		items[1] || coalesce((SELECT string_agg(format(E'\nFULL JOIN %s USING (customer_id)', i), '' ORDER BY n)
+			FROM unnest(items[2:]) WITH ORDINALITY AS u(i, n)), ''));
+END
+$refresh_read_query$;
+COMMENT ON FUNCTION segment.refresh_read_query(jsonb, text) IS
+'the query that reads all sources of a portfolio into rows of its table customer_history (internal)';
+
+/*
+ * Rows of a source that data_quality reports.  Duplicates can only be among
+ * several events of one customer on one day, and the histories tell which days
+ * those are; so few rows have to be grouped.
+ */
+CREATE FUNCTION segment.refresh_defect_query(
+	source text, shape segment.source_shape, key_type text, timezone text
+) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE source WHEN 'customers' THEN format($template$
+	SELECT 'customers', CASE WHEN g.customer_id IS NULL THEN 'null_customer' ELSE 'duplicate_customer' END,
+		g.customer_id, CASE WHEN g.customer_id IS NULL THEN g.n ELSE g.n - 1 END, 0
+	FROM (
+		SELECT a.segment_customer::%1$s AS customer_id, count(*) AS n
+		FROM (%2$s
+		) AS a (segment_customer)
+		GROUP BY 1
+	) AS g
+	WHERE g.customer_id IS NULL OR g.n > 1$template$, key_type, (shape).statement)
+ELSE format($template$
+	SELECT %1$L, d.check_name, g.customer_id, sum(d.count),
+		CASE WHEN %1$L IN ('purchases', 'costs') THEN sum(COALESCE(d.money, 0)) ELSE 0 END
+	FROM (
+		SELECT e.customer_id::%2$s AS customer_id, e.at, %3$s AS amount, count(*) AS n
+		FROM %4$s
+		LEFT JOIN (
+			SELECT r.customer_id AS again, u.day
+			FROM pg_temp.segment_read AS r
+			CROSS JOIN LATERAL segment.unnest(r.%1$I) AS u
+			WHERE (segment.orders(r.%1$I) > segment.purchase_days(r.%1$I) OR segment.refunds(r.%1$I) > 1)
+				AND (u.orders > 1 OR u.refunds > 1)
+		) AS r ON r.again = e.customer_id::%2$s AND r.day = %5$s
+		WHERE e.customer_id IS NULL OR e.at IS NULL OR %3$s IS NULL OR %3$s = 0 OR r.again IS NOT NULL
+		GROUP BY 1, 2, 3
+		HAVING e.customer_id::%2$s IS NULL OR e.at IS NULL OR %3$s IS NULL OR %3$s = 0 OR count(*) > 1
+	) AS g
+	CROSS JOIN LATERAL (VALUES
+		('null_customer', g.customer_id IS NULL, g.n, g.amount * g.n),
+		('null_date', g.at IS NULL, g.n, g.amount * g.n),
+		('null_amount', g.amount IS NULL, g.n, 0),
+		('zero_amount', g.amount = 0, g.n, 0),
+		('duplicate', g.n > 1 AND g.customer_id IS NOT NULL AND g.at IS NOT NULL AND g.amount IS NOT NULL,
+			g.n - 1, g.amount * (g.n - 1))
+	) AS d(check_name, applies, count, money)
+	JOIN segment.quality_check AS q ON q.source = %1$L AND q.check_name = d.check_name
+	WHERE d.applies
+	GROUP BY d.check_name, g.customer_id$template$,
+	source, key_type, CASE source WHEN 'complaints' THEN '1' ELSE 'e.amount::pg_catalog.numeric' END,
+	segment.source_events(shape), segment.source_day(shape, timezone)) END;
+COMMENT ON FUNCTION segment.refresh_defect_query(text, segment.source_shape, text, text) IS
+'the query that finds doubtful rows of a source (internal)';
+
+/* Fills table defect anew. */
+CREATE FUNCTION segment.refresh_defects(portfolio text, definition jsonb, key_type text, today date) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_defects$
+DECLARE
+	s record;
+BEGIN
+	EXECUTE format('DELETE FROM %I.defect', portfolio);
+	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
+		DECLARE
+			query text := format('INSERT INTO %I.defect %s', portfolio,
+				segment.refresh_defect_query(s.source,
+					segment.check_source(s.source, s.query, definition ->> 'search_path'), key_type,
+					definition ->> 'timezone'));
+		BEGIN
+			PERFORM set_config('search_path', definition ->> 'search_path', true);
+			EXECUTE query;
+			PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+		END;
+		CONTINUE WHEN s.source = 'customers';
+		EXECUTE format($template$
+			INSERT INTO %1$I.defect
+			SELECT %2$L, 'future_date', f.customer_id,
+				segment.orders(f.later) + segment.refunds(f.later),
+				CASE WHEN %2$L IN ('purchases', 'costs') THEN segment.net(f.later) ELSE 0 END
+			FROM (
+				SELECT r.customer_id, segment.during(r.%2$I, %3$L::date + 1, '5874897-12-31') AS later
+				FROM pg_temp.segment_read AS r
+			) AS f
+			WHERE f.later IS NOT NULL$template$, portfolio, s.source, today);
+	END LOOP;
+	EXECUTE format($template$
+		INSERT INTO %1$I.defect
+		SELECT 'purchases', 'refund_without_purchase', r.customer_id,
+			segment.refunds(r.purchases), segment.net(r.purchases)
+		FROM pg_temp.segment_read AS r
+		WHERE segment.orders(r.purchases) = 0 AND segment.refunds(r.purchases) > 0$template$, portfolio);
+END
+$refresh_defects$;
+COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, date) IS
+'finds the doubtful rows of all sources anew (internal)';
+
+/* ---------- refresh: writing ---------- */
+
+/*
+ * Brings customer_history to what was read.  Rows that stay the same are not
+ * written, so that a refresh without changes leaves no dead rows.
+ */
+CREATE FUNCTION segment.refresh_store(portfolio text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_store$
+DECLARE
+	written bigint;
+	deleted bigint;
+BEGIN
+	EXECUTE format($template$
+		INSERT INTO %1$I.customer_history AS c
+			(customer_id, purchases, margins, costs, complaints, satisfaction, listed, attributes)
+		SELECT r.customer_id, r.purchases, r.margins, r.costs, r.complaints, r.satisfaction,
+			r.listed, r.attributes
+		FROM pg_temp.segment_read AS r
+		LEFT JOIN %1$I.customer_history AS o ON o.customer_id = r.customer_id
+		-- *<> compares the stored bytes, so a new display scale counts as well
+		WHERE o.customer_id IS NULL OR o *<> r
+		ON CONFLICT (customer_id) DO UPDATE SET
+			purchases = excluded.purchases, margins = excluded.margins, costs = excluded.costs,
+			complaints = excluded.complaints, satisfaction = excluded.satisfaction,
+			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio);
+	GET DIAGNOSTICS written = ROW_COUNT;
+	EXECUTE format($template$
+		DELETE FROM %1$I.customer_history AS c
+		WHERE NOT EXISTS (SELECT FROM pg_temp.segment_read AS r WHERE r.customer_id = c.customer_id)$template$,
+		portfolio);
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN written + deleted;
+END
+$refresh_store$;
+COMMENT ON FUNCTION segment.refresh_store(text) IS
+'writes what a refresh has read to customer_history; returns the number of rows changed (internal)';
+
+/* The day everything is seen from: the one given, else the last purchase day. */
+CREATE FUNCTION segment.refresh_day(portfolio text, given date, today date) RETURNS date
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_day$
+DECLARE
+	last_purchase date;
+BEGIN
+	IF given IS NOT NULL THEN
+		IF NOT isfinite(given) THEN
+			RAISE EXCEPTION USING ERRCODE = 'datetime_field_overflow',
+				MESSAGE = format('argument "as_of" must be finite, not "%s"', given);
+		ELSIF given > today THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('as_of must not be after the current date: %s', given),
+				DETAIL = format('The current date in the portfolio''s time zone is %s.', today);
+		END IF;
+		RETURN given;
+	END IF;
+	EXECUTE format('SELECT max(segment.last_day(segment.as_of(c.purchases, $1))) FROM %I.customer_history AS c',
+		portfolio) INTO last_purchase USING today;
+	RETURN coalesce(last_purchase, today);
+END
+$refresh_day$;
+COMMENT ON FUNCTION segment.refresh_day(text, date, date) IS
+'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today; errors: 22008 infinite, 22023 after today (internal)';
+
+/*
+ * Cut points, the population's rhythm and the models, over everybody, as one
+ * new row.  A model that has hardly any data is kept, with its status, but not
+ * used: predictions are then NULL, and model_card tells why.
+ */
+CREATE FUNCTION segment.refresh_scorecard(
+	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date,
+	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
+)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_scorecard$
+DECLARE
+	purchase_kind text := nullif(settings ->> 'purchase_model', 'none');
+	spend_kind text := nullif(settings ->> 'spend_model', 'none');
+BEGIN
+	EXECUTE format($template$
+		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, customers, buyers,
+			recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days, margin,
+			purchase_model, spend_model, purchase_model_usable, spend_model_usable,
+			unit_days, horizon, probability_horizon, settings)
+		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, %3$L::date,
+			f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
+			coalesce(f.usual_gap_days, ($1 ->> 'dormancy_default_gap_days')::float8),
+			CASE WHEN $2 THEN NULL ELSE ($1 ->> 'margin')::numeric END,
+			f.purchase_model, f.spend_model,
+			coalesce(segment.status(f.purchase_model) <> 'too_few', false),
+			coalesce(segment.status(f.spend_model) <> 'too_few', false),
+			u.days, ($1 ->> 'horizon_weeks')::float8 * 7 / u.days,
+			($1 ->> 'probability_weeks')::float8 * 7 / u.days, $1
+		FROM (SELECT segment.unit_days(%4$L)) AS u(days)
+		CROSS JOIN LATERAL (
+			SELECT count(*) AS customers, count(*) FILTER (WHERE (h.m).orders > 0) AS buyers,
+				segment.quantile_cuts(-(h.m).days_since_last::float8, 5) AS recency_cuts,
+				segment.quantile_cuts((h.m).orders::float8, 5)
+					FILTER (WHERE (h.m).orders > 0) AS frequency_cuts,
+				segment.quantile_cuts((h.m).monetary, 5)
+					FILTER (WHERE (h.m).orders > 0) AS monetary_cuts,
+				-- numeric, since a sum of floats depends on the order of rows
+				avg((h.m).mean_gap_days::numeric)::float8 AS usual_gap_days,
+				%5$s AS purchase_model, %6$s AS spend_model
+			FROM %2$s
+		) AS f
+		RETURNING s.scorecard_id, s.customers,
+			segment.status(s.purchase_model), segment.status(s.spend_model)$template$,
+		portfolio, segment.portfolio_known_customers(portfolio, format('%L::date', as_of)), as_of, unit,
+		coalesce(format($fit$segment.with_unit(segment.%I(
+					(h.m).purchase_days - 1, ((h.m).last_day - (h.m).first_day) / u.days,
+					(h.m).tenure_days / u.days) FILTER (WHERE (h.m).orders > 0), %L)$fit$,
+			purchase_kind || '_fit', unit), 'NULL::segment.model'),
+		coalesce(format($fit$segment.with_unit(segment.%I(
+					(h.m).purchase_days - 1, h.repeat_spend) FILTER (WHERE (h.m).orders > 0), %L)$fit$,
+			spend_kind || '_fit', unit), 'NULL::segment.model'))
+	INTO scorecard_id, customers, purchase_status, spend_status
+	USING settings, own_margin;
+	PERFORM segment.scheme_compute_cuts(portfolio, scorecard_id);
+END
+$refresh_scorecard$;
+COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS
+'computes a new scorecard as of a day from the stored histories (internal)';
+
+CREATE FUNCTION segment.refresh(name text, as_of date DEFAULT NULL, "full" boolean DEFAULT false)
+RETURNS segment.refresh_report
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh$
+DECLARE
+	caller_role text := segment.portfolio_become_owner(name);
+	started timestamptz := clock_timestamp();
+	definition jsonb;
+	key_type text;
+	today date;
+	query text;
+	own_margin boolean;
+	report segment.refresh_report;
+BEGIN
+	-- one refresh at a time; readers are not concerned
+	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
+	SELECT format_type(a.atttypid, a.atttypmod) INTO STRICT key_type
+	FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.customer_history', name)::regclass AND a.attname = 'customer_id';
+	today := (clock_timestamp() AT TIME ZONE (definition ->> 'timezone'))::date;
+
+	query := format('CREATE TEMPORARY TABLE segment_read ON COMMIT DROP AS %s',
+		segment.refresh_read_query(definition, key_type));
+	PERFORM set_config('search_path', definition ->> 'search_path', true);
+	EXECUTE query;
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	SELECT count(*) INTO report.customers_read FROM pg_temp.segment_read;
+	ANALYZE pg_temp.segment_read;
+
+	report.customers_changed := segment.refresh_store(name);
+	PERFORM segment.refresh_defects(name, definition, key_type, today);
+	DROP TABLE pg_temp.segment_read;
+	IF report.customers_changed > report.customers_read / 10 THEN
+		EXECUTE format('ANALYZE %I.customer_history', name);
+	END IF;
+
+	own_margin := cardinality((segment.check_source('purchases', definition ->> 'purchases',
+		definition ->> 'search_path')).names) = 4;
+	report.portfolio := name;
+	report.mode := 'full';
+	report.as_of := segment.refresh_day(name, as_of, today);
+	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
+	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
+	FROM segment.refresh_scorecard(name, segment.check_settings(definition -> 'settings'),
+		definition ->> 'unit', own_margin, report.as_of) AS s;
+	report.seconds := extract(epoch FROM clock_timestamp() - started);
+	PERFORM set_config('role', caller_role, true);
+	RETURN report;
+END
+$refresh$;
+COMMENT ON FUNCTION segment.refresh(text, date, boolean) IS
+'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Readers see the old state until it commits, a second refresh waits, an error leaves the old state. Always reads everything, as "full" asks. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date, and those of the sources';
+
+/* ---------- create, alter, drop ---------- */
+
+CREATE FUNCTION segment.portfolio_create(name text, definition jsonb) RETURNS segment.refresh_report
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_create$
+BEGIN
+	PERFORM segment.portfolio_check_name(name);
+	definition := segment.portfolio_check(definition);
+	PERFORM segment.portfolio_create_tables(name,
+		segment.check_source('purchases', definition ->> 'purchases', definition ->> 'search_path'),
+		definition ->> 'search_path');
+	EXECUTE format($template$
+		INSERT INTO %1$I.portfolio (purchases, customers, costs, complaints, satisfaction,
+			timezone, unit, settings, search_path)
+		SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
+			d.timezone, d.unit, d.settings, d.search_path
+		FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d$template$, name) USING definition;
+	PERFORM segment.portfolio_create_views(name,
+		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
+	RETURN segment.refresh(name);
+END
+$portfolio_create$;
+COMMENT ON FUNCTION segment.portfolio_create(text, jsonb) IS
+'creates a portfolio from its definition (internal)';
+
+/*
+ * Without SET search_path: the names in the queries are looked up as the
+ * caller would.  Therefore nothing here but one qualified call.
+ */
+CREATE FUNCTION segment.create_portfolio(
+	name text, purchases text, customers text DEFAULT NULL, costs text DEFAULT NULL,
+	complaints text DEFAULT NULL, satisfaction text DEFAULT NULL, timezone text DEFAULT NULL,
+	unit text DEFAULT 'week', settings jsonb DEFAULT '{}'
+) RETURNS segment.refresh_report
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $create_portfolio$
+SELECT segment.portfolio_create(name, pg_catalog.jsonb_build_object(
+	'purchases', purchases, 'customers', customers, 'costs', costs,
+	'complaints', complaints, 'satisfaction', satisfaction,
+	'timezone', COALESCE(timezone, pg_catalog.current_setting('TimeZone')),
+	'unit', unit, 'settings', COALESCE(settings, '{}'),
+	'search_path', pg_catalog.current_setting('search_path')))
+$create_portfolio$;
+COMMENT ON FUNCTION segment.create_portfolio(text, text, text, text, text, text, text, text, jsonb) IS
+'creates a portfolio: a schema of this name, owned by the caller, with tables and views, filled from queries: purchases (customer, at, amount [, margin]), customers (customer, attributes...), costs (customer, at, amount), complaints (customer, at), satisfaction (customer, at, score). Days begin in timezone (default: the session''s), unit is the models'' (day, week, month, year), settings as in the view segment.setting. Errors name what is wrong: 22023 and 42804 sources and settings, 42P06 there is such a schema, 42501 no right to create schemas; nothing is left behind';
+
+CREATE FUNCTION segment.alter_portfolio(
+	name text, purchases text DEFAULT NULL, customers text DEFAULT NULL, costs text DEFAULT NULL,
+	complaints text DEFAULT NULL, satisfaction text DEFAULT NULL, timezone text DEFAULT NULL,
+	unit text DEFAULT NULL, settings jsonb DEFAULT NULL
+) RETURNS segment.refresh_report
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $alter_portfolio$
+SELECT segment.portfolio_alter(name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+	'purchases', purchases, 'customers', customers, 'costs', costs,
+	'complaints', complaints, 'satisfaction', satisfaction,
+	'timezone', timezone, 'unit', unit)), settings, pg_catalog.current_setting('search_path'))
+$alter_portfolio$;
+COMMENT ON FUNCTION segment.alter_portfolio(text, text, text, text, text, text, text, text, jsonb) IS
+'changes what is given, leaves the rest, and refreshes; an empty query takes a source away, a JSON null sets a setting back to its default; where a query is given, the search path of the caller is kept with the portfolio. Errors as for create_portfolio, 42804 if the type of the customer''s key would change; an error leaves everything as it was';
+
+CREATE FUNCTION segment.portfolio_alter(name text, changes jsonb, settings jsonb, query_path text)
+RETURNS segment.refresh_report
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_alter$
+DECLARE
+	caller_role text := segment.portfolio_become_owner(name);
+	definition jsonb;
+	old_key text;
+	new_key text;
+	report segment.refresh_report;
+BEGIN
+	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
+	IF settings IS NOT NULL AND jsonb_typeof(settings) = 'object' THEN
+		settings := jsonb_strip_nulls((definition -> 'settings') || settings);
+	END IF;
+	IF changes ?| ARRAY['purchases', 'customers', 'costs', 'complaints', 'satisfaction'] THEN
+		definition := definition || jsonb_build_object('search_path', query_path);
+	END IF;
+	definition := definition || (
+		SELECT coalesce(jsonb_object_agg(c.key, nullif(c.value, '""'::jsonb)), '{}')
+		FROM jsonb_each(changes) AS c)
+		|| jsonb_build_object('settings', coalesce(settings, definition -> 'settings'));
+	definition := segment.portfolio_check(definition);
+
+	SELECT format_type(a.atttypid, NULL) INTO STRICT old_key
+	FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.customer_history', name)::regclass AND a.attname = 'customer_id';
+	new_key := (segment.check_source('purchases', definition ->> 'purchases',
+		definition ->> 'search_path')).key_type;
+	IF new_key <> old_key THEN
+		RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+			MESSAGE = format('the customer''s key of portfolio "%s" is of type %s, not %s', name, old_key, new_key),
+			HINT = 'Cast it in the query, or make a new portfolio.';
+	END IF;
+
+	EXECUTE format($template$
+		UPDATE %1$I.portfolio AS p
+		SET (purchases, customers, costs, complaints, satisfaction, timezone, unit, settings, search_path)
+			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
+				d.timezone, d.unit, d.settings, d.search_path
+			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
+	PERFORM segment.portfolio_create_views(name,
+		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
+	report := segment.refresh(name);
+	PERFORM set_config('role', caller_role, true);
+	RETURN report;
+END
+$portfolio_alter$;
+COMMENT ON FUNCTION segment.portfolio_alter(text, jsonb, jsonb, text) IS
+'changes the definition of a portfolio (internal)';
+
+/* Our own objects, without those that others made: what depends on ours is an error. */
+CREATE FUNCTION segment.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_drop_members$
+DECLARE
+	drop_command text;
+BEGIN
+	FOR drop_command IN
+		SELECT format('DROP %s %s', m.kind, string_agg(format(
+				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
+		FROM segment.portfolio_members(portfolio) AS m
+		WHERE m.col IS NULL AND m.kind = ANY (kinds)
+		GROUP BY m.kind
+		ORDER BY array_position(kinds, m.kind)
+	LOOP
+		EXECUTE drop_command;
+	END LOOP;
+END
+$portfolio_drop_members$;
+COMMENT ON FUNCTION segment.portfolio_drop_members(text, text[]) IS
+'drops the functions, views or tables of a portfolio, in the order of the kinds given; error 2BP01 if others depend on them (internal)';
+
+CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $drop_portfolio$
+BEGIN
+	PERFORM segment.portfolio_owner(name);
+	IF cascade THEN
+		EXECUTE format('DROP SCHEMA %I CASCADE', name);
+		RETURN;
+	END IF;
+	PERFORM segment.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE']);
+	EXECUTE format('DROP SCHEMA %I', name);
+END
+$drop_portfolio$;
+COMMENT ON FUNCTION segment.drop_portfolio(text, boolean) IS
+'drops a portfolio with its schema, never the tables it reads; what others built on it, or put into its schema, is an error 2BP01 that names it, unless cascade is true; errors: 42704 no such portfolio, 42501 not the owner';

@@ -1,0 +1,104 @@
+/*
+ * setting: what can be set for a portfolio, with the defaults
+ */
+
+CREATE VIEW segment.setting AS
+SELECT s.name, s.type, s.default_value, s.least, s.greatest, s.choices, s.meaning
+FROM (VALUES
+	('margin', 'number', '1', 0::float8, 1::float8, NULL::text,
+	 'share of sales that is contribution, where the purchases have no margin column'),
+	('purchase_model', 'text', 'mbgnbd', NULL, NULL, 'bgnbd, mbgnbd, pnbd, none',
+	 'model of purchases that refresh fits; none: no predictions'),
+	('spend_model', 'text', 'gammagamma', NULL, NULL, 'gammagamma, none',
+	 'model of the amount of a purchase that refresh fits; none: no expected_spend and clv'),
+	('horizon_weeks', 'number', '52', 0, 5218, NULL,
+	 'weeks ahead that expected_purchases and clv count'),
+	('probability_weeks', 'number', '13', 0, 5218, NULL,
+	 'weeks ahead that purchase_probability looks'),
+	('annual_rate', 'number', '0.1', 0, 100, NULL,
+	 'effective annual discount rate of clv; 0.1 is 10 %'),
+	('dormancy_prior_gaps', 'number', '2', 0, 1000, NULL,
+	 'how many gaps the usual gap of the population counts for, when a customer''s own gaps are averaged with it'),
+	('dormancy_default_gap_days', 'number', '365', 1, 36525, NULL,
+	 'usual gap in days, as long as no customer has bought twice'),
+	('dormancy_drowsy', 'number', '2', 0, 1000, NULL,
+	 'drowsy after this many usual gaps without a purchase; about one in 7 customers who buy at random is away that long (exp(-2))'),
+	('dormancy_half_asleep', 'number', '3', 0, 1000, NULL,
+	 'half asleep after this many usual gaps without a purchase; about one in 20 (exp(-3))'),
+	('dormancy_asleep', 'number', '5', 0, 1000, NULL,
+	 'asleep after this many usual gaps without a purchase; about one in 150 (exp(-5))'),
+	('visit_abc_rule', 'text', 'lower', NULL, NULL, 'lower, higher, sum',
+	 'class in visit_abc where visits and spend differ: the lower or the higher of the two grades, or by their sum'),
+	('visit_type_regular', 'number', '1', 0, 100, NULL,
+	 'largest gap_cv of a loyal visitor; 0 is perfectly regular, about 1 is random'),
+	('leading_scheme', 'text', 'rfm_segment', NULL, NULL, NULL,
+	 'scheme that decides what to do with a customer (view customer_action)'),
+	('usable_error_rate', 'number', '0.5', 0, 1, NULL,
+	 'largest error rate of a model that backtest calls usable'),
+	('usable_miss_rate', 'number', '0.7', 0, 1, NULL,
+	 'largest miss rate of a model that backtest calls usable'),
+	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
+	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
+) AS s(name, type, default_value, least, greatest, choices, meaning);
+COMMENT ON VIEW segment.setting IS
+'the settings of a portfolio: one row each, with type, default and range';
+COMMENT ON COLUMN segment.setting.name IS 'key in the settings of create_portfolio and alter_portfolio';
+COMMENT ON COLUMN segment.setting.type IS 'number, boolean or text';
+COMMENT ON COLUMN segment.setting.default_value IS 'value in force where nothing is set';
+COMMENT ON COLUMN segment.setting.least IS 'smallest value allowed; NULL where there is no order';
+COMMENT ON COLUMN segment.setting.greatest IS 'largest value allowed; NULL where there is no order';
+COMMENT ON COLUMN segment.setting.choices IS 'values allowed, where there are only a few';
+COMMENT ON COLUMN segment.setting.meaning IS 'what it does, with its unit';
+GRANT SELECT ON segment.setting TO PUBLIC;
+
+CREATE FUNCTION segment.check_settings(settings jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_settings$
+DECLARE
+	given record;
+	known segment.setting;
+	complete jsonb;
+BEGIN
+	IF jsonb_typeof(settings) <> 'object' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('settings must be a JSON object, not %s', settings);
+	END IF;
+	FOR given IN SELECT key, value FROM jsonb_each(settings) LOOP
+		SELECT * INTO known FROM segment.setting AS s WHERE s.name = given.key;
+		IF NOT FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('setting "%s" is not known', given.key),
+				HINT = 'The view segment.setting lists the settings.';
+		ELSIF jsonb_typeof(given.value) <> (CASE known.type WHEN 'text' THEN 'string' ELSE known.type END) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('setting "%s" must be a %s, not %s', given.key, known.type, given.value),
+				HINT = known.meaning || '.';
+		ELSIF NOT (given.value #>> '{}') = ANY (string_to_array(known.choices, ', ')) THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('setting "%s" must be one of %s, not %s',
+					given.key, known.choices, given.value),
+				HINT = known.meaning || '.';
+		ELSIF known.type = 'number' AND
+			NOT (given.value #>> '{}')::numeric BETWEEN known.least::numeric AND known.greatest::numeric THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('setting "%s" must be from %s to %s, not %s',
+					given.key, known.least, known.greatest, given.value),
+				HINT = known.meaning || '.';
+		END IF;
+	END LOOP;
+	SELECT jsonb_object_agg(s.name, CASE s.type WHEN 'text' THEN to_jsonb(s.default_value)
+			ELSE s.default_value::jsonb END) || settings
+	INTO complete FROM segment.setting AS s;
+	IF NOT ((complete ->> 'dormancy_drowsy')::numeric <= (complete ->> 'dormancy_half_asleep')::numeric
+			AND (complete ->> 'dormancy_half_asleep')::numeric <= (complete ->> 'dormancy_asleep')::numeric) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'settings dormancy_drowsy, dormancy_half_asleep and dormancy_asleep must ascend',
+			DETAIL = format('They are %s, %s and %s.', complete -> 'dormancy_drowsy',
+				complete -> 'dormancy_half_asleep', complete -> 'dormancy_asleep');
+	END IF;
+	RETURN complete;
+END
+$check_settings$;
+COMMENT ON FUNCTION segment.check_settings(jsonb) IS
+'all settings of a portfolio: those given, and the defaults of the others; error 22023 for an unknown setting, a wrong type or a value out of range';

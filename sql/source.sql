@@ -1,0 +1,142 @@
+/*
+ * source: the queries that a portfolio reads
+ */
+
+CREATE FUNCTION segment.source_columns(
+	source text, query text, OUT ordinal integer, OUT name text, OUT type oid, OUT base_type oid
+) RETURNS SETOF record
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000 ROWS 4
+AS 'MODULE_PATHNAME', 'source_columns';
+COMMENT ON FUNCTION segment.source_columns(text, text) IS
+'the columns that a query would return, with their types and, for domains, base types; the query is analysed, not run; errors: 22023 if it is not one SELECT that only reads, else those of the parser';
+
+CREATE FUNCTION segment.source_statement(source text, query text) RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+AS 'MODULE_PATHNAME', 'source_statement';
+COMMENT ON FUNCTION segment.source_statement(text, text) IS
+'the text of a query without a closing semicolon and what follows it; error 22023 if it is not one SELECT';
+
+CREATE TYPE segment.source_shape AS (
+	statement text, key_type text, day_type text, names text[]
+);
+COMMENT ON TYPE segment.source_shape IS
+'a checked source: its statement, the type of its key, the base type of its time column (date, timestamp, timestamptz) and the names of its columns';
+
+CREATE FUNCTION segment.check_source_column(
+	source text, col jsonb, meaning text
+) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_source_column$
+DECLARE
+	type_name text := format_type((col ->> 'type')::oid, NULL);
+	base_type text := format_type((col ->> 'base_type')::oid, NULL);
+BEGIN
+	IF meaning = 'customer' THEN
+		BEGIN
+			-- a key is grouped by, and is the primary key of a table
+			EXECUTE format('SELECT FROM (SELECT NULL::%s AS k) AS t GROUP BY k ORDER BY k', base_type);
+		EXCEPTION WHEN undefined_function THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" cannot be the customer''s key: values of type %s cannot be compared',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'The first column is the customer''s key, for instance a bigint, text or uuid.';
+		END;
+	ELSIF meaning = 'at' THEN
+		IF base_type NOT IN ('date', 'timestamp without time zone', 'timestamp with time zone') THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" must be a date or timestamp, not %s',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'The second column says when. Cast it in the query, for instance ordered_at::date.';
+		END IF;
+	ELSE
+		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND t.typcategory = 'N'
+			AND t.typname !~ '^reg' AND t.typname <> 'oid';
+		IF NOT FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" must be a number, not %s',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = format('This column is the %s. Cast it in the query, for instance total::numeric.', meaning);
+		END IF;
+	END IF;
+END
+$check_source_column$;
+COMMENT ON FUNCTION segment.check_source_column(text, jsonb, text) IS
+'checks the type of one column of a source; error 42804 that names the column, its type and the source';
+
+CREATE FUNCTION segment.check_source(source text, query text, query_path text) RETURNS segment.source_shape
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_source$
+DECLARE
+	shape segment.source_shape;
+	columns jsonb;
+	col jsonb;
+	meanings text[] := CASE source
+		WHEN 'purchases' THEN ARRAY['customer', 'at', 'amount', 'margin']
+		WHEN 'costs' THEN ARRAY['customer', 'at', 'amount']
+		WHEN 'complaints' THEN ARRAY['customer', 'at']
+		WHEN 'satisfaction' THEN ARRAY['customer', 'at', 'score']
+		WHEN 'customers' THEN ARRAY['customer']
+	END;
+	least integer := CASE source WHEN 'purchases' THEN 3 ELSE cardinality(meanings) END;
+BEGIN
+	-- the names in the query are looked up as its author would
+	PERFORM pg_catalog.set_config('search_path', query_path, true);
+	SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.ordinal) INTO columns
+	FROM segment.source_columns(source, query) AS c;
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	IF coalesce(jsonb_array_length(columns), 0) < least
+		OR source <> 'customers' AND jsonb_array_length(columns) > cardinality(meanings) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('source "%s" has a wrong number of columns: %s',
+				source, coalesce(jsonb_array_length(columns), 0)),
+			HINT = format('Its columns are, in this order: %s.', CASE source
+				WHEN 'purchases' THEN 'customer, at, amount and, if known, margin'
+				WHEN 'customers' THEN 'customer and any attributes'
+				ELSE array_to_string(meanings, ', ') END);
+	END IF;
+	FOR col IN SELECT jsonb_array_elements(columns) LOOP
+		shape.names := shape.names || (col ->> 'name');
+		IF (col ->> 'ordinal')::integer <= cardinality(meanings) THEN
+			PERFORM segment.check_source_column(source, col, meanings[(col ->> 'ordinal')::integer]);
+		END IF;
+	END LOOP;
+	shape.statement := segment.source_statement(source, query);
+	shape.key_type := format_type((columns -> 0 ->> 'type')::oid, NULL);
+	IF source <> 'customers' THEN
+		shape.day_type := format_type((columns -> 1 ->> 'base_type')::oid, NULL);
+	END IF;
+	RETURN shape;
+END
+$check_source$;
+COMMENT ON FUNCTION segment.check_source(text, text, text) IS
+'checks a source query of a portfolio (purchases, customers, costs, complaints, satisfaction), whose names are looked up in the given search path, and says what it is like; errors that name the source: 22023 wrong number of columns or not one SELECT, 42804 wrong type of a column, else those of the parser';
+
+CREATE FUNCTION segment.source_events(shape segment.source_shape) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format('(%s%s) AS e (customer_id, at%s)', (shape).statement, E'\n',
+	CASE cardinality((shape).names) WHEN 3 THEN ', amount' WHEN 4 THEN ', amount, margin' ELSE '' END);
+COMMENT ON FUNCTION segment.source_events(segment.source_shape) IS
+'the FROM item that reads a source of events, with standard column names (internal)';
+
+CREATE FUNCTION segment.source_history(shape segment.source_shape, amount text, timezone text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE (shape).day_type
+	WHEN 'date' THEN format('segment.history_agg(e.at::pg_catalog.date, %s)', amount)
+	-- a timestamp without time zone is wall time: its day needs no zone
+	WHEN 'timestamp without time zone' THEN format('segment.history_agg(e.at::pg_catalog.date, %s)', amount)
+	ELSE format('segment.history_agg(e.at, %s, %L)', amount, timezone) END;
+COMMENT ON FUNCTION segment.source_history(segment.source_shape, text, text) IS
+'the aggregate call that makes a history of a source''s events (internal)';
+
+CREATE FUNCTION segment.source_day(shape segment.source_shape, timezone text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE (shape).day_type WHEN 'timestamp with time zone'
+	THEN format('pg_catalog.timezone(%L, e.at)::pg_catalog.date', timezone)
+	ELSE 'e.at::pg_catalog.date' END;
+COMMENT ON FUNCTION segment.source_day(segment.source_shape, text) IS
+'the expression for the day of a source''s event, as its history has it (internal)';

@@ -1,0 +1,133 @@
+#!/bin/bash
+# make check-versions: runs make check on other servers than this system's,
+# each inside a small Debian that debootstrap makes in a temporary directory
+# and that is removed afterwards.  Needs root or sudo, the network, and about
+# 2 GB in the temporary directory for each version; some minutes each.
+#
+#   VERSIONS  the servers (17 from Debian trixie and 18 from sid: "17 18")
+#   ONLY      the suites, as for make check
+#   KEEP      if set, the directories are kept
+set -euo pipefail
+# shellcheck source=tools/common.sh
+. "$(dirname "$0")/common.sh"
+# shellcheck source=tools/setup.sh
+. "$CHECKOUT/tools/setup.sh"
+
+MIRROR=${MIRROR:-http://deb.debian.org/debian}
+VERSIONS=${VERSIONS:-17 18}
+
+suite_of() {
+	case $1 in
+		15) echo bookworm ;;
+		17) echo trixie ;;
+		18) echo sid ;;
+		*) die "no Debian suite is known here that serves PostgreSQL $1; there are 15, 17 and 18" ;;
+	esac
+}
+
+ROOT=
+unmount() {
+	local place
+	[ -n "$ROOT" ] || return 0
+	for place in dev/shm dev/pts dev sys proc; do
+		if mountpoint -q "$ROOT/$place"; then
+			as_root umount -l "$ROOT/$place"
+		fi
+	done
+}
+
+remove_root() {
+	unmount
+	# Never into something that is still mounted.
+	if [ -n "$ROOT" ] && ! grep -q " $ROOT/" /proc/mounts; then
+		as_root rm -rf --one-file-system "$ROOT"
+	fi
+	ROOT=
+}
+
+leave() {
+	local status=$?
+	trap - EXIT
+	if [ -n "${KEEP:-}" ] && [ -n "$ROOT" ]; then
+		unmount
+		say "kept, as KEEP asks: $ROOT"
+	else
+		remove_root
+	fi
+	exit "$status"
+}
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# Runs a command inside, with nothing of this system's settings.
+inside() {
+	as_root chroot "$ROOT" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+		HOME=/root LC_ALL=C.UTF-8 "$@"
+}
+
+# check_version VERSION: prints the last line of make check.
+check_version() {
+	local version=$1 suite log=$2
+	suite=$(suite_of "$version")
+	ROOT=$(as_root mktemp -d "${TMPDIR:-/var/tmp}/segment-$suite.XXXXXX")
+	as_root chmod 755 "$ROOT"
+
+	say "PostgreSQL $version: making a Debian $suite"
+	# A script for a suite that this debootstrap is too old to know of exists
+	# under sid's name: all newer suites are made alike.
+	if ! as_root debootstrap --variant=minbase --include=ca-certificates,make,git "$suite" "$ROOT" "$MIRROR" \
+		"$([ -e "/usr/share/debootstrap/scripts/$suite" ] || echo /usr/share/debootstrap/scripts/sid)" >>"$log" 2>&1; then
+		tail -n 10 "$log" >&2
+		return 1
+	fi
+	# A snapshot of sid counts as expired after a week.
+	echo 'Acquire::Check-Valid-Until "false";' | as_root tee "$ROOT/etc/apt/apt.conf.d/90segment" >/dev/null
+	# No service is started inside.
+	printf '#!/bin/sh\nexit 101\n' | as_root tee "$ROOT/usr/sbin/policy-rc.d" >/dev/null
+	as_root chmod 755 "$ROOT/usr/sbin/policy-rc.d"
+	as_root mount -t proc proc "$ROOT/proc"
+	as_root mkdir -p "$ROOT/dev/shm"
+	as_root mount -t tmpfs tmpfs "$ROOT/dev/shm"
+
+	as_root mkdir -p "$ROOT/build/checkout" "$ROOT/build/data"
+	tar -C "$CHECKOUT" -cf - --exclude=./.git . | as_root tar -C "$ROOT/build/checkout" -xf -
+	if [ -d "${SEGMENT_DATA:-$CHECKOUT/../shared/data}" ]; then
+		tar -C "${SEGMENT_DATA:-$CHECKOUT/../shared/data}" -cf - . | as_root tar -C "$ROOT/build/data" -xf -
+	fi
+
+	say "PostgreSQL $version: make check inside"
+	inside "ONLY=${ONLY:-}" SEGMENT_DATA=/build/data make -C /build/checkout check 2>&1 | as_root tee -a "$log"
+}
+
+command -v apt-get >/dev/null || die "this is not a Debian system, so debootstrap cannot be installed"
+for version in $VERSIONS; do
+	suite_of "$version" >/dev/null
+done
+install_packages "to make small Debian systems" debootstrap
+need_root "for chroot"
+
+passed=0 failed=0 results=()
+for version in $VERSIONS; do
+	log=$(mktemp)
+	totals=
+	if check_version "$version" "$log"; then
+		totals=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+	fi
+	if [[ $totals == *' 0 failed'* ]] && [[ $totals != 0\ passed* ]]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		totals=${totals:-could not be tested: $(tail -n 1 "$log")}
+	fi
+	results+=("PostgreSQL $version: $totals")
+	if [ -z "${KEEP:-}" ]; then
+		remove_root
+	fi
+	rm -f "$log"
+done
+
+say "the versions"
+printf '%s\n' "${results[@]}"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

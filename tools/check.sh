@@ -1,0 +1,141 @@
+#!/bin/bash
+# make check: builds the extension and runs all its tests against a
+# throw-away server.  Ends with one line "N passed, N failed[, N skipped]".
+#
+#   ONLY      the suites to run: regress isolation pgtap tap doc (all)
+#   TEST      of pgtap, tap and doc, only the files whose path holds this
+#   KEEP      if set, the temporary directory is kept
+#   PG_CONFIG the server to use, if not Debian's newest supported one here
+#   SEGMENT_DATA  where the test data lie (../shared/data beside the checkout)
+set -euo pipefail
+# shellcheck source=tools/common.sh
+. "$(dirname "$0")/common.sh"
+# shellcheck source=tools/setup.sh
+. "$CHECKOUT/tools/setup.sh"
+# shellcheck source=tools/server.sh
+. "$CHECKOUT/tools/server.sh"
+
+SUITES=${ONLY:-regress isolation pgtap tap doc}
+for suite in $SUITES; do
+	case $suite in
+		regress | isolation | pgtap | tap | doc) ;;
+		*) die "ONLY names no suite \"$suite\"; there are regress, isolation, pgtap, tap and doc" ;;
+	esac
+done
+wanted() {
+	[[ " $SUITES " == *" $1 "* ]]
+}
+
+passed=0 failed=0 skipped=0
+# count SUITE PASSED FAILED SKIPPED
+count() {
+	passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+	printf '    %s: %d passed, %d failed%s\n' "$1" "$2" "$3" \
+		"$([ "$4" -eq 0 ] || printf ', %d skipped' "$4")"
+}
+
+finish() {
+	printf '%d passed, %d failed' "$passed" "$failed"
+	[ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
+	printf '\n'
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+	exit
+}
+
+# Runs the tests of pg_regress or pg_isolation_regress and counts one for
+# each test file.  A test that the runner says nothing of has failed.
+run_regress() {
+	local suite=$1 target=$2 sources=$3 diffs=$4 expected ok
+	expected=$(TEST='' files "${sources%/*}" -maxdepth 1 -name "${sources##*/}" | wc -l)
+	[ "$expected" -gt 0 ] || return 0
+	say "$suite: $expected tests"
+	# One part of PGXS's installcheck at a time, so that each is counted.
+	as_server make -C "$TREE" "PG_CONFIG=$PG_CONFIG" with_llvm=no installcheck "$target=" \
+		TAP_TESTS= >"$WORK/$suite.out" 2>&1 || true
+	# "test x ... ok" until PostgreSQL 15, "ok 1 - x" from 16 on.
+	ok=$(grep -cE '^(test +[^ ]+ +\.\.\. ok|ok [0-9]+ )' "$WORK/$suite.out" || true)
+	if [ "$ok" -ne "$expected" ]; then
+		cat "$WORK/$suite.out"
+		as_server cat "$TREE/$diffs" 2>/dev/null || true
+	fi
+	count "$suite" "$ok" $((expected - ok)) 0
+}
+
+# Runs files that speak TAP and counts their assertions.
+run_tap() {
+	local suite=$1 counts result=0 p f s
+	shift
+	[ $# -gt 0 ] || return 0
+	say "$suite: $# files"
+	counts=$WORK/$suite.counts
+	(cd "$TREE" && as_server perl tools/run-tap --counts "$counts" "$@") || result=$?
+	if [ -e "$counts" ]; then
+		read -r p f s <"$counts"
+		[ "$result" -eq 0 ] || [ "$f" -gt 0 ] || f=1
+	else
+		p=0 f=1 s=0
+	fi
+	count "$suite" "$p" "$f" "$s"
+}
+
+# The files of a suite, relative to the tree.
+files() {
+	(cd "$CHECKOUT" && { find "$@" -type f 2>/dev/null || true; } | { grep -F -- "${TEST:-}" || true; } | sort)
+}
+
+setup check
+make_work_directory
+clean_up_at_exit
+TREE=$WORK/segment
+
+say "copying the sources to $WORK"
+copy_checkout "$TREE"
+copy_test_data
+
+say "building and installing for PostgreSQL $SERVER_VERSION, in a private copy of the server's files"
+private_server "$WORK/server"
+if ! build_and_install "$TREE"; then
+	count build 0 1 0
+	finish
+fi
+
+say "starting a throw-away server"
+server_start \
+	"max_connections = 60"
+
+if wanted regress; then
+	run_regress regress ISOLATION 'test/sql/*.sql' results/regression.diffs
+fi
+if wanted isolation; then
+	run_regress isolation REGRESS 'test/isolation/specs/*.spec' output_iso/regression.diffs
+fi
+if wanted pgtap; then
+	if [ -e "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ]; then
+		mapfile -t list < <(files test/pgtap -name '*.sql')
+		run_tap pgtap "${list[@]}"
+	else
+		say "pgtap: skipped, since this server has no extension pgtap"
+		count pgtap 0 0 "$(files test/pgtap -name '*.sql' | wc -l)"
+	fi
+fi
+if wanted tap; then
+	regress_directory=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
+	export PG_REGRESS=$regress_directory/regress/pg_regress
+	export PERL5LIB=$regress_directory/perl${PERL5LIB:+:$PERL5LIB}
+	export TESTDIR=$TREE TESTDATADIR=$TREE/tmp_check TESTLOGDIR=$TREE/tmp_check/log
+	as_server mkdir -p "$TESTLOGDIR"
+	mapfile -t list < <(files test/t -name '*.pl')
+	# These start servers of their own.
+	(
+		unset PGHOST PGPORT PGUSER
+		run_tap tap "${list[@]}"
+		echo "$passed $failed $skipped" >"$WORK/totals"
+	)
+	read -r passed failed skipped <"$WORK/totals"
+fi
+if wanted doc; then
+	mapfile -t list < <(files README.md doc -name '*.md')
+	run_tap doc "${list[@]}"
+fi
+
+finish

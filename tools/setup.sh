@@ -1,0 +1,150 @@
+# shellcheck shell=bash
+# Makes sure that the programs are there, and installs Debian packages where
+# they are not.  Sourced after common.sh.
+
+# The supported servers, the preferred first.
+SUPPORTED_VERSIONS=(18 17 16 15)
+
+package_installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+package_available() {
+	[ -n "$(apt-cache madison "$1" 2>/dev/null)" ]
+}
+
+# Whether Debian's PostgreSQL of that version is here with all that building
+# an extension needs.
+server_complete() {
+	package_installed "postgresql-$1" && package_installed "postgresql-server-dev-$1"
+}
+
+# Sets SERVER_VERSION, the Debian version to use: what is installed, else
+# what the system's package sources serve.
+choose_debian_version() {
+	local version
+	for version in "${SUPPORTED_VERSIONS[@]}"; do
+		if server_complete "$version"; then
+			SERVER_VERSION=$version
+			return
+		fi
+	done
+	update_package_lists
+	for version in "${SUPPORTED_VERSIONS[@]}"; do
+		if package_available "postgresql-server-dev-$version"; then
+			SERVER_VERSION=$version
+			return
+		fi
+	done
+	die "the package sources of this system serve none of PostgreSQL 15 to 18; check /etc/apt/sources.list and the network"
+}
+
+LISTS_UPDATED=
+update_package_lists() {
+	local log
+	[ -z "$LISTS_UPDATED" ] || return 0
+	LISTS_UPDATED=yes
+	need_root "to read the lists of Debian's packages"
+	say "reading the lists of Debian's packages (apt-get update)"
+	log=$(mktemp)
+	# One source of several may fail without harm: what counts is whether the
+	# packages are found afterwards.
+	if ! as_root apt-get -q update >"$log" 2>&1; then
+		printf 'apt-get update had errors; going on with the lists that are here:\n' >&2
+		grep -E '^(E|Err)' "$log" | head -5 >&2 || true
+	fi
+	rm -f "$log"
+}
+
+need_root() {
+	[ "$(id -u)" -eq 0 ] && return
+	command -v sudo >/dev/null ||
+		die "needs root or sudo $1, and there is neither"
+	sudo -v || die "needs root or sudo $1, and sudo refused"
+}
+
+# install_packages REASON PACKAGE...: those of the packages that are missing.
+install_packages() {
+	local reason=$1 package log drop_in result=0
+	local missing=()
+	shift
+	for package in "$@"; do
+		package_installed "$package" || missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+
+	say "installing Debian packages ($reason): ${missing[*]}"
+	need_root "to install Debian packages"
+	update_package_lists
+	for package in "${missing[@]}"; do
+		package_available "$package" ||
+			die "the package $package is not served by this system's package sources; check /etc/apt/sources.list and the network"
+	done
+
+	# A server package that comes new would otherwise start a database
+	# cluster on the usual port: nobody asked for one.
+	drop_in=/etc/postgresql-common/createcluster.d/segment-no-cluster.conf
+	as_root mkdir -p "${drop_in%/*}"
+	echo 'create_main_cluster = false' | as_root tee "$drop_in" >/dev/null
+
+	log=$(mktemp)
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+		--no-install-recommends -o DPkg::Lock::Timeout=600 \
+		install "${missing[@]}" >"$log" 2>&1 || result=$?
+
+	as_root rm -f "$drop_in"
+	as_root rmdir --ignore-fail-on-non-empty "${drop_in%/*}"
+	if [ "$result" -ne 0 ]; then
+		tail -n 20 "$log" >&2
+		rm -f "$log"
+		die "apt-get could not install ${missing[*]}; its last words are above"
+	fi
+	rm -f "$log"
+}
+
+# setup PURPOSE: everything that PURPOSE (demo, check, bench, ci) needs.
+# Sets PG_CONFIG and SERVER_VERSION.
+setup() {
+	local purpose=$1
+	local packages=()
+
+	if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
+		if [ -z "${PG_CONFIG:-}" ]; then
+			choose_debian_version
+			packages+=("postgresql-$SERVER_VERSION" "postgresql-server-dev-$SERVER_VERSION")
+		fi
+		packages+=(gcc libc6-dev make perl libnlopt-dev)
+		case $purpose in
+			check | ci)
+				[ -n "${PG_CONFIG:-}" ] || packages+=("postgresql-$SERVER_VERSION-pgtap")
+				packages+=(libipc-run-perl libtap-parser-sourcehandler-pgtap-perl)
+				;;
+		esac
+		[ "$purpose" != ci ] || packages+=(clang git shellcheck)
+		install_packages "to build, run and test in a throw-away server" "${packages[@]}"
+		PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$SERVER_VERSION/bin/pg_config}
+	else
+		PG_CONFIG=${PG_CONFIG:-$(command -v pg_config || true)}
+		[ -n "$PG_CONFIG" ] ||
+			die "this is not a Debian system, so nothing can be installed: install PostgreSQL 15 to 18 with its development files, a C compiler, perl and NLopt, then say where by PG_CONFIG=/path/to/pg_config"
+	fi
+	check_pg_config
+}
+
+# PG_CONFIG must name a complete server of a supported version.
+check_pg_config() {
+	local version
+	version=$("$PG_CONFIG" --version 2>/dev/null) ||
+		die "cannot run PG_CONFIG ($PG_CONFIG)"
+	[[ $version =~ ^PostgreSQL\ ([0-9]+) ]] ||
+		die "PG_CONFIG ($PG_CONFIG) is not PostgreSQL's pg_config"
+	SERVER_VERSION=${BASH_REMATCH[1]}
+	case " ${SUPPORTED_VERSIONS[*]} " in
+		*" $SERVER_VERSION "*) ;;
+		*) die "$version is not supported: segment needs PostgreSQL 15 to 18" ;;
+	esac
+	[ -x "$("$PG_CONFIG" --bindir)/initdb" ] ||
+		die "PG_CONFIG ($PG_CONFIG) names a PostgreSQL without its server programs"
+	[ -e "$("$PG_CONFIG" --pgxs)" ] ||
+		die "PG_CONFIG ($PG_CONFIG) names a PostgreSQL without its development files"
+}
