@@ -14,10 +14,12 @@ MODULE_big = segment
 CONCEPTS = \
 	decimal \
 	time_unit \
+	local_day \
 	rfm \
 	history \
 	history_aggregate \
 	history_measure \
+	history_query \
 	score \
 	concentration \
 	source \
