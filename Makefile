@@ -21,6 +21,7 @@ CONCEPTS = \
 	score \
 	concentration \
 	source \
+	portfolio \
 	model \
 	arguments \
 	inputs \
@@ -52,6 +53,7 @@ SQL_FRAGMENTS = \
 	scheme \
 	portfolio_view \
 	portfolio \
+	scheme_change \
 	explain \
 	evaluation
 

@@ -73,18 +73,18 @@ BEGIN
 		ELSIF jsonb_typeof(given.value) <> (CASE known.type WHEN 'text' THEN 'string' ELSE known.type END) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be a %s, not %s', given.key, known.type, given.value),
-				HINT = known.meaning || '.';
+				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
 		ELSIF NOT (given.value #>> '{}') = ANY (string_to_array(known.choices, ', ')) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be one of %s, not %s',
 					given.key, known.choices, given.value),
-				HINT = known.meaning || '.';
+				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
 		ELSIF known.type = 'number' AND
 			NOT (given.value #>> '{}')::numeric BETWEEN known.least::numeric AND known.greatest::numeric THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be from %s to %s, not %s',
 					given.key, known.least, known.greatest, given.value),
-				HINT = known.meaning || '.';
+				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
 		END IF;
 	END LOOP;
 	SELECT jsonb_object_agg(s.name, CASE s.type WHEN 'text' THEN to_jsonb(s.default_value)
