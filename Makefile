@@ -38,7 +38,8 @@ CONCEPTS = \
 	mbgnbd \
 	arrivals \
 	pnbd \
-	bgbb
+	bgbb \
+	churn
 
 SQL_FRAGMENTS = \
 	prologue \
@@ -53,6 +54,7 @@ SQL_FRAGMENTS = \
 	setting \
 	builtin_scheme \
 	scheme \
+	churn \
 	portfolio_view \
 	portfolio \
 	scheme_change \
