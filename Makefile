@@ -49,6 +49,7 @@ SQL_FRAGMENTS = \
 	source \
 	setting \
 	scheme \
+	value \
 	portfolio_view \
 	portfolio
 

@@ -126,7 +126,8 @@ BEGIN
 			unit_days float8 NOT NULL,
 			horizon float8 NOT NULL,
 			probability_horizon float8 NOT NULL,
-			annual_rate float8 NOT NULL
+			annual_rate float8 NOT NULL,
+			settings jsonb NOT NULL
 		);
 		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id);
 		CREATE TABLE %1$I.scheme (
@@ -502,7 +503,7 @@ BEGIN
 			recency_cuts, frequency_cuts, monetary_cuts, mean_gap_days, margin,
 			dormancy_prior_gaps, dormancy_drowsy, dormancy_half_asleep, dormancy_asleep,
 			purchase_model, spend_model, purchase_model_usable, spend_model_usable,
-			unit_days, horizon, probability_horizon, annual_rate)
+			unit_days, horizon, probability_horizon, annual_rate, settings)
 		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, %3$L::date,
 			f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
 			coalesce(f.mean_gap_days, ($1 ->> 'dormancy_default_gap_days')::float8),
@@ -513,7 +514,7 @@ BEGIN
 			coalesce(segment.status(f.purchase_model) <> 'too_few', false),
 			coalesce(segment.status(f.spend_model) <> 'too_few', false),
 			u.days, ($1 ->> 'horizon_weeks')::float8 * 7 / u.days,
-			($1 ->> 'probability_weeks')::float8 * 7 / u.days, ($1 ->> 'annual_rate')::float8
+			($1 ->> 'probability_weeks')::float8 * 7 / u.days, ($1 ->> 'annual_rate')::float8, $1
 		FROM (SELECT segment.unit_days(%4$L)) AS u(days)
 		CROSS JOIN LATERAL (
 			SELECT count(*) AS customers, count(*) FILTER (WHERE (h.m).orders > 0) AS buyers,

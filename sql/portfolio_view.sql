@@ -155,7 +155,7 @@ COMMENT ON FUNCTION segment.model_figures(segment.model) IS
 CREATE FUNCTION segment.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY[]::text[];
+RETURN ARRAY['value']::text[];
 COMMENT ON FUNCTION segment.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 
@@ -294,6 +294,7 @@ SELECT v.* FROM (VALUES
 	('scorecard', 'horizon', 'horizon of expected_purchases and clv, in units of the models'),
 	('scorecard', 'probability_horizon', 'horizon of purchase_probability, in units of the models'),
 	('scorecard', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
+	('scorecard', 'settings', 'all settings in force at the refresh'),
 	('scheme', NULL, 'ways to classify customers'),
 	('scheme', 'scheme', 'code of the scheme, and name of its column in the view customer'),
 	('scheme', 'ordinal', 'order of the columns'),

@@ -27,6 +27,10 @@ FROM (VALUES
 	 'half asleep after this many usual gaps without a purchase; about one in 20 (exp(-3))'),
 	('dormancy_asleep', 'number', '5', 0, 1000, NULL,
 	 'asleep after this many usual gaps without a purchase; about one in 150 (exp(-5))'),
+	('cost_per_non_buyer', 'number', '0', 0, 1e15, NULL,
+	 'what a customer without an order costs, in units of money: taken off the profit in segment_summary, pyramid, usage_share, profit, concentration and exposure'),
+	('profile_values', 'number', '50', 1, 1000, NULL,
+	 'how many values of an attribute segment_profile shows, the most frequent over all customers; the rest is one row'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);
