@@ -50,6 +50,7 @@ SQL_FRAGMENTS = \
 	setting \
 	scheme \
 	value \
+	key_account \
 	portfolio_view \
 	portfolio
 

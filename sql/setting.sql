@@ -31,6 +31,12 @@ FROM (VALUES
 	 'what a customer without an order costs, in units of money: taken off the profit in segment_summary, pyramid, usage_share, profit, concentration and exposure'),
 	('profile_values', 'number', '50', 1, 1000, NULL,
 	 'how many values of an attribute segment_profile shows, the most frequent over all customers; the rest is one row'),
+	('key_account_stay_days', 'number', '365', 0, 36525, NULL,
+	 'days that a key account stays before a review can find that it would be demoted'),
+	('key_account_least', 'number', '5', 0, 1000000, NULL,
+	 'a review with fewer key accounts says so'),
+	('key_account_most', 'number', '25', 0, 1000000, NULL,
+	 'a review with more key accounts says so'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);

@@ -12,7 +12,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 		SELECT n.as_of, n.margin,
 			(n.settings ->> 'cost_per_non_buyer')::numeric AS cost_per_non_buyer,
-			(n.settings ->> 'profile_values')::integer AS profile_values
+			(n.settings ->> 'profile_values')::numeric AS profile_values
 		FROM %1$I.scorecard AS n
 		WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
 		OFFSET 0
@@ -302,8 +302,8 @@ DECLARE
 	populations text := format($template$
 			SELECT v.population, c.net, c.margin, c.profit
 			FROM %s
-			CROSS JOIN LATERAL (VALUES ('customers', true), ('buyers', c.buyer)) AS v(population, belongs)
-			WHERE v.belongs$template$, segment.value_customers(portfolio));
+			CROSS JOIN LATERAL unnest(ARRAY['customers', CASE WHEN c.buyer THEN 'buyers' END]) AS v(population)
+			WHERE v.population IS NOT NULL$template$, segment.value_customers(portfolio));
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS
@@ -362,17 +362,21 @@ BEGIN
 			SELECT p.population, row_number() OVER w AS place, sum(p.profit) OVER w AS profit
 			FROM person AS p
 			WINDOW w AS (PARTITION BY p.population ORDER BY p.profit DESC ROWS UNBOUNDED PRECEDING)
-		), total AS (
-			SELECT p.population, count(*) AS customers, sum(p.net) AS sales, sum(p.profit) AS profit
-			FROM person AS p GROUP BY p.population
+		), top AS MATERIALIZED (
+			-- rounded up: the top 1 %% of 1,000 are 10, of 50 one
+			SELECT t.population, n.percent, (t.customers * n.percent + 99) / 100 AS customers,
+				t.sales, t.profit
+			FROM (
+				SELECT p.population, count(*) AS customers, sum(p.net) AS sales, sum(p.profit) AS profit
+				FROM person AS p GROUP BY p.population
+			) AS t
+			CROSS JOIN generate_series(1, 100) AS n(percent)
 		)
-		SELECT t.population, n.percent / 100::float8 AS top_share, a.place AS customers,
+		SELECT t.population, t.percent / 100::float8 AS top_share, t.customers,
 			a.sales, %4$s AS sales_share, b.profit, %5$s AS profit_share
-		FROM total AS t
-		CROSS JOIN generate_series(1, 100) AS n(percent)
-		-- rounded up: the top 1 %% of 1,000 are 10, of 50 one
-		JOIN by_sales AS a ON a.population = t.population AND a.place = (t.customers * n.percent + 99) / 100
-		JOIN by_profit AS b ON b.population = t.population AND b.place = a.place$template$,
+		FROM top AS t
+		JOIN by_sales AS a ON a.population = t.population AND a.place = t.customers
+		JOIN by_profit AS b ON b.population = t.population AND b.place = t.customers$template$,
 		portfolio, security_invoker, populations,
 		segment.value_share('a.sales', 't.sales'), segment.value_share('b.profit', 't.profit'));
 
@@ -392,7 +396,7 @@ BEGIN
 				coalesce(sum(v.amount) FILTER (WHERE v.amount > 0), 0) AS peak
 			FROM (%3$s
 			) AS p
-			CROSS JOIN LATERAL (VALUES ('sales', p.net), ('margin', p.margin), ('profit', p.profit))
+			CROSS JOIN LATERAL unnest(ARRAY['sales', 'margin', 'profit'], ARRAY[p.net, p.margin, p.profit])
 				AS v(measure, amount)
 			GROUP BY p.population, v.measure
 		) AS t$template$, portfolio, security_invoker, populations,
