@@ -21,6 +21,7 @@ CONCEPTS = \
 	score \
 	concentration \
 	source \
+	portfolio \
 	model \
 	arguments \
 	inputs \
@@ -48,11 +49,15 @@ SQL_FRAGMENTS = \
 	predict \
 	source \
 	setting \
+	builtin_scheme \
 	scheme \
 	value \
 	key_account \
 	portfolio_view \
-	portfolio
+	portfolio \
+	scheme_change \
+	explain \
+	evaluation
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -115,7 +120,7 @@ demo-psql:
 demo-stop:
 	@$(TOP)demo/demo.sh stop
 
-# make check [ONLY="regress isolation pgtap tap doc"]
+# make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
 

@@ -165,20 +165,23 @@ COMMENT ON FUNCTION segment.key_account_create_views(text, boolean) IS
 /* ---------- criteria as SQL ---------- */
 
 /*
- * The criteria in force on a day as three expressions over the columns of
- * the view customer and two more, see above: all entry limits met; no exit limit passed; and the
- * rows (measure, value, entry_limit, exit_limit, enters, stays).  What is not
- * known does not admit anybody, and is no reason to demote.
+ * The criteria in force on a day as SQL: the columns of the view customer that
+ * they need; whether all entry limits are met; whether no exit limit is passed;
+ * and the rows (measure, value, entry_limit, exit_limit, enters, stays).  What
+ * is not known does not admit anybody, and is no reason to demote.
  */
 CREATE FUNCTION segment.key_account_conditions(
-	portfolio text, day date, OUT version date, OUT enters text, OUT stays text, OUT findings text
+	portfolio text, day date, OUT version date, OUT columns text, OUT enters text, OUT stays text, OUT findings text
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_conditions$
 BEGIN
 	EXECUTE format($query$
-		SELECT max(m.valid_from), string_agg(m.enters, ' AND '), string_agg(m.stays, ' AND '),
+		SELECT max(m.valid_from),
+			coalesce(string_agg(format(', k.%%I', m.measure), '') FILTER (WHERE m.measure NOT IN
+				('lifetime_profit', 'lifetime_rank', 'net_value', 'clv')), ''),
+			string_agg(m.enters, ' AND '), string_agg(m.stays, ' AND '),
 			string_agg(format('(%%L, c.%%I::numeric, %%L::numeric, %%L::numeric, %%s, %%s)',
 				m.measure, m.measure, m.entry_limit, m.exit_limit, m.enters, m.stays), ', ')
 		FROM (
@@ -192,7 +195,7 @@ BEGIN
 				WHERE l.valid_from <= $1)
 			ORDER BY k.measure
 		) AS m$query$, portfolio)
-	INTO version, enters, stays, findings USING day;
+	INTO version, columns, enters, stays, findings USING day;
 	IF version IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('portfolio "%s" has no criteria of key accounts in force on %s', portfolio, day),
@@ -205,49 +208,77 @@ COMMENT ON FUNCTION segment.key_account_conditions(text, date) IS
 
 /* ---------- the functions ---------- */
 
-/* Checks the caller, takes the owner's role and waits for other changes. */
-CREATE FUNCTION segment.key_account_begin(portfolio text, OUT as_of date, OUT settings jsonb)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $key_account_begin$
-DECLARE
-	owner text := segment.portfolio_owner(portfolio);
-BEGIN
-	IF owner <> current_user THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
-	EXECUTE format('SELECT FROM %I.portfolio FOR UPDATE', portfolio);
-	EXECUTE format('SELECT n.as_of, n.settings FROM %1$I.scorecard AS n
-		ORDER BY n.scorecard_id DESC LIMIT 1', portfolio) INTO STRICT as_of, settings;
-END
-$key_account_begin$;
-COMMENT ON FUNCTION segment.key_account_begin(text) IS
-'begins a change of key accounts in the name of the portfolio''s owner: day and settings of the newest scorecard; errors as of portfolio_owner (internal)';
+CREATE FUNCTION segment.key_account_run(portfolio text, task text, arguments jsonb) RETURNS segment.key_account_report
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'portfolio_run';
+COMMENT ON FUNCTION segment.key_account_run(text, text, jsonb) IS
+'portfolio_run for the task key_account: runs key_account_change as the portfolio''s owner; errors as for portfolio_owner (internal)';
 
-CREATE FUNCTION segment.review_key_accounts(name text) RETURNS segment.key_account_report
+/* The customer's key as an SQL literal of its type; refuses unknown customers. */
+CREATE FUNCTION segment.key_account_key(portfolio text, customer text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_key$
+DECLARE
+	key text;
+	found boolean;
+BEGIN
+	SELECT format('%L::%s', customer, format_type(a.atttypid, a.atttypmod)) INTO STRICT key
+	FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id';
+	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.customer_history AS c WHERE c.customer_id = %2$s)
+			OR EXISTS (SELECT FROM %1$I.key_account_stay AS c WHERE c.customer_id = %2$s)', portfolio, key)
+	INTO found;
+	IF NOT found THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+			MESSAGE = coalesce(format('portfolio "%s" has no customer "%s"', portfolio, customer),
+				'customer must not be null');
+	END IF;
+	RETURN key;
+END
+$key_account_key$;
+COMMENT ON FUNCTION segment.key_account_key(text, text) IS
+'the SQL literal of a customer''s key; errors: P0002 no such customer, 22P02 not of the key''s type (internal)';
+
+CREATE FUNCTION segment.key_account_require(argument text, value text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_require$
+BEGIN
+	IF value IS NULL OR btrim(value) = '' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('argument "%s" must not be empty', argument),
+			HINT = 'What is done by hand is reported, with the reason and who did it.';
+	END IF;
+END
+$key_account_require$;
+COMMENT ON FUNCTION segment.key_account_require(text, text) IS
+'error 22023 if an argument is NULL or blank (internal)';
+
+
+CREATE FUNCTION segment.key_account_review(portfolio text, as_of date, settings jsonb) RETURNS segment.key_account_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $review_key_accounts$
+AS $key_account_review$
 DECLARE
-	caller_role text := current_setting('role');
-	started record := segment.key_account_begin(name);
-	conditions record := segment.key_account_conditions(name, started.as_of);
+	conditions record := segment.key_account_conditions(portfolio, as_of);
 	last_review date;
 	report segment.key_account_report;
 BEGIN
-	EXECUTE format('SELECT max(r.as_of) FROM %I.key_account_review AS r', name) INTO last_review;
-	IF last_review > started.as_of THEN
+	EXECUTE format('SELECT max(r.as_of) FROM %I.key_account_review AS r', portfolio) INTO last_review;
+	IF last_review > as_of THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('portfolio "%s" is seen from %s, before the last review of key accounts', name, started.as_of),
+			MESSAGE = format('portfolio "%s" is seen from %s, before the last review of key accounts', portfolio, as_of),
 			DETAIL = format('The last review was on %s.', last_review),
 			HINT = 'Refresh the portfolio as of that day or later.';
 	END IF;
 	-- a second review of the same day takes the place of the first
-	EXECUTE format('DELETE FROM %I.key_account_review AS r WHERE r.as_of = $1', name) USING started.as_of;
+	EXECUTE format('DELETE FROM %I.key_account_review AS r WHERE r.as_of = $1', portfolio) USING as_of;
 
 	EXECUTE format($template$
 		WITH candidate AS (
-			SELECT k.*, true AS known, k.net_value + coalesce(k.clv::numeric, 0) AS lifetime_profit
+			SELECT k.customer_id, k.net_value, k.clv%5$s, true AS known,
+				k.net_value + coalesce(k.clv::numeric, 0) AS lifetime_profit
 			FROM %1$I.customer AS k
 		), ranked AS (
 			SELECT c.*, rank() OVER (ORDER BY c.lifetime_profit DESC) AS lifetime_rank
@@ -296,8 +327,8 @@ BEGIN
 		WHERE c.since IS NULL AND c.decision IN ('enters', 'overridden')
 		ON CONFLICT (customer_id, since) DO UPDATE
 			SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by$template$,
-		name, conditions.enters, conditions.stays, conditions.findings)
-	USING started.as_of, floor((started.settings ->> 'key_account_stay_days')::numeric)::integer;
+		portfolio, conditions.enters, conditions.stays, conditions.findings, conditions.columns)
+	USING as_of, floor((settings ->> 'key_account_stay_days')::numeric)::integer;
 
 	EXECUTE format($template$
 		SELECT %2$L, $1, count(*) FILTER (WHERE r.decision <> 'kept_out'),
@@ -305,90 +336,44 @@ BEGIN
 			count(*) FILTER (WHERE r.decision = 'would_demote'),
 			count(*) FILTER (WHERE r.decision = 'overridden'),
 			count(*) FILTER (WHERE r.decision = 'kept_out')
-		FROM %1$I.key_account_review AS r WHERE r.as_of = $1$template$, name, name)
-	INTO report USING started.as_of;
-	IF report.accounts NOT BETWEEN (started.settings ->> 'key_account_least')::numeric
-			AND (started.settings ->> 'key_account_most')::numeric THEN
+		FROM %1$I.key_account_review AS r WHERE r.as_of = $1$template$, portfolio, portfolio)
+	INTO report USING as_of;
+	IF report.accounts NOT BETWEEN (settings ->> 'key_account_least')::numeric
+			AND (settings ->> 'key_account_most')::numeric THEN
 		RAISE NOTICE USING
-			MESSAGE = format('portfolio "%s" has %s key accounts, usual are %s to %s', name, report.accounts,
-				started.settings ->> 'key_account_least', started.settings ->> 'key_account_most'),
-			HINT = format('Set other limits in %I.key_account_criterion, or demote those that the review names.', name);
+			MESSAGE = format('portfolio "%s" has %s key accounts, usual are %s to %s', portfolio, report.accounts,
+				settings ->> 'key_account_least', settings ->> 'key_account_most'),
+			HINT = format('Set other limits in %I.key_account_criterion, or demote those that the review names.', portfolio);
 	END IF;
-	PERFORM set_config('role', caller_role, true);
 	RETURN report;
 END
-$review_key_accounts$;
-COMMENT ON FUNCTION segment.review_key_accounts(text) IS
-'reviews the key accounts of a portfolio as of its newest scorecard, by the criteria in force on that day: admits who meets all entry limits, keeps who passes no exit limit or has not yet stayed for the setting key_account_stay_days, reports the others as would_demote and removes nobody. Findings are kept per review (view key_account_requalification); a second review of a day takes the place of the first. A NOTICE says when the number of accounts is outside the settings key_account_least and key_account_most. Errors: 42704 no such portfolio, 42501 not the owner, 55000 no criteria in force or a later review exists';
+$key_account_review$;
+COMMENT ON FUNCTION segment.key_account_review(text, date, jsonb) IS
+'all of review_key_accounts (internal)';
 
-/* The customer's key as an SQL literal of its type; refuses unknown customers. */
-CREATE FUNCTION segment.key_account_key(portfolio text, customer text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $key_account_key$
-DECLARE
-	key text;
-	found boolean;
-BEGIN
-	SELECT format('%L::%s', customer, format_type(a.atttypid, a.atttypmod)) INTO STRICT key
-	FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id';
-	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.customer_history AS c WHERE c.customer_id = %2$s)
-			OR EXISTS (SELECT FROM %1$I.key_account_stay AS c WHERE c.customer_id = %2$s)', portfolio, key)
-	INTO found;
-	IF NOT found THEN
-		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = coalesce(format('portfolio "%s" has no customer "%s"', portfolio, customer),
-				'customer must not be null');
-	END IF;
-	RETURN key;
-END
-$key_account_key$;
-COMMENT ON FUNCTION segment.key_account_key(text, text) IS
-'the SQL literal of a customer''s key; errors: P0002 no such customer, 22P02 not of the key''s type (internal)';
-
-CREATE FUNCTION segment.key_account_require(argument text, value text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $key_account_require$
-BEGIN
-	IF value IS NULL OR btrim(value) = '' THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('argument "%s" must not be empty', argument),
-			HINT = 'What is done by hand is reported, with the reason and who did it.';
-	END IF;
-END
-$key_account_require$;
-COMMENT ON FUNCTION segment.key_account_require(text, text) IS
-'error 22023 if an argument is NULL or blank (internal)';
-
-CREATE FUNCTION segment.override_key_account(
-	name text, customer text, admitted boolean, reason text, valid_until date, who text DEFAULT session_user
-) RETURNS void
+/* An override takes the place of an earlier one, and takes effect at once. */
+CREATE FUNCTION segment.key_account_override(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $override_key_account$
+AS $key_account_override$
 DECLARE
-	caller_role text := current_setting('role');
-	started record := segment.key_account_begin(name);
-	key text := segment.key_account_key(name, customer);
+	admitted boolean := arguments ->> 'admitted';
+	reason text := arguments ->> 'reason';
+	who text := arguments ->> 'who';
+	valid_until date := arguments ->> 'valid_until';
 BEGIN
-	PERFORM segment.key_account_require('reason', reason);
-	PERFORM segment.key_account_require('who', who);
 	PERFORM segment.key_account_require('admitted', admitted::text);
-	IF valid_until IS NULL OR NOT isfinite(valid_until) OR valid_until < started.as_of THEN
+	IF valid_until IS NULL OR NOT isfinite(valid_until) OR valid_until < as_of THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('an override must expire on or after %s, not "%s"', started.as_of,
+			MESSAGE = format('an override must expire on or after %s, not "%s"', as_of,
 				coalesce(valid_until::text, 'NULL')),
 			DETAIL = 'That is the day from which the portfolio is seen.';
 	END IF;
-	EXECUTE format('UPDATE %I.key_account_override AS o
-		SET ended_at = clock_timestamp(), ended_by = $1, end_reason = ''replaced: '' || $2
-		WHERE o.customer_id = %s AND o.ended_at IS NULL', name, key) USING who, reason;
+	PERFORM segment.key_account_end_override(portfolio, key, 'replaced: ' || reason, who);
 	EXECUTE format('INSERT INTO %I.key_account_override
 			(customer_id, admitted, reason, who, valid_from, valid_until)
-		VALUES (%s, $1, $2, $3, $4, $5)', name, key)
-	USING admitted, reason, who, started.as_of, valid_until;
+		VALUES (%s, $1, $2, $3, $4, $5)', portfolio, key)
+	USING admitted, reason, who, as_of, valid_until;
 	IF admitted THEN
 		EXECUTE format($template$
 			INSERT INTO %1$I.key_account_stay AS a (customer_id, since, entered_by)
@@ -397,16 +382,152 @@ BEGIN
 				WHERE e.customer_id = %2$s AND e.until IS NULL)
 			ON CONFLICT (customer_id, since) DO UPDATE
 				SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by
-			$template$, name, key) USING started.as_of;
+			$template$, portfolio, key) USING as_of;
 	ELSE
-		EXECUTE format('UPDATE %I.key_account_stay AS a
-			SET until = greatest(a.since, $1), left_reason = $2, left_by = $3
-			WHERE a.customer_id = %s AND a.until IS NULL', name, key)
-		USING started.as_of, reason, who;
+		PERFORM segment.key_account_end_stay(portfolio, as_of, key, reason, who);
 	END IF;
-	PERFORM set_config('role', caller_role, true);
 END
-$override_key_account$;
+$key_account_override$;
+COMMENT ON FUNCTION segment.key_account_override(text, date, text, jsonb) IS
+'all of override_key_account (internal)';
+
+CREATE FUNCTION segment.key_account_end_override(portfolio text, key text, reason text, who text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_end_override$
+DECLARE
+	ended bigint;
+BEGIN
+	EXECUTE format('UPDATE %I.key_account_override AS o
+		SET ended_at = clock_timestamp(), ended_by = $1, end_reason = $2
+		WHERE o.customer_id = %s AND o.ended_at IS NULL', portfolio, key) USING who, reason;
+	GET DIAGNOSTICS ended = ROW_COUNT;
+	RETURN ended;
+END
+$key_account_end_override$;
+COMMENT ON FUNCTION segment.key_account_end_override(text, text, text, text) IS
+'ends the open override of a customer, if there is one; returns how many (internal)';
+
+CREATE FUNCTION segment.key_account_end_stay(portfolio text, as_of date, key text, reason text, who text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_end_stay$
+BEGIN
+	EXECUTE format('UPDATE %I.key_account_stay AS a
+		SET until = greatest(a.since, $1), left_reason = $2, left_by = $3
+		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key) USING as_of, reason, who;
+END
+$key_account_end_stay$;
+COMMENT ON FUNCTION segment.key_account_end_stay(text, date, text, text, text) IS
+'ends the stay of a key account, if it is one (internal)';
+
+CREATE FUNCTION segment.key_account_demote(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_demote$
+DECLARE
+	failed boolean;
+BEGIN
+	EXECUTE format('SELECT a.would_demote FROM %I.key_account AS a WHERE a.customer_id = %s', portfolio, key)
+	INTO failed;
+	IF failed IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+			MESSAGE = format('customer "%s" is no key account', arguments ->> 'customer');
+	ELSIF NOT failed THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('customer "%s" still qualifies as a key account', arguments ->> 'customer'),
+			DETAIL = 'The last review does not say would_demote.',
+			HINT = 'segment.override_key_account keeps an account out against the criteria.';
+	END IF;
+	PERFORM segment.key_account_end_stay(portfolio, as_of, key, arguments ->> 'reason', arguments ->> 'who');
+	PERFORM segment.key_account_end_override(portfolio, key, 'demoted: ' || (arguments ->> 'reason'),
+		arguments ->> 'who');
+END
+$key_account_demote$;
+COMMENT ON FUNCTION segment.key_account_demote(text, date, text, jsonb) IS
+'all of demote_key_account (internal)';
+
+CREATE FUNCTION segment.key_account_assign(portfolio text, key text, arguments jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_assign$
+DECLARE
+	changed bigint;
+BEGIN
+	EXECUTE format('UPDATE %I.key_account_stay AS a SET owner = $1, executive = coalesce($2, a.executive)
+		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key)
+	USING arguments ->> 'owner', arguments ->> 'executive';
+	GET DIAGNOSTICS changed = ROW_COUNT;
+	IF changed = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+			MESSAGE = format('customer "%s" is no key account', arguments ->> 'customer');
+	END IF;
+END
+$key_account_assign$;
+COMMENT ON FUNCTION segment.key_account_assign(text, text, jsonb) IS
+'all of assign_key_account (internal)';
+
+/* One change of the key accounts, as the portfolio's owner (see portfolio_run). */
+CREATE FUNCTION segment.key_account_change(name text, arguments jsonb) RETURNS segment.key_account_report
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_change$
+DECLARE
+	command text := arguments ->> 'command';
+	settings jsonb;
+	key text;
+	report segment.key_account_report;
+BEGIN
+	-- one change at a time, and none during a refresh
+	EXECUTE format('SELECT FROM %I.portfolio FOR UPDATE', name);
+	report.portfolio := name;
+	EXECUTE format('SELECT n.as_of, n.settings FROM %I.scorecard AS n
+		ORDER BY n.scorecard_id DESC LIMIT 1', name) INTO STRICT report.as_of, settings;
+	IF command = 'review' THEN
+		RETURN segment.key_account_review(name, report.as_of, settings);
+	END IF;
+	IF command <> 'assign' THEN
+		PERFORM segment.key_account_require('reason', arguments ->> 'reason');
+		PERFORM segment.key_account_require('who', arguments ->> 'who');
+	END IF;
+	key := segment.key_account_key(name, arguments ->> 'customer');
+	CASE command
+		WHEN 'override' THEN
+			PERFORM segment.key_account_override(name, report.as_of, key, arguments);
+		WHEN 'end_override' THEN
+			IF segment.key_account_end_override(name, key, arguments ->> 'reason', arguments ->> 'who') = 0 THEN
+				RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+					MESSAGE = format('customer "%s" has no override to end', arguments ->> 'customer');
+			END IF;
+		WHEN 'demote' THEN
+			PERFORM segment.key_account_demote(name, report.as_of, key, arguments);
+		WHEN 'assign' THEN
+			PERFORM segment.key_account_assign(name, key, arguments);
+	END CASE;
+	RETURN report;
+END
+$key_account_change$;
+COMMENT ON FUNCTION segment.key_account_change(text, jsonb) IS
+'changes the key accounts of a portfolio, with the current user''s rights (internal)';
+
+/* ---------- for users ---------- */
+
+CREATE FUNCTION segment.review_key_accounts(name text) RETURNS segment.key_account_report
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+RETURN segment.key_account_run(name, 'key_account', '{"command": "review"}');
+COMMENT ON FUNCTION segment.review_key_accounts(text) IS
+'reviews the key accounts of a portfolio as of its newest scorecard, by the criteria in force on that day: admits who meets all entry limits, keeps who passes no exit limit or has not yet stayed for the setting key_account_stay_days, reports the others as would_demote and removes nobody. Findings are kept per review (view key_account_requalification); a second review of a day takes the place of the first. A NOTICE says when the number of accounts is outside the settings key_account_least and key_account_most. Errors: 42704 no such portfolio, 42501 not the owner, 55000 no criteria in force or a later review exists';
+
+CREATE FUNCTION segment.override_key_account(
+	name text, customer text, admitted boolean, reason text, valid_until date, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'override', 'customer', customer, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who));
+END;
 COMMENT ON FUNCTION segment.override_key_account(text, text, boolean, text, date, text) IS
 'makes a customer a key account (admitted = true), or keeps it from being one (false), whatever the criteria say, until a day, which is included; with the reason and who decided. It takes the place of an earlier override of the customer and takes effect at once; after its last day the next review judges by the criteria again. All overrides are kept in the table key_account_override. Errors: 22023 no reason, nobody named or an expiry that is past, P0002 no such customer, 42704 no such portfolio, 42501 not the owner';
 
@@ -415,35 +536,20 @@ CREATE FUNCTION segment.override_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.override_key_account(name, customer::text, admitted, reason, valid_until, who) $$;
+AS $$ SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'override', 'customer', customer::text, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who)) $$;
 COMMENT ON FUNCTION segment.override_key_account(text, anynonarray, boolean, text, date, text) IS
 'the same, for a key of another type than text';
 
 CREATE FUNCTION segment.end_key_account_override(
 	name text, customer text, reason text, who text DEFAULT session_user
 ) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $end_key_account_override$
-DECLARE
-	caller_role text := current_setting('role');
-	started record := segment.key_account_begin(name);
-	key text := segment.key_account_key(name, customer);
-	ended bigint;
-BEGIN
-	PERFORM segment.key_account_require('reason', reason);
-	PERFORM segment.key_account_require('who', who);
-	EXECUTE format('UPDATE %I.key_account_override AS o
-		SET ended_at = clock_timestamp(), ended_by = $1, end_reason = $2
-		WHERE o.customer_id = %s AND o.ended_at IS NULL', name, key) USING who, reason;
-	GET DIAGNOSTICS ended = ROW_COUNT;
-	IF ended = 0 THEN
-		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = format('customer "%s" has no override to end', customer);
-	END IF;
-	PERFORM set_config('role', caller_role, true);
-END
-$end_key_account_override$;
+BEGIN ATOMIC
+SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'end_override', 'customer', customer, 'reason', reason, 'who', who));
+END;
 COMMENT ON FUNCTION segment.end_key_account_override(text, text, text, text) IS
 'ends the override of a customer, with the reason and who did it; the next review judges by the criteria again. Errors: 22023 no reason or nobody named, P0002 no such customer or no override, 42704 no such portfolio, 42501 not the owner';
 
@@ -452,44 +558,20 @@ CREATE FUNCTION segment.end_key_account_override(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.end_key_account_override(name, customer::text, reason, who) $$;
+AS $$ SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'end_override', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
 COMMENT ON FUNCTION segment.end_key_account_override(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 
 CREATE FUNCTION segment.demote_key_account(
 	name text, customer text, reason text, who text DEFAULT session_user
 ) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $demote_key_account$
-DECLARE
-	caller_role text := current_setting('role');
-	started record := segment.key_account_begin(name);
-	key text := segment.key_account_key(name, customer);
-	failed boolean;
-BEGIN
-	PERFORM segment.key_account_require('reason', reason);
-	PERFORM segment.key_account_require('who', who);
-	EXECUTE format('SELECT a.would_demote FROM %I.key_account AS a WHERE a.customer_id = %s', name, key)
-	INTO failed;
-	IF failed IS NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = format('customer "%s" is no key account', customer);
-	ELSIF NOT failed THEN
-		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-			MESSAGE = format('customer "%s" still qualifies as a key account', customer),
-			DETAIL = 'The last review does not say would_demote.',
-			HINT = 'segment.override_key_account keeps an account out against the criteria.';
-	END IF;
-	EXECUTE format('UPDATE %I.key_account_stay AS a
-		SET until = greatest(a.since, $1), left_reason = $2, left_by = $3
-		WHERE a.customer_id = %s AND a.until IS NULL', name, key) USING started.as_of, reason, who;
-	EXECUTE format('UPDATE %I.key_account_override AS o
-		SET ended_at = clock_timestamp(), ended_by = $1, end_reason = ''demoted: '' || $2
-		WHERE o.customer_id = %s AND o.ended_at IS NULL', name, key) USING who, reason;
-	PERFORM set_config('role', caller_role, true);
-END
-$demote_key_account$;
+BEGIN ATOMIC
+SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'demote', 'customer', customer, 'reason', reason, 'who', who));
+END;
 COMMENT ON FUNCTION segment.demote_key_account(text, text, text, text) IS
 'removes an account that the last review reported as would_demote, with the reason and who did it. Errors: 22023 no reason or nobody named, P0002 no key account, 55000 it still qualifies, 42704 no such portfolio, 42501 not the owner';
 
@@ -498,32 +580,20 @@ CREATE FUNCTION segment.demote_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.demote_key_account(name, customer::text, reason, who) $$;
+AS $$ SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'demote', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
 COMMENT ON FUNCTION segment.demote_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 
 CREATE FUNCTION segment.assign_key_account(
 	name text, customer text, owner text, executive text DEFAULT NULL
 ) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $assign_key_account$
-DECLARE
-	caller_role text := current_setting('role');
-	started record := segment.key_account_begin(name);
-	key text := segment.key_account_key(name, customer);
-	changed bigint;
-BEGIN
-	EXECUTE format('UPDATE %I.key_account_stay AS a SET owner = $1, executive = coalesce($2, a.executive)
-		WHERE a.customer_id = %s AND a.until IS NULL', name, key) USING owner, executive;
-	GET DIAGNOSTICS changed = ROW_COUNT;
-	IF changed = 0 THEN
-		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = format('customer "%s" is no key account', customer);
-	END IF;
-	PERFORM set_config('role', caller_role, true);
-END
-$assign_key_account$;
+BEGIN ATOMIC
+SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'assign', 'customer', customer, 'owner', owner, 'executive', executive));
+END;
 COMMENT ON FUNCTION segment.assign_key_account(text, text, text, text) IS
 'names the account manager (owner) of a key account and, if given, the executive above; errors: P0002 no key account, 42704 no such portfolio, 42501 not the owner of the portfolio';
 
@@ -532,7 +602,8 @@ CREATE FUNCTION segment.assign_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.assign_key_account(name, customer::text, owner, executive) $$;
+AS $$ SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'assign', 'customer', customer::text, 'owner', owner, 'executive', executive)) $$;
 COMMENT ON FUNCTION segment.assign_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 

@@ -10,8 +10,9 @@ CREATE VIEW segment.quality_check AS
 SELECT s.source, q.check_name, q.meaning
 FROM (VALUES
 	('null_customer', 'rows without a customer: counted in no customer''s figures', '{purchases,customers,costs,complaints,satisfaction}'::text[]),
-	('null_date', 'rows without a date: counted in no customer''s figures', '{purchases,costs,complaints,satisfaction}'),
-	('null_amount', 'rows without an amount: counted in no customer''s figures', '{purchases,costs,satisfaction}'),
+	('null_date', 'other rows without a date: counted in no customer''s figures', '{purchases,costs,complaints,satisfaction}'),
+	('null_amount', 'other rows without an amount: counted in no customer''s figures', '{purchases,costs,satisfaction}'),
+	('null_margin', 'other rows without a margin, where the query has that column: their margin counts as 0', '{purchases}'),
 	('zero_amount', 'rows with the amount 0: counted as orders', '{purchases}'),
 	('duplicate', 'rows that repeat customer, time and amount of another: counted all the same', '{purchases,costs,complaints,satisfaction}'),
 	('duplicate_customer', 'rows that name a customer again: one of them, by its text, is kept', '{customers}'),
@@ -56,84 +57,76 @@ COMMENT ON FUNCTION segment.portfolio_known_customers(text, text) IS
 CREATE FUNCTION segment.portfolio_customer_query(
 	portfolio text, as_of text, scorecard text, schemes text
 ) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 SELECT k.customer_id, k.as_of,
 	k.orders, k.purchase_days, k.first_day, k.last_day, k.days_since_last, k.tenure_days,
-	k.gross, k.refunded, k.net, k.margin, k.cost, k.margin - k.cost AS net_value,
-	k.average_order, k.mean_gap_days, k.gap_ratio,
-	k.r_score, k.f_score, k.m_score,
-	k.r_score::text || k.f_score::text || k.m_score::text AS rfm_cell,
+	k.gross, k.refunded, k.net, k.margin, k.cost, k.net_value,
+	k.average_order, k.mean_gap_days, k.gap_cv, k.gap_ratio,
+	k.r_score, k.f_score, k.m_score, k.rfm_cell,
 	k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv,
-	1 - k.p_alive AS churn_risk%5$s
+	k.churn_risk%6$s
 FROM (
-	SELECT h.customer_id, %2$s AS as_of, v.*,
-		s.dormancy_drowsy, s.dormancy_half_asleep, s.dormancy_asleep
-	FROM %1$I.scorecard AS s
+	SELECT h.customer_id, %2$s AS as_of, v.*, s.*
+	FROM (
+		-- settings and cuts, taken out of the scorecard once
+		SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
+			n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
+			n.purchase_model_usable, n.spend_model_usable,
+			n.unit_days, n.horizon, n.probability_horizon%5$s
+		FROM %1$I.scorecard AS n
+		WHERE n.scorecard_id = %3$s
+		OFFSET 0
+	) AS s
 	CROSS JOIN LATERAL %4$s
 	CROSS JOIN LATERAL (
-		SELECT coalesce((h.m).orders, 0) AS orders,
-			coalesce((h.m).purchase_days, 0) AS purchase_days,
-			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
-			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
-			coalesce((h.m).net, 0) AS net,
-			coalesce(h.margin, (h.m).net * s.margin, 0) AS margin, coalesce(h.cost, 0) AS cost,
-			(h.m).average_order, (h.m).mean_gap_days,
-			(h.m).days_since_last / coalesce(
-				(s.dormancy_prior_gaps * s.mean_gap_days + ((h.m).last_day - (h.m).first_day))
-				/ nullif(s.dormancy_prior_gaps + (h.m).purchase_days - 1, 0), s.mean_gap_days) AS gap_ratio,
-			segment.score(-(h.m).days_since_last::float8, s.recency_cuts) AS r_score,
-			CASE WHEN (h.m).orders > 0
-				THEN segment.score((h.m).orders::float8, s.frequency_cuts) END AS f_score,
-			CASE WHEN (h.m).orders > 0
-				THEN segment.score((h.m).monetary, s.monetary_cuts) END AS m_score,
-			CASE WHEN s.purchase_model_usable
-				THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
-			CASE WHEN s.purchase_model_usable
-				THEN segment.expected_purchases(s.purchase_model, x.x, x.t_x, x.t, s.horizon)
-				END AS expected_purchases,
-			CASE WHEN s.purchase_model_usable
-				THEN segment.purchase_probability(s.purchase_model, x.x, x.t_x, x.t,
-					s.probability_horizon) END AS purchase_probability,
-			CASE WHEN s.spend_model_usable
-				THEN segment.expected_spend(s.spend_model, x.x, h.repeat_spend) END AS expected_spend,
-			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
-				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
-					s.horizon, s.annual_rate, coalesce(s.margin, 1)::float8) END AS clv
-		-- the models' inputs; NULL for those who never bought
-		FROM (SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
-			((h.m).last_day - (h.m).first_day) / s.unit_days AS t_x,
-			(h.m).tenure_days / s.unit_days AS t) AS x
+		SELECT d.*, d.margin - d.cost AS net_value,
+			d.r_score::text || d.f_score::text || d.m_score::text AS rfm_cell,
+			1 - d.p_alive AS churn_risk
+		FROM (
+			SELECT coalesce((h.m).orders, 0) AS orders,
+				coalesce((h.m).purchase_days, 0) AS purchase_days,
+				(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
+				coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
+				coalesce((h.m).net, 0) AS net,
+				coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
+				coalesce(h.cost, 0) AS cost,
+				(h.m).average_order, (h.m).mean_gap_days, (h.m).gap_cv,
+				(h.m).days_since_last / coalesce(
+					(s.dormancy_prior_gaps * s.usual_gap_days + ((h.m).last_day - (h.m).first_day))
+					/ nullif(s.dormancy_prior_gaps + (h.m).purchase_days - 1, 0), s.usual_gap_days) AS gap_ratio,
+				segment.score(-(h.m).days_since_last::float8, s.recency_cuts) AS r_score,
+				CASE WHEN (h.m).orders > 0
+					THEN segment.score((h.m).orders::float8, s.frequency_cuts) END AS f_score,
+				CASE WHEN (h.m).orders > 0
+					THEN segment.score((h.m).monetary, s.monetary_cuts) END AS m_score,
+				CASE WHEN s.purchase_model_usable
+					THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
+				CASE WHEN s.purchase_model_usable
+					THEN segment.expected_purchases(s.purchase_model, x.x, x.t_x, x.t, s.horizon)
+					END AS expected_purchases,
+				CASE WHEN s.purchase_model_usable
+					THEN segment.purchase_probability(s.purchase_model, x.x, x.t_x, x.t,
+						s.probability_horizon) END AS purchase_probability,
+				CASE WHEN s.spend_model_usable
+					THEN segment.expected_spend(s.spend_model, x.x, h.repeat_spend) END AS expected_spend,
+				CASE WHEN s.purchase_model_usable AND s.spend_model_usable
+					THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
+						s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv
+			-- the models' inputs; NULL for those who never bought
+			FROM (SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
+				((h.m).last_day - (h.m).first_day) / s.unit_days AS t_x,
+				(h.m).tenure_days / s.unit_days AS t) AS x
+			OFFSET 0
+		) AS d
 		OFFSET 0
 	) AS v
-	WHERE s.scorecard_id = %3$s
 ) AS k$template$, portfolio, as_of, scorecard,
-	segment.portfolio_known_customers(portfolio, as_of), schemes);
+	segment.portfolio_known_customers(portfolio, as_of),
+	segment.scheme_figure_columns(portfolio), schemes);
 COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text) IS
 'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard and the columns of the schemes (internal)';
-
-CREATE FUNCTION segment.portfolio_scheme_columns(portfolio text, OUT columns text, OUT pairs text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $portfolio_scheme_columns$
-BEGIN
-	EXECUTE format($query$
-		SELECT string_agg(format(E',\n\tCASE%%s ELSE %%L END AS %%I', k.rules, k.otherwise, s.scheme),
-				'' ORDER BY s.ordinal),
-			string_agg(format('(%%L, c.%%I)', s.scheme, s.scheme), ', ' ORDER BY s.ordinal)
-		FROM %1$I.scheme AS s
-		CROSS JOIN LATERAL (
-			SELECT string_agg(format(E'\n\t\tWHEN %%s THEN %%L', c.rule, c.class), '' ORDER BY c.class_rank)
-					FILTER (WHERE c.rule IS NOT NULL) AS rules,
-				min(c.class) FILTER (WHERE c.rule IS NULL) AS otherwise
-			FROM %1$I.scheme_class AS c WHERE c.scheme = s.scheme
-		) AS k$query$, portfolio)
-	INTO columns, pairs;
-END
-$portfolio_scheme_columns$;
-COMMENT ON FUNCTION segment.portfolio_scheme_columns(text) IS
-'the schemes of a portfolio as columns of the view customer, and as (scheme, class) pairs (internal)';
 
 CREATE FUNCTION segment.model_figures(model segment.model) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -155,7 +148,7 @@ COMMENT ON FUNCTION segment.model_figures(segment.model) IS
 CREATE FUNCTION segment.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['value', 'key_account']::text[];
+RETURN ARRAY['scheme', 'value', 'key_account'];
 COMMENT ON FUNCTION segment.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 
@@ -164,13 +157,13 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_create_views$
 DECLARE
-	schemes record := segment.portfolio_scheme_columns(portfolio);
+	schemes text := (segment.scheme_columns(portfolio)).columns;
 	concept text;
 BEGIN
 	EXECUTE format('CREATE OR REPLACE VIEW %I.customer WITH (security_invoker = %s) AS %s',
 		portfolio, security_invoker,
-		segment.portfolio_customer_query(portfolio, 's.as_of',
-			format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio), schemes.columns));
+		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of',
+			format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio), schemes));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_at(day date) RETURNS SETOF %1$I.customer
@@ -182,28 +175,13 @@ BEGIN
 				ORDER BY n.as_of DESC, n.scorecard_id DESC LIMIT 1),
 			(SELECT n.scorecard_id FROM %1$I.scorecard AS n
 				ORDER BY n.as_of, n.scorecard_id DESC LIMIT 1))$scorecard$, portfolio),
-			schemes.columns));
-
-	EXECUTE format($template$
-		CREATE OR REPLACE VIEW %1$I.class WITH (security_invoker = %2$s) AS
-		SELECT c.scheme, c.class, c.class_rank, c.label, c.label_zh, c.rule,
-			c.priority, c.service_level, c.owner, c.action, c.action_zh
-		FROM %1$I.scheme_class AS c$template$, portfolio, security_invoker);
-
-	EXECUTE format($template$
-		CREATE OR REPLACE VIEW %1$I.customer_class WITH (security_invoker = %2$s) AS
-		SELECT c.customer_id, v.scheme, v.class, k.class_rank, k.label, k.label_zh
-		FROM %1$I.customer AS c
-		CROSS JOIN LATERAL (VALUES %3$s) AS v(scheme, class)
-		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
-		$template$, portfolio, security_invoker, schemes.pairs);
+			schemes));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.model_card WITH (security_invoker = %2$s) AS
 		SELECT s.scorecard_id, s.as_of, s.created_at AS fitted_at, s.customers, s.buyers,
 			s.recency_cuts::text AS recency_cuts, s.frequency_cuts::text AS frequency_cuts,
-			s.monetary_cuts::text AS monetary_cuts, s.mean_gap_days, s.margin,
-			s.dormancy_prior_gaps, s.dormancy_drowsy, s.dormancy_half_asleep, s.dormancy_asleep,
+			s.monetary_cuts::text AS monetary_cuts, s.usual_gap_days, s.margin,
 			segment.kind(s.purchase_model) AS purchase_model,
 			segment.model_figures(s.purchase_model) AS purchase_parameters,
 			segment.loglik(s.purchase_model) AS purchase_loglik,
@@ -217,7 +195,9 @@ BEGIN
 			array_to_string(segment.warnings(s.spend_model), E'\n') AS spend_warnings,
 			s.spend_model_usable,
 			s.unit_days, s.horizon * s.unit_days / 7 AS horizon_weeks,
-			s.probability_horizon * s.unit_days / 7 AS probability_weeks, s.annual_rate
+			s.probability_horizon * s.unit_days / 7 AS probability_weeks,
+			(s.settings ->> 'annual_rate')::float8 AS annual_rate,
+			s.settings::text AS settings, s.cuts::text AS cuts
 		FROM %1$I.scorecard AS s$template$, portfolio, security_invoker);
 
 	EXECUTE format($template$
@@ -280,12 +260,8 @@ SELECT v.* FROM (VALUES
 	('scorecard', 'recency_cuts', 'cut points of recency, in minus days since the last purchase, ascending'),
 	('scorecard', 'frequency_cuts', 'cut points of frequency, in orders, ascending'),
 	('scorecard', 'monetary_cuts', 'cut points of the net amount, ascending'),
-	('scorecard', 'mean_gap_days', 'usual gap of the population in days: mean of the customers'' own mean gaps'),
+	('scorecard', 'usual_gap_days', 'usual gap of the population in days: mean of the customers'' own mean gaps'),
 	('scorecard', 'margin', 'contribution as a share of the net amount, 0..1; NULL where the purchases have margins'),
-	('scorecard', 'dormancy_prior_gaps', 'weight of the usual gap, in gaps'),
-	('scorecard', 'dormancy_drowsy', 'drowsy above this gap ratio'),
-	('scorecard', 'dormancy_half_asleep', 'half asleep above this gap ratio'),
-	('scorecard', 'dormancy_asleep', 'asleep above this gap ratio'),
 	('scorecard', 'purchase_model', 'fitted model of purchases; NULL without buyers or if none is asked for'),
 	('scorecard', 'spend_model', 'fitted model of the amount of a purchase; NULL without repeat buyers or if none is asked for'),
 	('scorecard', 'purchase_model_usable', 'whether there was enough data for predictions of purchases'),
@@ -293,23 +269,8 @@ SELECT v.* FROM (VALUES
 	('scorecard', 'unit_days', 'days in the time unit of the models'),
 	('scorecard', 'horizon', 'horizon of expected_purchases and clv, in units of the models'),
 	('scorecard', 'probability_horizon', 'horizon of purchase_probability, in units of the models'),
-	('scorecard', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
-	('scorecard', 'settings', 'all settings in force at the refresh'),
-	('scheme', NULL, 'ways to classify customers'),
-	('scheme', 'scheme', 'code of the scheme, and name of its column in the view customer'),
-	('scheme', 'ordinal', 'order of the columns'),
-	('scheme_class', NULL, 'the classes of each scheme: the first whose rule is true applies, else the one without a rule'),
-	('scheme_class', 'scheme', 'code of the scheme'),
-	('scheme_class', 'class', 'code of the class'),
-	('scheme_class', 'class_rank', 'order in which rules are tried, and in which classes are listed; 1 is first'),
-	('scheme_class', 'rule', 'condition over the columns of the view customer; NULL: the default class'),
-	('scheme_class', 'label', 'name in English'),
-	('scheme_class', 'label_zh', 'name in Chinese'),
-	('scheme_class', 'priority', 'priority of the class, 1 is highest'),
-	('scheme_class', 'service_level', 'level of service'),
-	('scheme_class', 'owner', 'who is responsible for the class'),
-	('scheme_class', 'action', 'what to do, in English'),
-	('scheme_class', 'action_zh', 'what to do, in Chinese'),
+	('scorecard', 'settings', 'all settings in force'),
+	('scorecard', 'cuts', 'figures over all customers that the rules of the schemes refer to'),
 	('defect', NULL, 'rows of the sources that data_quality reports, per customer'),
 	('defect', 'source', 'source query'),
 	('defect', 'check_name', 'name of the check'),
@@ -333,6 +294,7 @@ SELECT v.* FROM (VALUES
 	('customer', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
 	('customer', 'average_order', 'gross per order in units of money, >= 0; NULL: never bought'),
 	('customer', 'mean_gap_days', 'mean gap between purchase days in days, >= 1; NULL with fewer than two'),
+	('customer', 'gap_cv', 'coefficient of variation of the gaps between purchase days, >= 0; 0 is perfectly regular, about 1 is random; NULL with fewer than three purchase days'),
 	('customer', 'gap_ratio', 'days since the last order divided by the customer''s usual gap, >= 0; fewer is better. Usual gap = (prior x population''s usual gap + days from first to last purchase day) / (prior + gaps of the customer), prior being the setting dormancy_prior_gaps; NULL: never bought'),
 	('customer', 'r_score', 'recency score 1..5, 5 = most recent fifth of the buyers; NULL: never bought'),
 	('customer', 'f_score', 'frequency score 1..5 by orders, 5 = most frequent; NULL: never bought'),
@@ -344,27 +306,6 @@ SELECT v.* FROM (VALUES
 	('customer', 'expected_spend', 'expected sales of one future purchase day in units of money (contribution, where the purchases have margins), >= 0; more is better; NULL: never bought, or too little data'),
 	('customer', 'clv', 'customer lifetime value: expected discounted contribution within the horizon in units of money, >= 0; more is better; NULL: never bought, or too little data'),
 	('customer', 'churn_risk', '1 - p_alive, 0..1; lower is better; NULL as p_alive'),
-	('customer', 'rfm_segment', 'class in the scheme rfm_segment (view class)'),
-	('customer', 'dormancy', 'class in the scheme dormancy (view class)'),
-	('class', NULL, 'one row per scheme and class'),
-	('class', 'scheme', 'code of the scheme'),
-	('class', 'class', 'code of the class'),
-	('class', 'class_rank', 'order of the classes in the scheme, 1 is first'),
-	('class', 'label', 'name in English'),
-	('class', 'label_zh', 'name in Chinese'),
-	('class', 'rule', 'condition over the columns of the view customer; NULL: the class of everybody else'),
-	('class', 'priority', 'priority of the class, 1 is highest'),
-	('class', 'service_level', 'level of service'),
-	('class', 'owner', 'who is responsible for the class; NULL: nobody named'),
-	('class', 'action', 'what to do, in English'),
-	('class', 'action_zh', 'what to do, in Chinese'),
-	('customer_class', NULL, 'one row per customer and scheme: every customer is in exactly one class of each'),
-	('customer_class', 'customer_id', 'key of the customer'),
-	('customer_class', 'scheme', 'code of the scheme'),
-	('customer_class', 'class', 'code of the class'),
-	('customer_class', 'class_rank', 'order of the classes in the scheme, 1 is first'),
-	('customer_class', 'label', 'name of the class in English'),
-	('customer_class', 'label_zh', 'name of the class in Chinese'),
 	('model_card', NULL, 'one row per scorecard: what it was computed from, and what came out'),
 	('model_card', 'scorecard_id', 'ascending number; the highest is in force'),
 	('model_card', 'as_of', 'day from whose end everything is seen'),
@@ -374,12 +315,8 @@ SELECT v.* FROM (VALUES
 	('model_card', 'recency_cuts', 'cut points of recency, in minus days since the last purchase, ascending; NULL without buyers'),
 	('model_card', 'frequency_cuts', 'cut points of frequency, in orders, ascending; NULL without buyers'),
 	('model_card', 'monetary_cuts', 'cut points of the net amount, ascending; NULL without buyers'),
-	('model_card', 'mean_gap_days', 'usual gap of the population in days, >= 1'),
+	('model_card', 'usual_gap_days', 'usual gap of the population in days, >= 1'),
 	('model_card', 'margin', 'contribution as a share of the net amount, 0..1; NULL where the purchases have margins'),
-	('model_card', 'dormancy_prior_gaps', 'weight of the usual gap, in gaps, >= 0'),
-	('model_card', 'dormancy_drowsy', 'drowsy above this gap ratio'),
-	('model_card', 'dormancy_half_asleep', 'half asleep above this gap ratio'),
-	('model_card', 'dormancy_asleep', 'asleep above this gap ratio'),
 	('model_card', 'purchase_model', 'kind of the model of purchases; NULL: none'),
 	('model_card', 'purchase_parameters', 'its parameters with standard errors; times in its time unit'),
 	('model_card', 'purchase_loglik', 'its log-likelihood; higher is better on the same data'),
@@ -396,6 +333,8 @@ SELECT v.* FROM (VALUES
 	('model_card', 'horizon_weeks', 'weeks ahead that expected_purchases and clv count'),
 	('model_card', 'probability_weeks', 'weeks ahead that purchase_probability looks'),
 	('model_card', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
+	('model_card', 'settings', 'all settings in force, as JSON'),
+	('model_card', 'cuts', 'figures over all customers that the rules of the schemes refer to, as JSON'),
 	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest'),
 	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
 	('data_quality', 'source', 'source query'),
@@ -426,6 +365,9 @@ BEGIN
 			WHERE c.oid IS NOT NULL OR m.relation LIKE '%%)'$query$, concept || '_comments')
 		USING quote_ident(portfolio);
 	END LOOP;
+	RETURN QUERY EXECUTE format($query$
+		SELECT 'VIEW', 'customer', s.scheme, format('class in the scheme %%s: %%s (view class)', s.label, s.meaning)
+		FROM %I.scheme AS s$query$, portfolio);
 END
 $portfolio_members$;
 COMMENT ON FUNCTION segment.portfolio_members(text) IS

@@ -1,54 +1,259 @@
 /*
- * scheme: the built-in ways to classify customers
- *
- * A scheme is rows: ordered classes, the first whose rule is true applies, and
- * one default.  These rows are copied into every new portfolio, where they
- * belong to its owner.
+ * scheme: classifying customers by rules that are data
  */
 
-CREATE FUNCTION segment.builtin_classes() RETURNS TABLE (
-	scheme text, class text, class_rank integer, rule text, label text, label_zh text,
-	priority integer, service_level text, action text, action_zh text
-)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 16
+/* ---------- the tables ---------- */
+
+CREATE FUNCTION segment.scheme_create_tables(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_create_tables$
+BEGIN
+	EXECUTE format($template$
+		CREATE TABLE %1$I.scheme (
+			scheme text PRIMARY KEY,
+			ordinal integer NOT NULL UNIQUE,
+			label text NOT NULL,
+			label_zh text,
+			meaning text
+		);
+		CREATE TABLE %1$I.scheme_cut (
+			cut text PRIMARY KEY,
+			scheme text NOT NULL REFERENCES %1$I.scheme ON DELETE CASCADE,
+			query text NOT NULL,
+			meaning text
+		);
+		CREATE TABLE %1$I.scheme_class (
+			scheme text NOT NULL REFERENCES %1$I.scheme ON DELETE CASCADE,
+			class text NOT NULL,
+			class_rank integer NOT NULL,
+			rule text,
+			label text NOT NULL,
+			label_zh text,
+			priority integer,
+			service_level text,
+			owner text,
+			action text,
+			action_zh text,
+			PRIMARY KEY (scheme, class),
+			UNIQUE (scheme, class_rank)
+		);
+		CREATE UNIQUE INDEX scheme_class_default ON %1$I.scheme_class (scheme) WHERE rule IS NULL;
+		INSERT INTO %1$I.scheme (scheme, ordinal, label, label_zh, meaning)
+			SELECT * FROM segment.builtin_schemes();
+		INSERT INTO %1$I.scheme_cut (scheme, cut, query, meaning)
+			SELECT * FROM segment.builtin_cuts();
+		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority,
+				service_level, action, action_zh)
+			SELECT * FROM segment.builtin_classes()$template$, portfolio);
+END
+$scheme_create_tables$;
+COMMENT ON FUNCTION segment.scheme_create_tables(text) IS
+'creates the tables of a portfolio''s schemes, with the built-in ones (internal)';
+
+/* ---------- rules and cuts as SQL ---------- */
+
+/*
+ * What a rule may name besides the columns of the view customer: settings and
+ * cuts, each taken out of the scorecard once per query.  Three settings have
+ * names of columns, which win.
+ */
+CREATE FUNCTION segment.scheme_figure_columns(portfolio text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_figure_columns$
+DECLARE
+	columns text;
+BEGIN
+	EXECUTE format($query$
+		SELECT string_agg(f.expression, '' ORDER BY f.name) FROM (
+			SELECT s.name, format(CASE s.type WHEN 'number' THEN E',\n\t\t\t(n.settings ->> %%L)::float8 AS %%I'
+				ELSE E',\n\t\t\tn.settings ->> %%L AS %%I' END, s.name, s.name)
+			FROM segment.setting AS s
+			WHERE s.name NOT IN ('margin', 'purchase_model', 'spend_model')
+			UNION ALL
+			SELECT c.cut, format(E',\n\t\t\t(n.cuts ->> %%L)::numeric AS %%I', c.cut, c.cut)
+			FROM %1$I.scheme_cut AS c
+		) AS f(name, expression)$query$, portfolio) INTO columns;
+	RETURN columns;
+END
+$scheme_figure_columns$;
+COMMENT ON FUNCTION segment.scheme_figure_columns(text) IS
+'the settings and cuts of a portfolio as columns of its scorecard (internal)';
+
+CREATE FUNCTION segment.scheme_columns(portfolio text, OUT columns text, OUT pairs text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_columns$
+BEGIN
+	EXECUTE format($query$
+		SELECT string_agg(format(E',\n\tCASE%%s ELSE %%L END AS %%I', k.rules, k.otherwise, s.scheme),
+				'' ORDER BY s.ordinal),
+			string_agg(format('(%%L, c.%%I)', s.scheme, s.scheme), ', ' ORDER BY s.ordinal)
+		FROM %1$I.scheme AS s
+		CROSS JOIN LATERAL (
+			SELECT string_agg(format(E'\n\t\tWHEN %%s THEN %%L', c.rule, c.class), '' ORDER BY c.class_rank)
+					FILTER (WHERE c.rule IS NOT NULL) AS rules,
+				min(c.class) FILTER (WHERE c.rule IS NULL) AS otherwise
+			FROM %1$I.scheme_class AS c WHERE c.scheme = s.scheme
+		) AS k$query$, portfolio)
+	INTO columns, pairs;
+END
+$scheme_columns$;
+COMMENT ON FUNCTION segment.scheme_columns(text) IS
+'the schemes of a portfolio as columns of the view customer, and as (scheme, class) pairs (internal)';
+
+/*
+ * The cuts of a scorecard.  The relation customers is computed once, with only
+ * the columns that some query mentions.
+ */
+CREATE FUNCTION segment.scheme_compute_cuts(portfolio text, scorecard_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_compute_cuts$
+DECLARE
+	columns text;
+	cut_values text;
+	cuts jsonb;
+BEGIN
+	EXECUTE format($query$
+		SELECT string_agg(format('(%%L, (%%s)::numeric)', c.cut, c.query), E',\n\t' ORDER BY c.cut),
+			(SELECT string_agg(format('k.%%I', a.attname), ', ' ORDER BY a.attnum)
+			FROM pg_attribute AS a
+			WHERE a.attrelid = %2$L::regclass AND a.attnum > 0
+				AND NOT EXISTS (SELECT FROM %1$I.scheme AS s WHERE s.scheme = a.attname)
+				AND (a.attname = 'customer_id' OR EXISTS (SELECT FROM %1$I.scheme_cut AS m
+					WHERE m.query ~ ('\m' || a.attname || '\M'))))
+		FROM %1$I.scheme_cut AS c$query$, portfolio, format('%I.customer', portfolio))
+	INTO cut_values, columns;
+	IF cut_values IS NOT NULL THEN
+		EXECUTE format($template$
+			WITH customers AS MATERIALIZED (SELECT %1$s FROM (%2$s) AS k)
+			SELECT jsonb_object_agg(v.cut, v.value) FROM (VALUES %3$s) AS v(cut, value)$template$,
+			columns, segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', scorecard_id::text, ''),
+			cut_values) INTO cuts;
+		EXECUTE format('UPDATE %I.scorecard AS s SET cuts = $1 WHERE s.scorecard_id = $2', portfolio)
+		USING cuts, scorecard_id;
+	END IF;
+END
+$scheme_compute_cuts$;
+COMMENT ON FUNCTION segment.scheme_compute_cuts(text, bigint) IS
+'computes the cuts of a new scorecard (internal)';
+
+/* ---------- the views ---------- */
+
+CREATE FUNCTION segment.scheme_create_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_create_views$
+BEGIN
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.class WITH (security_invoker = %2$s) AS
+		SELECT c.scheme, c.class, c.class_rank, c.label, c.label_zh, c.rule,
+			c.priority, c.service_level, c.owner, c.action, c.action_zh
+		FROM %1$I.scheme_class AS c$template$, portfolio, security_invoker);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.customer_class WITH (security_invoker = %2$s) AS
+		SELECT c.customer_id, v.scheme, v.class, k.class_rank, k.label, k.label_zh
+		FROM %1$I.customer AS c
+		CROSS JOIN LATERAL (VALUES %3$s) AS v(scheme, class)
+		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
+		$template$, portfolio, security_invoker, (segment.scheme_columns(portfolio)).pairs);
+
+	-- one row, one action per customer, from the scheme that leads
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.customer_action WITH (security_invoker = %2$s) AS
+		SELECT v.customer_id, v.scheme, v.class, k.label, k.label_zh, k.priority,
+			k.service_level, k.owner, k.action, k.action_zh
+		FROM (
+			SELECT c.customer_id, l.scheme, CASE l.scheme %3$s END AS class
+			FROM %1$I.customer AS c
+			CROSS JOIN (SELECT s.settings ->> 'leading_scheme' AS scheme FROM %1$I.scorecard AS s
+				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n) OFFSET 0) AS l
+		) AS v
+		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
+		$template$, portfolio, security_invoker, segment.scheme_choice(portfolio));
+END
+$scheme_create_views$;
+COMMENT ON FUNCTION segment.scheme_create_views(text, boolean) IS
+'creates or replaces the views of a portfolio''s schemes (internal)';
+
+CREATE FUNCTION segment.scheme_choice(portfolio text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_choice$
+DECLARE
+	branches text;
+BEGIN
+	EXECUTE format($query$
+		SELECT string_agg(format('WHEN %%L THEN c.%%I', s.scheme, s.scheme), ' ' ORDER BY s.ordinal)
+		FROM %1$I.scheme AS s$query$, portfolio) INTO branches;
+	RETURN branches;
+END
+$scheme_choice$;
+COMMENT ON FUNCTION segment.scheme_choice(text) IS
+'the branches of a CASE from the name of a scheme to its column (internal)';
+
+CREATE FUNCTION segment.scheme_comments() RETURNS TABLE (relation text, col text, meaning text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 50
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT v.* FROM (VALUES
-	-- the 5 x 5 recency x frequency grid: 25 cells, each in exactly one class
-	('rfm_segment', 'champions', 1, 'r_score = 5 AND f_score >= 4', 'champions', '冠军客户',
-	 1, 'premium', 'Reward them, show them new things first, ask for reviews.', '给予奖励，优先体验新品，邀请评价。'),
-	('rfm_segment', 'loyal', 2, 'r_score IN (3, 4) AND f_score >= 4', 'loyal', '忠诚客户',
-	 2, 'premium', 'Offer a loyalty programme and what goes with past orders.', '邀请加入会员计划，推荐搭配商品。'),
-	('rfm_segment', 'potential_loyalist', 3, 'r_score >= 4 AND f_score IN (2, 3)', 'potential loyalist', '潜力忠诚客户',
-	 3, 'standard', 'Invite to the loyalty programme, suggest the next purchase.', '引导加入会员，推荐下一次购买。'),
-	('rfm_segment', 'new', 4, 'r_score = 5 AND f_score = 1', 'new', '新客户',
-	 3, 'standard', 'Welcome them and help with a good second order.', '欢迎并协助完成第二次购买。'),
-	('rfm_segment', 'promising', 5, 'r_score = 4 AND f_score = 1', 'promising', '有希望客户',
-	 4, 'standard', 'Stay in touch, offer a small reason to come back.', '保持联系，提供小额回购优惠。'),
-	('rfm_segment', 'need_attention', 6, 'r_score = 3 AND f_score = 3', 'need attention', '需关注客户',
-	 3, 'standard', 'Make a limited offer based on past orders.', '根据历史订单提供限时优惠。'),
-	('rfm_segment', 'about_to_sleep', 7, 'r_score = 3 AND f_score <= 2', 'about to sleep', '即将沉睡客户',
-	 4, 'standard', 'Remind them of what they liked, share what is popular.', '提醒其喜好，分享热门商品。'),
-	('rfm_segment', 'cannot_lose', 8, 'r_score <= 2 AND f_score = 5', 'cannot lose', '不能流失客户',
-	 1, 'personal', 'Call or write in person now; find out why they left.', '立即由专人联系，了解离开原因。'),
-	('rfm_segment', 'at_risk', 9, 'r_score <= 2 AND f_score IN (3, 4)', 'at risk', '流失风险客户',
-	 2, 'standard', 'Send a personal win-back offer.', '发送个性化挽回优惠。'),
-	('rfm_segment', 'hibernating', 10, 'r_score <= 2 AND f_score <= 2', 'hibernating', '休眠客户',
-	 5, 'basic', 'Keep contact cheap: a standard offer now and then.', '低成本联系，偶尔发送常规优惠。'),
-	('rfm_segment', 'prospects', 11, NULL, 'prospects', '潜在客户',
-	 4, 'basic', 'Win the first order.', '促成首次购买。'),
-	-- time since the last purchase in units of the customer's own usual gap
-	('dormancy', 'active', 1, 'gap_ratio <= dormancy_drowsy', 'active', '活跃客户',
-	 3, 'standard', 'Carry on as usual.', '照常维护。'),
-	('dormancy', 'drowsy', 2, 'gap_ratio <= dormancy_half_asleep', 'drowsy', '昏昏欲睡客户',
-	 2, 'standard', 'Remind them before they fall asleep.', '在沉睡前提醒。'),
-	('dormancy', 'half_asleep', 3, 'gap_ratio <= dormancy_asleep', 'half asleep', '半睡客户',
-	 1, 'personal', 'Wake them with a personal offer.', '以个性化优惠唤醒。'),
-	('dormancy', 'asleep', 4, 'gap_ratio > dormancy_asleep', 'asleep', '沉睡客户',
-	 4, 'basic', 'Try once to win them back, then spend no more.', '尝试挽回一次，之后不再投入。'),
-	('dormancy', 'prospects', 5, NULL, 'prospects', '潜在客户',
-	 4, 'basic', 'Win the first order.', '促成首次购买。')
-) AS v(scheme, class, class_rank, rule, label, label_zh, priority, service_level, action, action_zh);
+	('scheme', NULL, 'ways to classify customers'),
+	('scheme', 'scheme', 'code of the scheme, and name of its column in the view customer'),
+	('scheme', 'ordinal', 'order of the columns'),
+	('scheme', 'label', 'name in English'),
+	('scheme', 'label_zh', 'name in Chinese'),
+	('scheme', 'meaning', 'what the scheme tells'),
+	('scheme_cut', NULL, 'figures over all customers that rules refer to; computed at every refresh, kept in the scorecard'),
+	('scheme_cut', 'cut', 'name of the figure in the rules'),
+	('scheme_cut', 'scheme', 'scheme it belongs to'),
+	('scheme_cut', 'query', 'query of one number over the relation customers'),
+	('scheme_cut', 'meaning', 'what the figure is'),
+	('scheme_class', NULL, 'the classes of each scheme: the first whose rule is true applies, else the one without a rule'),
+	('scheme_class', 'scheme', 'code of the scheme'),
+	('scheme_class', 'class', 'code of the class'),
+	('scheme_class', 'class_rank', 'order of the classes, in which their rules are tried too; 1 is the best'),
+	('scheme_class', 'rule', 'condition over the columns of the view customer, settings and cuts; NULL: the default class'),
+	('scheme_class', 'label', 'name in English'),
+	('scheme_class', 'label_zh', 'name in Chinese'),
+	('scheme_class', 'priority', 'priority of the class, 1 is highest'),
+	('scheme_class', 'service_level', 'level of service'),
+	('scheme_class', 'owner', 'who is responsible for the class'),
+	('scheme_class', 'action', 'what to do, in English'),
+	('scheme_class', 'action_zh', 'what to do, in Chinese'),
+	('class', NULL, 'one row per scheme and class'),
+	('class', 'scheme', 'code of the scheme'),
+	('class', 'class', 'code of the class'),
+	('class', 'class_rank', 'order of the classes in the scheme, 1 is the best'),
+	('class', 'label', 'name in English'),
+	('class', 'label_zh', 'name in Chinese'),
+	('class', 'rule', 'condition over the columns of the view customer, settings and cuts; NULL: the class of everybody else'),
+	('class', 'priority', 'priority of the class, 1 is highest'),
+	('class', 'service_level', 'level of service'),
+	('class', 'owner', 'who is responsible for the class; NULL: nobody named'),
+	('class', 'action', 'what to do, in English'),
+	('class', 'action_zh', 'what to do, in Chinese'),
+	('customer_class', NULL, 'one row per customer and scheme: every customer is in exactly one class of each'),
+	('customer_class', 'customer_id', 'key of the customer'),
+	('customer_class', 'scheme', 'code of the scheme'),
+	('customer_class', 'class', 'code of the class'),
+	('customer_class', 'class_rank', 'order of the classes in the scheme, 1 is the best'),
+	('customer_class', 'label', 'name of the class in English'),
+	('customer_class', 'label_zh', 'name of the class in Chinese'),
+	('customer_action', NULL, 'one row per customer: what to do, the same for every channel, from the scheme that leads (setting leading_scheme)'),
+	('customer_action', 'customer_id', 'key of the customer'),
+	('customer_action', 'scheme', 'the scheme that leads'),
+	('customer_action', 'class', 'class of the customer in it, which decides'),
+	('customer_action', 'label', 'name of the class in English'),
+	('customer_action', 'label_zh', 'name of the class in Chinese'),
+	('customer_action', 'priority', 'priority, 1 is highest'),
+	('customer_action', 'service_level', 'level of service'),
+	('customer_action', 'owner', 'who is responsible; NULL: nobody named'),
+	('customer_action', 'action', 'what to do, in English'),
+	('customer_action', 'action_zh', 'what to do, in Chinese')
+) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.builtin_classes() IS
-'the classes of the built-in schemes rfm_segment and dormancy; the class without a rule is the default';
+COMMENT ON FUNCTION segment.scheme_comments() IS
+'the comments on the tables and views of a portfolio''s schemes';

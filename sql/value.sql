@@ -1,9 +1,28 @@
 /*
  * value: what the classes and the whole customer base are worth
  *
- * These views aggregate over everybody.  They take the class of a customer
- * from customer_class alone, so a new scheme is in all of them at once.
+ * These views aggregate over everybody.  Each scheme is a column of the view
+ * customer, so every customer is read once, however many schemes there are.
  */
+
+/*
+ * The schemes of a portfolio: their names, and the classes of a customer c, as
+ * arrays in the same order.  Arrays, since a scheme may have any name.
+ */
+CREATE FUNCTION segment.value_schemes(portfolio text, OUT names text, OUT classes text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $value_schemes$
+BEGIN
+	EXECUTE format($query$
+		SELECT format('ARRAY[%%s]::text[]', string_agg(quote_literal(s.scheme), ', ' ORDER BY s.ordinal)),
+			format('ARRAY[%%s]::text[]', string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal))
+		FROM %1$I.scheme AS s$query$, portfolio)
+	INTO names, classes;
+END
+$value_schemes$;
+COMMENT ON FUNCTION segment.value_schemes(text) IS
+'the schemes of a portfolio as two expressions: the array of their names, and that of the classes of a row c of the view customer (internal)';
 
 /* The newest scorecard: the FROM item s (as_of, margin, and the settings used here). */
 CREATE FUNCTION segment.value_scorecard(portfolio text) RETURNS text
@@ -25,15 +44,15 @@ COMMENT ON FUNCTION segment.value_scorecard(text) IS
  * non-buyer costs for those without an order.
  */
 CREATE FUNCTION segment.value_customers(portfolio text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
-		SELECT c.customer_id, c.orders, c.gross, c.refunded, c.net, c.margin, c.cost, c.net_value,
-			c.clv, c.orders > 0 AS buyer,
+		SELECT c.customer_id, c.gross, c.refunded, c.net, c.margin, c.cost, c.net_value, c.clv,
+			%3$s AS classes, c.orders > 0 AS buyer,
 			CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS non_buyer_cost,
 			c.net_value - CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS profit
 		FROM %1$I.customer AS c CROSS JOIN %2$s
-	) AS c$template$, portfolio, segment.value_scorecard(portfolio));
+	) AS c$template$, portfolio, segment.value_scorecard(portfolio), (segment.value_schemes(portfolio)).classes);
 COMMENT ON FUNCTION segment.value_customers(text) IS
 'the FROM item c: the money of every customer of a portfolio, with profit = net_value - non_buyer_cost (internal)';
 
@@ -83,6 +102,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_class_views$
 DECLARE
+	schemes record := segment.value_schemes(portfolio);
 	shares text;
 BEGIN
 	SELECT string_agg(format('%s AS %I', segment.value_share('t.' || m.name,
@@ -109,21 +129,30 @@ BEGIN
 				g.clv, coalesce(g.below_zero, 0) AS below_zero
 			FROM %1$I.class AS k
 			LEFT JOIN (
-				SELECT m.scheme, m.class, count(*) AS customers,
-					count(*) FILTER (WHERE c.buyer) AS buyers,
+				SELECT m.scheme, m.class, sum(c.customers)::bigint AS customers, sum(c.buyers)::bigint AS buyers,
 					sum(c.gross) AS gross, sum(c.refunded) AS refunded, sum(c.net) AS net,
 					sum(c.margin) AS margin, sum(c.cost) AS cost, sum(c.net_value) AS net_value,
 					sum(c.non_buyer_cost) AS non_buyer_cost, sum(c.profit) AS profit,
-					-- numeric, since a sum of floats depends on the order of rows
-					sum(c.clv::numeric) AS clv,
-					count(*) FILTER (WHERE c.net_value < 0) AS below_zero
-				FROM %1$I.customer_class AS m
-				JOIN %3$s ON c.customer_id = m.customer_id
+					sum(c.clv) AS clv, sum(c.below_zero)::bigint AS below_zero
+				FROM (
+					-- first those who are in the same class of every scheme
+					SELECT c.classes, count(*) AS customers, count(*) FILTER (WHERE c.buyer) AS buyers,
+						sum(c.gross) AS gross, sum(c.refunded) AS refunded, sum(c.net) AS net,
+						sum(c.margin) AS margin, sum(c.cost) AS cost, sum(c.net_value) AS net_value,
+						sum(c.non_buyer_cost) AS non_buyer_cost, sum(c.profit) AS profit,
+						-- numeric, since a sum of floats depends on the order of rows
+						sum(c.clv::numeric) AS clv,
+						count(*) FILTER (WHERE c.net_value < 0) AS below_zero
+					FROM %3$s
+					GROUP BY c.classes
+				) AS c
+				CROSS JOIN LATERAL unnest(%7$s, c.classes) AS m(scheme, class)
 				GROUP BY m.scheme, m.class
 			) AS g ON g.scheme = k.scheme AND g.class = k.class
 		) AS t$template$, portfolio, security_invoker, segment.value_customers(portfolio),
 		segment.value_share('t.customers', 'sum(t.customers) OVER (PARTITION BY t.scheme)'), shares,
-		segment.value_share('t.clv', 'sum(t.clv) OVER (PARTITION BY t.scheme)'));
+		segment.value_share('t.clv', 'sum(t.clv) OVER (PARTITION BY t.scheme)'),
+		schemes.names);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.pyramid WITH (security_invoker = %2$s) AS
@@ -143,10 +172,16 @@ BEGIN
 			SELECT g.scheme, g.class, date_trunc('month', e.day::timestamp)::date AS month,
 				e.orders, e.revenue, e.margin, e.cost
 			FROM (
-				SELECT m.scheme, m.class, segment.rollup(h.purchases) AS purchases,
-					segment.rollup(h.margins) AS margins, segment.rollup(h.costs) AS costs
-				FROM %1$I.customer_class AS m
-				JOIN %1$I.customer_history AS h ON h.customer_id = m.customer_id
+				SELECT m.scheme, m.class, segment.rollup(c.purchases) AS purchases,
+					segment.rollup(c.margins) AS margins, segment.rollup(c.costs) AS costs
+				FROM (
+					SELECT %5$s AS classes, segment.rollup(h.purchases) AS purchases,
+						segment.rollup(h.margins) AS margins, segment.rollup(h.costs) AS costs
+					FROM %1$I.customer AS c
+					JOIN %1$I.customer_history AS h ON h.customer_id = c.customer_id
+					GROUP BY 1
+				) AS c
+				CROSS JOIN LATERAL unnest(%4$s, c.classes) AS m(scheme, class)
 				GROUP BY m.scheme, m.class
 			) AS g
 			CROSS JOIN %3$s
@@ -163,7 +198,7 @@ BEGIN
 			) AS e
 		) AS p ON p.scheme = k.scheme AND p.class = k.class
 		GROUP BY k.scheme, k.class, k.class_rank, k.owner, p.month$template$,
-		portfolio, security_invoker, segment.value_scorecard(portfolio));
+		portfolio, security_invoker, segment.value_scorecard(portfolio), schemes.names, schemes.classes);
 END
 $value_create_class_views$;
 COMMENT ON FUNCTION segment.value_create_class_views(text, boolean) IS
@@ -179,6 +214,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_profile$
 DECLARE
+	schemes record := segment.value_schemes(portfolio);
 	figures text;
 	overall text;
 	rows text;
@@ -234,8 +270,8 @@ BEGIN
 			FROM (
 				SELECT m.scheme, m.class,
 				%5$s
-				FROM %1$I.customer_class AS m
-				JOIN %1$I.customer AS c ON c.customer_id = m.customer_id
+				FROM %1$I.customer AS c
+				CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
 				GROUP BY m.scheme, m.class
 			) AS g
 			CROSS JOIN (SELECT %6$s FROM %1$I.customer AS c) AS a
@@ -248,8 +284,9 @@ BEGIN
 			FROM (
 				SELECT m.scheme, m.class, a.measure, count(*) AS customers, avg(a.number) AS mean,
 					percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number) AS median
-				FROM %1$I.customer_class AS m
-				JOIN attribute AS a ON a.customer_id = m.customer_id
+				FROM attribute AS a
+				JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
+				CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
 				WHERE a.number IS NOT NULL
 				GROUP BY m.scheme, m.class, a.measure
 			) AS g
@@ -269,23 +306,27 @@ BEGIN
 							OVER (PARTITION BY z.scheme, z.class, w.measure), 0) END AS customers
 				FROM (
 					SELECT m.scheme, m.class, count(*) AS customers
-					FROM %1$I.customer_class AS m GROUP BY m.scheme, m.class
+					FROM %1$I.customer AS c
+					CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
+					GROUP BY m.scheme, m.class
 				) AS z
 				CROSS JOIN shown AS w
 				CROSS JOIN everybody AS e
 				LEFT JOIN (
-					SELECT m.scheme, m.class, c.measure, c.shown, count(*) AS customers
+					SELECT m.scheme, m.class, y.measure, y.shown, count(*) AS customers
 					FROM attribute AS a
-					JOIN category AS c ON c.measure = a.measure AND c.value = a.value
-					JOIN %1$I.customer_class AS m ON m.customer_id = a.customer_id
+					JOIN category AS y ON y.measure = a.measure AND y.value = a.value
+					JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
+					CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
 					WHERE a.number IS NULL
-					GROUP BY m.scheme, m.class, c.measure, c.shown
+					GROUP BY m.scheme, m.class, y.measure, y.shown
 				) AS g ON g.scheme = z.scheme AND g.class = z.class AND g.measure = w.measure
 					AND g.shown = w.value
 			) AS q
 		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
 		portfolio, security_invoker, segment.value_scorecard(portfolio),
-		segment.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows);
+		segment.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
+		schemes.names, schemes.classes);
 END
 $value_create_profile$;
 COMMENT ON FUNCTION segment.value_create_profile(text, boolean) IS
@@ -308,7 +349,7 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS
 		WITH person AS (
-			SELECT c.buyer, c.net, c.profit, -c.net::float8 AS minus_spend FROM %3$s
+			SELECT c.buyer, c.net, c.profit, -c.gross::float8 AS minus_spend FROM %3$s
 		), cut AS (
 			-- counted from the top: a remainder goes to the heavy, then to the medium
 			SELECT segment.quantile_cuts(p.minus_spend, 3) AS cuts FROM person AS p WHERE p.buyer
@@ -480,7 +521,7 @@ SELECT v.* FROM (VALUES
 	('segment_profile', 'share', 'of a category: share of the class that has the value, 0..1; NULL: a number'),
 	('segment_profile', 'all_share', 'of a category: share of all customers that has the value, 0..1; NULL: a number'),
 	('segment_profile', 'index', 'mean or share against that of all customers, which is 100; >= 0 unless the mean is negative; NULL where the mean of all is not positive'),
-	('usage_share', NULL, 'the thirds of the buyers by net sales, counted from the top, and those who never bought: share of customers beside share of sales; equal customers are in the same third'),
+	('usage_share', NULL, 'the thirds of the buyers by gross sales, counted from the top, and those who never bought: share of customers beside share of sales; equal customers are in the same third'),
 	('usage_share', 'class', 'heavy, medium, light or none (no order)'),
 	('usage_share', 'class_rank', '1 heavy, 2 medium, 3 light, 4 none'),
 	('usage_share', 'customers', 'number of customers, >= 0'),

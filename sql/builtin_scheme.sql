@@ -1,0 +1,255 @@
+/*
+ * builtin_scheme: the ways to classify customers that every portfolio starts with
+ *
+ * A scheme is rows: ordered classes, of which the first applies whose rule is
+ * true, and one default, the class without a rule.  So every customer is in
+ * exactly one class of each scheme.  A rule is a condition over the columns of
+ * the view customer, the settings, and the scheme's cuts: figures computed
+ * over all customers at a refresh and kept in the scorecard, so that a class
+ * is a function of the customer's own history and the scorecard.
+ *
+ * The built-in schemes are copied into every new portfolio, where they belong
+ * to its owner.
+ */
+
+CREATE FUNCTION segment.builtin_schemes() RETURNS TABLE (
+	scheme text, ordinal integer, label text, label_zh text, meaning text
+)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 11
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('rfm_segment', 1, 'RFM segments', 'RFM客户细分', 'ten named groups on the 5 x 5 grid of recency and frequency scores'),
+	('dormancy', 2, 'dormancy', '沉睡程度', 'time since the last purchase in units of the customer''s own usual gap'),
+	('rfm125', 3, 'RFM 125 cells', 'RFM 125格', 'eleven named groups of the 125 cells of recency, frequency and monetary scores'),
+	('rfm8', 4, 'RFM eight cells', 'RFM八类', 'above or not above the average of all buyers in recency, frequency and amount'),
+	('abcd', 5, 'ABCD pyramid', 'ABCD金字塔', 'top 1 %, next 4 %, next 15 % of the buyers by sales, and the rest; equal sales, equal class'),
+	('abc', 6, 'ABC by sales', 'ABC分类', 'those who bring the first 80 %, the next 15 % and the last 5 % of sales'),
+	('visit_abc', 7, 'ABC by visits and spend', '到店与消费ABC', 'thirds by purchase days crossed with thirds by sales; the setting visit_abc_rule decides where the two differ'),
+	('hsbc', 8, 'loyalty and value', '忠诚度与价值', 'A to D by loyalty (frequency score 4 and 5) and value (top two fifths by margin), E inactive, F prospects'),
+	('value_class', 9, 'value classes', '价值分类', 'most valuable (top fifth by net value), most growable (top fifth by clv, else the next fifth by net value), middle, below zero'),
+	('usage_class', 10, 'usage classes', '用量分类', 'heavy, medium and light thirds of the buyers by sales, and those who buy nothing'),
+	('visit_type', 11, 'visit types', '到店类型', 'loyal (regular rhythm), flexible, lost')
+) AS v(scheme, ordinal, label, label_zh, meaning);
+END;
+COMMENT ON FUNCTION segment.builtin_schemes() IS
+'the built-in schemes, with what they are';
+
+/*
+ * Each cut is a query that returns one number, over the relation customers:
+ * one row per customer, with the columns of the view customer.
+ */
+CREATE FUNCTION segment.builtin_cuts() RETURNS TABLE (
+	scheme text, cut text, query text, meaning text
+)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 20
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('rfm8', 'rfm8_recency', 'SELECT avg(days_since_last) FROM customers', 'mean days since the last order, of the buyers'),
+	('rfm8', 'rfm8_frequency', 'SELECT avg(orders) FROM customers WHERE orders > 0', 'mean number of orders of the buyers'),
+	('rfm8', 'rfm8_monetary', 'SELECT avg(net) FROM customers WHERE orders > 0', 'mean net amount of the buyers'),
+	('abcd', 'abcd_a', 'SELECT -(segment.quantile_cuts(-net::float8, 100))[1] FROM customers WHERE orders > 0',
+	 'net amount of the last of the top 1 % of the buyers, their number rounded up: 10 of 1,000'),
+	('abcd', 'abcd_b', 'SELECT -(segment.quantile_cuts(-net::float8, 100))[5] FROM customers WHERE orders > 0',
+	 'net amount of the last of the top 5 % of the buyers'),
+	('abcd', 'abcd_c', 'SELECT -(segment.quantile_cuts(-net::float8, 100))[20] FROM customers WHERE orders > 0',
+	 'net amount of the last of the top 20 % of the buyers'),
+	('abc', 'abc_a', $query$SELECT min(s.net) FROM (
+		SELECT c.net, sum(c.net) OVER (ORDER BY c.net DESC)
+				- c.net * count(*) OVER (PARTITION BY c.net) AS larger,
+			sum(c.net) OVER () AS total
+		FROM customers AS c WHERE c.net > 0) AS s WHERE s.larger < 0.80 * s.total$query$,
+	 'least net amount of those who bring the first 80 % of sales'),
+	('abc', 'abc_b', $query$SELECT min(s.net) FROM (
+		SELECT c.net, sum(c.net) OVER (ORDER BY c.net DESC)
+				- c.net * count(*) OVER (PARTITION BY c.net) AS larger,
+			sum(c.net) OVER () AS total
+		FROM customers AS c WHERE c.net > 0) AS s WHERE s.larger < 0.95 * s.total$query$,
+	 'least net amount of those who bring the first 95 % of sales'),
+	('visit_abc', 'visit_many', 'SELECT -(segment.quantile_cuts(-purchase_days::float8, 3))[1] FROM customers WHERE orders > 0',
+	 'purchase days of the last of the top third of the buyers'),
+	('visit_abc', 'visit_middle', 'SELECT -(segment.quantile_cuts(-purchase_days::float8, 3))[2] FROM customers WHERE orders > 0',
+	 'purchase days of the last of the top two thirds of the buyers'),
+	('visit_abc', 'spend_much', 'SELECT -(segment.quantile_cuts(-gross::float8, 3))[1] FROM customers WHERE orders > 0',
+	 'gross sales of the last of the top third of the buyers'),
+	('visit_abc', 'spend_middle', 'SELECT -(segment.quantile_cuts(-gross::float8, 3))[2] FROM customers WHERE orders > 0',
+	 'gross sales of the last of the top two thirds of the buyers'),
+	('hsbc', 'hsbc_value', 'SELECT (segment.quantile_cuts(margin::float8, 5))[3] FROM customers WHERE orders > 0',
+	 'margin of the last of the lower three fifths of the buyers'),
+	('value_class', 'value_mvc', 'SELECT -(segment.quantile_cuts(-net_value::float8, 5))[1] FROM customers WHERE orders > 0',
+	 'net value of the last of the top fifth of the buyers'),
+	('value_class', 'value_mgc', 'SELECT -(segment.quantile_cuts(-net_value::float8, 5))[2] FROM customers WHERE orders > 0',
+	 'net value of the last of the top two fifths of the buyers'),
+	('value_class', 'value_mgc_clv', 'SELECT -(segment.quantile_cuts(-clv, 5))[1] FROM customers WHERE orders > 0',
+	 'lifetime value of the last of the top fifth of the buyers'),
+	('usage_class', 'usage_heavy', 'SELECT -(segment.quantile_cuts(-gross::float8, 3))[1] FROM customers WHERE orders > 0',
+	 'gross sales of the last of the top third of the buyers'),
+	('usage_class', 'usage_medium', 'SELECT -(segment.quantile_cuts(-gross::float8, 3))[2] FROM customers WHERE orders > 0',
+	 'gross sales of the last of the top two thirds of the buyers')
+) AS v(scheme, cut, query, meaning);
+END;
+COMMENT ON FUNCTION segment.builtin_cuts() IS
+'the figures over all customers that the rules of the built-in schemes refer to';
+
+CREATE FUNCTION segment.builtin_classes() RETURNS TABLE (
+	scheme text, class text, class_rank integer, rule text, label text, label_zh text,
+	priority integer, service_level text, action text, action_zh text
+)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 80
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	-- the 5 x 5 recency x frequency grid: 25 cells, each in exactly one class
+	('rfm_segment', 'champions', 1, 'r_score = 5 AND f_score >= 4', 'champions', '冠军客户',
+	 1, 'premium', 'Reward them, show them new things first, ask for reviews.', '给予奖励，优先体验新品，邀请评价。'),
+	('rfm_segment', 'loyal', 2, 'r_score IN (3, 4) AND f_score >= 4', 'loyal', '忠诚客户',
+	 2, 'premium', 'Offer a loyalty programme and what goes with past orders.', '邀请加入会员计划，推荐搭配商品。'),
+	('rfm_segment', 'potential_loyalist', 3, 'r_score >= 4 AND f_score IN (2, 3)', 'potential loyalist', '潜力忠诚客户',
+	 3, 'standard', 'Invite to the loyalty programme, suggest the next purchase.', '引导加入会员，推荐下一次购买。'),
+	('rfm_segment', 'new', 4, 'r_score = 5 AND f_score = 1', 'new', '新客户',
+	 3, 'standard', 'Welcome them and help with a good second order.', '欢迎并协助完成第二次购买。'),
+	('rfm_segment', 'promising', 5, 'r_score = 4 AND f_score = 1', 'promising', '有希望客户',
+	 4, 'standard', 'Stay in touch, offer a small reason to come back.', '保持联系，提供小额回购优惠。'),
+	('rfm_segment', 'need_attention', 6, 'r_score = 3 AND f_score = 3', 'need attention', '需关注客户',
+	 3, 'standard', 'Make a limited offer based on past orders.', '根据历史订单提供限时优惠。'),
+	('rfm_segment', 'about_to_sleep', 7, 'r_score = 3 AND f_score <= 2', 'about to sleep', '即将沉睡客户',
+	 4, 'standard', 'Remind them of what they liked, share what is popular.', '提醒其喜好，分享热门商品。'),
+	('rfm_segment', 'cannot_lose', 8, 'r_score <= 2 AND f_score = 5', 'cannot lose', '不能流失客户',
+	 1, 'personal', 'Call or write in person now; find out why they left.', '立即由专人联系，了解离开原因。'),
+	('rfm_segment', 'at_risk', 9, 'r_score <= 2 AND f_score IN (3, 4)', 'at risk', '流失风险客户',
+	 2, 'standard', 'Send a personal win-back offer.', '发送个性化挽回优惠。'),
+	('rfm_segment', 'hibernating', 10, 'r_score <= 2 AND f_score <= 2', 'hibernating', '休眠客户',
+	 5, 'basic', 'Keep contact cheap: a standard offer now and then.', '低成本联系，偶尔发送常规优惠。'),
+	('rfm_segment', 'prospects', 11, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- the 125 cells of recency, frequency and monetary value, each in exactly one class
+	('rfm125', 'champions', 1, 'rfm_cell IN (''555'', ''554'', ''544'', ''545'', ''454'', ''455'', ''445'')', 'champions', '冠军客户',
+	 1, 'premium', 'Reward them, show them new things first, ask for reviews.', '给予奖励，优先体验新品，邀请评价。'),
+	('rfm125', 'loyal', 2, 'rfm_cell IN (''543'', ''444'', ''435'', ''355'', ''354'', ''345'', ''344'', ''335'')', 'loyal', '忠诚客户',
+	 2, 'premium', 'Offer a loyalty programme and what goes with past orders.', '邀请加入会员计划，推荐搭配商品。'),
+	('rfm125', 'potential_loyalist', 3, 'rfm_cell IN (''553'', ''551'', ''552'', ''541'', ''542'', ''533'', ''532'', ''531'', ''452'', ''451'', ''442'', ''441'', ''431'', ''453'', ''433'', ''432'', ''423'', ''353'', ''352'', ''351'', ''342'', ''341'', ''333'', ''323'')', 'potential loyalist', '潜力忠诚客户',
+	 3, 'standard', 'Invite to the loyalty programme, suggest the next purchase.', '引导加入会员，推荐下一次购买。'),
+	('rfm125', 'new', 4, 'rfm_cell IN (''512'', ''511'', ''422'', ''421'', ''412'', ''411'', ''311'')', 'new', '新客户',
+	 3, 'standard', 'Welcome them and help with a good second order.', '欢迎并协助完成第二次购买。'),
+	('rfm125', 'promising', 5, 'rfm_cell IN (''525'', ''524'', ''523'', ''522'', ''521'', ''515'', ''514'', ''513'', ''425'', ''424'', ''413'', ''414'', ''415'', ''315'', ''314'', ''313'')', 'promising', '有希望客户',
+	 4, 'standard', 'Stay in touch, offer a small reason to come back.', '保持联系，提供小额回购优惠。'),
+	('rfm125', 'need_attention', 6, 'rfm_cell IN (''535'', ''534'', ''443'', ''434'', ''343'', ''334'', ''325'', ''324'')', 'need attention', '需关注客户',
+	 3, 'standard', 'Make a limited offer based on past orders.', '根据历史订单提供限时优惠。'),
+	('rfm125', 'about_to_sleep', 7, 'rfm_cell IN (''331'', ''321'', ''312'', ''221'', ''213'', ''231'', ''241'', ''251'')', 'about to sleep', '即将沉睡客户',
+	 4, 'standard', 'Remind them of what they liked, share what is popular.', '提醒其喜好，分享热门商品。'),
+	('rfm125', 'at_risk', 8, 'rfm_cell IN (''255'', ''254'', ''245'', ''244'', ''253'', ''252'', ''243'', ''242'', ''235'', ''234'', ''225'', ''224'', ''153'', ''152'', ''145'', ''143'', ''142'', ''135'', ''134'', ''133'', ''125'', ''124'')', 'at risk', '流失风险客户',
+	 2, 'standard', 'Send a personal win-back offer.', '发送个性化挽回优惠。'),
+	('rfm125', 'cannot_lose', 9, 'rfm_cell IN (''155'', ''154'', ''144'', ''214'', ''215'', ''115'', ''114'', ''113'')', 'cannot lose', '不能流失客户',
+	 1, 'personal', 'Call or write in person now; find out why they left.', '立即由专人联系，了解离开原因。'),
+	('rfm125', 'hibernating', 10, 'rfm_cell IN (''332'', ''322'', ''233'', ''232'', ''223'', ''222'', ''132'', ''123'', ''122'', ''212'', ''211'')', 'hibernating', '休眠客户',
+	 5, 'basic', 'Keep contact cheap: a standard offer now and then.', '低成本联系，偶尔发送常规优惠。'),
+	('rfm125', 'lost', 11, 'rfm_cell IN (''111'', ''112'', ''121'', ''131'', ''141'', ''151'')', 'lost', '流失客户',
+	 6, 'basic', 'Leave them alone, or try once to win them back.', '不再投入，或仅尝试挽回一次。'),
+	('rfm125', 'prospects', 12, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- above or not above the average of the buyers, in recency, frequency and amount
+	('rfm8', 'important_value', 1, 'days_since_last < rfm8_recency AND orders > rfm8_frequency AND net > rfm8_monetary', 'important value', '重要价值客户',
+	 1, 'premium', 'Keep them close: best service, first access to what is new.', '重点维护：最佳服务，优先体验新品。'),
+	('rfm8', 'important_develop', 2, 'days_since_last < rfm8_recency AND orders <= rfm8_frequency AND net > rfm8_monetary', 'important, develop', '重要发展客户',
+	 2, 'premium', 'Bring them back more often: reminders, subscriptions.', '提升购买频率：提醒、订阅。'),
+	('rfm8', 'important_keep', 3, 'days_since_last >= rfm8_recency AND orders > rfm8_frequency AND net > rfm8_monetary', 'important, keep', '重要保持客户',
+	 1, 'personal', 'Contact them in person before they are gone.', '在流失前由专人联系。'),
+	('rfm8', 'important_retain', 4, 'days_since_last >= rfm8_recency AND orders <= rfm8_frequency AND net > rfm8_monetary', 'important, win back', '重要挽留客户',
+	 2, 'personal', 'Win them back with a personal offer.', '以个性化优惠挽留。'),
+	('rfm8', 'general_value', 5, 'days_since_last < rfm8_recency AND orders > rfm8_frequency AND net <= rfm8_monetary', 'general value', '一般价值客户',
+	 3, 'standard', 'Raise the order value: bundles, related goods.', '提高客单价：组合、关联商品。'),
+	('rfm8', 'general_develop', 6, 'days_since_last < rfm8_recency AND orders <= rfm8_frequency AND net <= rfm8_monetary', 'general, develop', '一般发展客户',
+	 4, 'standard', 'Help with a good second order.', '促进再次购买。'),
+	('rfm8', 'general_keep', 7, 'days_since_last >= rfm8_recency AND orders > rfm8_frequency AND net <= rfm8_monetary', 'general, keep', '一般保持客户',
+	 4, 'standard', 'Remind them, at low cost.', '低成本提醒。'),
+	('rfm8', 'general_retain', 8, 'days_since_last >= rfm8_recency AND orders <= rfm8_frequency AND net <= rfm8_monetary', 'general, win back', '一般挽留客户',
+	 5, 'basic', 'Spend no more than a standard mailing.', '仅发送常规信息。'),
+	('rfm8', 'prospects', 9, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- the pyramid by sales: top 1 %, next 4 %, next 15 % of the buyers, and the rest
+	('abcd', 'a', 1, 'orders > 0 AND net >= abcd_a', 'A: VIP', 'A类：VIP客户',
+	 1, 'personal', 'Named contact, best conditions.', '专属客户经理，最优条件。'),
+	('abcd', 'b', 2, 'orders > 0 AND net >= abcd_b', 'B: main', 'B类：主要客户',
+	 2, 'premium', 'Regular contact, chances to grow.', '定期联系，促进增长。'),
+	('abcd', 'c', 3, 'orders > 0 AND net >= abcd_c', 'C: ordinary', 'C类：普通客户',
+	 3, 'standard', 'Good standard service.', '良好的标准服务。'),
+	('abcd', 'd', 4, 'orders > 0', 'D: small', 'D类：小客户',
+	 4, 'basic', 'Service at low cost.', '低成本服务。'),
+	('abcd', 'prospects', 5, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- cumulative sales: those who bring the first 80 %, the next 15 %, the last 5 %
+	('abc', 'a', 1, 'net > 0 AND net >= abc_a', 'A: first 80 % of sales', 'A类：前80%销售额',
+	 1, 'premium', 'Look after each of them.', '逐一重点维护。'),
+	('abc', 'b', 2, 'net > 0 AND net >= abc_b', 'B: next 15 %', 'B类：其后15%',
+	 2, 'standard', 'Develop those with potential.', '培养有潜力者。'),
+	('abc', 'c', 3, 'orders > 0', 'C: last 5 %', 'C类：最后5%',
+	 3, 'basic', 'Service at low cost.', '低成本服务。'),
+	('abc', 'prospects', 4, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- visits x spend, thirds of the buyers each; the setting visit_abc_rule decides off the diagonal
+	('visit_abc', 'a', 1, 'orders > 0 AND (CASE visit_abc_rule WHEN ''lower'' THEN greatest((CASE WHEN purchase_days >= visit_many THEN 1 WHEN purchase_days >= visit_middle THEN 2 ELSE 3 END), (CASE WHEN gross >= spend_much THEN 1 WHEN gross >= spend_middle THEN 2 ELSE 3 END)) WHEN ''higher'' THEN least((CASE WHEN purchase_days >= visit_many THEN 1 WHEN purchase_days >= visit_middle THEN 2 ELSE 3 END), (CASE WHEN gross >= spend_much THEN 1 WHEN gross >= spend_middle THEN 2 ELSE 3 END)) WHEN ''sum'' THEN 2 + sign((CASE WHEN purchase_days >= visit_many THEN 1 WHEN purchase_days >= visit_middle THEN 2 ELSE 3 END) + (CASE WHEN gross >= spend_much THEN 1 WHEN gross >= spend_middle THEN 2 ELSE 3 END) - 4) END) = 1', 'A: many visits, much spent', 'A类：到店多、消费高',
+	 1, 'premium', 'Best service, invitations.', '最佳服务，邀请活动。'),
+	('visit_abc', 'b', 2, 'orders > 0 AND (CASE visit_abc_rule WHEN ''lower'' THEN greatest((CASE WHEN purchase_days >= visit_many THEN 1 WHEN purchase_days >= visit_middle THEN 2 ELSE 3 END), (CASE WHEN gross >= spend_much THEN 1 WHEN gross >= spend_middle THEN 2 ELSE 3 END)) WHEN ''higher'' THEN least((CASE WHEN purchase_days >= visit_many THEN 1 WHEN purchase_days >= visit_middle THEN 2 ELSE 3 END), (CASE WHEN gross >= spend_much THEN 1 WHEN gross >= spend_middle THEN 2 ELSE 3 END)) WHEN ''sum'' THEN 2 + sign((CASE WHEN purchase_days >= visit_many THEN 1 WHEN purchase_days >= visit_middle THEN 2 ELSE 3 END) + (CASE WHEN gross >= spend_much THEN 1 WHEN gross >= spend_middle THEN 2 ELSE 3 END) - 4) END) = 2', 'B: in the middle', 'B类：居中',
+	 2, 'standard', 'Encourage the next visit.', '鼓励再次到店。'),
+	('visit_abc', 'c', 3, 'orders > 0', 'C: few visits, little spent', 'C类：到店少、消费低',
+	 3, 'basic', 'Standard service.', '标准服务。'),
+	('visit_abc', 'prospects', 4, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- loyalty x value after HSBC: A to D active, E inactive, F prospects
+	('hsbc', 'a', 1, 'gap_ratio <= dormancy_asleep AND f_score >= 4 AND margin > hsbc_value', 'A: loyal, high value', 'A类：高忠诚高价值',
+	 1, 'personal', 'Named contact, keep at any reasonable cost.', '专属服务，全力保留。'),
+	('hsbc', 'b', 2, 'gap_ratio <= dormancy_asleep AND f_score < 4 AND margin > hsbc_value', 'B: not loyal, high value', 'B类：低忠诚高价值',
+	 2, 'premium', 'Build loyalty: reasons to come back.', '提升忠诚度。'),
+	('hsbc', 'c', 3, 'gap_ratio <= dormancy_asleep AND f_score >= 4 AND margin <= hsbc_value', 'C: loyal, low value', 'C类：高忠诚低价值',
+	 3, 'standard', 'Raise the value: related goods.', '提升价值：关联销售。'),
+	('hsbc', 'd', 4, 'gap_ratio <= dormancy_asleep', 'D: not loyal, low value', 'D类：低忠诚低价值',
+	 4, 'basic', 'Service at low cost.', '低成本服务。'),
+	('hsbc', 'e', 5, 'gap_ratio > dormancy_asleep', 'E: inactive', 'E类：不活跃客户',
+	 4, 'basic', 'Try once to wake them.', '尝试唤醒一次。'),
+	('hsbc', 'f', 6, NULL, 'F: prospects', 'F类：潜在客户',
+	 5, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- most valuable, most growable, middle, and below zero: those who cost more than they bring
+	('value_class', 'mvc', 1, 'orders > 0 AND net_value >= 0 AND net_value >= value_mvc', 'MVC: most valuable', 'MVC：最具价值客户',
+	 1, 'personal', 'Keep: personal contact, best conditions.', '保留：专人联系，最优条件。'),
+	('value_class', 'mgc', 2, 'orders > 0 AND net_value >= 0 AND coalesce(clv::numeric >= value_mgc_clv, net_value >= value_mgc)', 'MGC: most growable', 'MGC：最具成长性客户',
+	 2, 'premium', 'Grow: develop what they could buy from you.', '培养：挖掘潜在需求。'),
+	('value_class', 'middle', 3, 'orders > 0 AND net_value >= 0', 'middle', '中间客户',
+	 3, 'standard', 'Good standard service.', '良好的标准服务。'),
+	('value_class', 'bz', 4, 'net_value < 0', 'BZ: below zero', 'BZ：负价值客户',
+	 3, 'basic', 'Charge for service, or lower its cost (break-even fee).', '收取服务费或降低服务成本。'),
+	('value_class', 'prospects', 5, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- heavy, medium and light thirds of the buyers by sales, and those who buy nothing
+	('usage_class', 'heavy', 1, 'orders > 0 AND gross >= usage_heavy', 'heavy', '重度用户',
+	 1, 'premium', 'Keep: they carry the business.', '保留：业务支柱。'),
+	('usage_class', 'medium', 2, 'orders > 0 AND gross >= usage_medium', 'medium', '中度用户',
+	 2, 'standard', 'Find what would make them heavy buyers.', '促使其成为重度用户。'),
+	('usage_class', 'light', 3, 'orders > 0', 'light', '轻度用户',
+	 3, 'standard', 'Offer more occasions to buy.', '提供更多购买场景。'),
+	('usage_class', 'none', 4, NULL, 'none', '非用户',
+	 4, 'basic', 'Win the first order, at a known cost per head.', '以可控成本促成首次购买。'),
+	-- how they come: regularly, as it happens, or no more
+	('visit_type', 'loyal', 1, 'gap_ratio <= dormancy_asleep AND purchase_days >= 3 AND gap_cv <= visit_type_regular', 'loyal', '忠诚型',
+	 1, 'premium', 'Never disappoint: keep stock and service steady.', '保持稳定的供应和服务。'),
+	('visit_type', 'flexible', 2, 'gap_ratio <= dormancy_asleep', 'flexible', '机动型',
+	 2, 'standard', 'Be there when they choose: offers in time.', '在其选择时提供及时优惠。'),
+	('visit_type', 'lost', 3, 'gap_ratio > dormancy_asleep', 'lost', '流失型',
+	 4, 'basic', 'Ask why; try once to win them back.', '询问原因，尝试挽回一次。'),
+	('visit_type', 'prospects', 4, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
+	-- time since the last purchase in units of the customer's own usual gap
+	('dormancy', 'active', 1, 'gap_ratio <= dormancy_drowsy', 'active', '活跃客户',
+	 3, 'standard', 'Carry on as usual.', '照常维护。'),
+	('dormancy', 'drowsy', 2, 'gap_ratio <= dormancy_half_asleep', 'drowsy', '昏昏欲睡客户',
+	 2, 'standard', 'Remind them before they fall asleep.', '在沉睡前提醒。'),
+	('dormancy', 'half_asleep', 3, 'gap_ratio <= dormancy_asleep', 'half asleep', '半睡客户',
+	 1, 'personal', 'Wake them with a personal offer.', '以个性化优惠唤醒。'),
+	('dormancy', 'asleep', 4, 'gap_ratio > dormancy_asleep', 'asleep', '沉睡客户',
+	 4, 'basic', 'Try once to win them back, then spend no more.', '尝试挽回一次，之后不再投入。'),
+	('dormancy', 'prospects', 5, NULL, 'prospects', '潜在客户',
+	 4, 'basic', 'Win the first order.', '促成首次购买。')
+) AS v(scheme, class, class_rank, rule, label, label_zh, priority, service_level, action, action_zh);
+END;
+COMMENT ON FUNCTION segment.builtin_classes() IS
+'the classes of the built-in schemes, with rules, labels and actions; the class without a rule is the default';
