@@ -55,6 +55,8 @@ SQL_FRAGMENTS = \
 	builtin_scheme \
 	scheme \
 	churn \
+	value \
+	key_account \
 	portfolio_view \
 	portfolio \
 	scheme_change \
