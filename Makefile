@@ -20,6 +20,7 @@ CONCEPTS = \
 	history_measure \
 	score \
 	concentration \
+	flow \
 	source \
 	model \
 	arguments \
@@ -50,6 +51,8 @@ SQL_FRAGMENTS = \
 	setting \
 	builtin_scheme \
 	scheme \
+	flow \
+	snapshot \
 	portfolio_view \
 	portfolio
 

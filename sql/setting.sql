@@ -33,6 +33,8 @@ FROM (VALUES
 	 'largest gap_cv of a loyal visitor; 0 is perfectly regular, about 1 is random'),
 	('leading_scheme', 'text', 'rfm_segment', NULL, NULL, NULL,
 	 'scheme that decides what to do with a customer (view customer_action)'),
+	('lost_after_days', 'number', '365', 1, 36525, NULL,
+	 'a customer is lost after so many days without an order, in the books (leaky_bucket, sales_bridge, churn_rate)'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);
