@@ -22,6 +22,7 @@ CONCEPTS = \
 	concentration \
 	flow \
 	source \
+	portfolio \
 	model \
 	arguments \
 	inputs \
@@ -54,7 +55,10 @@ SQL_FRAGMENTS = \
 	flow \
 	snapshot \
 	portfolio_view \
-	portfolio
+	portfolio \
+	scheme_change \
+	explain \
+	evaluation
 
 OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -117,7 +121,7 @@ demo-psql:
 demo-stop:
 	@$(TOP)demo/demo.sh stop
 
-# make check [ONLY="regress isolation pgtap tap doc"]
+# make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
 

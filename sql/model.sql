@@ -157,6 +157,8 @@ CREATE OPERATOR CLASS segment.model_ops
 		FUNCTION 1 segment.model_cmp(segment.model, segment.model);
 COMMENT ON OPERATOR CLASS segment.model_ops USING btree IS
 'models in the order of their bytes, for DISTINCT, merge joins and unique indexes';
+COMMENT ON OPERATOR FAMILY segment.model_ops USING btree IS
+'models in the order of their bytes, for DISTINCT, merge joins and unique indexes';
 
 CREATE OPERATOR CLASS segment.model_ops
 	DEFAULT FOR TYPE segment.model USING hash AS
@@ -165,12 +167,14 @@ CREATE OPERATOR CLASS segment.model_ops
 		FUNCTION 2 segment.model_hash_extended(segment.model, bigint);
 COMMENT ON OPERATOR CLASS segment.model_ops USING hash IS
 'models by equality';
+COMMENT ON OPERATOR FAMILY segment.model_ops USING hash IS
+'models by equality';
 
 CREATE FUNCTION segment.model(kind text, params jsonb) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_make'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment.model(text, jsonb) IS
-'a model from known parameters: bgnbd and mbgnbd have r, alpha, a, b; pnbd has r, alpha, s, beta; bgbb has alpha, beta, gamma, delta; gammagamma has p, q, gamma; each between 1e-20 and 1e+20; status given, time unit week (see with_unit); error 22023 for an unknown kind, a missing or unknown name, or a value out of range';
+'a model from known parameters: bgnbd and mbgnbd have r, alpha, a, b; pnbd has r, alpha, s, beta; bgbb has alpha, beta, gamma, delta; gammagamma has p, q, gamma; each between 1e-40 and 1e+40; status given, time unit week (see with_unit); error 22023 for an unknown kind, a missing or unknown name, or a value out of range';
 
 CREATE FUNCTION segment.with_unit(model segment.model, unit text) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_with_unit'

@@ -11,14 +11,16 @@
 CREATE VIEW segment.portfolio AS
 SELECT n.nspname::text AS name, pg_get_userbyid(n.nspowner)::text AS owner
 FROM pg_namespace AS n
+-- tables that others put into somebody's schema do not make it a portfolio
 WHERE EXISTS (
 	SELECT FROM pg_class AS t
 	JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = 'purchases' AND NOT a.attisdropped
-	WHERE t.relnamespace = n.oid AND t.relname = 'customer_history'
-		AND a.atttypid = 'segment.history'::regtype)
+	WHERE t.relnamespace = n.oid AND t.relname = 'customer_history' AND t.relkind = 'r'
+		AND t.relowner = n.nspowner AND a.atttypid = 'segment.history'::regtype)
 AND EXISTS (
 	SELECT FROM pg_class AS t
-	WHERE t.relnamespace = n.oid AND t.relname = 'portfolio' AND t.relkind = 'r');
+	WHERE t.relnamespace = n.oid AND t.relname = 'portfolio' AND t.relkind = 'r'
+		AND t.relowner = n.nspowner);
 COMMENT ON VIEW segment.portfolio IS 'the portfolios of this database: schemas made by create_portfolio';
 COMMENT ON COLUMN segment.portfolio.name IS 'name of the portfolio and of its schema';
 COMMENT ON COLUMN segment.portfolio.owner IS 'role it belongs to';
@@ -33,8 +35,8 @@ COMMENT ON TYPE segment.refresh_report IS
 'what a refresh did: the day everything is seen from, how it read (full), customers now, customers read, customers whose stored row changed, number of the new scorecard, status of its models, seconds taken';
 
 /*
- * The portfolio's owner, in whose name everything is done: the caller must be
- * the owner or a member of the owner's role.
+ * The portfolio's owner, in whose name everything is done: the caller must
+ * have the owner's rights, as for ALTER TABLE.
  */
 CREATE FUNCTION segment.portfolio_owner(portfolio text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -43,12 +45,16 @@ AS $portfolio_owner$
 DECLARE
 	found_owner text;
 BEGIN
+	IF portfolio IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'name of the portfolio must not be null';
+	END IF;
 	SELECT p.owner INTO found_owner FROM segment.portfolio AS p WHERE p.name = portfolio_owner.portfolio;
 	IF found_owner IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('portfolio "%s" does not exist', portfolio),
 			HINT = 'The view segment.portfolio lists the portfolios; segment.create_portfolio makes one.';
-	ELSIF NOT pg_has_role(current_user, found_owner::name, 'MEMBER') THEN
+	ELSIF NOT pg_has_role(current_user, found_owner::name, 'USAGE') THEN
 		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
 			MESSAGE = format('must be owner of portfolio "%s"', portfolio);
 	END IF;
@@ -56,7 +62,13 @@ BEGIN
 END
 $portfolio_owner$;
 COMMENT ON FUNCTION segment.portfolio_owner(text) IS
-'the owner of a portfolio; errors: 42704 no such portfolio, 42501 the caller is neither owner nor member of the owner''s role';
+'the owner of a portfolio; errors: 42704 no such portfolio, 42501 the caller does not have the owner''s rights';
+
+CREATE FUNCTION segment.portfolio_run(portfolio text, task text, arguments jsonb) RETURNS segment.refresh_report
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'portfolio_run';
+COMMENT ON FUNCTION segment.portfolio_run(text, text, jsonb) IS
+'runs portfolio_refresh or portfolio_alter as the portfolio''s owner, in a way that queries and rules, which the owner wrote, cannot take back; errors as for portfolio_owner (internal)';
 
 CREATE FUNCTION segment.portfolio_check_name(name text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -129,12 +141,15 @@ BEGIN
 
 	-- from the query itself, so that domain and collation of the key are kept
 	PERFORM set_config('search_path', query_path, true);
-	EXECUTE pg_catalog.format('CREATE TABLE %I.customer_history AS SELECT e.customer_id FROM %s WITH NO DATA',
-		portfolio, segment.source_events(purchases));
+	EXECUTE pg_catalog.format('CREATE TABLE %I.customer_history AS
+		SELECT e.customer_id::%s AS customer_id FROM %s WITH NO DATA',
+		portfolio, purchases.key_type, segment.source_events(purchases));
 	EXECUTE pg_catalog.format('CREATE TABLE %I.defect AS
-		SELECT NULL::pg_catalog.text AS source, NULL::pg_catalog.text AS check_name, e.customer_id,
-			NULL::bigint AS count, NULL::numeric AS money FROM %s WITH NO DATA',
-		portfolio, segment.source_events(purchases));
+		SELECT NULL::pg_catalog.text AS source, NULL::pg_catalog.text AS check_name,
+			e.customer_id::%s AS customer_id, NULL::bigint AS count,
+			NULL::pg_catalog.numeric AS money FROM %s WITH NO DATA',
+		-- not the domain, which may forbid NULL
+		portfolio, purchases.key_base_type, segment.source_events(purchases));
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	EXECUTE format($template$
 		ALTER TABLE %1$I.customer_history
@@ -185,13 +200,13 @@ BEGIN
 			MESSAGE = 'source "purchases" must not be null',
 			HINT = 'Give the query of the orders: customer, at, amount and, if known, margin.';
 	END IF;
-	IF definition ->> 'unit' NOT IN ('day', 'week', 'month', 'year') THEN
+	IF coalesce(definition ->> 'unit', '') NOT IN ('day', 'week', 'month', 'year') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('time unit "%s" not recognized', definition ->> 'unit'),
 			HINT = 'Time units are "day", "week", "month" (30.4375 days) and "year" (365.25 days).';
 	END IF;
 	-- refuses an unknown time zone
-	PERFORM segment.history_agg(now(), 0, definition ->> 'timezone');
+	PERFORM segment.history_agg(now(), 0::numeric, coalesce(definition ->> 'timezone', ''));
 	PERFORM segment.check_settings(definition -> 'settings');
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
 		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
@@ -199,8 +214,9 @@ BEGIN
 		key_type := coalesce(key_type, shape.key_type);
 		IF shape.key_type <> key_type THEN
 			BEGIN
-				EXECUTE format('SELECT (SELECT k.k FROM (SELECT NULL::%s) AS k(k))::%s',
-					shape.key_type, key_type);
+				-- without a row, since a domain may forbid NULL
+				EXECUTE format('SELECT k.k::%s FROM (SELECT NULL::%s WHERE false) AS k(k)',
+					key_type, shape.key_type);
 			EXCEPTION WHEN cannot_coerce THEN
 				RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
 					MESSAGE = format('the customer in source "%s" is of type %s, in "purchases" of type %s',
@@ -229,11 +245,11 @@ RETURN format($template$(
 	WHERE e.customer_id IS NOT NULL
 	GROUP BY 1) AS %3$I$template$,
 	key_type,
-	segment.source_history(shape, CASE source WHEN 'complaints' THEN '1'
-		ELSE 'e.amount::pg_catalog.numeric' END, timezone),
+	segment.source_history(shape, (shape).amount, timezone),
 	source,
-	CASE cardinality((shape).names) WHEN 4 THEN ', ' ||
-		segment.source_history(shape, 'e.margin::pg_catalog.numeric', timezone) || ' AS margins' END,
+	-- a row without an amount counts nowhere
+	CASE WHEN (shape).margin IS NOT NULL THEN format(', %s FILTER (WHERE e.amount IS NOT NULL) AS margins',
+		segment.source_history(shape, (shape).margin, timezone)) END,
 	segment.source_events(shape));
 COMMENT ON FUNCTION segment.refresh_events_query(text, segment.source_shape, text, text) IS
 'the FROM item that reads a source of events into histories (internal)';
@@ -244,104 +260,121 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 	SELECT DISTINCT ON (1) a.segment_customer::%1$s AS customer_id, true AS listed,
-		pg_catalog.to_jsonb(a) - 'segment_customer' AS attributes
+		pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text AS attributes
 	FROM (%2$s
 	) AS a (segment_customer)
 	WHERE a.segment_customer IS NOT NULL
-	ORDER BY 1, (pg_catalog.to_jsonb(a) - 'segment_customer')::pg_catalog.text COLLATE pg_catalog."C") AS customers$template$,
+	ORDER BY 1, (pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text)::pg_catalog.text COLLATE pg_catalog."C") AS customers$template$,
 	key_type, (shape).statement);
 COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text) IS
 'the FROM item that reads the source customers (internal)';
 
 /* All sources together: one row per customer, as in table customer_history. */
-CREATE FUNCTION segment.refresh_read_query(definition jsonb, key_type text) RETURNS text
+CREATE FUNCTION segment.refresh_read_query(definition jsonb, key_type text, key_equality text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_read_query$
 DECLARE
 	s record;
 	shape segment.source_shape;
-	items text[] := '{}';
+	from_items text;
+	keys text;
 	own_margin boolean := false;
 BEGIN
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
 		-- the tables may have changed since the portfolio was created
 		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
 		own_margin := own_margin OR s.source = 'purchases' AND cardinality(shape.names) = 4;
-		items := items || CASE s.source
+		from_items := concat(from_items || E'\nFULL JOIN ', CASE s.source
 			WHEN 'customers' THEN segment.refresh_customers_query(shape, key_type)
-			ELSE segment.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone') END;
+			ELSE segment.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone') END,
+			format(' ON COALESCE(%s) %s %I.customer_id', keys, key_equality, s.source)
+				-- none for the first
+				|| left(keys, 0));
+		keys := concat(keys || ', ', format('%I.customer_id', s.source));
 	END LOOP;
-	RETURN format('SELECT customer_id, purchases, %s, %s, %s, %s, %s
+	RETURN format('SELECT COALESCE(%s) AS customer_id, purchases, %s, %s, %s, %s, %s
 		FROM %s',
+		keys,
 		CASE WHEN own_margin THEN 'margins' ELSE 'NULL::segment.history AS margins' END,
 		CASE WHEN definition ->> 'costs' IS NULL THEN 'NULL::segment.history AS costs' ELSE 'costs' END,
 		CASE WHEN definition ->> 'complaints' IS NULL THEN 'NULL::segment.history AS complaints' ELSE 'complaints' END,
 		CASE WHEN definition ->> 'satisfaction' IS NULL THEN 'NULL::segment.history AS satisfaction' ELSE 'satisfaction' END,
 		CASE WHEN definition ->> 'customers' IS NULL THEN 'false AS listed, NULL::pg_catalog.jsonb AS attributes'
 			ELSE 'COALESCE(listed, false) AS listed, attributes' END,
-		items[1] || coalesce((SELECT string_agg(format(E'\nFULL JOIN %s USING (customer_id)', i), '' ORDER BY n)
-			FROM unnest(items[2:]) WITH ORDINALITY AS u(i, n)), ''));
+		from_items);
 END
 $refresh_read_query$;
-COMMENT ON FUNCTION segment.refresh_read_query(jsonb, text) IS
+COMMENT ON FUNCTION segment.refresh_read_query(jsonb, text, text) IS
 'the query that reads all sources of a portfolio into rows of its table customer_history (internal)';
 
 /*
- * Rows of a source that data_quality reports.  Duplicates can only be among
- * several events of one customer on one day, and the histories tell which days
- * those are; so few rows have to be grouped.
+ * Rows of a source that data_quality reports.  A row that lacks several things
+ * is counted once, for the first of them, so that the rows read are those in
+ * the histories and those without customer, date or amount.  Duplicates can
+ * only be among several events of one customer on one day, and the histories
+ * tell which days those are; so few rows have to be grouped.  Names that the
+ * query's search path could hide are qualified.
  */
 CREATE FUNCTION segment.refresh_defect_query(
-	source text, shape segment.source_shape, key_type text, timezone text
+	portfolio text, source text, shape segment.source_shape, key_base_type text, key_equality text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE source WHEN 'customers' THEN format($template$
 	SELECT 'customers', CASE WHEN g.customer_id IS NULL THEN 'null_customer' ELSE 'duplicate_customer' END,
-		g.customer_id, CASE WHEN g.customer_id IS NULL THEN g.n ELSE g.n - 1 END, 0
+		g.customer_id, CASE WHEN g.customer_id IS NULL THEN g.n ELSE g.n OPERATOR(pg_catalog.-) 1 END, 0
 	FROM (
-		SELECT a.segment_customer::%1$s AS customer_id, count(*) AS n
+		SELECT a.segment_customer::%1$s AS customer_id, pg_catalog.count(*) AS n
 		FROM (%2$s
 		) AS a (segment_customer)
 		GROUP BY 1
 	) AS g
-	WHERE g.customer_id IS NULL OR g.n > 1$template$, key_type, (shape).statement)
+	WHERE g.customer_id IS NULL OR g.n OPERATOR(pg_catalog.>) 1$template$, key_base_type, (shape).statement)
 ELSE format($template$
-	SELECT %1$L, d.check_name, g.customer_id, sum(d.count),
-		CASE WHEN %1$L IN ('purchases', 'costs') THEN sum(COALESCE(d.money, 0)) ELSE 0 END
+	SELECT %1$L, d.check_name, g.customer_id, pg_catalog.sum(d.count), %9$s
 	FROM (
-		SELECT e.customer_id::%2$s AS customer_id, e.at, %3$s AS amount, count(*) AS n
+		SELECT e.customer_id::%2$s AS customer_id, e.at, %3$s AS amount, pg_catalog.count(*) AS n,
+			pg_catalog.count(*) FILTER (WHERE %6$s) AS without_margin,
+			e.customer_id::%2$s IS NOT NULL AND e.at IS NOT NULL AND %3$s IS NOT NULL AS complete
 		FROM %4$s
 		LEFT JOIN (
 			SELECT r.customer_id AS again, u.day
-			FROM pg_temp.segment_read AS r
+			FROM %8$I.refresh_read AS r
 			CROSS JOIN LATERAL segment.unnest(r.%1$I) AS u
-			WHERE (segment.orders(r.%1$I) > segment.purchase_days(r.%1$I) OR segment.refunds(r.%1$I) > 1)
-				AND (u.orders > 1 OR u.refunds > 1)
-		) AS r ON r.again = e.customer_id::%2$s AND r.day = %5$s
-		WHERE e.customer_id IS NULL OR e.at IS NULL OR %3$s IS NULL OR %3$s = 0 OR r.again IS NOT NULL
+			WHERE (segment.orders(r.%1$I) OPERATOR(pg_catalog.>) segment.purchase_days(r.%1$I)
+					OR segment.refunds(r.%1$I) OPERATOR(pg_catalog.>) 1)
+				AND (u.orders OPERATOR(pg_catalog.>) 1 OR u.refunds OPERATOR(pg_catalog.>) 1)
+		) AS r ON r.again %7$s e.customer_id::%2$s AND r.day OPERATOR(pg_catalog.=) %5$s
+		WHERE e.customer_id IS NULL OR e.at IS NULL OR %3$s IS NULL
+			OR %3$s OPERATOR(pg_catalog.=) 0 OR %6$s OR r.again IS NOT NULL
 		GROUP BY 1, 2, 3
-		HAVING e.customer_id::%2$s IS NULL OR e.at IS NULL OR %3$s IS NULL OR %3$s = 0 OR count(*) > 1
+		HAVING e.customer_id::%2$s IS NULL OR e.at IS NULL OR %3$s IS NULL
+			OR %3$s OPERATOR(pg_catalog.=) 0 OR pg_catalog.bool_or(%6$s)
+			OR pg_catalog.count(*) OPERATOR(pg_catalog.>) 1
 	) AS g
 	CROSS JOIN LATERAL (VALUES
-		('null_customer', g.customer_id IS NULL, g.n, g.amount * g.n),
-		('null_date', g.at IS NULL, g.n, g.amount * g.n),
-		('null_amount', g.amount IS NULL, g.n, 0),
-		('zero_amount', g.amount = 0, g.n, 0),
-		('duplicate', g.n > 1 AND g.customer_id IS NOT NULL AND g.at IS NOT NULL AND g.amount IS NOT NULL,
-			g.n - 1, g.amount * (g.n - 1))
+		('null_customer', g.customer_id IS NULL, g.n, g.amount OPERATOR(pg_catalog.*) g.n),
+		('null_date', g.customer_id IS NOT NULL AND g.at IS NULL, g.n, g.amount OPERATOR(pg_catalog.*) g.n),
+		('null_amount', g.customer_id IS NOT NULL AND g.at IS NOT NULL AND g.amount IS NULL, g.n, 0),
+		('null_margin', g.complete AND g.without_margin OPERATOR(pg_catalog.>) 0, g.without_margin,
+			g.amount OPERATOR(pg_catalog.*) g.without_margin),
+		('zero_amount', g.complete AND g.amount OPERATOR(pg_catalog.=) 0, g.n, 0),
+		('duplicate', g.complete AND g.n OPERATOR(pg_catalog.>) 1, g.n OPERATOR(pg_catalog.-) 1,
+			g.amount OPERATOR(pg_catalog.*) (g.n OPERATOR(pg_catalog.-) 1))
 	) AS d(check_name, applies, count, money)
-	JOIN segment.quality_check AS q ON q.source = %1$L AND q.check_name = d.check_name
+	JOIN segment.quality_check AS q ON q.source OPERATOR(pg_catalog.=) %1$L
+		AND q.check_name OPERATOR(pg_catalog.=) d.check_name
 	WHERE d.applies
 	GROUP BY d.check_name, g.customer_id$template$,
-	source, key_type, CASE source WHEN 'complaints' THEN '1' ELSE 'e.amount::pg_catalog.numeric' END,
-	segment.source_events(shape), segment.source_day(shape, timezone)) END;
-COMMENT ON FUNCTION segment.refresh_defect_query(text, segment.source_shape, text, text) IS
-'the query that finds doubtful rows of a source (internal)';
+	source, key_base_type, (shape).amount, segment.source_events(shape), 'e.at::pg_catalog.date',
+	CASE WHEN (shape).margin IS NULL THEN 'false' ELSE 'e.margin IS NULL' END, key_equality, portfolio,
+	CASE WHEN source IN ('purchases', 'costs') THEN 'pg_catalog.sum(COALESCE(d.money, 0))' ELSE '0' END) END;
+COMMENT ON FUNCTION segment.refresh_defect_query(text, text, segment.source_shape, text, text) IS
+'the query that finds doubtful rows of a source, run with the portfolio''s time zone as the session''s (internal)';
 
 /* Fills table defect anew. */
-CREATE FUNCTION segment.refresh_defects(portfolio text, definition jsonb, key_type text, today date) RETURNS void
+CREATE FUNCTION segment.refresh_defects(portfolio text, definition jsonb, key_base_type text, key_equality text, today date) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_defects$
@@ -352,9 +385,9 @@ BEGIN
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
 		DECLARE
 			query text := format('INSERT INTO %I.defect %s', portfolio,
-				segment.refresh_defect_query(s.source,
-					segment.check_source(s.source, s.query, definition ->> 'search_path'), key_type,
-					definition ->> 'timezone'));
+				segment.refresh_defect_query(portfolio, s.source,
+					segment.check_source(s.source, s.query, definition ->> 'search_path'),
+					key_base_type, key_equality));
 		BEGIN
 			PERFORM set_config('search_path', definition ->> 'search_path', true);
 			EXECUTE query;
@@ -368,7 +401,7 @@ BEGIN
 				CASE WHEN %2$L IN ('purchases', 'costs') THEN segment.net(f.later) ELSE 0 END
 			FROM (
 				SELECT r.customer_id, segment.during(r.%2$I, %3$L::date + 1, '5874897-12-31') AS later
-				FROM pg_temp.segment_read AS r
+				FROM %1$I.refresh_read AS r
 			) AS f
 			WHERE f.later IS NOT NULL$template$, portfolio, s.source, today);
 	END LOOP;
@@ -376,11 +409,11 @@ BEGIN
 		INSERT INTO %1$I.defect
 		SELECT 'purchases', 'refund_without_purchase', r.customer_id,
 			segment.refunds(r.purchases), segment.net(r.purchases)
-		FROM pg_temp.segment_read AS r
+		FROM %1$I.refresh_read AS r
 		WHERE segment.orders(r.purchases) = 0 AND segment.refunds(r.purchases) > 0$template$, portfolio);
 END
 $refresh_defects$;
-COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, date) IS
+COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, text, date) IS
 'finds the doubtful rows of all sources anew (internal)';
 
 /* ---------- refresh: writing ---------- */
@@ -389,7 +422,7 @@ COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, date) IS
  * Brings customer_history to what was read.  Rows that stay the same are not
  * written, so that a refresh without changes leaves no dead rows.
  */
-CREATE FUNCTION segment.refresh_store(portfolio text) RETURNS bigint
+CREATE FUNCTION segment.refresh_store(portfolio text, key_equality text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_store$
@@ -402,24 +435,28 @@ BEGIN
 			(customer_id, purchases, margins, costs, complaints, satisfaction, listed, attributes)
 		SELECT r.customer_id, r.purchases, r.margins, r.costs, r.complaints, r.satisfaction,
 			r.listed, r.attributes
-		FROM pg_temp.segment_read AS r
-		LEFT JOIN %1$I.customer_history AS o ON o.customer_id = r.customer_id
-		-- *<> compares the stored bytes, so a new display scale counts as well
-		WHERE o.customer_id IS NULL OR o *<> r
+		FROM %1$I.refresh_read AS r
+		LEFT JOIN %1$I.customer_history AS o ON o.customer_id %2$s r.customer_id
+		-- *<> compares the stored bytes, so a new display scale counts as well;
+		-- but of a key that is spelled in several ways, the first one stays
+		WHERE o.customer_id IS NULL
+			OR ROW(o.purchases, o.margins, o.costs, o.complaints, o.satisfaction, o.listed, o.attributes)::record
+				*<> ROW(r.purchases, r.margins, r.costs, r.complaints, r.satisfaction, r.listed, r.attributes)::record
 		ON CONFLICT (customer_id) DO UPDATE SET
 			purchases = excluded.purchases, margins = excluded.margins, costs = excluded.costs,
 			complaints = excluded.complaints, satisfaction = excluded.satisfaction,
-			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio);
+			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio, key_equality);
 	GET DIAGNOSTICS written = ROW_COUNT;
 	EXECUTE format($template$
 		DELETE FROM %1$I.customer_history AS c
-		WHERE NOT EXISTS (SELECT FROM pg_temp.segment_read AS r WHERE r.customer_id = c.customer_id)$template$,
-		portfolio);
+		WHERE NOT EXISTS (
+			SELECT FROM %1$I.refresh_read AS r WHERE r.customer_id %2$s c.customer_id)$template$,
+		portfolio, key_equality);
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	RETURN written + deleted;
 END
 $refresh_store$;
-COMMENT ON FUNCTION segment.refresh_store(text) IS
+COMMENT ON FUNCTION segment.refresh_store(text, text) IS
 'writes what a refresh has read to customer_history; returns the number of rows changed (internal)';
 
 /* The day everything is seen from: the one given, else the last purchase day. */
@@ -510,45 +547,50 @@ $refresh_scorecard$;
 COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS
 'computes a new scorecard as of a day from the stored histories (internal)';
 
-CREATE FUNCTION segment.refresh(name text, as_of date DEFAULT NULL, "full" boolean DEFAULT false)
+/* All of a refresh, as the portfolio's owner: see portfolio_run. */
+CREATE FUNCTION segment.portfolio_refresh(name text, arguments jsonb)
 RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $refresh$
+AS $portfolio_refresh$
 DECLARE
-	owner text := segment.portfolio_owner(name);
-	caller_role text := current_setting('role');
 	started timestamptz := clock_timestamp();
 	definition jsonb;
-	key_type text;
+	key record;
 	today date;
 	query text;
 	own_margin boolean;
 	report segment.refresh_report;
 BEGIN
-	-- what the sources may read is the owner's to decide, whoever calls
-	IF owner <> current_user THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
-
 	-- one refresh at a time; readers are not concerned
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
-	SELECT format_type(a.atttypid, a.atttypmod) INTO STRICT key_type
-	FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.customer_history', name)::regclass AND a.attname = 'customer_id';
-	today := (clock_timestamp() AT TIME ZONE (definition ->> 'timezone'))::date;
+	SELECT format_type(k.atttypid, -1) AS type, format_type(b.atttypid, -1) AS base_type,
+		segment.equality_operator(k.atttypid) AS equality
+	INTO STRICT key
+	FROM pg_attribute AS k, pg_attribute AS b
+	WHERE k.attrelid = format('%I.customer_history', name)::regclass AND k.attname = 'customer_id'
+		AND b.attrelid = format('%I.defect', name)::regclass AND b.attname = 'customer_id';
 
-	query := format('CREATE TEMPORARY TABLE segment_read ON COMMIT DROP AS %s',
-		segment.refresh_read_query(definition, key_type));
+	-- what the sources give must not depend on the settings of whoever calls
+	PERFORM set_config('TimeZone', definition ->> 'timezone', true),
+		set_config('IntervalStyle', 'postgres', true),
+		set_config('extra_float_digits', '1', true),
+		set_config('bytea_output', 'hex', true);
+	today := clock_timestamp()::date;
+
+	-- a table of the portfolio's and not a temporary one, which the owner's
+	-- queries could leave traps around
+	query := format('CREATE UNLOGGED TABLE %I.refresh_read AS %s', name,
+		segment.refresh_read_query(definition, key.type, key.equality));
 	PERFORM set_config('search_path', definition ->> 'search_path', true);
 	EXECUTE query;
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-	SELECT count(*) INTO report.customers_read FROM pg_temp.segment_read;
-	ANALYZE pg_temp.segment_read;
+	EXECUTE format('SELECT count(*) FROM %I.refresh_read', name) INTO report.customers_read;
+	EXECUTE format('ANALYZE %I.refresh_read', name);
 
-	report.customers_changed := segment.refresh_store(name);
-	PERFORM segment.refresh_defects(name, definition, key_type, today);
-	DROP TABLE pg_temp.segment_read;
+	report.customers_changed := segment.refresh_store(name, key.equality);
+	PERFORM segment.refresh_defects(name, definition, key.base_type, key.equality, today);
+	EXECUTE format('DROP TABLE %I.refresh_read', name);
 	IF report.customers_changed > report.customers_read / 10 THEN
 		EXECUTE format('ANALYZE %I.customer_history', name);
 	END IF;
@@ -557,15 +599,23 @@ BEGIN
 		definition ->> 'search_path')).names) = 4;
 	report.portfolio := name;
 	report.mode := 'full';
-	report.as_of := segment.refresh_day(name, as_of, today);
+	report.as_of := segment.refresh_day(name, (arguments ->> 'as_of')::date, today);
 	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
 	FROM segment.refresh_scorecard(name, segment.check_settings(definition -> 'settings'),
 		definition ->> 'unit', own_margin, report.as_of) AS s;
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
-	PERFORM set_config('role', caller_role, true);
 	RETURN report;
 END
+$portfolio_refresh$;
+COMMENT ON FUNCTION segment.portfolio_refresh(text, jsonb) IS
+'refreshes a portfolio, with the current user''s rights (internal)';
+
+CREATE FUNCTION segment.refresh(name text, as_of date DEFAULT NULL, "full" boolean DEFAULT false)
+RETURNS segment.refresh_report
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $refresh$
+SELECT segment.portfolio_run(name, 'refresh', pg_catalog.jsonb_build_object('as_of', as_of, 'full', "full"))
 $refresh$;
 COMMENT ON FUNCTION segment.refresh(text, date, boolean) IS
 'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Readers see the old state until it commits, a second refresh waits, an error leaves the old state. Always reads everything, as "full" asks. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date, and those of the sources';
@@ -624,36 +674,36 @@ CREATE FUNCTION segment.alter_portfolio(
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $alter_portfolio$
-SELECT segment.portfolio_alter(name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
-	'purchases', purchases, 'customers', customers, 'costs', costs,
-	'complaints', complaints, 'satisfaction', satisfaction,
-	'timezone', timezone, 'unit', unit)), settings, pg_catalog.current_setting('search_path'))
+SELECT segment.portfolio_run(name, 'alter', pg_catalog.jsonb_build_object(
+	'changes', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+		'purchases', purchases, 'customers', customers, 'costs', costs,
+		'complaints', complaints, 'satisfaction', satisfaction,
+		'timezone', timezone, 'unit', unit)),
+	'settings', settings, 'search_path', pg_catalog.current_setting('search_path')))
 $alter_portfolio$;
 COMMENT ON FUNCTION segment.alter_portfolio(text, text, text, text, text, text, text, text, jsonb) IS
 'changes what is given, leaves the rest, and refreshes; an empty query takes a source away, a JSON null sets a setting back to its default; where a query is given, the search path of the caller is kept with the portfolio. Errors as for create_portfolio, 42804 if the type of the customer''s key would change; an error leaves everything as it was';
 
-CREATE FUNCTION segment.portfolio_alter(name text, changes jsonb, settings jsonb, query_path text)
+/* All of alter_portfolio, as the portfolio's owner: see portfolio_run. */
+CREATE FUNCTION segment.portfolio_alter(name text, arguments jsonb)
 RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_alter$
 DECLARE
-	owner text := segment.portfolio_owner(name);
-	caller_role text := current_setting('role');
+	changes jsonb := arguments -> 'changes';
+	settings jsonb := nullif(arguments -> 'settings', 'null');
 	definition jsonb;
 	old_key text;
 	new_key text;
 	report segment.refresh_report;
 BEGIN
-	IF owner <> current_user THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
 	IF settings IS NOT NULL AND jsonb_typeof(settings) = 'object' THEN
 		settings := jsonb_strip_nulls((definition -> 'settings') || settings);
 	END IF;
 	IF changes ?| ARRAY['purchases', 'customers', 'costs', 'complaints', 'satisfaction'] THEN
-		definition := definition || jsonb_build_object('search_path', query_path);
+		definition := definition || jsonb_build_object('search_path', arguments -> 'search_path');
 	END IF;
 	definition := definition || (
 		SELECT coalesce(jsonb_object_agg(c.key, nullif(c.value, '""'::jsonb)), '{}')
@@ -661,7 +711,7 @@ BEGIN
 		|| jsonb_build_object('settings', coalesce(settings, definition -> 'settings'));
 	definition := segment.portfolio_check(definition);
 
-	SELECT format_type(a.atttypid, NULL) INTO STRICT old_key
+	SELECT format_type(a.atttypid, -1) INTO STRICT old_key
 	FROM pg_attribute AS a
 	WHERE a.attrelid = format('%I.customer_history', name)::regclass AND a.attname = 'customer_id';
 	new_key := (segment.check_source('purchases', definition ->> 'purchases',
@@ -678,39 +728,50 @@ BEGIN
 			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 				d.timezone, d.unit, d.settings, d.search_path
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
+	report := segment.portfolio_refresh(name, '{}');
+	-- last, since it locks out readers
 	PERFORM segment.portfolio_create_views(name,
 		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
-	report := segment.refresh(name);
-	PERFORM set_config('role', caller_role, true);
 	RETURN report;
 END
 $portfolio_alter$;
-COMMENT ON FUNCTION segment.portfolio_alter(text, jsonb, jsonb, text) IS
-'changes the definition of a portfolio (internal)';
+COMMENT ON FUNCTION segment.portfolio_alter(text, jsonb) IS
+'changes the definition of a portfolio and refreshes it, with the current user''s rights (internal)';
+
+/* Our own objects, without those that others made: what depends on ours is an error. */
+CREATE FUNCTION segment.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_drop_members$
+DECLARE
+	drop_command text;
+BEGIN
+	FOR drop_command IN
+		SELECT format('DROP %s IF EXISTS %s', m.kind, string_agg(format(
+				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
+		FROM segment.portfolio_members(portfolio) AS m
+		WHERE m.col IS NULL AND m.kind = ANY (kinds)
+		GROUP BY m.kind
+		ORDER BY array_position(kinds, m.kind)
+	LOOP
+		EXECUTE drop_command;
+	END LOOP;
+END
+$portfolio_drop_members$;
+COMMENT ON FUNCTION segment.portfolio_drop_members(text, text[]) IS
+'drops the functions, views or tables of a portfolio, in the order of the kinds given; error 2BP01 if others depend on them (internal)';
 
 CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
-DECLARE
-	drop_command text;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;
 	END IF;
-	-- our own objects, without those that others made: what depends on ours is an error
-	FOR drop_command IN
-		SELECT format('DROP %s %s', m.kind, string_agg(format(
-				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, name, m.relation), ', '))
-		FROM segment.portfolio_members(name) AS m
-		WHERE m.col IS NULL
-		GROUP BY m.kind
-		ORDER BY m.kind = 'TABLE', m.kind = 'VIEW'
-	LOOP
-		EXECUTE drop_command;
-	END LOOP;
+	PERFORM segment.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE']);
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;

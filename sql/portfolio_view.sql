@@ -10,8 +10,9 @@ CREATE VIEW segment.quality_check AS
 SELECT s.source, q.check_name, q.meaning
 FROM (VALUES
 	('null_customer', 'rows without a customer: counted in no customer''s figures', '{purchases,customers,costs,complaints,satisfaction}'::text[]),
-	('null_date', 'rows without a date: counted in no customer''s figures', '{purchases,costs,complaints,satisfaction}'),
-	('null_amount', 'rows without an amount: counted in no customer''s figures', '{purchases,costs,satisfaction}'),
+	('null_date', 'other rows without a date: counted in no customer''s figures', '{purchases,costs,complaints,satisfaction}'),
+	('null_amount', 'other rows without an amount: counted in no customer''s figures', '{purchases,costs,satisfaction}'),
+	('null_margin', 'other rows without a margin, where the query has that column: their margin counts as 0', '{purchases}'),
 	('zero_amount', 'rows with the amount 0: counted as orders', '{purchases}'),
 	('duplicate', 'rows that repeat customer, time and amount of another: counted all the same', '{purchases,costs,complaints,satisfaction}'),
 	('duplicate_customer', 'rows that name a customer again: one of them, by its text, is kept', '{customers}'),

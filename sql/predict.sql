@@ -4,7 +4,7 @@ CREATE FUNCTION segment.p_alive(model segment.model, x float8, t_x float8, t flo
 	AS 'MODULE_PATHNAME', 'segment_p_alive'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20;
 COMMENT ON FUNCTION segment.p_alive(segment.model, float8, float8, float8) IS
-'probability, 0..1, that the customer is still active at t; x, t_x, t as in the fits (bgbb: t is the number of opportunities n), in the time unit of the model; for bgnbd 1 for a customer without repeat purchase, for bgbb at the last observed opportunity n, not at n + 1; error 22023 naming the argument, 0A000 for a spend model; sources: Fader, Hardie, Lee 2005 (bgnbd), Batislam et al. 2007 (mbgnbd), Schmittlein et al. 1987 (pnbd), Fader, Hardie, Shang 2010 (bgbb)';
+'probability, 0..1, that the customer is still active at t; x, t_x, t as in the fits (bgbb: t is the number of opportunities n), in the time unit of the model; for bgnbd 1 for a customer without repeat purchase, for bgbb at opportunity n + 1, so below 1 even for a customer who bought at n; error 22023 naming the argument, 0A000 for a spend model; sources: Fader, Hardie, Lee 2005 (bgnbd), Batislam et al. 2007 (mbgnbd), Schmittlein et al. 1987 (pnbd), Fader, Hardie, Shang 2010 (bgbb)';
 
 CREATE FUNCTION segment.expected_purchases(model segment.model, x float8, t_x float8, t float8, horizon float8) RETURNS float8
 	AS 'MODULE_PATHNAME', 'segment_expected_purchases'
@@ -40,7 +40,7 @@ CREATE FUNCTION segment.dert(model segment.model, x float8, t_x float8, t float8
 	AS 'MODULE_PATHNAME', 'segment_dert'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 300;
 COMMENT ON FUNCTION segment.dert(segment.model, float8, float8, float8, float8) IS
-'discounted expected residual transactions: expected purchases after t without end, each discounted to t, at least 0; x, t_x, t as in the fits (bgbb: t is the number of opportunities n), in the time unit of the model; annual_rate: effective annual discount rate, 0.1 is 10 %, at most 100; a purchase after s years counts (1 + annual_rate)^-s, continuously, at least 1e-6; error 22023 naming the argument, 0A000 for a spend model and for a kind where it is not defined; source: Fader, Hardie, Lee 2005, RFM and CLV (pnbd), Fader, Hardie, Shang 2010 (bgbb)';
+'discounted expected residual transactions: expected purchases after t without end, each discounted to t, at least 0; x, t_x, t as in the fits (bgbb: t is the number of opportunities n), in the time unit of the model; annual_rate: effective annual discount rate, 0.1 is 10 %, at most 100; a purchase after s years counts (1 + annual_rate)^-s, continuously, at least 1e-6; error 22023 naming the argument, 0A000 for a spend model; source: Fader, Hardie, Lee 2005, RFM and CLV (pnbd), Fader, Hardie, Shang 2010 (bgbb), the same integral for the other kinds';
 
 CREATE FUNCTION segment.expected_spend(model segment.model, x float8, mean_spend float8) RETURNS float8
 	AS 'MODULE_PATHNAME', 'segment_expected_spend'

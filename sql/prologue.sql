@@ -5,3 +5,6 @@
 
 COMMENT ON SCHEMA segment IS
 'customer value: RFM, histories, scores, models and portfolios (extension segment)';
+
+-- whoever installs it shares it: all here checks the caller's own rights
+GRANT USAGE ON SCHEMA segment TO PUBLIC;

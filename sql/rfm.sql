@@ -85,7 +85,7 @@ CREATE AGGREGATE segment.rfm_agg(at timestamptz, amount float8) (
 	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(timestamptz, float8) IS
-'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; an amount counts with 15 significant digits and 9 decimals; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
+'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; an amount counts with 15 significant digits (a whole one from 10^15 on exactly) and 9 decimals; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at timestamptz, amount bigint) (
 	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
@@ -106,7 +106,7 @@ CREATE AGGREGATE segment.rfm_agg(at date, amount float8) (
 	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(date, float8) IS
-'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; a date counts as its midnight in UTC, whatever the time zone of the session; an amount counts with 15 significant digits and 9 decimals; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
+'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; a date counts as its midnight in UTC, whatever the time zone of the session; an amount counts with 15 significant digits (a whole one from 10^15 on exactly) and 9 decimals; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at date, amount bigint) (
 	SFUNC = segment.rfm_accum, STYPE = segment.rfm,

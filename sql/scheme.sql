@@ -120,11 +120,12 @@ BEGIN
 		SELECT string_agg(format('(%%L, (%%s)::numeric)', c.cut, c.query), E',\n\t' ORDER BY c.cut),
 			(SELECT string_agg(format('k.%%I', a.attname), ', ' ORDER BY a.attnum)
 			FROM pg_attribute AS a
-			WHERE a.attrelid = '%1$I.customer'::regclass AND a.attnum > 0
+			WHERE a.attrelid = %2$L::regclass AND a.attnum > 0
 				AND NOT EXISTS (SELECT FROM %1$I.scheme AS s WHERE s.scheme = a.attname)
 				AND (a.attname = 'customer_id' OR EXISTS (SELECT FROM %1$I.scheme_cut AS m
 					WHERE m.query ~ ('\m' || a.attname || '\M'))))
-		FROM %1$I.scheme_cut AS c$query$, portfolio) INTO cut_values, columns;
+		FROM %1$I.scheme_cut AS c$query$, portfolio, format('%I.customer', portfolio))
+	INTO cut_values, columns;
 	IF cut_values IS NOT NULL THEN
 		EXECUTE format($template$
 			WITH customers AS MATERIALIZED (SELECT %1$s FROM (%2$s) AS k)

@@ -33,6 +33,10 @@ FROM (VALUES
 	 'largest gap_cv of a loyal visitor; 0 is perfectly regular, about 1 is random'),
 	('leading_scheme', 'text', 'rfm_segment', NULL, NULL, NULL,
 	 'scheme that decides what to do with a customer (view customer_action)'),
+	('usable_error_rate', 'number', '0.5', 0, 1, NULL,
+	 'largest error rate of a model that backtest calls usable'),
+	('usable_miss_rate', 'number', '0.7', 0, 1, NULL,
+	 'largest miss rate of a model that backtest calls usable'),
 	('lost_after_days', 'number', '365', 1, 36525, NULL,
 	 'a customer is lost after so many days without an order, in the books (leaky_bucket, sales_bridge, churn_rate)'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
@@ -71,18 +75,18 @@ BEGIN
 		ELSIF jsonb_typeof(given.value) <> (CASE known.type WHEN 'text' THEN 'string' ELSE known.type END) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be a %s, not %s', given.key, known.type, given.value),
-				HINT = known.meaning || '.';
+				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
 		ELSIF NOT (given.value #>> '{}') = ANY (string_to_array(known.choices, ', ')) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be one of %s, not %s',
 					given.key, known.choices, given.value),
-				HINT = known.meaning || '.';
+				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
 		ELSIF known.type = 'number' AND
 			NOT (given.value #>> '{}')::numeric BETWEEN known.least::numeric AND known.greatest::numeric THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be from %s to %s, not %s',
 					given.key, known.least, known.greatest, given.value),
-				HINT = known.meaning || '.';
+				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
 		END IF;
 	END LOOP;
 	SELECT jsonb_object_agg(s.name, CASE s.type WHEN 'text' THEN to_jsonb(s.default_value)

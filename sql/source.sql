@@ -16,11 +16,17 @@ AS 'MODULE_PATHNAME', 'source_statement';
 COMMENT ON FUNCTION segment.source_statement(text, text) IS
 'the text of a query without a closing semicolon and what follows it; error 22023 if it is not one SELECT';
 
+CREATE FUNCTION segment.equality_operator(type oid) RETURNS text
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'equality_operator';
+COMMENT ON FUNCTION segment.equality_operator(oid) IS
+'the operator that GROUP BY and primary keys compare a type with, as OPERATOR(schema.name): "=" means another one where the search path hides it (citext = would be text =); error 42883 if the type has none';
+
 CREATE TYPE segment.source_shape AS (
-	statement text, key_type text, day_type text, names text[]
+	statement text, key_type text, key_base_type text, day_type text, amount text, margin text, names text[]
 );
 COMMENT ON TYPE segment.source_shape IS
-'a checked source: its statement, the type of its key, the base type of its time column (date, timestamp, timestamptz) and the names of its columns';
+'a checked source: its statement, type and base type of its key, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, and the names of its columns (internal)';
 
 CREATE FUNCTION segment.check_source_column(
 	source text, col jsonb, meaning text
@@ -33,6 +39,13 @@ DECLARE
 	base_type text := format_type((col ->> 'base_type')::oid, NULL);
 BEGIN
 	IF meaning = 'customer' THEN
+		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND t.typtype = 'p';
+		IF FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" cannot be the customer''s key: %s is no type of a column',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'The first column is the customer''s key, for instance a bigint, text or uuid.';
+		END IF;
 		BEGIN
 			-- a key is grouped by, and is the primary key of a table
 			EXECUTE format('SELECT FROM (SELECT NULL::%s AS k) AS t GROUP BY k ORDER BY k', base_type);
@@ -63,6 +76,18 @@ END
 $check_source_column$;
 COMMENT ON FUNCTION segment.check_source_column(text, jsonb, text) IS
 'checks the type of one column of a source; error 42804 that names the column, its type and the source';
+
+CREATE FUNCTION segment.source_number(name text, type oid) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE
+	WHEN type IS NULL THEN NULL
+	-- binary fractions have digits that nobody meant: 0.1 + 0.2, or 100 / 3
+	WHEN type IN ('real'::regtype, 'double precision'::regtype)
+		THEN format('pg_catalog.trim_scale(pg_catalog.round(e.%I::pg_catalog.numeric, 9))', name)
+	ELSE format('e.%I::pg_catalog.numeric', name) END;
+COMMENT ON FUNCTION segment.source_number(text, oid) IS
+'the expression for a number of a source as numeric, from its base type; real and double precision are rounded to the 9 decimals that a history holds (internal)';
 
 CREATE FUNCTION segment.check_source(source text, query text, query_path text) RETURNS segment.source_shape
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -102,10 +127,14 @@ BEGIN
 			PERFORM segment.check_source_column(source, col, meanings[(col ->> 'ordinal')::integer]);
 		END IF;
 	END LOOP;
-	shape.statement := segment.source_statement(source, query);
-	shape.key_type := format_type((columns -> 0 ->> 'type')::oid, NULL);
+	shape.statement := btrim(segment.source_statement(source, query), E' \t\r\n');
+	-- without a length: a cast to one would cut keys off (-1 and not NULL, which means character(1))
+	shape.key_type := format_type((columns -> 0 ->> 'type')::oid, -1);
+	shape.key_base_type := format_type((columns -> 0 ->> 'base_type')::oid, -1);
 	IF source <> 'customers' THEN
 		shape.day_type := format_type((columns -> 1 ->> 'base_type')::oid, NULL);
+		shape.amount := coalesce(segment.source_number('amount', (columns -> 2 ->> 'base_type')::oid), '1');
+		shape.margin := segment.source_number('margin', (columns -> 3 ->> 'base_type')::oid);
 	END IF;
 	RETURN shape;
 END
@@ -131,12 +160,3 @@ RETURN CASE (shape).day_type
 	ELSE format('segment.history_agg(e.at, %s, %L)', amount, timezone) END;
 COMMENT ON FUNCTION segment.source_history(segment.source_shape, text, text) IS
 'the aggregate call that makes a history of a source''s events (internal)';
-
-CREATE FUNCTION segment.source_day(shape segment.source_shape, timezone text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN CASE (shape).day_type WHEN 'timestamp with time zone'
-	THEN format('pg_catalog.timezone(%L, e.at)::pg_catalog.date', timezone)
-	ELSE 'e.at::pg_catalog.date' END;
-COMMENT ON FUNCTION segment.source_day(segment.source_shape, text) IS
-'the expression for the day of a source''s event, as its history has it (internal)';

@@ -21,7 +21,7 @@
 #define ARGUMENTS_MAX_TIME		1e12
 
 /* Largest amount of money */
-#define ARGUMENTS_MAX_MONEY		1e100
+#define ARGUMENTS_MAX_MONEY		1e30
 
 /* Largest weight of a row */
 #define ARGUMENTS_MAX_WEIGHT	1e12

@@ -89,7 +89,7 @@ log_integral(Arrivals *arrivals, double horizon)
 		double		width = 0.3 / sqrt(arrivals->n + arrivals->size + arrivals->shape + 1.0);
 
 		low = Min(low, high - 1.0);
-		while (bound - low > width)
+		while (bound - low > Max(width, 1e-14 * fabs(low)))
 		{
 			mode = 0.5 * (low + bound);
 			if (log_slope(arrivals, exp(mode)) < 0.0)

@@ -213,7 +213,7 @@ beta_geometric_loglik(int first_coin, const double *params,
 		gradient[PARAM_A] = a * d_a;
 		gradient[PARAM_B] = b * d_b;
 	}
-	return total;
+	return special_clamp_loglik(total);
 }
 
 /*----------
@@ -320,7 +320,7 @@ beta_node(const BetaLattice *lattice, double distance)
 
 typedef double (*BetaFunction) (double p, const void *arg);
 
-#define MAX_LATTICE 20000
+#define MAX_LATTICE 4000
 
 static double
 beta_mean(double a, double b, BetaFunction f, const void *arg, double f_scale)

@@ -345,7 +345,7 @@ loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
 		gradient[PARAM_GAMMA] = gamma * d_gamma;
 		gradient[PARAM_DELTA] = delta * d_delta;
 	}
-	return total;
+	return special_clamp_loglik(total);
 }
 
 /*----------

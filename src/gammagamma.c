@@ -23,6 +23,25 @@
 #include "special.h"
 
 /*
+ * ln of Gamma(m + q) / (Gamma(m) Gamma(q)) u^m / (1 + u)^(m + q), the factor
+ * of the density below that has gamma functions in it, without the
+ * cancellation that these bring when m or q is large.
+ */
+static double
+log_kernel(double m, double q, double u)
+{
+	double		gammas;
+
+	if (m >= 1 && q >= 1)
+		return special_negative_binomial_log_pmf(m, q, u) + log(m);
+	if (m < q)
+		gammas = special_log_gamma_ratio(q, m) - lgamma(m);
+	else
+		gammas = special_log_gamma_ratio(m, q) - lgamma(q);
+	return gammas - m * log1p(1 / u) - q * log1p(u);
+}
+
+/*
  * Sum of weight * log-likelihood, with its gradient by the logarithms of the
  * parameters if wanted (as in purchase_model.h).
  *
@@ -31,10 +50,9 @@
  *	Gamma(px + q) / (Gamma(px) Gamma(q)) * gamma^q z^(px - 1) x^(px)
  *		/ (gamma + xz)^(px + q)
  *
- * written with u = xz / gamma, so that no large terms cancel:
+ * which with u = xz / gamma is
  *
- *	ln (Gamma(px + q) / Gamma(px)) - ln Gamma(q) - ln z
- *		- px ln(1 + 1/u) - q ln(1 + u)
+ *	Gamma(px + q) / (Gamma(px) Gamma(q)) * u^(px) / (1 + u)^(px + q) / z
  */
 double
 gammagamma_loglik(const double *params, const PurchaseInput *inputs,
@@ -43,7 +61,6 @@ gammagamma_loglik(const double *params, const PurchaseInput *inputs,
 	double		p = params[GAMMAGAMMA_P];
 	double		q = params[GAMMAGAMMA_Q];
 	double		gamma = params[GAMMAGAMMA_GAMMA];
-	double		log_gamma_q = lgamma(q);
 	double		sum = 0;
 	size_t		i;
 
@@ -56,17 +73,14 @@ gammagamma_loglik(const double *params, const PurchaseInput *inputs,
 		double		px = p * inputs[i].x;
 		double		z = GAMMAGAMMA_SPEND(&inputs[i]);
 		double		u = inputs[i].x * z / gamma;
-		double		log_1_u = log1p(u);
-		double		log_1_inv = log1p(1 / u);
 
-		sum += weight * (special_log_gamma_ratio(px, q) - log_gamma_q - log(z)
-						 - px * log_1_inv - q * log_1_u);
+		sum += weight * (log_kernel(px, q, u) - log(z));
 		if (gradient == NULL)
 			continue;
 		gradient[GAMMAGAMMA_P] += weight * px *
-			(special_digamma_difference(px, q) - log_1_inv);
+			(special_digamma_difference(px, q) - log1p(1 / u));
 		gradient[GAMMAGAMMA_Q] += weight * q *
-			(special_digamma_difference(q, px) - log_1_u);
+			(special_digamma_difference(q, px) - log1p(u));
 		gradient[GAMMAGAMMA_GAMMA] += weight * (q * u - px) / (1 + u);
 	}
 	return sum;

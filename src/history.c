@@ -34,8 +34,8 @@ static const int long_sizes[256 - HISTORY_LONG] = {3, 4, 5, 6, 7, 8, 12, 16};
 /* ---------- reading ---------- */
 
 /* The same defect is damage in a stored value, and bad input from the wire. */
-static void
-damaged(const HistoryReader *reader, const char *detail)
+void
+history_damaged(const HistoryReader *reader, const char *detail)
 {
 	if (reader->received)
 		ereport(ERROR,
@@ -59,19 +59,19 @@ read_number(HistoryReader *reader, int limit)
 	int			i;
 
 	if (unlikely(reader->next >= reader->end))
-		damaged(reader, "It ends in the middle of an entry.");
+		history_damaged(reader, "It ends in the middle of an entry.");
 	first = *reader->next++;
 	if (first < limit)
 		return first;
 	if (likely(first < HISTORY_LONG))
 	{
 		if (unlikely(reader->next >= reader->end))
-			damaged(reader, "It ends in the middle of an entry.");
+			history_damaged(reader, "It ends in the middle of an entry.");
 		return ((first - limit) << 8) + *reader->next++ + limit;
 	}
 	size = long_sizes[first - HISTORY_LONG];
 	if (unlikely(size > reader->end - reader->next))
-		damaged(reader, "It ends in the middle of an entry.");
+		history_damaged(reader, "It ends in the middle of an entry.");
 	for (i = 0; i < size; i++)
 		value |= (uint128) *reader->next++ << (8 * i);
 	return value;
@@ -83,7 +83,7 @@ read_count(HistoryReader *reader)
 	uint128		value = read_number(reader, HISTORY_SHORT_COUNT);
 
 	if (unlikely(value > PG_INT64_MAX))
-		damaged(reader, "A count is out of range.");
+		history_damaged(reader, "A count is out of range.");
 	return (int64) value;
 }
 
@@ -93,7 +93,7 @@ read_amount(HistoryReader *reader)
 	uint128		value = read_number(reader, HISTORY_SHORT_AMOUNT);
 
 	if (unlikely(value > (uint128) decimal_limit(reader->scale)))
-		damaged(reader, "An amount is out of range.");
+		history_damaged(reader, "An amount is out of range.");
 	return (int128) value;
 }
 
@@ -108,7 +108,7 @@ open_reader(HistoryReader *reader, const struct varlena *history, bool received)
 
 	reader->received = received;
 	if (unlikely(size < 1))
-		damaged(reader, "It is too short.");
+		history_damaged(reader, "It is too short.");
 	version = data[0] & HISTORY_VERSION_MASK;
 	if (unlikely(version > HISTORY_VERSION))
 		ereport(ERROR,
@@ -117,13 +117,13 @@ open_reader(HistoryReader *reader, const struct varlena *history, bool received)
 						version, "history"),
 				 errdetail("This library reads version %d.", HISTORY_VERSION)));
 	if (unlikely(version != HISTORY_VERSION || (data[0] & 0x30) != 0))
-		damaged(reader, "Its format version is invalid.");
+		history_damaged(reader, "Its format version is invalid.");
 	scales = HISTORY_USUAL_SCALES;
 	header = 1;
 	if (data[0] & HISTORY_SCALES)
 	{
 		if (unlikely(size < 2))
-			damaged(reader, "It is too short.");
+			history_damaged(reader, "It is too short.");
 		scales = data[1];
 		header = 2;
 	}
@@ -132,7 +132,7 @@ open_reader(HistoryReader *reader, const struct varlena *history, bool received)
 	reader->display_scale = scales >> 4;
 	if (unlikely(reader->display_scale > DECIMAL_MAX_SCALE ||
 				 reader->scale > reader->display_scale))
-		damaged(reader, "The number of decimals is out of range.");
+		history_damaged(reader, "The number of decimals is out of range.");
 	reader->started = false;
 	reader->day = HISTORY_EPOCH;
 
@@ -142,10 +142,10 @@ open_reader(HistoryReader *reader, const struct varlena *history, bool received)
 		int32		used;
 
 		if (size < fixed || header != 2)
-			damaged(reader, "It is too short.");
+			history_damaged(reader, "It is too short.");
 		memcpy(&used, data + offsetof(HistoryRunning, used) - VARHDRSZ, sizeof(used));
 		if (used < 0 || used > size - fixed)
-			damaged(reader, "Its length does not fit.");
+			history_damaged(reader, "Its length does not fit.");
 		reader->next = data + fixed;
 		reader->end = reader->next + used;
 	}
@@ -189,7 +189,7 @@ history_next(HistoryReader *reader, HistoryDay *day)
 	if (!short_entry)
 		step = read_number(reader, HISTORY_SHORT_STEP);
 	if (unlikely(step == 0 || step > (((uint64) 1) << 33)))
-		damaged(reader, "A distance of days is out of range.");
+		history_damaged(reader, "A distance of days is out of range.");
 
 	if (reader->started && !reader->running)
 		distance = (int64) step;
@@ -201,7 +201,7 @@ history_next(HistoryReader *reader, HistoryDay *day)
 	}
 	number = reader->day + distance;
 	if (unlikely(!IS_VALID_DATE(number)))
-		damaged(reader, "A day is out of range.");
+		history_damaged(reader, "A day is out of range.");
 	reader->day = day->day = (DateADT) number;
 	reader->started = true;
 
@@ -219,9 +219,9 @@ history_next(HistoryReader *reader, HistoryDay *day)
 		day->gross = day->orders > 0 ? read_amount(reader) : 0;
 		day->refunded = day->refunds > 0 ? read_amount(reader) : 0;
 		if (day->orders == 0 && day->refunds == 0)
-			damaged(reader, "A day has neither orders nor refunds.");
+			history_damaged(reader, "A day has neither orders nor refunds.");
 		if (day->refunds > 0 && day->refunded == 0)
-			damaged(reader, "There are refunds without an amount.");
+			history_damaged(reader, "There are refunds without an amount.");
 	}
 	return true;
 }
@@ -322,7 +322,7 @@ add_counts(int64 *count, int64 addend)
 	if (pg_add_s64_overflow(*count, addend, count))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number of orders is out of range")));
+				 errmsg("number of orders or refunds is out of range")));
 }
 
 /* Sort keys: the day in the upper half, its place in the list in the lower. */
@@ -361,14 +361,17 @@ sort_days(HistoryDays *list)
 /*
  * history_days_merge: sort the days and add up equal ones
  *
- * 22003 if a day's amount, or the amount of all days, is out of range: since
- * both sums have terms of one sign, that does not depend on the order.
+ * 22003 if the amount or the number of all days' orders or refunds is out of
+ * range: since the sums have terms of one sign, that does not depend on the
+ * order, and no day's sum is out of range if these are not.
  */
 void
 history_days_merge(HistoryDays *list)
 {
 	int128		gross = 0;
 	int128		refunded = 0;
+	int64		orders = 0;
+	int64		refunds = 0;
 	bool		sorted = true;
 	size_t		kept = 0;
 	size_t		i;
@@ -384,17 +387,21 @@ history_days_merge(HistoryDays *list)
 
 		decimal_add(&gross, day->gross, list->scale);
 		decimal_add(&refunded, day->refunded, list->scale);
+		add_counts(&orders, day->orders);
+		add_counts(&refunds, day->refunds);
 		if (kept > 0 && list->days[kept - 1].day == day->day)
 		{
 			HistoryDay *into = &list->days[kept - 1];
 
-			add_counts(&into->orders, day->orders);
-			add_counts(&into->refunds, day->refunds);
+			into->orders += day->orders;
+			into->refunds += day->refunds;
 			into->gross += day->gross;
 			into->refunded += day->refunded;
 		}
 		else
 			list->days[kept++] = *day;
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 	}
 	list->count = kept;
 }
@@ -429,6 +436,8 @@ reduce_scale(HistoryDays *list)
 	{
 		reduction = trailing_zeros(list->days[i].gross, reduction);
 		reduction = trailing_zeros(list->days[i].refunded, reduction);
+		if ((i & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 	}
 	if (reduction == 0)
 		return;
@@ -748,6 +757,8 @@ history_in(PG_FUNCTION_ARGS)
 	HistoryDays list;
 	int128		gross = 0;
 	int128		refunded = 0;
+	int64		orders = 0;
+	int64		refunds = 0;
 	size_t		i;
 
 	history_days_init(&list, DECIMAL_MAX_SCALE, 0);
@@ -762,7 +773,9 @@ history_in(PG_FUNCTION_ARGS)
 		gross += list.days[i].gross;
 		refunded += list.days[i].refunded;
 		if (gross > decimal_limit(DECIMAL_MAX_SCALE) ||
-			refunded > decimal_limit(DECIMAL_MAX_SCALE))
+			refunded > decimal_limit(DECIMAL_MAX_SCALE) ||
+			pg_add_s64_overflow(orders, list.days[i].orders, &orders) ||
+			pg_add_s64_overflow(refunds, list.days[i].refunds, &refunds))
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 					 errmsg("value out of range for type %s: \"%s\"", "history", text)));
@@ -789,12 +802,17 @@ Datum
 history_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
-	int			size = buf->len - buf->cursor;
-	struct varlena *history = palloc(VARHDRSZ + size);
+	size_t		size = buf->len - buf->cursor;
+	struct varlena *history;
 	struct varlena *again = NULL;
 	HistoryReader reader;
 	HistoryDays list;
 
+	if (size > MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("history has too many days")));
+	history = palloc(VARHDRSZ + size);
 	SET_VARSIZE(history, VARHDRSZ + size);
 	pq_copymsgbytes(buf, VARDATA(history), size);
 	open_reader(&reader, history, true);

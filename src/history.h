@@ -24,7 +24,8 @@
  * 1 + the zigzag code of its distance from 2020-01-01.  Amounts are integers
  * at the scale.  The form is canonical: days are distinct, the short entry is
  * used where it can be, and the scale is the smallest that holds every day's
- * amounts.  Equal series differ in the display scale at most.
+ * amounts.  The sums over all days are within the limits of a single amount
+ * and a single count.  Equal series differ in the display scale at most.
  *
  * A number below a limit, which depends on what it counts, is one byte; the
  * bytes from there to HISTORY_LONG - 1 begin a number of two bytes; those
@@ -111,6 +112,7 @@ typedef struct HistoryRunning
 extern struct varlena *history_argument(Datum value);
 extern void history_open(HistoryReader *reader, const struct varlena *history);
 extern bool history_next(HistoryReader *reader, HistoryDay *day);
+extern void history_damaged(const HistoryReader *reader, const char *detail);
 
 extern void history_days_init(HistoryDays *list, int scale, int display_scale);
 extern void history_days_add(HistoryDays *list, const HistoryDay *day);

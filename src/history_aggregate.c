@@ -304,6 +304,11 @@ zone_cache(FunctionCallInfo fcinfo, const struct varlena *name)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("time zone \"%s\" not recognized", text_to_cstring(name)),
 				 errhint("The view pg_timezone_names lists the names of time zones.")));
+	if (!pg_tz_acceptable(cache->zone))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" appears to use leap seconds", cache->name),
+				 errdetail("PostgreSQL does not support leap seconds.")));
 	cache->name_size = size;
 	return cache;
 }
@@ -336,6 +341,14 @@ local_day(ZoneCache *cache, TimestampTz at)
 	}
 	local = seconds + cache->slots[i].offset;
 	day = local / SECS_PER_DAY - (local % SECS_PER_DAY < 0 ? 1 : 0);
+	/* the very first timestamps, west of Greenwich */
+	if (unlikely(!IS_VALID_DATE(day)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("time of an order is out of range in time zone \"%s\": \"%s\"",
+						cache->name,
+						DatumGetCString(DirectFunctionCall1(timestamptz_out,
+															TimestampTzGetDatum(at))))));
 	return (DateADT) day;
 }
 

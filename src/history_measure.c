@@ -15,7 +15,9 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/numeric.h"
@@ -42,7 +44,10 @@ typedef struct HistoryTotals
 	bool		any;			/* was there any day? */
 } HistoryTotals;
 
-/* Everything up to and including a day. */
+/*
+ * Everything up to and including a day.  The sums of a valid history are
+ * within the limits.
+ */
 static void
 total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 {
@@ -58,14 +63,16 @@ total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 	while (history_next(&reader, &day) && day.day <= as_of)
 	{
 		totals->any = true;
-		totals->orders += day.orders;
-		totals->refunds += day.refunds;
 		totals->gross += day.gross;
 		totals->refunded += day.refunded;
-		if (unlikely(totals->gross > limit || totals->refunded > limit))
-			decimal_sum_overflow();
+		if (unlikely(pg_add_s64_overflow(totals->orders, day.orders, &totals->orders) ||
+					 pg_add_s64_overflow(totals->refunds, day.refunds, &totals->refunds) ||
+					 totals->gross > limit || totals->refunded > limit))
+			history_damaged(&reader, "A sum is out of range.");
 		if (day.orders == 0)
 			continue;
+		if ((totals->purchase_days & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 		if (totals->purchase_days == 0)
 		{
 			totals->first_day = day.day;
@@ -213,6 +220,8 @@ part_of(FunctionCallInfo fcinfo, DateADT from_day, DateADT to_day)
 		}
 		if (day.day >= from_day)
 			history_days_add(&list, &day);
+		if ((list.count & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 		else
 			all = false;
 	}

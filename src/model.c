@@ -169,7 +169,7 @@ model_complaint(const Model *model)
 	{
 		if (!(model->values[i] >= MODEL_PARAM_MIN &&
 			  model->values[i] <= MODEL_PARAM_MAX))
-			return "parameters must be between 1e-20 and 1e+20";
+			return "parameters must be between 1e-40 and 1e+40";
 	}
 	return model_covariance_complaint(model);
 }
@@ -1027,7 +1027,7 @@ segment_model_make(PG_FUNCTION_ARGS)
 		if (!(value >= MODEL_PARAM_MIN && value <= MODEL_PARAM_MAX))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("parameter \"%s\" of a model must be between 1e-20 and 1e+20, not \"%g\"",
+					 errmsg("parameter \"%s\" of a model must be between 1e-40 and 1e+40, not \"%g\"",
 							model_kinds[kind].param_names[i], value)));
 		model->values[i] = value;
 	}

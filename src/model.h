@@ -106,8 +106,8 @@ typedef struct ModelKindInfo
 extern const ModelKindInfo model_kinds[MODEL_NKINDS];
 
 /* Parameters outside of this range are not accepted. */
-#define MODEL_PARAM_MIN		1e-20
-#define MODEL_PARAM_MAX		1e+20
+#define MODEL_PARAM_MIN		1e-40
+#define MODEL_PARAM_MAX		1e+40
 
 extern Model *model_create(ModelKind kind);
 extern const Model *model_checked(struct varlena *stored);

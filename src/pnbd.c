@@ -78,6 +78,9 @@ typedef struct Race
 	double		share_own;
 } Race;
 
+/* A bound that no race between sensible clocks comes near. */
+#define MAX_PANELS 1000
+
 /* The log integrand falls (or rises) at most this fast from here on. */
 static inline double
 race_slope(double near_exponent, double far_exponent, double far_weight,
@@ -115,9 +118,10 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 				near_share = 0.0,
 				far_share = 0.0,
 				value = 0.0;
+	int			panel;
 	Race		result;
 
-	while (at < end)
+	for (panel = 0; panel < MAX_PANELS && at < end; panel++)
 	{
 		double		step = QUADRATURE_MAX_STEP;
 		double		here = race_slope(near_exponent, far_exponent, far_weight, ratio, at);
@@ -271,7 +275,7 @@ loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
 		gradient[PARAM_S] = s * d_s;
 		gradient[PARAM_BETA] = beta * d_beta;
 	}
-	return total;
+	return special_clamp_loglik(total);
 }
 
 /*----------

@@ -298,7 +298,7 @@ segment_clv(PG_FUNCTION_ARGS)
 			PG_RETURN_NULL();
 	}
 	purchases = discounted(fcinfo, PG_GETARG_MODEL_P(0), "clv", 2, 6);
-	if (!spend(fcinfo, PG_GETARG_MODEL_P(1), "expected spend", 2,
+	if (!spend(fcinfo, PG_GETARG_MODEL_P(1), "expected_spend", 2,
 			   "mean_repeat_spend", 5, &amount))
 		PG_RETURN_NULL();
 	margin = PG_GETARG_FLOAT8(8);

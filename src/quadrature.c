@@ -276,6 +276,9 @@ quadrature_log_sum(quadrature_log_term log_term, quadrature_ratio ratio,
 		return log_sum_directly(log_term, ratio, arg, 0.0, 1.0, count, count);
 
 	total = log_sum_directly(log_term, ratio, arg, 0.0, 1.0, DIRECT_TERMS, count);
+	if (ratio(from, arg) < 1.0 && to < INFINITY &&
+		log_term(from, arg) + log(count) < total - NEGLIGIBLE)
+		return total;
 	if (to < INFINITY)
 	{
 		double		bound = to;

@@ -99,7 +99,7 @@ add_count(int64 *count, int64 addend)
 	if (unlikely(pg_add_s64_overflow(*count, addend, count)))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number of orders is out of range")));
+				 errmsg("number of orders or refunds is out of range")));
 }
 
 static void
@@ -124,22 +124,17 @@ rfm_create(void)
 
 /*
  * The rules every value obeys, wherever it came from: text, the wire, disk.
- * NULL if they hold, else what is wrong.
+ * NULL if they hold, else what is wrong.  These are the ones that cost next to
+ * nothing, so that every read of a stored value can afford them.
  */
-static const char *
-rfm_violation(const Rfm *rfm)
+static inline const char *
+rfm_cheap_violation(const Rfm *rfm)
 {
-	int			scale = rfm_display_scale(rfm);
-	int64		unit;
-
-	if (scale > DECIMAL_MAX_SCALE)
+	if (rfm_display_scale(rfm) > DECIMAL_MAX_SCALE)
 		return "The number of decimals is out of range.";
-	unit = decimal_power_of_ten[DECIMAL_MAX_SCALE - scale];
 	if (rfm_gross(rfm) > decimal_limit(DECIMAL_MAX_SCALE) ||
 		rfm_refunded(rfm) > decimal_limit(DECIMAL_MAX_SCALE))
 		return "An amount is out of range.";
-	if (rfm_gross(rfm) % unit != 0 || rfm_refunded(rfm) % unit != 0)
-		return "An amount has more decimals than are shown.";
 	if (rfm->orders < 0 || rfm->refunds < 0)
 		return "A count is negative.";
 	if (rfm->orders == 0)
@@ -163,17 +158,49 @@ rfm_violation(const Rfm *rfm)
 	return NULL;
 }
 
-/* Every read of a stored value begins here. */
+/* All of the rules. */
+static const char *
+rfm_violation(const Rfm *rfm)
+{
+	const char *violation = rfm_cheap_violation(rfm);
+	int64		unit;
+
+	if (violation != NULL)
+		return violation;
+	unit = decimal_power_of_ten[DECIMAL_MAX_SCALE - rfm_display_scale(rfm)];
+	if (rfm_gross(rfm) % unit != 0 || rfm_refunded(rfm) % unit != 0)
+		return "An amount has more decimals than are shown.";
+	return NULL;
+}
+
+static void
+newer_version(const Rfm *rfm)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("format version %d of type %s is not supported",
+					rfm_version(rfm), "rfm"),
+			 errdetail("This library reads version %d.", RFM_VERSION)));
+}
+
+/*
+ * Every read of a stored value begins here: XX001 if it is damaged, 0A000 if
+ * a newer version of the extension wrote it.
+ */
 static inline const Rfm *
 rfm_check(const Rfm *rfm)
 {
-	if (unlikely(rfm_version(rfm) != RFM_VERSION ||
-				 rfm_display_scale(rfm) > DECIMAL_MAX_SCALE))
+	const char *violation;
+
+	if (unlikely(rfm_version(rfm) > RFM_VERSION))
+		newer_version(rfm);
+	violation = rfm_version(rfm) != RFM_VERSION ? "Its format version is invalid." :
+		rfm_cheap_violation(rfm);
+	if (unlikely(violation != NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("stored value of type %s is damaged", "rfm"),
-				 errdetail("Its format version is %d, this library reads version %d.",
-						   rfm_version(rfm), RFM_VERSION)));
+				 errdetail("%s", violation)));
 	return rfm;
 }
 
@@ -258,10 +285,55 @@ parse_count(const char **p, int64 *count)
 	return true;
 }
 
+/* Skip a shape, in which d stands for any digit; false if it is not there. */
+static bool
+skip_shape(const char **p, const char *shape)
+{
+	const char *q = *p;
+
+	for (; *shape != '\0'; shape++, q++)
+		if (*shape == 'd' ? *q < '0' || *q > '9' : *q != *shape)
+			return false;
+	*p = q;
+	return true;
+}
+
+/*
+ * The length of what looks like a time of rfm_out, 0 if nothing does:
+ * 1997-01-18 20:15:00.123456+00, of which the fraction can be missing, the
+ * offset have minutes and seconds, and BC follow.
+ */
+static size_t
+time_length(const char *start)
+{
+	const char *p = start;
+	size_t		year_digits = strspn(p, "0123456789");
+
+	if (year_digits < 4 || year_digits > 6)
+		return 0;
+	p += year_digits;
+	if (!skip_shape(&p, "-dd-dd dd:dd:dd"))
+		return 0;
+	if (*p == '.')
+	{
+		size_t		decimals = strspn(p + 1, "0123456789");
+
+		if (decimals < 1 || decimals > 6)
+			return 0;
+		p += 1 + decimals;
+	}
+	if (!skip_shape(&p, "+dd") && !skip_shape(&p, "-dd"))
+		return 0;
+	if (skip_shape(&p, ":dd"))
+		(void) skip_shape(&p, ":dd");
+	(void) skip_shape(&p, " BC");
+	return p - start;
+}
+
 /*
  * A time as written by rfm_out: ISO with a numeric zone offset.  The server's
- * parser reads it, but only after the characters show that it is no 'now' or
- * 'infinity', and that no setting can change its meaning.
+ * parser reads it, but only after its shape shows that no setting can change
+ * its meaning, as DateStyle, TimeZone and the zone abbreviations could.
  */
 static bool
 parse_time(const char **p, TimestampTz *at)
@@ -276,19 +348,15 @@ parse_time(const char **p, TimestampTz *at)
 	int			error;
 	struct pg_tm tm;
 	fsec_t		fsec;
-	size_t		length = strspn(*p, "0123456789-:+. BC");
-	const char *year_end = *p + strspn(*p, "0123456789");
+	size_t		length = time_length(*p);
 #if PG_VERSION_NUM >= 160000
 	DateTimeErrorExtra extra;
 #endif
 
-	/* year first, so that DateStyle has no say; a date, a time, a zone */
-	if (length > MAXDATELEN || year_end - *p < 4 || *year_end != '-')
+	if (length == 0 || length > MAXDATELEN)
 		return false;
 	memcpy(text, *p, length);
 	text[length] = '\0';
-	if (strchr(text, ':') == NULL || strpbrk(strchr(text, ':'), "+-") == NULL)
-		return false;
 	error = ParseDateTime(text, workbuf, sizeof(workbuf), field, ftype,
 						  MAXDATEFIELDS, &nf);
 	if (error == 0)
@@ -409,10 +477,7 @@ rfm_recv(PG_FUNCTION_ARGS)
 	rfm->last_at = pq_getmsgint64(buf);
 
 	if (rfm_version(rfm) > RFM_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("format version %d of type %s is not supported",
-						rfm_version(rfm), "rfm")));
+		newer_version(rfm);
 	violation = rfm_version(rfm) == RFM_VERSION ? rfm_violation(rfm) :
 		"The format version is invalid.";
 	if (violation != NULL)
@@ -456,12 +521,12 @@ rfm_count(Rfm *rfm, TimestampTz at, int128 coefficient, int scale)
 						TIMESTAMP_IS_NOBEGIN(at) ? "-infinity" : "infinity")));
 	if (coefficient < 0)
 	{
-		rfm->refunds++;
+		add_count(&rfm->refunds, 1);
 		add_amount(rfm->refunded, -coefficient * unit);
 	}
 	else
 	{
-		rfm->orders++;
+		add_count(&rfm->orders, 1);
 		add_amount(rfm->gross, coefficient * unit);
 		if (at < rfm->first_at)
 			rfm->first_at = at;

@@ -13,6 +13,8 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "nodes/nodeFuncs.h"
@@ -21,6 +23,8 @@
 #include "parser/parser.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
 
 /* A source and its query. */
 typedef struct Source
@@ -70,6 +74,21 @@ parse_one_select(const Source *source)
 	return statement;
 }
 
+/* Whether a query has FOR UPDATE, FOR SHARE and so on, at any level. */
+static bool
+locks_rows(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		if (((Query *) node)->hasForUpdate)
+			return true;
+		return query_tree_walker((Query *) node, locks_rows, context, 0);
+	}
+	return expression_tree_walker(node, locks_rows, context);
+}
+
 /* The arguments (source text, query text) of the functions below. */
 static Source
 source_argument(FunctionCallInfo fcinfo)
@@ -109,7 +128,7 @@ source_columns(PG_FUNCTION_ARGS)
 		not_one_select(&source, "SELECT INTO");
 	if (query->hasModifyingCTE)
 		not_one_select(&source, "a query that changes data");
-	if (query->rowMarks != NIL)
+	if (locks_rows((Node *) query, NULL))
 		not_one_select(&source, "a query that locks rows");
 
 	error_context_stack = context.previous;
@@ -153,4 +172,34 @@ source_statement(PG_FUNCTION_ARGS)
 	if (statement->stmt_len > 0)
 		PG_RETURN_TEXT_P(cstring_to_text_with_len(start, statement->stmt_len));
 	PG_RETURN_TEXT_P(cstring_to_text(start));
+}
+
+/*
+ * equality_operator(type oid): what the type's default operator class calls equal
+ *
+ * As text for a query, OPERATOR(schema.name).  Other than "=" it does not
+ * depend on the search path.  42883 if the type has none.
+ */
+PG_FUNCTION_INFO_V1(equality_operator);
+Datum
+equality_operator(PG_FUNCTION_ARGS)
+{
+	Oid			type = PG_GETARG_OID(0);
+	Oid			operator = lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr;
+	HeapTuple	tuple;
+	Form_pg_operator form;
+	char	   *result;
+
+	if (!OidIsValid(operator))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("could not identify an equality operator for type %s", format_type_be(type))));
+	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", operator);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	result = psprintf("OPERATOR(%s.%s)",
+					  quote_identifier(get_namespace_name(form->oprnamespace)), NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	PG_RETURN_TEXT_P(cstring_to_text(result));
 }

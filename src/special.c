@@ -358,3 +358,15 @@ special_clamp_expectation(double value)
 {
 	return value > 0.0 ? Min(value, DBL_MAX) : 0.0;
 }
+
+/*
+ * The nearest finite value; -DBL_MAX where a log-likelihood cannot be
+ * computed at all, so that no optimiser goes there.
+ */
+double
+special_clamp_loglik(double value)
+{
+	if (isnan(value))
+		return -DBL_MAX;
+	return Max(-DBL_MAX, Min(value, DBL_MAX));
+}

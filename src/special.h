@@ -21,5 +21,6 @@ extern double special_expm1_ratio(double x);
 extern double special_exp_scaled(double log_scale, double value);
 extern double special_clamp_probability(double p);
 extern double special_clamp_expectation(double value);
+extern double special_clamp_loglik(double value);
 
 #endif							/* SEGMENT_SPECIAL_H */

@@ -3,6 +3,7 @@
 # throw-away server.  Ends with one line "N passed, N failed[, N skipped]".
 #
 #   ONLY      the suites to run: regress isolation pgtap tap doc (all)
+#   TEST      of pgtap, tap and doc, only the files whose path holds this
 #   KEEP      if set, the temporary directory is kept
 #   PG_CONFIG the server to use, if not Debian's newest supported one here
 #   SEGMENT_DATA  where the test data lie (../shared/data beside the checkout)
@@ -45,7 +46,7 @@ finish() {
 # each test file.  A test that the runner says nothing of has failed.
 run_regress() {
 	local suite=$1 target=$2 sources=$3 diffs=$4 expected ok
-	expected=$(files "${sources%/*}" -maxdepth 1 -name "${sources##*/}" | wc -l)
+	expected=$(TEST='' files "${sources%/*}" -maxdepth 1 -name "${sources##*/}" | wc -l)
 	[ "$expected" -gt 0 ] || return 0
 	say "$suite: $expected tests"
 	# One part of PGXS's installcheck at a time, so that each is counted.
@@ -79,7 +80,7 @@ run_tap() {
 
 # The files of a suite, relative to the tree.
 files() {
-	(cd "$CHECKOUT" && { find "$@" -type f 2>/dev/null || true; } | sort)
+	(cd "$CHECKOUT" && { find "$@" -type f 2>/dev/null || true; } | { grep -F -- "${TEST:-}" || true; } | sort)
 }
 
 setup check

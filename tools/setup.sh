@@ -136,7 +136,9 @@ check_pg_config() {
 	local version
 	version=$("$PG_CONFIG" --version 2>/dev/null) ||
 		die "cannot run PG_CONFIG ($PG_CONFIG)"
-	SERVER_VERSION=$(sed -E 's/^PostgreSQL ([0-9]+).*/\1/' <<<"$version")
+	[[ $version =~ ^PostgreSQL\ ([0-9]+) ]] ||
+		die "PG_CONFIG ($PG_CONFIG) is not PostgreSQL's pg_config"
+	SERVER_VERSION=${BASH_REMATCH[1]}
 	case " ${SUPPORTED_VERSIONS[*]} " in
 		*" $SERVER_VERSION "*) ;;
 		*) die "$version is not supported: segment needs PostgreSQL 15 to 18" ;;

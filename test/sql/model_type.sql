@@ -22,7 +22,7 @@ SELECT segment.model('mbgnbd', '{"b": 1.6, "a": 0.9, "alpha": 6.2, "r": 0.5}');
 SELECT segment.model('pnbd', '{"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669}');
 SELECT segment.model('bgbb', '{"alpha": 1.204, "beta": 0.75, "gamma": 0.657, "delta": 2.783}');
 SELECT segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}');
-SELECT segment.with_unit(segment.model('gammagamma', '{"p": 1e-20, "q": 1e20, "gamma": 0.1}'), 'day');
+SELECT segment.with_unit(segment.model('gammagamma', '{"p": 1e-40, "q": 1e40, "gamma": 0.1}'), 'day');
 
 -- a model with everything, keys in any order, space anywhere
 SELECT ' { "warnings" : [ "no_dropout" , "held_parameter" ] ,
@@ -94,8 +94,8 @@ SELECT literal, reads(literal) FROM (VALUES
 	('{"kind": "gammagamma", "params": {"p": 1, "q": 2, "gamma": 3, "x": 4}}'),
 	('{"kind": "bgnbd", "params": {"r": 0, "alpha": 2, "a": 3, "b": 4}}'),
 	('{"kind": "bgnbd", "params": {"r": -1, "alpha": 2, "a": 3, "b": 4}}'),
-	('{"kind": "bgnbd", "params": {"r": 1e-21, "alpha": 2, "a": 3, "b": 4}}'),
-	('{"kind": "bgnbd", "params": {"r": 1.1e20, "alpha": 2, "a": 3, "b": 4}}'),
+	('{"kind": "bgnbd", "params": {"r": 1e-41, "alpha": 2, "a": 3, "b": 4}}'),
+	('{"kind": "bgnbd", "params": {"r": 1.1e40, "alpha": 2, "a": 3, "b": 4}}'),
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "unit": "fortnight"}'),
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "status": "fine"}'),
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "warnings": ["beware"]}'),
@@ -118,7 +118,7 @@ SELECT call, raises('SELECT ' || call) FROM (VALUES
 	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": null}') $$),
 	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": 4, "c": 5}') $$),
 	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": 0}') $$),
-	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": 1e21}') $$),
+	($$ segment.model('bgnbd', '{"r": 1, "alpha": 2, "a": 3, "b": 1e41}') $$),
 	($$ segment.with_unit(segment.model('gammagamma', '{"p": 1, "q": 2, "gamma": 3}'), 'hour') $$),
 	($$ segment.param(segment.model('gammagamma', '{"p": 1, "q": 2, "gamma": 3}'), 'r') $$),
 	($$ segment.stderr(segment.model('gammagamma', '{"p": 1, "q": 2, "gamma": 3}'), '') $$)

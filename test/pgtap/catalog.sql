@@ -1,0 +1,147 @@
+--
+-- The catalog: what every member of the extension must be, whatever concept it
+-- belongs to
+--
+\unset ECHO
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\set ON_ERROR_STOP true
+SET client_min_messages = warning;
+
+BEGIN;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+CREATE EXTENSION IF NOT EXISTS segment;
+SELECT plan(27);
+
+CREATE VIEW member AS
+SELECT d.classid, d.objid FROM pg_depend d
+WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+	AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'segment');
+CREATE VIEW member_function AS
+SELECT p.* FROM pg_proc p JOIN member ON classid = 'pg_proc'::regclass AND objid = p.oid;
+CREATE VIEW member_operator AS
+SELECT o.* FROM pg_operator o JOIN member ON classid = 'pg_operator'::regclass AND objid = o.oid;
+CREATE VIEW member_aggregate AS
+SELECT a.*, t.typtype AS state_kind, p.proparallel FROM pg_aggregate a
+JOIN member_function p ON p.oid = a.aggfnoid JOIN pg_type t ON t.oid = a.aggtranstype;
+SELECT cmp_ok((SELECT count(*) FROM member_function), '>', 80::bigint, 'the views find functions');
+SELECT cmp_ok((SELECT count(*) FROM member_operator), '>', 12::bigint, 'operators');
+SELECT cmp_ok((SELECT count(*) FROM member_aggregate), '>', 10::bigint, 'and aggregates');
+
+-- ---------- everything ----------
+
+-- Types of arrays and of rows come with their types; since 17 they are members.
+SELECT is_empty($$
+	SELECT pg_describe_object(classid, objid, 0) FROM member
+	WHERE COALESCE(obj_description(objid, classid::regclass::text::name), '') = ''
+		AND NOT (classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type t WHERE t.oid = objid
+			AND (t.typcategory = 'A' OR t.typrelid <> 0 AND (SELECT relkind FROM pg_class c WHERE c.oid = t.typrelid) <> 'c')))
+		-- what belongs to an operator family is in its description
+		AND classid NOT IN ('pg_amop'::regclass, 'pg_amproc'::regclass, 'pg_cast'::regclass) $$,
+	'everything has a comment');
+SELECT is_empty($$
+	SELECT pg_describe_object(classid, objid, 0) FROM member, pg_identify_object(classid, objid, 0) i
+	WHERE i.schema IS NOT NULL AND i.schema <> 'segment' $$, 'everything is in the schema segment');
+SELECT is_empty($$
+	SELECT oid::regprocedure FROM member_function WHERE length(proname) > 50
+	UNION ALL SELECT oid::regprocedure FROM member_function, unnest(proargnames) a WHERE a = '' AND pronargs > 1 AND proname !~ '_(in|out|recv|send)$'
+		AND proargmodes IS NULL $$, 'names are short enough, arguments have names');
+
+-- ---------- functions ----------
+
+SELECT is_empty($$ SELECT oid::regprocedure FROM member_function WHERE proparallel = 'u' AND provolatile <> 'v' $$,
+	'every function that changes nothing can run in parallel');
+SELECT is_empty($$ SELECT oid::regprocedure FROM member_function WHERE prosecdef AND proconfig IS NULL $$,
+	'no function runs with its owner''s rights under a caller''s search_path');
+SELECT is_empty($$ SELECT oid::regprocedure FROM member_function WHERE proacl IS NOT NULL $$,
+	'nobody''s right to execute was taken away');
+SELECT is_empty($$ SELECT oid::regprocedure FROM member_function WHERE proretset AND prorows IN (0, 1000) $$,
+	'set-returning functions estimate their rows');
+-- Functions of values only: immutable.  Those that read tables are reviewed
+-- one by one where they are tested.
+SELECT is_empty($$
+	SELECT oid::regprocedure FROM member_function p
+	WHERE prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND provolatile <> 'i'
+		AND EXISTS (SELECT FROM unnest(proargtypes::oid[] || prorettype) t WHERE t IN ('segment.rfm'::regtype, 'segment.history'::regtype)) $$,
+	'all C functions of rfm and history are immutable');
+-- The others, each reviewed: source_columns looks at the tables that a query
+-- reads.
+SELECT is(array_agg(concat_ws(' ', proname, provolatile) ORDER BY proname), '{"source_columns s"}'::text[],
+	'no other C function depends on anything but its arguments')
+FROM member_function
+WHERE provolatile <> 'i' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
+-- An immutable function whose argument or result depends on the session's time
+-- zone or date style would be a lie: none converts between timestamptz and
+-- date, time or text.
+SELECT is_empty($$
+	SELECT oid::regprocedure FROM member_function
+	WHERE provolatile = 'i' AND 'timestamptz'::regtype = ANY (proargtypes::oid[])
+		AND NOT 'text'::regtype = ANY (proargtypes::oid[])
+		AND prorettype IN ('date'::regtype, 'text'::regtype, 'timestamp'::regtype, 'time'::regtype) $$,
+	'no conversion by the session''s time zone');
+
+-- ---------- aggregates ----------
+
+SELECT is_empty($$
+	SELECT aggfnoid FROM member_aggregate WHERE aggcombinefn = 0 AND aggkind = 'n' $$, 'every aggregate combines');
+SELECT is_empty($$ SELECT aggfnoid FROM member_aggregate WHERE proparallel <> 's' $$, 'and runs in parallel');
+SELECT is_empty($$
+	SELECT aggfnoid FROM member_aggregate
+	WHERE state_kind = 'p' AND (aggserialfn = 0 OR aggdeserialfn = 0 OR aggtransspace = 0) $$,
+	'an internal state can be sent, and says its size');
+SELECT is_empty($$ SELECT aggfnoid FROM member_aggregate WHERE state_kind = 'p' AND aggfinalmodify <> 'r' $$,
+	'a final function that would change an internal state says so');
+-- What engines that distribute queries need: the state of an aggregate that
+-- gives a summary, or gets one, is of that type.
+SELECT is_empty($$
+	SELECT aggfnoid FROM member_aggregate JOIN member_function p ON p.oid = aggfnoid
+	WHERE (prorettype IN ('segment.rfm'::regtype, 'segment.history'::regtype)
+			OR proargtypes::oid[] && ARRAY['segment.rfm'::regtype, 'segment.history'::regtype]::oid[])
+		AND (state_kind = 'p' OR aggtranstype <> prorettype) $$,
+	'summaries are their own states');
+SELECT is_empty($$
+	SELECT t FROM unnest('{segment.rfm,segment.history}'::regtype[]) t
+	WHERE NOT EXISTS (SELECT FROM member_function WHERE proname = 'rollup' AND pronargs = 1 AND proargtypes[0] = t AND prorettype = t AND prokind = 'a') $$,
+	'and every summary rolls up');
+-- names that engines treat by name
+SELECT is_empty($$
+	SELECT aggfnoid FROM member_aggregate JOIN member_function p ON p.oid = aggfnoid
+	WHERE proname IN ('sum', 'avg', 'min', 'max', 'count', 'array_agg', 'bit_and', 'bit_or', 'bool_and', 'bool_or', 'every', 'any_value')
+		OR proname ~ '^(json|hll_|topn_)' $$, 'no aggregate has the name of one of the server''s');
+
+-- ---------- operators and their classes ----------
+
+SELECT is_empty($$
+	SELECT oid::regoperator FROM member_operator
+	WHERE oprresult = 'boolean'::regtype AND (oprrest = 0 OR oprjoin = 0 OR oprcom = 0 OR oprnegate = 0) $$,
+	'comparisons have estimators, commutators and negators');
+SELECT is_empty($$
+	SELECT oid::regoperator FROM member_operator WHERE oprname = '=' AND NOT (oprcanhash AND oprcanmerge) $$,
+	'equality can be hashed and merged');
+SELECT is_empty($$
+	SELECT o.oid::regoperator FROM member_operator o JOIN member_operator c ON c.oid = o.oprcom WHERE c.oprcom <> o.oid
+	UNION ALL SELECT o.oid::regoperator FROM member_operator o JOIN member_operator n ON n.oid = o.oprnegate WHERE n.oprnegate <> o.oid $$,
+	'commutators and negators agree');
+SELECT is_empty($$
+	SELECT opcname FROM pg_opclass c JOIN member ON classid = 'pg_opclass'::regclass AND objid = c.oid WHERE NOT amvalidate(c.oid) $$,
+	'operator classes are complete');
+SELECT is_empty($$
+	SELECT t FROM unnest('{segment.rfm,segment.history}'::regtype[]) t, unnest('{btree,hash}'::name[]) am
+	WHERE NOT EXISTS (SELECT FROM pg_opclass c JOIN pg_am a ON a.oid = opcmethod WHERE opcintype = t AND amname = am AND opcdefault) $$,
+	'rfm and history can be indexed, sorted and hashed');
+
+-- ---------- types ----------
+
+SELECT is_empty($$
+	SELECT t.oid::regtype FROM pg_type t JOIN member ON classid = 'pg_type'::regclass AND objid = t.oid
+	WHERE typtype = 'b' AND typcategory <> 'A' AND (typsend = 0 OR typreceive = 0 OR typmodin <> 0) $$,
+	'types have a binary form, and no modifier');
+SELECT is_empty($$
+	SELECT oid::regprocedure FROM member_function WHERE oid IN
+		(SELECT unnest(ARRAY[typinput, typoutput, typsend, typreceive]::oid[]) FROM pg_type t JOIN member ON classid = 'pg_type'::regclass AND objid = t.oid AND typtype = 'b')
+		AND (provolatile <> 'i' OR NOT proisstrict OR proparallel <> 's') $$,
+	'their forms depend on nothing');
+
+SELECT * FROM finish();
+ROLLBACK;
