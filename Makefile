@@ -22,6 +22,7 @@ CONCEPTS = \
 	history_query \
 	score \
 	concentration \
+	flow \
 	source \
 	portfolio \
 	model \
@@ -57,6 +58,8 @@ SQL_FRAGMENTS = \
 	churn \
 	value \
 	key_account \
+	flow \
+	snapshot \
 	portfolio_view \
 	portfolio \
 	scheme_change \

@@ -145,7 +145,7 @@ COMMENT ON FUNCTION segment.model_figures(segment.model) IS
 CREATE FUNCTION segment.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['scheme', 'churn', 'value', 'key_account'];
+RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot'];
 COMMENT ON FUNCTION segment.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 

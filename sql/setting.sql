@@ -61,6 +61,8 @@ FROM (VALUES
 	 'largest error rate of a model that backtest calls usable'),
 	('usable_miss_rate', 'number', '0.7', 0, 1, NULL,
 	 'largest miss rate of a model that backtest calls usable'),
+	('lost_after_days', 'number', '365', 1, 36525, NULL,
+	 'a customer is lost after so many days without an order, in the books (leaky_bucket, sales_bridge, churn_rate)'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);
