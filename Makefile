@@ -14,12 +14,15 @@ MODULE_big = segment
 CONCEPTS = \
 	decimal \
 	time_unit \
+	local_day \
 	rfm \
 	history \
 	history_aggregate \
 	history_measure \
+	history_query \
 	score \
 	concentration \
+	flow \
 	source \
 	portfolio \
 	model \
@@ -53,6 +56,10 @@ SQL_FRAGMENTS = \
 	builtin_scheme \
 	scheme \
 	churn \
+	value \
+	key_account \
+	flow \
+	snapshot \
 	portfolio_view \
 	portfolio \
 	scheme_change \
