@@ -366,7 +366,7 @@ BEGIN
 	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme AS s WHERE s.scheme = $1)', portfolio) INTO known USING scheme;
 	IF NOT known THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('scheme "%s" does not exist in portfolio "%s"', scheme, portfolio),
+			MESSAGE = format('scheme "%s" does not exist in portfolio "%s"', coalesce(scheme, 'NULL'), portfolio),
 			HINT = format('The table %I.scheme lists the schemes.', portfolio);
 	END IF;
 END
