@@ -170,7 +170,7 @@ COMMENT ON FUNCTION segment.scheme_write(text, text, jsonb, jsonb) IS
 /* ---------- rights that outlive a new view ---------- */
 
 CREATE FUNCTION segment.scheme_grants(portfolio text) RETURNS TABLE (object text, grantee text, command text)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 WITH member AS (
