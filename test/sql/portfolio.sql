@@ -248,7 +248,7 @@ SELECT key_test('customer_id::smallint');
 SELECT key_test('customer_id::numeric');
 SELECT key_test('customer_id::text');
 SELECT key_test('customer_id::varchar(1)', '''c'' || customer_id');
-SELECT key_test('customer_id::char(4)');
+SELECT key_test('(''k'' || customer_id)::char(4)');
 SELECT key_test('customer_id::text::bpchar');
 SELECT key_test('(''00000000-0000-0000-0000-00000000000'' || customer_id)::uuid');
 SELECT key_test('customer_id::customer_number');
