@@ -532,13 +532,15 @@ BEGIN
 		RETURNING s.scorecard_id, s.customers,
 			segment.status(s.purchase_model), segment.status(s.spend_model)$template$,
 		portfolio, segment.portfolio_known_customers(portfolio, format('%L::date', as_of)), as_of, unit,
-		coalesce(format($fit$segment.with_unit(segment.%I(
+		CASE WHEN purchase_kind IS NULL THEN 'NULL::segment.model'
+			ELSE format($fit$segment.with_unit(segment.%I(
 					(h.m).purchase_days - 1, ((h.m).last_day - (h.m).first_day) / u.days,
 					(h.m).tenure_days / u.days) FILTER (WHERE (h.m).orders > 0), %L)$fit$,
-			purchase_kind || '_fit', unit), 'NULL::segment.model'),
-		coalesce(format($fit$segment.with_unit(segment.%I(
+				purchase_kind || '_fit', unit) END,
+		CASE WHEN spend_kind IS NULL THEN 'NULL::segment.model'
+			ELSE format($fit$segment.with_unit(segment.%I(
 					(h.m).purchase_days - 1, h.repeat_spend) FILTER (WHERE (h.m).orders > 0), %L)$fit$,
-			spend_kind || '_fit', unit), 'NULL::segment.model'))
+				spend_kind || '_fit', unit) END)
 	INTO scorecard_id, customers, purchase_status, spend_status
 	USING settings, own_margin;
 	PERFORM segment.scheme_compute_cuts(portfolio, scorecard_id);

@@ -34,8 +34,13 @@
 #define CHURN_MIN_EXPOSURE 1e-12
 #define CHURN_MAX_EXPOSURE 1e12
 
-/* How finely the recent spend is divided in the test of spend */
-#define SPEND_CELLS 256
+/*
+ * How finely the recent spend is divided in the test of spend: into so many
+ * parts for each recent purchase, but so many at least and at most.
+ */
+#define SPEND_PARTS_EACH 16
+#define SPEND_LEAST_PARTS 256
+#define SPEND_MOST_PARTS 1024
 
 /* ---------- chance ---------- */
 
@@ -99,17 +104,22 @@ fall_p_value(double recent, double past, double recent_days, double past_days)
  * day: the amounts are taken as given, each falls in the recent window with
  * the same probability, and their sum there is at most "recent".
  *
- * The distribution of the sum is built up purchase by purchase over
- * SPEND_CELLS parts of "recent", amounts rounded down to whole parts: so the
- * result is never smaller than the exact chance, and it is the exact chance
- * of a recent sum that is larger by less than one part a purchase.
+ * The distribution of the sum is built up purchase by purchase over parts of
+ * "recent", amounts rounded down to whole parts: so the result is never
+ * smaller than the exact chance, and never larger than the chance of a recent
+ * sum that is larger by less than one part a purchase.  Equal amounts are a
+ * whole number of parts, or so many that their sums are told apart all the
+ * same, up to 64 recent purchases: then it is the exact chance.
  */
 static double
-spend_p_value(const double *amounts, int count, double recent, double odds)
+spend_p_value(const double *amounts, int count, double recent, int64 recent_purchases,
+			  double odds)
 {
-	double		cells[2][SPEND_CELLS + 1];
+	double		cells[2][SPEND_MOST_PARTS + 1];
 	double	   *now = cells[0];
 	double	   *next = cells[1];
+	int			parts = (int) Min(Max(recent_purchases * SPEND_PARTS_EACH, SPEND_LEAST_PARTS),
+								  SPEND_MOST_PARTS);
 	double		miss = 1.0 / (1.0 + odds);
 	double		hit = odds / (1.0 + odds);
 	double		all_missed = 1.0;
@@ -134,8 +144,8 @@ spend_p_value(const double *amounts, int count, double recent, double odds)
 		}
 		if (amounts[i] == 0.0)
 			continue;
-		step = Min((int) floor(amounts[i] / recent * SPEND_CELLS), SPEND_CELLS);
-		new_top = Min(top + step, SPEND_CELLS);
+		step = Min((int) floor(amounts[i] * parts / recent), parts);
+		new_top = Min(top + step, parts);
 		/* missed, and hit where now there is something to be hit from */
 		for (c = 0; c < Min(step, top + 1); c++)
 			next[c] = now[c] * miss;
@@ -420,7 +430,7 @@ churn_measures(PG_FUNCTION_ARGS)
 			nulls[SPEND_P_VALUE] = false;
 			values[SPEND_P_VALUE] =
 				Float8GetDatum(spend_p_value(state->amounts, state->count,
-											 (double) recent.amount, odds));
+											 (double) recent.amount, recent.events, odds));
 		}
 	}
 

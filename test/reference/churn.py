@@ -9,13 +9,14 @@ or in 60 digits where there are many terms.
 
 Spend: all sums that the recent window could hold are built up exactly; given
 are the chance of at most what was spent (exact), and the chance of less than
-that plus 1/256 of it for each purchase that could be among them (ceiling),
-between which the extension's figure must be.
+that plus one part of it (a 256th, with many recent purchases down to a 1024th)
+for each purchase that could be among them (ceiling), between which the
+extension's figure must be.
 """
 
 import random
 from fractions import Fraction
-from math import comb
+from math import comb, gcd
 
 from mpmath import mp, mpf, binomial
 
@@ -55,20 +56,23 @@ def rates_many(recent, past, recent_days, past_days):
 
 
 def spend(recent, past, recent_days, past_days):
-    share = Fraction(recent_days, recent_days + past_days)
+    common = gcd(recent_days, past_days)
+    hit, miss = recent_days // common, past_days // common
     spent = sum(recent)
-    sums = {0: Fraction(1)}
+    sums = {0: 1}  # in units of 1 / (hit + miss) ** purchases
     for amount in recent + past:
         more = {}
         for total, mass in sums.items():
-            more[total] = more.get(total, 0) + mass * (1 - share)
-            more[total + amount] = more.get(total + amount, 0) + mass * share
+            more[total] = more.get(total, 0) + mass * miss
+            more[total + amount] = more.get(total + amount, 0) + mass * hit
         sums = more
+    whole = (hit + miss) ** len(recent + past)
+    parts = min(max(16 * len(recent), 256), 1024)
     possible = sum(1 for a in recent + past if 0 < a <= spent)
-    ceiling = spent + Fraction(spent * possible, 256)
+    ceiling = spent + Fraction(spent * possible, parts)
     exact = sum(m for total, m in sums.items() if total <= spent)
     above = sum(m for total, m in sums.items() if total <= spent or total < ceiling)
-    return float(exact), float(above)
+    return float(Fraction(exact, whole)), float(Fraction(above, whole))
 
 
 def money(cents):
@@ -101,6 +105,12 @@ for _ in range(40):
     recent = [generator.randint(1, 60) * 50 for _ in range(generator.randint(0, 5))]
     past = [generator.randint(1, 90) * 50 for _ in range(generator.randint(1, 25))]
     cases.append((recent, past))
+for purchases in (18, 30, 50, 91):
+    for least, most in ((20, 90), (40, 45), (1, 200)):
+        recent = [generator.randint(least, most) * 25 for _ in range(purchases)]
+        past = [generator.randint(least, most) * 50 for _ in range(4 * purchases)]
+        cases.append((recent, past))
+cases += [([2000] * k, [2000] * (5 * k)) for k in (17, 19, 20, 33, 64)]
 for recent, past in cases:
     exact, above = spend(recent, past, 91, 364)
     print(f"{money(recent)}|{money(past)}|{exact!r}|{above!r}")
