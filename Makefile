@@ -14,10 +14,12 @@ MODULE_big = segment
 CONCEPTS = \
 	decimal \
 	time_unit \
+	local_day \
 	rfm \
 	history \
 	history_aggregate \
 	history_measure \
+	history_query \
 	score \
 	concentration \
 	flow \
@@ -37,7 +39,8 @@ CONCEPTS = \
 	mbgnbd \
 	arrivals \
 	pnbd \
-	bgbb
+	bgbb \
+	churn
 
 SQL_FRAGMENTS = \
 	prologue \
@@ -52,6 +55,9 @@ SQL_FRAGMENTS = \
 	setting \
 	builtin_scheme \
 	scheme \
+	churn \
+	value \
+	key_account \
 	flow \
 	snapshot \
 	portfolio_view \

@@ -15,11 +15,13 @@ LEFT JOIN shop.class AS k ON k.scheme = 'rfm_segment' AND k.class = c.rfm_segmen
 GROUP BY k.class_rank, k.label, c.rfm_segment, k.action
 ORDER BY k.class_rank;
 
-\echo 'Best customers: the highest sales'
-SELECT customer_id AS customer, orders, round(net, 2) AS sales, round(average_order, 2) AS "average order",
-	last_day AS "last order", rfm_cell AS "RFM", rfm_segment AS segment
+\echo 'Best customers: the highest value expected over the next year'
+SELECT customer_id AS customer, orders, round(net, 2) AS sales,
+	last_day AS "last order", rfm_cell AS "RFM", rfm_segment AS segment,
+	round(100 * p_alive::numeric, 1) AS "% alive",
+	round(expected_purchases::numeric, 1) AS "purchases ahead", round(clv::numeric, 2) AS value
 FROM shop.customer
-ORDER BY net DESC NULLS LAST, customer_id
+ORDER BY clv DESC NULLS LAST, net DESC, customer_id
 LIMIT 10;
 
 \echo 'Slipping away: five purchase days or more, and overdue against their own rhythm, by sales'

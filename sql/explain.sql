@@ -38,7 +38,7 @@ COMMENT ON FUNCTION segment.explain_query(text, text) IS
 
 CREATE FUNCTION segment.explain(name text, customer text)
 RETURNS TABLE (scheme text, class text, label text, rule text, figures text, better_class text, change text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $explain$
 DECLARE
@@ -76,11 +76,11 @@ BEGIN
 			SELECT k.class, u.n - 1 AS n
 			FROM unnest($1) WITH ORDINALITY AS u(row, n)
 			JOIN %1$I.scheme_class AS k ON k.scheme = s.scheme AND k.class = u.row ->> s.scheme
-			WHERE k.class <> c.class AND (k.priority, k.class_rank) < (c.priority, c.class_rank)
+			WHERE k.class_rank < c.class_rank
 			ORDER BY u.n LIMIT 1
 		) AS b ON true
 		ORDER BY s.ordinal$query$, name) USING supposed, coalesce(typical, 1);
 END
 $explain$;
 COMMENT ON FUNCTION segment.explain(text, text) IS
-'says for each scheme of a portfolio which class a customer (the key as text) is in, the rule that decided, the figures in it (measures, settings, cut points), and the cheapest change to a better class: the fewest orders of the customer''s usual amount, today, up to 12; NULL where that changes nothing. Better is a higher priority of the class, or the same and a lower rank. Errors: P0002 no such customer, 42704, 42501, 22P02 the key does not fit';
+'says for each scheme of a portfolio which class a customer (the key as text) is in, the rule that decided, the figures in it (measures, settings, cut points), and the cheapest change to a better class: the fewest orders of the customer''s usual amount, today, up to 12; NULL where that changes nothing. Better is a class of a lower rank. Errors: P0002 no such customer, 42704, 42501, 22P02 the key does not fit';

@@ -22,8 +22,8 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
 /* The only things that can be run, each as (portfolio text, arguments jsonb). */
 static const struct
@@ -34,6 +34,7 @@ static const struct
 	{"refresh", "SELECT segment.portfolio_refresh($1, $2)"},
 	{"alter", "SELECT segment.portfolio_alter($1, $2)"},
 	{"scheme", "SELECT segment.scheme_change($1, $2)"},
+	{"key_account", "SELECT segment.key_account_change($1, $2)"},
 };
 
 static const char *
@@ -80,6 +81,8 @@ portfolio_owner(Datum portfolio, const char *nulls)
 /*
  * portfolio_run(portfolio text, task text, arguments jsonb): the task's report
  *
+ * Declared once for each type of report; a task of another is an error.
+ *
  * The caller must have the rights of the portfolio's owner (else 42501), so
  * nobody gains any by it.
  */
@@ -118,6 +121,11 @@ portfolio_run(PG_FUNCTION_ARGS)
 	settings = NewGUCNestLevel();
 
 	report = query_value(statement, 2, types, values, nulls);
+	if (HeapTupleHeaderGetTypeId(DatumGetHeapTupleHeader(report)) != get_func_rettype(fcinfo->flinfo->fn_oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("task \"%s\" of a portfolio returns another type",
+						text_to_cstring(PG_GETARG_TEXT_PP(1)))));
 
 	AtEOXact_GUC(false, settings);
 	SetUserIdAndSecContext(caller, caller_context);

@@ -1,0 +1,581 @@
+/*
+ * value: what the classes and the whole customer base are worth
+ *
+ * These views aggregate over everybody.  Each scheme is a column of the view
+ * customer, so every customer is read once, however many schemes there are.
+ */
+
+/*
+ * The schemes of a portfolio: their names, and the classes of a customer c, as
+ * arrays in the same order.  Arrays, since a scheme may have any name.
+ */
+CREATE FUNCTION segment.value_schemes(portfolio text, OUT names text, OUT classes text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $value_schemes$
+BEGIN
+	EXECUTE format($query$
+		SELECT format('ARRAY[%%s]::text[]', string_agg(quote_literal(s.scheme), ', ' ORDER BY s.ordinal)),
+			format('ARRAY[%%s]::text[]', string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal))
+		FROM %1$I.scheme AS s$query$, portfolio)
+	INTO names, classes;
+END
+$value_schemes$;
+COMMENT ON FUNCTION segment.value_schemes(text) IS
+'the schemes of a portfolio as two expressions: the array of their names, and that of the classes of a row c of the view customer (internal)';
+
+/* The newest scorecard: the FROM item s (as_of, margin, and the settings used here). */
+CREATE FUNCTION segment.value_scorecard(portfolio text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$(
+		SELECT n.as_of, n.margin,
+			(n.settings ->> 'cost_per_non_buyer')::numeric AS cost_per_non_buyer,
+			(n.settings ->> 'profile_values')::numeric AS profile_values
+		FROM %1$I.scorecard AS n
+		WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
+		OFFSET 0
+	) AS s$template$, portfolio);
+COMMENT ON FUNCTION segment.value_scorecard(text) IS
+'the FROM item s: day, margin and settings of the newest scorecard of a portfolio (internal)';
+
+/*
+ * Everybody's money: the FROM item c.  profit is net_value, less what a
+ * non-buyer costs for those without an order.
+ */
+CREATE FUNCTION segment.value_customers(portfolio text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$(
+		SELECT c.customer_id, c.gross, c.refunded, c.net, c.margin, c.cost, c.net_value, c.clv,
+			%3$s AS classes, c.orders > 0 AS buyer,
+			CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS non_buyer_cost,
+			c.net_value - CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS profit
+		FROM %1$I.customer AS c CROSS JOIN %2$s
+	) AS c$template$, portfolio, segment.value_scorecard(portfolio), (segment.value_schemes(portfolio)).classes);
+COMMENT ON FUNCTION segment.value_customers(text) IS
+'the FROM item c: the money of every customer of a portfolio, with profit = net_value - non_buyer_cost (internal)';
+
+/* part / total, NULL where the total is not positive and a share means nothing */
+CREATE FUNCTION segment.value_share(part text, total text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format('(%s / nullif(greatest(%s, 0), 0))::float8', part, total);
+COMMENT ON FUNCTION segment.value_share(text, text) IS
+'the expression part / total, NULL unless the total is positive (internal)';
+
+/* The numbers of the view customer that segment_profile compares. */
+CREATE FUNCTION segment.value_measures() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN ARRAY['orders', 'purchase_days', 'days_since_last', 'tenure_days', 'gross', 'refunded', 'net',
+	'margin', 'cost', 'net_value', 'average_order', 'mean_gap_days', 'p_alive', 'expected_purchases',
+	'purchase_probability', 'expected_spend', 'clv'];
+COMMENT ON FUNCTION segment.value_measures() IS
+'the numeric columns of the view customer that segment_profile compares between classes (internal)';
+
+CREATE FUNCTION segment.value_create_tables(portfolio text) RETURNS void
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+END;
+COMMENT ON FUNCTION segment.value_create_tables(text) IS
+'the concept value has no tables of its own (internal)';
+
+CREATE FUNCTION segment.value_create_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $value_create_views$
+BEGIN
+	PERFORM segment.value_create_class_views(portfolio, security_invoker);
+	PERFORM segment.value_create_profile(portfolio, security_invoker);
+	PERFORM segment.value_create_population_views(portfolio, security_invoker);
+END
+$value_create_views$;
+COMMENT ON FUNCTION segment.value_create_views(text, boolean) IS
+'creates or replaces the views of the concept value (internal)';
+
+/* ---------- one row per class ---------- */
+
+CREATE FUNCTION segment.value_create_class_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $value_create_class_views$
+DECLARE
+	schemes record := segment.value_schemes(portfolio);
+	shares text;
+BEGIN
+	SELECT string_agg(format('%s AS %I', segment.value_share('t.' || m.name,
+			format('sum(t.%s) OVER (PARTITION BY t.scheme)', m.name)), m.name || '_share'), ', ')
+	INTO shares
+	FROM unnest(ARRAY['gross', 'net', 'margin', 'cost', 'net_value', 'profit']) AS m(name);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.segment_summary WITH (security_invoker = %2$s) AS
+		SELECT t.scheme, t.class, t.class_rank, t.label, t.label_zh,
+			t.customers, t.buyers, %4$s AS share,
+			t.gross, t.refunded, t.net, t.margin, t.cost, t.net_value,
+			t.non_buyer_cost, t.profit, t.clv::float8 AS clv, %5$s,
+			%6$s AS clv_share,
+			t.below_zero, greatest(-t.net_value, 0) AS break_even_fee,
+			greatest(-t.net_value, 0) / nullif(t.customers, 0) AS break_even_fee_per_customer
+		FROM (
+			SELECT k.scheme, k.class, k.class_rank, k.label, k.label_zh,
+				coalesce(g.customers, 0) AS customers, coalesce(g.buyers, 0) AS buyers,
+				coalesce(g.gross, 0) AS gross, coalesce(g.refunded, 0) AS refunded,
+				coalesce(g.net, 0) AS net, coalesce(g.margin, 0) AS margin,
+				coalesce(g.cost, 0) AS cost, coalesce(g.net_value, 0) AS net_value,
+				coalesce(g.non_buyer_cost, 0) AS non_buyer_cost, coalesce(g.profit, 0) AS profit,
+				g.clv, coalesce(g.below_zero, 0) AS below_zero
+			FROM %1$I.class AS k
+			LEFT JOIN (
+				SELECT m.scheme, m.class, sum(c.customers)::bigint AS customers, sum(c.buyers)::bigint AS buyers,
+					sum(c.gross) AS gross, sum(c.refunded) AS refunded, sum(c.net) AS net,
+					sum(c.margin) AS margin, sum(c.cost) AS cost, sum(c.net_value) AS net_value,
+					sum(c.non_buyer_cost) AS non_buyer_cost, sum(c.profit) AS profit,
+					sum(c.clv) AS clv, sum(c.below_zero)::bigint AS below_zero
+				FROM (
+					-- first those who are in the same class of every scheme
+					SELECT c.classes, count(*) AS customers, count(*) FILTER (WHERE c.buyer) AS buyers,
+						sum(c.gross) AS gross, sum(c.refunded) AS refunded, sum(c.net) AS net,
+						sum(c.margin) AS margin, sum(c.cost) AS cost, sum(c.net_value) AS net_value,
+						sum(c.non_buyer_cost) AS non_buyer_cost, sum(c.profit) AS profit,
+						-- numeric, since a sum of floats depends on the order of rows
+						sum(c.clv::numeric) AS clv,
+						count(*) FILTER (WHERE c.net_value < 0) AS below_zero
+					FROM %3$s
+					GROUP BY c.classes
+				) AS c
+				CROSS JOIN LATERAL unnest(%7$s, c.classes) AS m(scheme, class)
+				GROUP BY m.scheme, m.class
+			) AS g ON g.scheme = k.scheme AND g.class = k.class
+		) AS t$template$, portfolio, security_invoker, segment.value_customers(portfolio),
+		segment.value_share('t.customers', 'sum(t.customers) OVER (PARTITION BY t.scheme)'), shares,
+		segment.value_share('t.clv', 'sum(t.clv) OVER (PARTITION BY t.scheme)'),
+		schemes.names);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.pyramid WITH (security_invoker = %2$s) AS
+		SELECT t.scheme, t.class, t.class_rank, t.label, t.label_zh,
+			t.customers, t.share AS customer_share, t.net AS sales, t.net_share AS sales_share,
+			t.profit, t.profit_share
+		FROM %1$I.segment_summary AS t$template$, portfolio, security_invoker);
+
+	-- one history per class, not one row per customer and month: a class has few days
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.segment_pnl WITH (security_invoker = %2$s) AS
+		SELECT k.scheme, k.class, k.class_rank, k.owner, p.month,
+			sum(p.orders)::bigint AS orders, sum(p.revenue) AS revenue, sum(p.margin) AS margin,
+			sum(p.cost) AS cost, sum(p.margin) - sum(p.cost) AS net
+		FROM %1$I.class AS k
+		JOIN (
+			SELECT g.scheme, g.class, date_trunc('month', e.day::timestamp)::date AS month,
+				e.orders, e.revenue, e.margin, e.cost
+			FROM (
+				SELECT m.scheme, m.class, segment.rollup(c.purchases) AS purchases,
+					segment.rollup(c.margins) AS margins, segment.rollup(c.costs) AS costs
+				FROM (
+					SELECT %5$s AS classes, segment.rollup(h.purchases) AS purchases,
+						segment.rollup(h.margins) AS margins, segment.rollup(h.costs) AS costs
+					FROM %1$I.customer AS c
+					JOIN %1$I.customer_history AS h ON h.customer_id = c.customer_id
+					GROUP BY 1
+				) AS c
+				CROSS JOIN LATERAL unnest(%4$s, c.classes) AS m(scheme, class)
+				GROUP BY m.scheme, m.class
+			) AS g
+			CROSS JOIN %3$s
+			CROSS JOIN LATERAL (
+				SELECT u.day, u.orders, u.gross - u.refunded AS revenue,
+					coalesce((u.gross - u.refunded) * s.margin, 0) AS margin, 0::numeric AS cost
+				FROM segment.unnest(segment.as_of(g.purchases, s.as_of)) AS u
+				UNION ALL
+				SELECT u.day, 0, 0, u.gross - u.refunded, 0
+				FROM segment.unnest(segment.as_of(g.margins, s.as_of)) AS u
+				UNION ALL
+				SELECT u.day, 0, 0, 0, u.gross - u.refunded
+				FROM segment.unnest(segment.as_of(g.costs, s.as_of)) AS u
+			) AS e
+		) AS p ON p.scheme = k.scheme AND p.class = k.class
+		GROUP BY k.scheme, k.class, k.class_rank, k.owner, p.month$template$,
+		portfolio, security_invoker, segment.value_scorecard(portfolio), schemes.names, schemes.classes);
+END
+$value_create_class_views$;
+COMMENT ON FUNCTION segment.value_create_class_views(text, boolean) IS
+'creates or replaces the views segment_summary, pyramid and segment_pnl (internal)';
+
+/*
+ * The profile: numbers of the view customer, numbers among the attributes,
+ * and categories among the attributes.  What it compares with is everybody,
+ * which is the same for each scheme.
+ */
+CREATE FUNCTION segment.value_create_profile(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $value_create_profile$
+DECLARE
+	schemes record := segment.value_schemes(portfolio);
+	figures text;
+	overall text;
+	rows text;
+BEGIN
+	SELECT string_agg(format('count(c.%1$I) AS %2$I, avg(c.%1$I::numeric) AS %3$I, '
+				'(percentile_disc(0.5) WITHIN GROUP (ORDER BY c.%1$I))::numeric AS %4$I',
+			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t\t'),
+		string_agg(format('avg(c.%1$I::numeric) AS %1$I', m), ', '),
+		string_agg(format('(%1$L, g.%2$I, g.%3$I, g.%4$I, a.%1$I)',
+			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t')
+	INTO figures, overall, rows
+	FROM unnest(segment.value_measures()) AS m;
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.segment_profile WITH (security_invoker = %2$s) AS
+		WITH attribute AS (
+			SELECT h.customer_id, a.key AS measure, a.value #>> '{}' AS value,
+				CASE WHEN jsonb_typeof(a.value) = 'number' THEN (a.value #>> '{}')::numeric END AS number
+			FROM %1$I.customer_history AS h
+			CROSS JOIN LATERAL jsonb_each(h.attributes) AS a
+			WHERE h.listed AND jsonb_typeof(a.value) <> 'null'
+		), ranked AS (
+			SELECT a.measure, a.value, count(*) AS customers,
+				row_number() OVER (PARTITION BY a.measure ORDER BY count(*) DESC, a.value COLLATE "C") AS place
+			FROM attribute AS a
+			WHERE a.number IS NULL
+			GROUP BY a.measure, a.value
+		), category AS (
+			-- the most frequent values; the rest under one name
+			SELECT r.measure, r.value,
+				CASE WHEN r.place <= s.profile_values THEN r.value ELSE '(other)' END AS shown,
+				r.customers
+			FROM ranked AS r CROSS JOIN %3$s
+		), everybody AS (
+			SELECT count(*) AS customers FROM %1$I.customer
+		), shown AS (
+			SELECT c.measure, c.shown AS value, sum(c.customers) AS customers
+			FROM category AS c GROUP BY c.measure, c.shown
+			UNION ALL
+			SELECT c.measure, NULL, e.customers - sum(c.customers)
+			FROM category AS c CROSS JOIN everybody AS e
+			GROUP BY c.measure, e.customers
+			HAVING sum(c.customers) < e.customers
+		)
+		SELECT p.scheme, p.class, k.class_rank, p.source, p.measure, p.kind, p.value, p.customers,
+			p.mean, p.median, p.all_mean, p.share, p.all_share,
+			CASE p.kind WHEN 'number' THEN %4$s ELSE 100 * p.share / nullif(p.all_share, 0) END AS index
+		FROM %1$I.class AS k
+		JOIN (
+			SELECT g.scheme, g.class, 'portfolio'::text AS source, v.measure, 'number'::text AS kind,
+				NULL::text AS value, v.customers, v.mean, v.median, v.all_mean,
+				NULL::float8 AS share, NULL::float8 AS all_share
+			FROM (
+				SELECT m.scheme, m.class,
+				%5$s
+				FROM %1$I.customer AS c
+				CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
+				GROUP BY m.scheme, m.class
+			) AS g
+			CROSS JOIN (SELECT %6$s FROM %1$I.customer AS c) AS a
+			CROSS JOIN LATERAL (VALUES
+			%7$s
+			) AS v(measure, customers, mean, median, all_mean)
+			UNION ALL
+			SELECT g.scheme, g.class, 'attributes', g.measure, 'number', NULL, g.customers,
+				g.mean, g.median, a.mean, NULL, NULL
+			FROM (
+				SELECT m.scheme, m.class, a.measure, count(*) AS customers, avg(a.number) AS mean,
+					percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number) AS median
+				FROM attribute AS a
+				JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
+				CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
+				WHERE a.number IS NOT NULL
+				GROUP BY m.scheme, m.class, a.measure
+			) AS g
+			JOIN (
+				SELECT a.measure, avg(a.number) AS mean
+				FROM attribute AS a WHERE a.number IS NOT NULL GROUP BY a.measure
+			) AS a ON a.measure = g.measure
+			UNION ALL
+			SELECT q.scheme, q.class, 'attributes', q.measure, 'category', q.value, q.customers::bigint,
+				NULL, NULL, NULL, (q.customers / q.size)::float8, (q.all_customers / q.all_size)::float8
+			FROM (
+				-- those without a value are what is left of the class
+				SELECT z.scheme, z.class, w.measure, w.value, z.customers::numeric AS size,
+					w.customers AS all_customers, e.customers::numeric AS all_size,
+					CASE WHEN w.value IS NOT NULL THEN coalesce(g.customers, 0)
+						ELSE z.customers - coalesce(sum(g.customers)
+							OVER (PARTITION BY z.scheme, z.class, w.measure), 0) END AS customers
+				FROM (
+					SELECT m.scheme, m.class, count(*) AS customers
+					FROM %1$I.customer AS c
+					CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
+					GROUP BY m.scheme, m.class
+				) AS z
+				CROSS JOIN shown AS w
+				CROSS JOIN everybody AS e
+				LEFT JOIN (
+					SELECT m.scheme, m.class, y.measure, y.shown, count(*) AS customers
+					FROM attribute AS a
+					JOIN category AS y ON y.measure = a.measure AND y.value = a.value
+					JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
+					CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
+					WHERE a.number IS NULL
+					GROUP BY m.scheme, m.class, y.measure, y.shown
+				) AS g ON g.scheme = z.scheme AND g.class = z.class AND g.measure = w.measure
+					AND g.shown = w.value
+			) AS q
+		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
+		portfolio, security_invoker, segment.value_scorecard(portfolio),
+		segment.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
+		schemes.names, schemes.classes);
+END
+$value_create_profile$;
+COMMENT ON FUNCTION segment.value_create_profile(text, boolean) IS
+'creates or replaces the view segment_profile (internal)';
+
+/* ---------- everybody ---------- */
+
+CREATE FUNCTION segment.value_create_population_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $value_create_population_views$
+DECLARE
+	-- everybody, and once more those with an order
+	populations text := format($template$
+			SELECT v.population, c.net, c.margin, c.profit
+			FROM %s
+			CROSS JOIN LATERAL unnest(ARRAY['customers', CASE WHEN c.buyer THEN 'buyers' END]) AS v(population)
+			WHERE v.population IS NOT NULL$template$, segment.value_customers(portfolio));
+BEGIN
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS
+		WITH person AS (
+			SELECT c.buyer, c.net, c.profit, -c.gross::float8 AS minus_spend FROM %3$s
+		), cut AS (
+			-- counted from the top: a remainder goes to the heavy, then to the medium
+			SELECT segment.quantile_cuts(p.minus_spend, 3) AS cuts FROM person AS p WHERE p.buyer
+		), third AS (
+			SELECT CASE WHEN p.buyer THEN segment.score(p.minus_spend, u.cuts) ELSE 4 END AS class_rank,
+				count(*) AS customers, sum(p.net) AS sales, sum(p.profit) AS profit
+			FROM person AS p CROSS JOIN cut AS u
+			GROUP BY 1
+		)
+		SELECT t.class, t.class_rank, t.customers, %4$s AS customer_share,
+			t.sales, %5$s AS sales_share, t.profit, %6$s AS profit_share
+		FROM (
+			SELECT v.class, v.class_rank, coalesce(g.customers, 0) AS customers,
+				coalesce(g.sales, 0) AS sales, coalesce(g.profit, 0) AS profit
+			FROM (VALUES ('heavy', 1), ('medium', 2), ('light', 3), ('none', 4)) AS v(class, class_rank)
+			LEFT JOIN third AS g ON g.class_rank = v.class_rank
+		) AS t$template$, portfolio, security_invoker, segment.value_customers(portfolio),
+		segment.value_share('t.customers', 'sum(t.customers) OVER ()'),
+		segment.value_share('t.sales', 'sum(t.sales) OVER ()'),
+		segment.value_share('t.profit', 'sum(t.profit) OVER ()'));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.profit WITH (security_invoker = %2$s) AS
+		SELECT v.part, count(c.customer_id) AS customers, %4$s AS share,
+			coalesce(sum(c.net), 0) AS sales, coalesce(sum(c.margin), 0) AS margin,
+			coalesce(sum(c.cost), 0) AS cost, coalesce(sum(c.non_buyer_cost), 0) AS non_buyer_cost,
+			coalesce(sum(c.profit), 0) AS profit,
+			count(*) FILTER (WHERE c.net_value < 0) AS below_zero,
+			coalesce(sum(-c.net_value) FILTER (WHERE c.net_value < 0), 0) AS break_even_fees
+		FROM (VALUES ('buyers', true, false), ('non_buyers', false, true), ('all', true, true))
+			AS v(part, buyers, non_buyers)
+		LEFT JOIN %3$s ON CASE WHEN c.buyer THEN v.buyers ELSE v.non_buyers END
+		GROUP BY v.part$template$, portfolio, security_invoker, segment.value_customers(portfolio),
+		segment.value_share('count(c.customer_id)::numeric', 'max(count(c.customer_id)) OVER ()'));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.break_even WITH (security_invoker = %2$s) AS
+		SELECT c.customer_id, c.orders, c.net, c.margin, c.cost, c.net_value,
+			-c.net_value AS break_even_fee
+		FROM %1$I.customer AS c
+		WHERE c.net_value < 0$template$, portfolio, security_invoker);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.concentration WITH (security_invoker = %2$s) AS
+		WITH person AS (%3$s
+		), by_sales AS (
+			SELECT p.population, row_number() OVER w AS place, sum(p.net) OVER w AS sales
+			FROM person AS p
+			WINDOW w AS (PARTITION BY p.population ORDER BY p.net DESC ROWS UNBOUNDED PRECEDING)
+		), by_profit AS (
+			SELECT p.population, row_number() OVER w AS place, sum(p.profit) OVER w AS profit
+			FROM person AS p
+			WINDOW w AS (PARTITION BY p.population ORDER BY p.profit DESC ROWS UNBOUNDED PRECEDING)
+		), top AS MATERIALIZED (
+			-- rounded up: the top 1 %% of 1,000 are 10, of 50 one
+			SELECT t.population, n.percent, (t.customers * n.percent + 99) / 100 AS customers,
+				t.sales, t.profit
+			FROM (
+				SELECT p.population, count(*) AS customers, sum(p.net) AS sales, sum(p.profit) AS profit
+				FROM person AS p GROUP BY p.population
+			) AS t
+			CROSS JOIN generate_series(1, 100) AS n(percent)
+		)
+		SELECT t.population, t.percent / 100::float8 AS top_share, t.customers,
+			a.sales, %4$s AS sales_share, b.profit, %5$s AS profit_share
+		FROM top AS t
+		JOIN by_sales AS a ON a.population = t.population AND a.place = t.customers
+		JOIN by_profit AS b ON b.population = t.population AND b.place = t.customers$template$,
+		portfolio, security_invoker, populations,
+		segment.value_share('a.sales', 't.sales'), segment.value_share('b.profit', 't.profit'));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.exposure WITH (security_invoker = %2$s) AS
+		SELECT t.population, t.measure, t.customers, t.total, t.largest, %4$s AS largest_share,
+			t.hhi, 1 / nullif(t.hhi, 0) AS effective_customers, t.gini, t.top_1_share, t.top_20_share,
+			t.positive, t.negative, %5$s AS not_positive_share,
+			t.peak, %6$s AS peak_share, %7$s AS peak_customer_share
+		FROM (
+			SELECT p.population, v.measure, count(*) AS customers, sum(v.amount) AS total,
+				max(v.amount) AS largest, segment.hhi(v.amount) AS hhi, segment.gini(v.amount) AS gini,
+				segment.top_share(v.amount, 0.01) AS top_1_share,
+				segment.top_share(v.amount, 0.2) AS top_20_share,
+				count(*) FILTER (WHERE v.amount > 0) AS positive,
+				count(*) FILTER (WHERE v.amount < 0) AS negative,
+				coalesce(sum(v.amount) FILTER (WHERE v.amount > 0), 0) AS peak
+			FROM (%3$s
+			) AS p
+			CROSS JOIN LATERAL unnest(ARRAY['sales', 'margin', 'profit'], ARRAY[p.net, p.margin, p.profit])
+				AS v(measure, amount)
+			GROUP BY p.population, v.measure
+		) AS t$template$, portfolio, security_invoker, populations,
+		segment.value_share('t.largest', 't.total'),
+		segment.value_share('(t.customers - t.positive)::numeric', 't.customers'),
+		segment.value_share('t.peak', 't.total'),
+		segment.value_share('t.positive::numeric', 't.customers'));
+END
+$value_create_population_views$;
+COMMENT ON FUNCTION segment.value_create_population_views(text, boolean) IS
+'creates or replaces the views usage_share, profit, break_even, concentration and exposure (internal)';
+
+CREATE FUNCTION segment.value_comments() RETURNS TABLE (relation text, col text, meaning text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 120
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('segment_summary', NULL, 'one row per scheme and class, also of classes without customers: how many customers, and what they are worth'),
+	('segment_summary', 'scheme', 'code of the scheme'),
+	('segment_summary', 'class', 'code of the class'),
+	('segment_summary', 'class_rank', 'order of the classes in the scheme, 1 is first'),
+	('segment_summary', 'label', 'name of the class in English'),
+	('segment_summary', 'label_zh', 'name of the class in Chinese'),
+	('segment_summary', 'customers', 'number of customers, >= 0'),
+	('segment_summary', 'buyers', 'number of them with an order, >= 0'),
+	('segment_summary', 'share', 'share of all customers, 0..1; NULL without any customers'),
+	('segment_summary', 'gross', 'sum of their orders in units of money, >= 0; more is better'),
+	('segment_summary', 'refunded', 'sum of their refunds in units of money, >= 0; less is better'),
+	('segment_summary', 'net', 'gross minus refunded in units of money; may be negative; more is better'),
+	('segment_summary', 'margin', 'contribution in units of money; may be negative; more is better'),
+	('segment_summary', 'cost', 'costs of acquiring and serving them in units of money; less is better'),
+	('segment_summary', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
+	('segment_summary', 'non_buyer_cost', 'setting cost_per_non_buyer times the customers without an order, in units of money, >= 0; less is better'),
+	('segment_summary', 'profit', 'net_value minus non_buyer_cost in units of money; may be negative; more is better'),
+	('segment_summary', 'clv', 'customer equity: sum of the customer lifetime values in units of money, >= 0; more is better; NULL: no predictions'),
+	('segment_summary', 'gross_share', 'share of the gross of all customers, 0..1; NULL unless that is positive'),
+	('segment_summary', 'net_share', 'share of the net of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
+	('segment_summary', 'margin_share', 'share of the margin of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
+	('segment_summary', 'cost_share', 'share of the cost of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
+	('segment_summary', 'net_value_share', 'share of the net value of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
+	('segment_summary', 'profit_share', 'share of the profit of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
+	('segment_summary', 'clv_share', 'share of the lifetime value of all customers, 0..1; NULL unless that is positive, or without predictions'),
+	('segment_summary', 'below_zero', 'number of customers with a negative net value, >= 0; fewer is better'),
+	('segment_summary', 'break_even_fee', 'amount that brings the net value of the class to 0, in units of money, >= 0; 0: none needed'),
+	('segment_summary', 'break_even_fee_per_customer', 'break_even_fee spread over all customers of the class, in units of money, not rounded, >= 0; NULL without customers'),
+	('pyramid', NULL, 'one row per scheme and class: share of the customers beside share of sales and profit'),
+	('pyramid', 'scheme', 'code of the scheme'),
+	('pyramid', 'class', 'code of the class'),
+	('pyramid', 'class_rank', 'order of the classes in the scheme, 1 is first'),
+	('pyramid', 'label', 'name of the class in English'),
+	('pyramid', 'label_zh', 'name of the class in Chinese'),
+	('pyramid', 'customers', 'number of customers, >= 0'),
+	('pyramid', 'customer_share', 'share of all customers, 0..1; NULL without any customers'),
+	('pyramid', 'sales', 'net sales in units of money; may be negative; more is better'),
+	('pyramid', 'sales_share', 'share of the sales of all customers, 0..1 unless some class is negative; NULL unless they are positive'),
+	('pyramid', 'profit', 'net value less the cost of non-buyers in units of money; may be negative; more is better'),
+	('pyramid', 'profit_share', 'share of the profit of all customers, 0..1 unless some class is negative; NULL unless it is positive'),
+	('segment_pnl', NULL, 'profit and loss of each class, one row per scheme, class and month in which something happened; customers count in the class that they have now'),
+	('segment_pnl', 'scheme', 'code of the scheme'),
+	('segment_pnl', 'class', 'code of the class'),
+	('segment_pnl', 'class_rank', 'order of the classes in the scheme, 1 is first'),
+	('segment_pnl', 'owner', 'who is responsible for the class; NULL: nobody named'),
+	('segment_pnl', 'month', 'first day of the month; never NULL'),
+	('segment_pnl', 'orders', 'number of orders, >= 0; more is better'),
+	('segment_pnl', 'revenue', 'orders minus refunds in units of money; may be negative; more is better'),
+	('segment_pnl', 'margin', 'contribution in units of money; may be negative; more is better'),
+	('segment_pnl', 'cost', 'costs of acquiring and serving in units of money; less is better'),
+	('segment_pnl', 'net', 'margin minus cost in units of money; may be negative; more is better'),
+	('segment_profile', NULL, 'one row per scheme, class and measure (of a category: and value): how the customers of a class differ from all; classes without customers are left out'),
+	('segment_profile', 'scheme', 'code of the scheme'),
+	('segment_profile', 'class', 'code of the class'),
+	('segment_profile', 'class_rank', 'order of the classes in the scheme, 1 is first'),
+	('segment_profile', 'source', 'portfolio: a column of the view customer; attributes: from the source customers'),
+	('segment_profile', 'measure', 'name of the column or attribute'),
+	('segment_profile', 'kind', 'number or category'),
+	('segment_profile', 'value', 'of a category: its value; (other): all beyond the most frequent (setting profile_values); NULL: not known; of a number: NULL'),
+	('segment_profile', 'customers', 'number of customers of the class of whom the number is known, or who have the value; >= 0'),
+	('segment_profile', 'mean', 'of a number: mean in the unit of the measure; NULL: known of nobody, or a category'),
+	('segment_profile', 'median', 'of a number: the smallest value that at least half do not exceed, in the unit of the measure; NULL as mean'),
+	('segment_profile', 'all_mean', 'of a number: mean over all customers, in the unit of the measure'),
+	('segment_profile', 'share', 'of a category: share of the class that has the value, 0..1; NULL: a number'),
+	('segment_profile', 'all_share', 'of a category: share of all customers that has the value, 0..1; NULL: a number'),
+	('segment_profile', 'index', 'mean or share against that of all customers, which is 100; >= 0 unless the mean is negative; NULL where the mean of all is not positive'),
+	('usage_share', NULL, 'the thirds of the buyers by gross sales, counted from the top, and those who never bought: share of customers beside share of sales; equal customers are in the same third'),
+	('usage_share', 'class', 'heavy, medium, light or none (no order)'),
+	('usage_share', 'class_rank', '1 heavy, 2 medium, 3 light, 4 none'),
+	('usage_share', 'customers', 'number of customers, >= 0'),
+	('usage_share', 'customer_share', 'share of all customers, 0..1; NULL without any customers'),
+	('usage_share', 'sales', 'net sales in units of money; may be negative; more is better'),
+	('usage_share', 'sales_share', 'share of the sales of all customers, 0..1 unless some are negative; NULL unless they are positive'),
+	('usage_share', 'profit', 'net value less the cost of non-buyers in units of money; may be negative; more is better'),
+	('usage_share', 'profit_share', 'share of the profit of all customers, 0..1 unless some are negative; NULL unless it is positive'),
+	('profit', NULL, 'profit = margin of the buyers - their cost - cost of those who do not buy: a row for buyers, for non-buyers and for all'),
+	('profit', 'part', 'buyers (at least one order), non_buyers, all'),
+	('profit', 'customers', 'number of customers, >= 0'),
+	('profit', 'share', 'share of all customers, 0..1; NULL without any customers'),
+	('profit', 'sales', 'net sales in units of money; may be negative; more is better'),
+	('profit', 'margin', 'contribution in units of money; may be negative; more is better'),
+	('profit', 'cost', 'costs of acquiring and serving in units of money; less is better'),
+	('profit', 'non_buyer_cost', 'setting cost_per_non_buyer times the non-buyers, in units of money, >= 0; less is better'),
+	('profit', 'profit', 'margin minus cost minus non_buyer_cost in units of money; may be negative; more is better'),
+	('profit', 'below_zero', 'number of customers with a negative net value, >= 0; fewer is better'),
+	('profit', 'break_even_fees', 'sum of the fees that would bring each of them to 0, in units of money, >= 0'),
+	('break_even', NULL, 'one row per customer whose net value is below zero, with the fee that would bring it to 0'),
+	('break_even', 'customer_id', 'key of the customer'),
+	('break_even', 'orders', 'number of orders, >= 0'),
+	('break_even', 'net', 'net sales in units of money; may be negative'),
+	('break_even', 'margin', 'contribution in units of money; may be negative; more is better'),
+	('break_even', 'cost', 'costs of acquiring and serving in units of money; less is better'),
+	('break_even', 'net_value', 'margin minus cost in units of money, < 0'),
+	('break_even', 'break_even_fee', 'amount that brings net_value to 0, in units of money, > 0'),
+	('concentration', NULL, 'what the best 1, 2, ... 100 % of the customers bring; profit over top_share is the whale curve'),
+	('concentration', 'population', 'customers: everybody, also those who never bought; buyers: those with an order'),
+	('concentration', 'top_share', 'share of the population, from the top, 0.01..1'),
+	('concentration', 'customers', 'their number: top_share of the population, rounded up'),
+	('concentration', 'sales', 'net sales of as many customers with the highest sales, in units of money'),
+	('concentration', 'sales_share', 'sales divided by those of the population, 0..1, more where some are negative; NULL unless those are positive'),
+	('concentration', 'profit', 'profit of as many customers with the highest profit, in units of money'),
+	('concentration', 'profit_share', 'profit divided by that of the population, 0..1, more where some lose money; NULL unless that is positive'),
+	('exposure', NULL, 'one row per population and measure: how much depends on how few'),
+	('exposure', 'population', 'customers: everybody, also those who never bought; buyers: those with an order'),
+	('exposure', 'measure', 'sales (net), margin or profit'),
+	('exposure', 'customers', 'number of customers in the population, >= 1'),
+	('exposure', 'total', 'sum over the population in units of money; may be negative; more is better'),
+	('exposure', 'largest', 'amount of the largest customer in units of money'),
+	('exposure', 'largest_share', 'largest divided by total, 0..1, more where some are negative; lower is safer; NULL unless the total is positive'),
+	('exposure', 'hhi', 'Herfindahl-Hirschman index: sum of the squared shares, 0..1, more where some are negative; lower is safer; NULL unless the total is positive'),
+	('exposure', 'effective_customers', '1 / hhi: number of equal customers that would be as concentrated; more is safer; NULL as hhi'),
+	('exposure', 'gini', 'Gini coefficient, 0 = all equal, 1 = one has all, more where some are negative; NULL unless the total is positive'),
+	('exposure', 'top_1_share', 'share of the total of the best 1 % (part of a customer counts), 0..1, more where some are negative; NULL unless the total is positive'),
+	('exposure', 'top_20_share', 'share of the total of the best 20 % (part of a customer counts), 0..1, more where some are negative; NULL unless the total is positive'),
+	('exposure', 'positive', 'number of customers above 0; more is better'),
+	('exposure', 'negative', 'number of customers below 0; fewer is better'),
+	('exposure', 'not_positive_share', 'share of the customers who bring nothing or less, 0..1; lower is better'),
+	('exposure', 'peak', 'highest point of the whale curve: sum over those above 0 in units of money, >= 0'),
+	('exposure', 'peak_share', 'peak divided by total, >= 1; NULL unless the total is positive'),
+	('exposure', 'peak_customer_share', 'share of the customers at the peak, who are above 0, 0..1')
+) AS v(relation, col, meaning);
+END;
+COMMENT ON FUNCTION segment.value_comments() IS
+'the comments on the views of the concept value and on their columns';
