@@ -14,12 +14,15 @@ MODULE_big = segment
 CONCEPTS = \
 	decimal \
 	time_unit \
+	local_day \
 	rfm \
 	history \
 	history_aggregate \
 	history_measure \
+	history_query \
 	score \
 	concentration \
+	flow \
 	source \
 	portfolio \
 	model \
@@ -36,7 +39,8 @@ CONCEPTS = \
 	mbgnbd \
 	arrivals \
 	pnbd \
-	bgbb
+	bgbb \
+	churn
 
 SQL_FRAGMENTS = \
 	prologue \
@@ -51,8 +55,11 @@ SQL_FRAGMENTS = \
 	setting \
 	builtin_scheme \
 	scheme \
+	churn \
 	value \
 	key_account \
+	flow \
+	snapshot \
 	portfolio_view \
 	portfolio \
 	scheme_change \

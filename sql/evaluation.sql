@@ -82,7 +82,7 @@ CREATE FUNCTION segment.backtest(
 	name text, cutoff date, horizon_days integer,
 	false_alarm_cost float8 DEFAULT 1, miss_cost float8 DEFAULT 1
 ) RETURNS TABLE (measure text, model float8, baseline float8, meaning text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $backtest$
 DECLARE
@@ -177,7 +177,7 @@ COMMENT ON FUNCTION segment.backtest(text, date, integer, float8, float8) IS
 
 CREATE FUNCTION segment.backtest_deciles(name text, cutoff date, horizon_days integer)
 RETURNS TABLE (decile integer, customers bigint, predicted float8, actual float8, buyers bigint, mean_probability float8)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $backtest_deciles$
 DECLARE

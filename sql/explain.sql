@@ -38,7 +38,7 @@ COMMENT ON FUNCTION segment.explain_query(text, text) IS
 
 CREATE FUNCTION segment.explain(name text, customer text)
 RETURNS TABLE (scheme text, class text, label text, rule text, figures text, better_class text, change text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $explain$
 DECLARE

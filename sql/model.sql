@@ -198,7 +198,7 @@ CREATE FUNCTION segment.status(model segment.model) RETURNS text
 	AS 'MODULE_PATHNAME', 'segment_model_status'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment.status(segment.model) IS
-'how the parameters came about: given (not fitted), converged (a proper maximum of the likelihood), boundary (the likelihood is highest at a limit of the model; some parameters are held there), flat (the data do not determine the parameters), too_few (fewer than 10 customers or none with a repeat purchase: do not use), not_converged (the best parameters found, not a maximum)';
+'how the parameters came about: given (not fitted), converged (a proper maximum of the likelihood), boundary (the likelihood is highest at a limit of the model; some parameters are held there), flat (the data do not determine the parameters), too_few (fewer than 10 customers with a repeat purchase: do not use), not_converged (the best parameters found, not a maximum)';
 
 CREATE FUNCTION segment.params(model segment.model) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'segment_model_params'

@@ -239,18 +239,18 @@ CREATE FUNCTION segment.refresh_events_query(
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format($template$(
-	SELECT e.customer_id::%1$s AS customer_id, %2$s AS %3$I%4$s
-	FROM %5$s
-	WHERE e.customer_id IS NOT NULL
-	GROUP BY 1) AS %3$I$template$,
-	key_type,
-	segment.source_history(shape, (shape).amount, timezone),
-	source,
-	-- a row without an amount counts nowhere
-	CASE WHEN (shape).margin IS NOT NULL THEN format(', %s FILTER (WHERE e.amount IS NOT NULL) AS margins',
-		segment.source_history(shape, (shape).margin, timezone)) END,
-	segment.source_events(shape));
+RETURN format('segment.histories(%1$L, %2$L) AS %3$I (customer_id %4$s, %3$I segment.history%5$s)',
+	format($template$
+		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
+		FROM %4$s
+		WHERE e.customer_id IS NOT NULL$template$,
+		key_type, (shape).amount,
+		-- a row without an amount counts nowhere
+		CASE WHEN (shape).margin IS NOT NULL
+			THEN format(', CASE WHEN e.amount IS NOT NULL THEN %s END', (shape).margin) END,
+		segment.source_events(shape)),
+	timezone, source, key_type,
+	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END);
 COMMENT ON FUNCTION segment.refresh_events_query(text, segment.source_shape, text, text) IS
 'the FROM item that reads a source of events into histories (internal)';
 

@@ -68,7 +68,8 @@ SELECT k.customer_id, k.as_of,
 	k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv,
 	k.churn_risk%6$s
 FROM (
-	SELECT h.customer_id, %2$s AS as_of, v.*, s.*
+	SELECT h.customer_id, %2$s AS as_of, v.*, v.margin - v.cost AS net_value,
+		1 - v.p_alive AS churn_risk, s.*
 	FROM (
 		-- settings and cuts, taken out of the scorecard once
 		SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
@@ -81,45 +82,41 @@ FROM (
 	) AS s
 	CROSS JOIN LATERAL %4$s
 	CROSS JOIN LATERAL (
-		SELECT d.*, d.margin - d.cost AS net_value,
-			d.r_score::text || d.f_score::text || d.m_score::text AS rfm_cell,
-			1 - d.p_alive AS churn_risk
-		FROM (
-			SELECT coalesce((h.m).orders, 0) AS orders,
-				coalesce((h.m).purchase_days, 0) AS purchase_days,
-				(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
-				coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
-				coalesce((h.m).net, 0) AS net,
-				coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
-				coalesce(h.cost, 0) AS cost,
-				(h.m).average_order, (h.m).mean_gap_days, (h.m).gap_cv,
-				(h.m).days_since_last / coalesce(
-					(s.dormancy_prior_gaps * s.usual_gap_days + ((h.m).last_day - (h.m).first_day))
-					/ nullif(s.dormancy_prior_gaps + (h.m).purchase_days - 1, 0), s.usual_gap_days) AS gap_ratio,
-				segment.score(-(h.m).days_since_last::float8, s.recency_cuts) AS r_score,
-				CASE WHEN (h.m).orders > 0
-					THEN segment.score((h.m).orders::float8, s.frequency_cuts) END AS f_score,
-				CASE WHEN (h.m).orders > 0
-					THEN segment.score((h.m).monetary, s.monetary_cuts) END AS m_score,
-				CASE WHEN s.purchase_model_usable
-					THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
-				CASE WHEN s.purchase_model_usable
-					THEN segment.expected_purchases(s.purchase_model, x.x, x.t_x, x.t, s.horizon)
-					END AS expected_purchases,
-				CASE WHEN s.purchase_model_usable
-					THEN segment.purchase_probability(s.purchase_model, x.x, x.t_x, x.t,
-						s.probability_horizon) END AS purchase_probability,
-				CASE WHEN s.spend_model_usable
-					THEN segment.expected_spend(s.spend_model, x.x, h.repeat_spend) END AS expected_spend,
-				CASE WHEN s.purchase_model_usable AND s.spend_model_usable
-					THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
-						s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv
-			-- the models' inputs; NULL for those who never bought
-			FROM (SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
-				((h.m).last_day - (h.m).first_day) / s.unit_days AS t_x,
-				(h.m).tenure_days / s.unit_days AS t) AS x
-			OFFSET 0
-		) AS d
+		SELECT coalesce((h.m).orders, 0) AS orders,
+			coalesce((h.m).purchase_days, 0) AS purchase_days,
+			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
+			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
+			coalesce((h.m).net, 0) AS net,
+			coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
+			coalesce(h.cost, 0) AS cost,
+			(h.m).average_order, (h.m).mean_gap_days, (h.m).gap_cv,
+			(h.m).days_since_last / coalesce(
+				(s.dormancy_prior_gaps * s.usual_gap_days + ((h.m).last_day - (h.m).first_day))
+				/ nullif(s.dormancy_prior_gaps + (h.m).purchase_days - 1, 0), s.usual_gap_days) AS gap_ratio,
+			g.r_score, g.f_score, g.m_score,
+			g.r_score::text || g.f_score::text || g.m_score::text AS rfm_cell,
+			CASE WHEN s.purchase_model_usable
+				THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
+			CASE WHEN s.purchase_model_usable
+				THEN segment.expected_purchases(s.purchase_model, x.x, x.t_x, x.t, s.horizon)
+				END AS expected_purchases,
+			CASE WHEN s.purchase_model_usable
+				THEN segment.purchase_probability(s.purchase_model, x.x, x.t_x, x.t,
+					s.probability_horizon) END AS purchase_probability,
+			CASE WHEN s.spend_model_usable
+				THEN segment.expected_spend(s.spend_model, x.x, h.repeat_spend) END AS expected_spend,
+			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
+				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
+					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv
+		-- the models' inputs; NULL for those who never bought
+		FROM (SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
+			((h.m).last_day - (h.m).first_day) / s.unit_days AS t_x,
+			(h.m).tenure_days / s.unit_days AS t) AS x
+		CROSS JOIN (SELECT segment.score(-(h.m).days_since_last::float8, s.recency_cuts) AS r_score,
+			CASE WHEN (h.m).orders > 0
+				THEN segment.score((h.m).orders::float8, s.frequency_cuts) END AS f_score,
+			CASE WHEN (h.m).orders > 0
+				THEN segment.score((h.m).monetary, s.monetary_cuts) END AS m_score) AS g
 		OFFSET 0
 	) AS v
 ) AS k$template$, portfolio, as_of, scorecard,
@@ -148,7 +145,7 @@ COMMENT ON FUNCTION segment.model_figures(segment.model) IS
 CREATE FUNCTION segment.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['scheme', 'value', 'key_account'];
+RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot'];
 COMMENT ON FUNCTION segment.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 

@@ -230,7 +230,7 @@ COMMENT ON FUNCTION segment.scheme_must_exist(text, text) IS
 
 CREATE FUNCTION segment.scheme_check(name text, scheme text)
 RETURNS TABLE (class text, class_rank integer, customers bigint, cells bigint, hidden bigint, verdict text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check$
 DECLARE

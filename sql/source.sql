@@ -133,7 +133,7 @@ BEGIN
 	shape.key_base_type := format_type((columns -> 0 ->> 'base_type')::oid, -1);
 	IF source <> 'customers' THEN
 		shape.day_type := format_type((columns -> 1 ->> 'base_type')::oid, NULL);
-		shape.amount := coalesce(segment.source_number('amount', (columns -> 2 ->> 'base_type')::oid), '1');
+		shape.amount := coalesce(segment.source_number('amount', (columns -> 2 ->> 'base_type')::oid), '1::pg_catalog.numeric');
 		shape.margin := segment.source_number('margin', (columns -> 3 ->> 'base_type')::oid);
 	END IF;
 	RETURN shape;
@@ -149,14 +149,3 @@ RETURN format('(%s%s) AS e (customer_id, at%s)', (shape).statement, E'\n',
 	CASE cardinality((shape).names) WHEN 3 THEN ', amount' WHEN 4 THEN ', amount, margin' ELSE '' END);
 COMMENT ON FUNCTION segment.source_events(segment.source_shape) IS
 'the FROM item that reads a source of events, with standard column names (internal)';
-
-CREATE FUNCTION segment.source_history(shape segment.source_shape, amount text, timezone text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN CASE (shape).day_type
-	WHEN 'date' THEN format('segment.history_agg(e.at::pg_catalog.date, %s)', amount)
-	-- a timestamp without time zone is wall time: its day needs no zone
-	WHEN 'timestamp without time zone' THEN format('segment.history_agg(e.at::pg_catalog.date, %s)', amount)
-	ELSE format('segment.history_agg(e.at, %s, %L)', amount, timezone) END;
-COMMENT ON FUNCTION segment.source_history(segment.source_shape, text, text) IS
-'the aggregate call that makes a history of a source''s events (internal)';

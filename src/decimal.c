@@ -17,6 +17,7 @@
 
 #include <math.h>
 
+#include "common/int.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 
@@ -446,5 +447,31 @@ decimal_parse(const char **text, int128 *coefficient, int *scale)
 	*text = p;
 	*coefficient = value;
 	*scale = decimals;
+	return true;
+}
+
+/*
+ * decimal_parse_count: read an unsigned whole number, digits only
+ *
+ * Moves *text behind what was read.  Returns false if there is no digit, or
+ * if the number does not fit into 64 bits.
+ */
+bool
+decimal_parse_count(const char **text, int64 *count)
+{
+	const char *p = *text;
+	int64		value = 0;
+
+	while (*p >= '0' && *p <= '9')
+	{
+		if (pg_mul_s64_overflow(value, 10, &value) ||
+			pg_add_s64_overflow(value, *p - '0', &value))
+			return false;
+		p++;
+	}
+	if (p == *text)
+		return false;
+	*text = p;
+	*count = value;
 	return true;
 }

@@ -49,5 +49,6 @@ extern int128 decimal_rescale(int128 coefficient, int from_scale, int to_scale);
 
 extern void decimal_append(StringInfo buf, int128 coefficient, int scale, int display_scale);
 extern bool decimal_parse(const char **text, int128 *coefficient, int *scale);
+extern bool decimal_parse_count(const char **text, int64 *count);
 
 #endif							/* SEGMENT_DECIMAL_H */

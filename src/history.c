@@ -628,27 +628,6 @@ skip_char(const char **p, char expected)
 	return true;
 }
 
-/* Digits, as many as fit into 64 bits; at least one. */
-static bool
-parse_number(const char **p, int64 *number)
-{
-	const char *q = *p;
-	int64		value = 0;
-
-	while (*q >= '0' && *q <= '9')
-	{
-		if (pg_mul_s64_overflow(value, 10, &value) ||
-			pg_add_s64_overflow(value, *q - '0', &value))
-			return false;
-		q++;
-	}
-	if (q == *p)
-		return false;
-	*p = q;
-	*number = value;
-	return true;
-}
-
 /* 1997-01-18 or 0044-03-15 BC: at least four digits of year, a real date */
 static bool
 parse_day(const char **p, DateADT *day)
@@ -664,13 +643,13 @@ parse_day(const char **p, DateADT *day)
 
 	skip_space(p);
 	start = *p;
-	if (!parse_number(p, &year) || *p - start < 4 || year > 10000000 || **p != '-')
+	if (!decimal_parse_count(p, &year) || *p - start < 4 || year > 10000000 || **p != '-')
 		return false;
 	start = ++*p;
-	if (!parse_number(p, &month) || *p - start != 2 || **p != '-')
+	if (!decimal_parse_count(p, &month) || *p - start != 2 || **p != '-')
 		return false;
 	start = ++*p;
-	if (!parse_number(p, &mday) || *p - start != 2)
+	if (!decimal_parse_count(p, &mday) || *p - start != 2)
 		return false;
 	if (strncmp(*p, " BC", 3) == 0)
 	{
@@ -706,7 +685,7 @@ parse_events(const char **p, int128 *amount, int64 *count, int *display_scale)
 	if (**p == '/')
 	{
 		(*p)++;
-		if (!parse_number(p, count) || *count < 1)
+		if (!decimal_parse_count(p, count) || *count < 1)
 			return false;
 	}
 	return true;

@@ -23,6 +23,7 @@
 
 #include "decimal.h"
 #include "history.h"
+#include "local_day.h"
 
 /* All told, powers of two, which the server's allocator hands out exactly. */
 #define FIRST_CAPACITY		64
@@ -258,119 +259,34 @@ history_accum_date(PG_FUNCTION_ARGS)
 	return accumulate(fcinfo, day, PG_GETARG_DATUM(2));
 }
 
-/*
- * Local days of a time zone.  The offsets from UTC between two changes of the
- * clock are remembered: a slot per 97 days of 8.5 years, so that rows in any
- * order seldom need the zone's tables.
- */
-#define ZONE_SLOTS		32
-#define ZONE_SLOT_SHIFT	23		/* seconds */
-
-typedef struct ZoneCache
+/* The zone of the last row, which is nearly always that of the next. */
+static LocalDayZone *
+zone_argument(FunctionCallInfo fcinfo, const struct varlena *name)
 {
-	pg_tz	   *zone;
-	int			name_size;
-	char		name[TZ_STRLEN_MAX + 1];
-	struct
+	LocalDayZone *zone = (LocalDayZone *) fcinfo->flinfo->fn_extra;
+
+	if (zone == NULL)
 	{
-		pg_time_t	from;		/* the offset holds from here */
-		pg_time_t	until;		/* to before here */
-		long		offset;		/* seconds east of UTC */
-	}			slots[ZONE_SLOTS];
-} ZoneCache;
-
-static ZoneCache *
-zone_cache(FunctionCallInfo fcinfo, const struct varlena *name)
-{
-	ZoneCache  *cache = (ZoneCache *) fcinfo->flinfo->fn_extra;
-	int			size = VARSIZE_ANY_EXHDR(name);
-
-	if (cache != NULL && cache->name_size == size &&
-		memcmp(cache->name, VARDATA_ANY(name), size) == 0)
-		return cache;
-
-	if (cache == NULL)
-		cache = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(ZoneCache));
-	memset(cache, 0, sizeof(ZoneCache));
-	cache->name_size = -1;
-	fcinfo->flinfo->fn_extra = cache;
-	if (size <= TZ_STRLEN_MAX)
-	{
-		memcpy(cache->name, VARDATA_ANY(name), size);
-		cache->zone = pg_tzset(cache->name);
+		zone = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(LocalDayZone));
+		fcinfo->flinfo->fn_extra = zone;
 	}
-	if (cache->zone == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" not recognized", text_to_cstring(name)),
-				 errhint("The view pg_timezone_names lists the names of time zones.")));
-	if (!pg_tz_acceptable(cache->zone))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("time zone \"%s\" appears to use leap seconds", cache->name),
-				 errdetail("PostgreSQL does not support leap seconds.")));
-	cache->name_size = size;
-	return cache;
-}
-
-static DateADT
-local_day(ZoneCache *cache, TimestampTz at)
-{
-	int64		seconds = at / USECS_PER_SEC - (at % USECS_PER_SEC < 0 ? 1 : 0);
-	pg_time_t	time = seconds +
-		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
-	int			i = (time >> ZONE_SLOT_SHIFT) & (ZONE_SLOTS - 1);
-	int64		local;
-	int64		day;
-
-	if (unlikely(time < cache->slots[i].from || time >= cache->slots[i].until))
-	{
-		pg_time_t	boundary;
-		long		offset_after;
-		int			isdst;
-		int			isdst_after;
-		int			found;
-
-		found = pg_next_dst_boundary(&time, &cache->slots[i].offset, &isdst,
-									 &boundary, &offset_after, &isdst_after,
-									 cache->zone);
-		if (found < 0)
-			elog(ERROR, "could not look up the offset of a time zone");
-		cache->slots[i].from = time;
-		cache->slots[i].until = found > 0 ? boundary : PG_INT64_MAX;
-	}
-	local = seconds + cache->slots[i].offset;
-	day = local / SECS_PER_DAY - (local % SECS_PER_DAY < 0 ? 1 : 0);
-	/* the very first timestamps, west of Greenwich */
-	if (unlikely(!IS_VALID_DATE(day)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("time of an order is out of range in time zone \"%s\": \"%s\"",
-						cache->name,
-						DatumGetCString(DirectFunctionCall1(timestamptz_out,
-															TimestampTzGetDatum(at))))));
-	return (DateADT) day;
+	if (!local_day_zone_is(zone, name))
+		local_day_zone_set(zone, name);
+	return zone;
 }
 
 PG_FUNCTION_INFO_V1(history_accum_timestamptz);
 Datum
 history_accum_timestamptz(PG_FUNCTION_ARGS)
 {
-	TimestampTz at;
-
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return state_unchanged(fcinfo);
 	if (PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("time zone must not be null")));
-	at = PG_GETARG_TIMESTAMPTZ(1);
-	if (unlikely(TIMESTAMP_NOT_FINITE(at)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("time of an order must be finite, not \"%s\"",
-						TIMESTAMP_IS_NOBEGIN(at) ? "-infinity" : "infinity")));
-	return accumulate(fcinfo, local_day(zone_cache(fcinfo, PG_GETARG_TEXT_PP(3)), at),
+	return accumulate(fcinfo, local_day(zone_argument(fcinfo, PG_GETARG_TEXT_PP(3)),
+										PG_GETARG_TIMESTAMPTZ(1)),
 					  PG_GETARG_DATUM(2));
 }
 

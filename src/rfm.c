@@ -265,26 +265,6 @@ skip_text(const char **p, const char *expected)
 	return true;
 }
 
-static bool
-parse_count(const char **p, int64 *count)
-{
-	const char *q = *p;
-	int64		value = 0;
-
-	while (*q >= '0' && *q <= '9')
-	{
-		if (pg_mul_s64_overflow(value, 10, &value) ||
-			pg_add_s64_overflow(value, *q - '0', &value))
-			return false;
-		q++;
-	}
-	if (q == *p)
-		return false;
-	*p = q;
-	*count = value;
-	return true;
-}
-
 /* Skip a shape, in which d stands for any digit; false if it is not there. */
 static bool
 skip_shape(const char **p, const char *shape)
@@ -380,8 +360,8 @@ parse_rfm(const char *p, Rfm *rfm)
 	int			gross_scale;
 	int			refunded_scale;
 
-	if (!skip_text(&p, "(orders=") || !parse_count(&p, &rfm->orders) ||
-		!skip_text(&p, ",refunds=") || !parse_count(&p, &rfm->refunds) ||
+	if (!skip_text(&p, "(orders=") || !decimal_parse_count(&p, &rfm->orders) ||
+		!skip_text(&p, ",refunds=") || !decimal_parse_count(&p, &rfm->refunds) ||
 		!skip_text(&p, ",gross=") || !decimal_parse(&p, &gross, &gross_scale) ||
 		!skip_text(&p, ",refunded=") || !decimal_parse(&p, &refunded, &refunded_scale))
 		return false;

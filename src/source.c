@@ -26,6 +26,8 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "source.h"
+
 /* A source and its query. */
 typedef struct Source
 {
@@ -87,6 +89,17 @@ locks_rows(Node *node, void *context)
 		return query_tree_walker((Query *) node, locks_rows, context, 0);
 	}
 	return expression_tree_walker(node, locks_rows, context);
+}
+
+/* Error 22023 if a query is not one SELECT. */
+void
+source_check_one_select(const char *name, const char *query)
+{
+	Source		source;
+
+	source.name = (char *) name;
+	source.query = (char *) query;
+	parse_one_select(&source);
 }
 
 /* The arguments (source text, query text) of the functions below. */

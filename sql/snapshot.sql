@@ -1,0 +1,349 @@
+/*
+ * snapshot: the classes and the value of all customers on a day, kept; and who
+ * moved from class to class between two days
+ */
+
+CREATE FUNCTION segment.snapshot_create_tables(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $snapshot_create_tables$
+BEGIN
+	EXECUTE format($template$
+		CREATE TABLE %1$I.snapshot (
+			as_of date PRIMARY KEY CHECK (isfinite(as_of)),
+			taken_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+			scorecard_id bigint NOT NULL,
+			customers bigint NOT NULL,
+			schemes text[] NOT NULL
+		);
+		-- the key's type, with domain and collation, from customer_history
+		CREATE TABLE %1$I.snapshot_customer AS
+			SELECT NULL::date AS as_of, c.customer_id FROM %1$I.customer_history AS c WITH NO DATA;
+		ALTER TABLE %1$I.snapshot_customer
+			ADD PRIMARY KEY (as_of, customer_id),
+			ADD FOREIGN KEY (as_of) REFERENCES %1$I.snapshot ON DELETE CASCADE,
+			ADD COLUMN orders bigint NOT NULL,
+			ADD COLUMN net numeric NOT NULL,
+			ADD COLUMN margin numeric NOT NULL,
+			ADD COLUMN cost numeric NOT NULL,
+			ADD COLUMN net_value numeric NOT NULL,
+			ADD COLUMN p_alive float8,
+			ADD COLUMN clv float8,
+			-- scheme -> class; the keys of an object are distinct, so that a
+			-- customer is in one class of each scheme
+			ADD COLUMN classes jsonb NOT NULL CHECK (jsonb_typeof(classes) = 'object')$template$, portfolio);
+END
+$snapshot_create_tables$;
+COMMENT ON FUNCTION segment.snapshot_create_tables(text) IS
+'creates the tables of a portfolio''s snapshots (internal)';
+
+CREATE TYPE segment.snapshot_report AS (
+	portfolio text, as_of date, scorecard_id bigint, customers bigint, schemes bigint, replaced boolean,
+	seconds float8
+);
+COMMENT ON TYPE segment.snapshot_report IS
+'what take_snapshot did: the day, the scorecard that judged, customers and schemes stored, whether an older snapshot of that day was replaced, seconds taken';
+
+CREATE FUNCTION segment.take_snapshot(name text, as_of date DEFAULT NULL) RETURNS segment.snapshot_report
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $take_snapshot$
+DECLARE
+	owner text := segment.portfolio_owner(name);
+	caller_role text := current_setting('role');
+	started timestamptz := clock_timestamp();
+	newest date;
+	names text[];
+	pairs text;
+	missing record;
+	deleted bigint;
+	report segment.snapshot_report;
+BEGIN
+	IF owner <> current_user THEN
+		PERFORM set_config('role', owner, true);
+	END IF;
+	-- not while a refresh or another snapshot is under way
+	EXECUTE format('SELECT FROM %I.portfolio AS p FOR UPDATE', name);
+	EXECUTE format($query$
+		SELECT s.as_of FROM %1$I.scorecard AS s
+		WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)$query$, name)
+	INTO STRICT newest;
+	report.portfolio := name;
+	report.as_of := coalesce(as_of, newest);
+	IF NOT isfinite(report.as_of) THEN
+		RAISE EXCEPTION USING ERRCODE = 'datetime_field_overflow',
+			MESSAGE = format('argument "as_of" must be finite, not "%s"', as_of);
+	ELSIF report.as_of > newest THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('as_of must not be after that of the last refresh: %s', as_of),
+			DETAIL = format('Portfolio "%s" is seen from %s.', name, newest),
+			HINT = 'segment.refresh(name, as_of) takes it to a later day.';
+	END IF;
+
+	EXECUTE format('SELECT array_agg(s.scheme ORDER BY s.ordinal),
+			string_agg(format(''%%L, c.%%I'', s.scheme, s.scheme), '', '' ORDER BY s.ordinal)
+		FROM %I.scheme AS s', name) INTO names, pairs;
+	EXECUTE format('DELETE FROM %I.snapshot AS s WHERE s.as_of = $1', name) USING report.as_of;
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	EXECUTE format('INSERT INTO %1$I.snapshot (as_of, scorecard_id, customers, schemes)
+		SELECT $1, %2$s, 0, $2', name, segment.snapshot_scorecard(name, '$1'))
+	USING report.as_of, coalesce(names, '{}');
+	EXECUTE format($query$
+		INSERT INTO %1$I.snapshot_customer (as_of, customer_id, orders, net, margin, cost, net_value,
+			p_alive, clv, classes)
+		SELECT $1, c.customer_id, c.orders, c.net, c.margin, c.cost, c.net_value, c.p_alive, c.clv,
+			jsonb_build_object(%2$s)
+		FROM %1$I.customer_at($1) AS c$query$, name, pairs) USING report.as_of;
+	GET DIAGNOSTICS report.customers = ROW_COUNT;
+	EXECUTE format('UPDATE %I.snapshot AS s SET customers = $2 WHERE s.as_of = $1
+		RETURNING s.scorecard_id', name)
+	INTO STRICT report.scorecard_id USING report.as_of, report.customers;
+	report.schemes := coalesce(cardinality(names), 0);
+	report.replaced := deleted > 0;
+	report.seconds := extract(epoch FROM clock_timestamp() - started);
+	PERFORM set_config('role', caller_role, true);
+	RETURN report;
+END
+$take_snapshot$;
+COMMENT ON FUNCTION segment.take_snapshot(text, date) IS
+'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';
+
+/* The scorecard that judges a day: as in customer_at. */
+CREATE FUNCTION segment.snapshot_scorecard(portfolio text, day text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($scorecard$coalesce(
+			(SELECT n.scorecard_id FROM %1$I.scorecard AS n WHERE n.as_of <= %2$s
+				ORDER BY n.as_of DESC, n.scorecard_id DESC LIMIT 1),
+			(SELECT n.scorecard_id FROM %1$I.scorecard AS n
+				ORDER BY n.as_of, n.scorecard_id DESC LIMIT 1))$scorecard$, portfolio, day);
+COMMENT ON FUNCTION segment.snapshot_scorecard(text, text) IS
+'the number of the scorecard that customer_at uses for a day, as an expression (internal)';
+
+CREATE FUNCTION segment.check_scheme(scheme text, schemes text[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_scheme$
+BEGIN
+	IF scheme IS NULL OR NOT scheme = ANY (schemes) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('scheme "%s" is not known', scheme),
+			HINT = format('Schemes are %s.', array_to_string(schemes, ', '));
+	END IF;
+	RETURN true;
+END
+$check_scheme$;
+COMMENT ON FUNCTION segment.check_scheme(text, text[]) IS
+'true; error 22023 if a scheme is not among those of a portfolio (internal)';
+
+CREATE FUNCTION segment.check_period(from_day date, to_day date) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_period$
+BEGIN
+	IF from_day IS NULL OR to_day IS NULL OR NOT isfinite(from_day) OR NOT isfinite(to_day) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('both days must be finite: from %s to %s',
+				coalesce(from_day::text, 'null'), coalesce(to_day::text, 'null'));
+	ELSIF from_day > to_day THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('from_day must not be after to_day: from %s to %s', from_day, to_day);
+	END IF;
+	RETURN true;
+END
+$check_period$;
+COMMENT ON FUNCTION segment.check_period(date, date) IS
+'true; error 22023 if a day is NULL or infinite, or the first is after the second (internal)';
+
+/*
+ * All customers on a day with their class in the scheme $3: from the snapshot
+ * of that day if there is one with that scheme, else computed.  The conditions
+ * on snapshot are evaluated once, so that only one branch runs.
+ */
+CREATE FUNCTION segment.snapshot_population(portfolio text, day text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $snapshot_population$
+BEGIN
+	RETURN format($template$(
+			SELECT p.customer_id, p.classes ->> $3 AS class, p.net, p.net_value
+			FROM %1$I.snapshot_customer AS p
+			WHERE p.as_of = %2$s
+				AND EXISTS (SELECT FROM %1$I.snapshot AS t WHERE t.as_of = %2$s AND $3 = ANY (t.schemes))
+			UNION ALL
+			SELECT c.customer_id, CASE $3 %3$s END, c.net, c.net_value
+			FROM %1$I.customer_at(%2$s) AS c
+			WHERE NOT EXISTS (SELECT FROM %1$I.snapshot AS t WHERE t.as_of = %2$s AND $3 = ANY (t.schemes))
+		)$template$, portfolio, day, segment.scheme_choice(portfolio));
+END
+$snapshot_population$;
+COMMENT ON FUNCTION segment.snapshot_population(text, text) IS
+'the FROM item of all customers on a day, with class, net and net_value (internal)';
+
+CREATE FUNCTION segment.snapshot_create_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $snapshot_create_views$
+DECLARE
+	schemes text[];
+	checks text;
+BEGIN
+	EXECUTE format('SELECT coalesce(array_agg(s.scheme ORDER BY s.ordinal), ''{}'') FROM %I.scheme AS s', portfolio)
+	INTO schemes;
+	checks := format('segment.check_scheme($3, %L) AND segment.check_period($1, $2)', schemes);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.snapshot_class WITH (security_invoker = %2$s) AS
+		SELECT p.as_of, p.customer_id, k.scheme, k.class, p.net, p.net_value, p.clv
+		FROM %1$I.snapshot_customer AS p
+		CROSS JOIN LATERAL jsonb_each_text(p.classes) AS k(scheme, class)$template$,
+		portfolio, security_invoker);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.segment_trend WITH (security_invoker = %2$s) AS
+		SELECT g.as_of, g.scheme, g.class, g.customers, g.customers::float8 / t.customers AS share,
+			g.customers - lag(g.customers) OVER before AS customers_change,
+			g.net, g.net - lag(g.net) OVER before AS net_change,
+			g.net_value, g.net_value - lag(g.net_value) OVER before AS net_value_change
+		FROM (
+			-- a class that was empty in a snapshot has a row as well
+			SELECT t.as_of, k.scheme, k.class, coalesce(n.customers, 0) AS customers,
+				coalesce(n.net, 0) AS net, coalesce(n.net_value, 0) AS net_value
+			FROM %1$I.snapshot AS t
+			JOIN (
+				SELECT c.scheme, c.class FROM %1$I.scheme_class AS c
+				UNION
+				SELECT p.scheme, p.class FROM %1$I.snapshot_class AS p
+			) AS k ON k.scheme = ANY (t.schemes)
+			LEFT JOIN (
+				SELECT p.as_of, p.scheme, p.class, count(*) AS customers,
+					sum(p.net) AS net, sum(p.net_value) AS net_value
+				FROM %1$I.snapshot_class AS p
+				GROUP BY p.as_of, p.scheme, p.class
+			) AS n ON n.as_of = t.as_of AND n.scheme = k.scheme AND n.class = k.class
+		) AS g
+		JOIN %1$I.snapshot AS t ON t.as_of = g.as_of
+		WHERE t.customers > 0
+		WINDOW before AS (PARTITION BY g.scheme, g.class ORDER BY g.as_of)$template$,
+		portfolio, security_invoker);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE FUNCTION %1$I.migration(from_day date, to_day date, scheme text,
+			OUT from_class text, OUT to_class text, OUT customers bigint,
+			OUT net_from numeric, OUT net_to numeric, OUT net_change numeric,
+			OUT net_value_from numeric, OUT net_value_to numeric, OUT net_value_change numeric)
+		RETURNS SETOF record
+		LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+		BEGIN ATOMIC
+		SELECT f.class, t.class, count(*), coalesce(sum(f.net), 0), coalesce(sum(t.net), 0),
+			coalesce(sum(t.net), 0) - coalesce(sum(f.net), 0),
+			coalesce(sum(f.net_value), 0), coalesce(sum(t.net_value), 0),
+			coalesce(sum(t.net_value), 0) - coalesce(sum(f.net_value), 0)
+		FROM %3$s AS f
+		FULL JOIN %4$s AS t USING (customer_id)
+		WHERE %2$s
+		GROUP BY f.class, t.class;
+		END$template$, portfolio, checks,
+		segment.snapshot_population(portfolio, '$1'), segment.snapshot_population(portfolio, '$2'));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE FUNCTION %1$I.movers(from_day date, to_day date, scheme text)
+		RETURNS TABLE (customer_id %5$s, from_class text, to_class text, from_rank integer, to_rank integer,
+			net_from numeric, net_to numeric, net_change numeric,
+			net_value_from numeric, net_value_to numeric, net_value_change numeric)
+		LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+		BEGIN ATOMIC
+		SELECT m.customer_id, m.from_class, m.to_class, a.class_rank, b.class_rank,
+			m.net_from, m.net_to, m.net_to - m.net_from,
+			m.net_value_from, m.net_value_to, m.net_value_to - m.net_value_from
+		FROM (
+			SELECT customer_id, f.class AS from_class, t.class AS to_class,
+				coalesce(f.net, 0) AS net_from, coalesce(t.net, 0) AS net_to,
+				coalesce(f.net_value, 0) AS net_value_from, coalesce(t.net_value, 0) AS net_value_to
+			FROM %3$s AS f
+			FULL JOIN %4$s AS t USING (customer_id)
+			WHERE f.class IS DISTINCT FROM t.class AND %2$s
+		) AS m
+		LEFT JOIN %1$I.class AS a ON a.scheme = $3 AND a.class = m.from_class
+		LEFT JOIN %1$I.class AS b ON b.scheme = $3 AND b.class = m.to_class;
+		END$template$, portfolio, checks,
+		segment.snapshot_population(portfolio, '$1'), segment.snapshot_population(portfolio, '$2'),
+		(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
+		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE FUNCTION %1$I.class_retention(from_day date, to_day date, scheme text,
+			OUT class text, OUT customers bigint, OUT active bigint, OUT retention float8,
+			OUT retention_low float8, OUT retention_high float8, OUT sales numeric)
+		RETURNS SETOF record
+		LANGUAGE sql STABLE PARALLEL SAFE ROWS 20
+		BEGIN ATOMIC
+		SELECT g.class, g.customers, g.active, g.active::float8 / g.customers, w.low, w.high, g.sales
+		FROM (
+			SELECT f.class, count(*) AS customers, count(*) FILTER (WHERE p.orders > 0) AS active,
+				coalesce(sum(p.net), 0) AS sales
+			FROM %3$s AS f
+			JOIN %1$I.customer_history AS h USING (customer_id)
+			CROSS JOIN LATERAL (
+				SELECT segment.orders(d.during) AS orders, segment.net(d.during) AS net
+				FROM (SELECT segment.during(h.purchases, $1 + 1, $2) AS during OFFSET 0) AS d
+				OFFSET 0
+			) AS p
+			WHERE %2$s
+			GROUP BY f.class
+		) AS g
+		CROSS JOIN LATERAL segment.wilson_interval(g.active, g.customers) AS w;
+		END$template$, portfolio, checks, segment.snapshot_population(portfolio, '$1'));
+END
+$snapshot_create_views$;
+COMMENT ON FUNCTION segment.snapshot_create_views(text, boolean) IS
+'creates or replaces the views and functions of a portfolio''s snapshots (internal)';
+
+CREATE FUNCTION segment.snapshot_comments() RETURNS TABLE (relation text, col text, meaning text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 40
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('snapshot', NULL, 'one row per snapshot, made by take_snapshot; deleting it deletes what it holds'),
+	('snapshot', 'as_of', 'day that the snapshot shows'),
+	('snapshot', 'taken_at', 'time at which it was taken'),
+	('snapshot', 'scorecard_id', 'scorecard that judged the customers'),
+	('snapshot', 'customers', 'number of customers in it'),
+	('snapshot', 'schemes', 'schemes in it'),
+	('snapshot_customer', NULL, 'one row per snapshot and customer: what customer_at said when the snapshot was taken'),
+	('snapshot_customer', 'as_of', 'day that the snapshot shows'),
+	('snapshot_customer', 'customer_id', 'key of the customer, of the type in the source'),
+	('snapshot_customer', 'orders', 'number of orders, >= 0'),
+	('snapshot_customer', 'net', 'gross minus refunded in units of money'),
+	('snapshot_customer', 'margin', 'contribution in units of money'),
+	('snapshot_customer', 'cost', 'costs of acquiring and serving in units of money'),
+	('snapshot_customer', 'net_value', 'margin minus cost in units of money'),
+	('snapshot_customer', 'p_alive', 'probability that the customer was still active, 0..1; NULL: no prediction'),
+	('snapshot_customer', 'clv', 'customer lifetime value in units of money; NULL: no prediction'),
+	('snapshot_customer', 'classes', 'class in each scheme, as an object from scheme to class'),
+	('snapshot_class', NULL, 'one row per snapshot, customer and scheme'),
+	('snapshot_class', 'as_of', 'day that the snapshot shows'),
+	('snapshot_class', 'customer_id', 'key of the customer'),
+	('snapshot_class', 'scheme', 'code of the scheme'),
+	('snapshot_class', 'class', 'class of the customer in it'),
+	('snapshot_class', 'net', 'gross minus refunded in units of money; may be negative; more is better'),
+	('snapshot_class', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
+	('snapshot_class', 'clv', 'customer lifetime value in units of money, >= 0; more is better; NULL: no prediction'),
+	('segment_trend', NULL, 'one row per snapshot, scheme and class, with the change since the snapshot before; classes without customers included'),
+	('segment_trend', 'as_of', 'day that the snapshot shows'),
+	('segment_trend', 'scheme', 'code of the scheme'),
+	('segment_trend', 'class', 'class'),
+	('segment_trend', 'customers', 'customers in the class, >= 0'),
+	('segment_trend', 'share', 'their share of all customers of the snapshot, 0..1'),
+	('segment_trend', 'customers_change', 'customers more (or, if negative, less) than in the snapshot before; NULL in the first'),
+	('segment_trend', 'net', 'sum of their net sales since the beginning, in units of money; more is better'),
+	('segment_trend', 'net_change', 'change of net since the snapshot before, in units of money; NULL in the first'),
+	('segment_trend', 'net_value', 'sum of their margin minus cost since the beginning, in units of money; more is better'),
+	('segment_trend', 'net_value_change', 'change of net_value since the snapshot before, in units of money; NULL in the first'),
+	('migration(date, date, text)', NULL, 'one row per pair of classes of a scheme: how many customers were in from_class at the end of from_day and in to_class at the end of to_day, with net sales and net value since the beginning on both days and what they gained between (net_change: their sales of the period). from_class is NULL for customers who were not known on from_day, to_class for those no longer known. A day with a snapshot is read from it, any other is computed by customer_at. Errors: 22023 unknown scheme, days NULL, infinite or in the wrong order'),
+	('movers(date, date, text)', NULL, 'one row per customer whose class in a scheme differs between the ends of two days, with the ranks of both classes, net sales and net value on both days in units of money, and the change (sales and net value of the period); NULLs and errors as migration'),
+	('class_retention(date, date, text)', NULL, 'one row per class of a scheme at the end of from_day: its customers, how many of them ordered later, up to to_day (active), as a share (retention, 0..1, with its 95 % interval by Wilson), and their net sales in that time; classes without customers are left out; errors as migration')
+) AS v(relation, col, meaning);
+END;
+COMMENT ON FUNCTION segment.snapshot_comments() IS
+'the comments on the tables, views and functions of a portfolio''s snapshots';

@@ -1,0 +1,13 @@
+/*-------------------------------------------------------------------------
+ *
+ * source.h
+ *		Queries given as text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEGMENT_SOURCE_H
+#define SEGMENT_SOURCE_H
+
+extern void source_check_one_select(const char *name, const char *query);
+
+#endif							/* SEGMENT_SOURCE_H */

@@ -1,0 +1,413 @@
+--
+-- Churn: the tests of chance against exact values, the windows against plain
+-- SQL, every signal on a customer made for it, who came back, the best list
+--
+\unset ECHO
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\set ON_ERROR_STOP true
+SET client_min_messages = warning;
+
+BEGIN;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+CREATE EXTENSION IF NOT EXISTS segment;
+SELECT plan(73);
+
+CREATE FUNCTION pg_temp.close_to(have float8, want float8, relative float8) RETURNS boolean
+LANGUAGE sql RETURN abs(have - want) <= relative * abs(want);
+
+-- ---------- rates: exact references ----------
+
+CREATE TEMP TABLE churn_rate_reference (recent bigint, past bigint, recent_days float8, past_days float8,
+	fall float8, rise float8);
+CREATE TEMP TABLE churn_spend_reference (recent numeric[], past numeric[], exact float8, ceiling float8);
+\ir ../reference/churn.sql
+
+SELECT is((SELECT count(*) FROM churn_rate_reference), 93::bigint, 'all rates are there');
+SELECT is_empty($$
+	SELECT r.*, segment.fall_p_value(recent, past, recent_days, past_days) FROM churn_rate_reference AS r
+	WHERE NOT pg_temp.close_to(segment.fall_p_value(recent, past, recent_days, past_days), fall, 1e-12) $$,
+	'chance of so few: the exact values');
+SELECT is_empty($$
+	SELECT r.*, segment.rise_p_value(recent, past, recent_days, past_days) FROM churn_rate_reference AS r
+	WHERE NOT pg_temp.close_to(segment.rise_p_value(recent, past, recent_days, past_days), rise, 1e-12) $$,
+	'chance of so many: the exact values');
+SELECT cmp_ok((SELECT max(fall) FROM churn_rate_reference), '=', 1::float8, 'the largest is certainty');
+
+-- ---------- rates: properties ----------
+
+CREATE TEMP TABLE pair AS
+SELECT recent, past, recent_days, past_days,
+	segment.fall_p_value(recent, past, recent_days, past_days) AS fall,
+	segment.rise_p_value(recent, past, recent_days, past_days) AS rise
+FROM generate_series(0, 30, 3) AS recent, generate_series(0, 60, 5) AS past,
+	unnest('{1,30,91,364}'::float8[]) AS recent_days, unnest('{1,91,364,3650}'::float8[]) AS past_days;
+SELECT is_empty($$ SELECT * FROM pair WHERE NOT (fall > 0 AND fall <= 1 AND rise > 0 AND rise <= 1) $$,
+	'chances are above 0 and at most 1');
+SELECT is_empty($$ SELECT * FROM pair WHERE recent > 0 AND abs(rise
+	+ segment.fall_p_value(recent - 1, past + 1, recent_days, past_days) - 1) > 1e-13 $$,
+	'at least so many, or fewer: together certain');
+SELECT is_empty($$ SELECT * FROM pair WHERE fall <> segment.rise_p_value(past, recent, past_days, recent_days) $$,
+	'few recent events are many past ones');
+SELECT is_empty($$ SELECT * FROM pair WHERE fall > segment.fall_p_value(recent + 1, past, recent_days, past_days)
+	OR fall < segment.fall_p_value(recent, past + 1, recent_days, past_days) $$,
+	'more recent events are a weaker sign, more past ones a stronger');
+SELECT is_empty($$ SELECT * FROM pair
+	WHERE NOT pg_temp.close_to(segment.fall_p_value(recent, past, recent_days * 7, past_days * 7), fall, 1e-12) $$,
+	'the unit of time does not matter');
+SELECT ok(pg_temp.close_to(segment.fall_p_value(2, 5, 91, 91), 0.2265625, 1e-13), 'three orders less of five: chance brings it in 23 of 100 cases');
+SELECT is(segment.fall_p_value(NULL, 5, 1, 1), NULL, 'NULL in, NULL out');
+SELECT throws_ok($$ SELECT segment.fall_p_value(-1, 5, 1, 1) $$, '22023',
+	'recent must be a whole number from 0 to 1000000000, not "-1"', 'a negative count');
+SELECT throws_ok($$ SELECT segment.rise_p_value(1, 1000000001, 1, 1) $$, '22023',
+	'past must be a whole number from 0 to 1000000000, not "1000000001"', 'a count too large');
+SELECT throws_ok($$ SELECT segment.fall_p_value(1, 1, 'NaN', 1) $$, '22023',
+	'recent_days must be between 1e-12 and 1000000000000, not "NaN"', 'no number of days');
+SELECT throws_ok($$ SELECT segment.rise_p_value(1, 1, 1, 0) $$, '22023',
+	'past_days must be between 1e-12 and 1000000000000, not "0"', 'no days');
+
+-- ---------- spend: between the exact chance and its ceiling ----------
+
+-- A history with these amounts in the windows of 91 and 364 days up to
+-- 2024-12-31, the first purchase on the day before the past window begins.
+CREATE FUNCTION pg_temp.windows(recent numeric[], past numeric[]) RETURNS segment.history
+LANGUAGE sql RETURN (
+	SELECT segment.history_agg(day, amount) FROM (
+		SELECT '2024-12-31'::date - 455 AS day, 77777.77 AS amount
+		UNION ALL SELECT '2024-12-31'::date - 455 + n::integer, a FROM unnest(past) WITH ORDINALITY AS u(a, n)
+		UNION ALL SELECT '2024-12-31'::date - 91 + n::integer, a FROM unnest(recent) WITH ORDINALITY AS u(a, n)
+	) AS e);
+
+CREATE TEMP TABLE spend AS
+SELECT r.*, m.m FROM churn_spend_reference AS r
+CROSS JOIN LATERAL (SELECT segment.churn_measures(pg_temp.windows(recent, past), NULL, NULL,
+	'2024-12-31', 91, 364) AS m OFFSET 0) AS m;
+SELECT is((SELECT count(*) FROM spend), 49::bigint, 'all cases of spend are there');
+SELECT is_empty($$ SELECT * FROM spend WHERE (m).recent_days <> 91 OR (m).past_days <> 364
+	OR (m).recent_purchase_days <> cardinality(recent) OR (m).past_purchase_days <> cardinality(past) $$,
+	'the first purchase opens the windows and counts in none');
+SELECT is_empty($$ SELECT * FROM spend WHERE (m).spend_p_value < exact * (1 - 1e-12)
+	OR (m).spend_p_value > ceiling * (1 + 1e-12) $$, 'never below the exact chance, nor above the ceiling');
+SELECT cmp_ok((SELECT count(*) FROM spend WHERE pg_temp.close_to((m).spend_p_value, exact, 1e-12)), '>=', 20::bigint,
+	'often the exact chance itself');
+SELECT cmp_ok((SELECT avg((m).spend_p_value / exact) FROM spend), '<', 1.05::float8, 'on average less than 5 % above it');
+SELECT is_empty($$ SELECT * FROM spend WHERE recent = '{}' AND NOT ((m).spend_p_value <= (m).frequency_p_value * (1 + 1e-12)
+	OR past @> '{0.00}') $$, 'nothing spent: the chance of no purchase');
+SELECT is_empty($$
+	SELECT k FROM generate_series(1, 9) AS k
+	CROSS JOIN LATERAL (SELECT segment.churn_measures(pg_temp.windows(array_fill(12.5, ARRAY[k]),
+		array_fill(12.5, ARRAY[60 - k])), NULL, NULL, '2024-12-31', 91, 364) AS m) AS m
+	WHERE NOT pg_temp.close_to((m).spend_p_value, (m).frequency_p_value, 1e-12) $$,
+	'equal amounts: the chance of so few purchases');
+SELECT is_empty($$
+	SELECT * FROM spend AS s CROSS JOIN LATERAL (SELECT segment.churn_measures(pg_temp.windows(
+		(SELECT coalesce(array_agg(a * 8), '{}') FROM unnest(recent) AS a),
+		(SELECT array_agg(a * 8) FROM unnest(past) AS a)), NULL, NULL, '2024-12-31', 91, 364) AS m) AS n
+	WHERE (n.m).spend_p_value <> (s.m).spend_p_value $$, 'the unit of money does not matter');
+
+-- ---------- the windows: against plain SQL over the events ----------
+
+CREATE TEMP TABLE event AS
+SELECT customer, series, day, amount
+FROM generate_series(1, 200) AS customer,
+	LATERAL (SELECT n, hashint8extended(customer * 1000 + n, 1) & 1073741823 AS h
+		FROM generate_series(1, 1 + customer % 30) AS n) AS r,
+	LATERAL (SELECT (ARRAY['purchases', 'purchases', 'complaints', 'satisfaction'])[1 + h % 4] AS series,
+		'2024-12-31'::date - (h / 4 % 600)::integer + 40 AS day,
+		CASE h % 4 WHEN 2 THEN 1 ELSE (h / 2400 % 10000 - CASE h % 4 WHEN 3 THEN 0 ELSE 900 END) / 100.0 END AS amount) AS e;
+CREATE TEMP TABLE compared AS
+SELECT h.*, w.*, segment.churn_measures(h.purchases, h.complaints, h.satisfaction, w.as_of, w.recent_days, w.past_days) AS m
+FROM (
+	SELECT customer, segment.history_agg(day, amount) FILTER (WHERE series = 'purchases') AS purchases,
+		segment.history_agg(day, amount) FILTER (WHERE series = 'complaints') AS complaints,
+		segment.history_agg(day, amount) FILTER (WHERE series = 'satisfaction') AS satisfaction
+	FROM event GROUP BY customer
+) AS h, (VALUES ('2024-12-31'::date, 91, 364), ('2024-12-31', 30, 30), ('2024-06-01', 7, 200), ('2023-06-01', 91, 364),
+	('2025-02-09', 36525, 36525)) AS w(as_of, recent_days, past_days);
+CREATE TEMP TABLE plain AS
+SELECT c.customer, c.as_of, c.recent_days, first_day,
+	greatest(0, least(c.recent_days, c.as_of - first_day)) AS own_recent_days,
+	greatest(0, least(c.past_days, c.as_of - c.recent_days - first_day)) AS own_past_days,
+	count(DISTINCT day) FILTER (WHERE bought AND day > recent_after) AS recent_purchase_days,
+	count(DISTINCT day) FILTER (WHERE bought AND day <= recent_after) AS past_purchase_days,
+	coalesce(sum(amount) FILTER (WHERE bought AND day > recent_after), 0) AS recent_spend,
+	coalesce(sum(amount) FILTER (WHERE bought AND day <= recent_after), 0) AS past_spend,
+	count(*) FILTER (WHERE series = 'complaints' AND day > recent_after) AS recent_complaints,
+	count(*) FILTER (WHERE series = 'complaints' AND day <= recent_after) AS past_complaints,
+	avg(amount) FILTER (WHERE series = 'satisfaction' AND day > recent_after) AS recent_satisfaction,
+	avg(amount) FILTER (WHERE series = 'satisfaction' AND day <= recent_after) AS past_satisfaction
+FROM compared AS c
+LEFT JOIN LATERAL (
+	SELECT e.*, c.as_of - c.recent_days AS recent_after,
+		series = 'purchases' AND amount >= 0 AND day > first_day AS bought
+	FROM (SELECT e.*, min(day) FILTER (WHERE series = 'purchases' AND amount >= 0) OVER () AS first_day
+		FROM event AS e WHERE e.customer = c.customer AND e.day <= c.as_of) AS e
+	WHERE day > c.as_of - c.recent_days - c.past_days OR day = first_day
+) AS e ON true
+GROUP BY c.customer, c.as_of, c.recent_days, c.past_days, first_day;
+-- The first purchase, kept above only to have the first day, lies before the window or at its begin.
+SELECT cmp_ok((SELECT count(*) FROM plain), '=', 1000::bigint, 'plain SQL has a row for everybody');
+SELECT is_empty($$
+	SELECT p.*, c.m FROM plain AS p JOIN compared AS c USING (customer, as_of, recent_days)
+	WHERE first_day IS NOT NULL AND ROW(own_recent_days, own_past_days, p.recent_purchase_days, p.past_purchase_days,
+			p.recent_spend, p.past_spend)
+		IS DISTINCT FROM ROW((m).recent_days, (m).past_days, (m).recent_purchase_days, (m).past_purchase_days,
+			(m).recent_spend, (m).past_spend) $$, 'days, purchase days and spend equal those of plain SQL');
+SELECT is_empty($$
+	SELECT p.*, c.m FROM plain AS p JOIN compared AS c USING (customer, as_of, recent_days)
+	WHERE first_day IS NULL AND num_nonnulls((m).recent_days, (m).past_days, (m).recent_purchase_days, (m).past_purchase_days,
+		(m).frequency_ratio, (m).frequency_p_value, (m).recent_spend, (m).past_spend, (m).spend_ratio,
+		(m).spend_p_value, (m).complaints_p_value) > 0 $$, 'who never bought: nothing can be said');
+SELECT cmp_ok((SELECT count(*) FROM plain WHERE first_day IS NULL), '>', 10::bigint, 'and there are such');
+SELECT is_empty($$
+	SELECT p.*, c.m FROM plain AS p JOIN compared AS c USING (customer, as_of, recent_days)
+	LEFT JOIN LATERAL (
+		SELECT count(*) FILTER (WHERE series = 'complaints' AND day > c.as_of - c.recent_days) AS rc,
+			count(*) FILTER (WHERE series = 'complaints' AND day <= c.as_of - c.recent_days) AS pc,
+			avg(amount) FILTER (WHERE series = 'satisfaction' AND day > c.as_of - c.recent_days)::float8 AS rs,
+			avg(amount) FILTER (WHERE series = 'satisfaction' AND day <= c.as_of - c.recent_days)::float8 AS ps
+		FROM event AS e WHERE e.customer = p.customer AND e.day <= c.as_of
+			AND day > c.as_of - c.recent_days - c.past_days
+	) AS e ON true
+	WHERE (rc, pc) IS DISTINCT FROM ((m).recent_complaints, (m).past_complaints)
+		OR (rs IS NULL) <> ((m).recent_satisfaction IS NULL) OR abs(rs - (m).recent_satisfaction) > 1e-12 * abs(rs)
+		OR (ps IS NULL) <> ((m).past_satisfaction IS NULL) OR abs(ps - (m).past_satisfaction) > 1e-12 * abs(ps) $$,
+	'complaints and mean scores equal those of plain SQL');
+SELECT is_empty($$
+	SELECT * FROM compared WHERE (m).recent_days > 0 AND (m).past_days > 0 AND (
+		(m).frequency_p_value <> segment.fall_p_value((m).recent_purchase_days, (m).past_purchase_days, (m).recent_days, (m).past_days)
+		OR (m).complaints_p_value <> segment.rise_p_value((m).recent_complaints, (m).past_complaints, (m).recent_days, (m).past_days)
+		OR (m).past_purchase_days > 0 AND NOT pg_temp.close_to((m).frequency_ratio,
+			((m).recent_purchase_days / (m).recent_days::float8) / ((m).past_purchase_days / (m).past_days::float8), 1e-12)
+		OR (m).past_spend > 0 AND NOT pg_temp.close_to((m).spend_ratio,
+			((m).recent_spend::float8 / (m).recent_days) / ((m).past_spend::float8 / (m).past_days), 1e-12)) $$,
+	'ratios and chances follow from these numbers');
+SELECT is_empty($$
+	SELECT * FROM compared
+	WHERE m IS DISTINCT FROM segment.churn_measures(segment.as_of(purchases, as_of), segment.as_of(complaints, as_of),
+		segment.as_of(satisfaction, as_of), as_of, recent_days, past_days) $$, 'what comes after as_of plays no part');
+SELECT is((m).recent_days || ' ' || (m).past_days, '0 0', 'first bought on the day itself: no days yet')
+FROM (SELECT segment.churn_measures(segment.history_agg('2024-12-31', 5), NULL, NULL, '2024-12-31', 91, 364) AS m) AS q;
+SELECT is((m).past_days, 1, 'first bought two days before the recent window: one day in the past one')
+FROM (SELECT segment.churn_measures(segment.history_agg('2024-09-30', 5), NULL, NULL, '2024-12-31', 91, 364) AS m) AS q;
+SELECT lives_ok($$ SELECT segment.churn_measures(segment.history_agg(d, 5), NULL, NULL, d, 36525, 36525)
+	FROM (VALUES ('4714-11-24 BC'::date), ('5874897-12-31')) AS v(d) GROUP BY d $$, 'the ends of the calendar');
+
+-- ---------- a portfolio of customers made for each signal ----------
+
+CREATE TEMP TABLE made (customer_id text, at date, amount numeric);
+INSERT INTO made
+	SELECT 'steady', d, 20 FROM generate_series('2023-01-02', '2024-12-31', interval '7 days') AS d
+	UNION ALL SELECT 'fewer', d, 20 FROM generate_series('2023-01-02', '2024-09-25', interval '7 days') AS d
+	UNION ALL SELECT 'fewer', d::date, 20 FROM unnest('{2024-11-01,2024-12-30}'::date[]) AS d
+	-- five orders a quarter, in the last one three less
+	UNION ALL SELECT 'two of five', '2023-09-20'::date + 18 * n, 30 FROM generate_series(0, 20) AS n
+	UNION ALL SELECT 'two of five', d::date, 30 FROM unnest('{2024-12-01,2024-12-28}'::date[]) AS d
+	UNION ALL SELECT 'cheaper', d, CASE WHEN d > '2024-10-01' THEN 20 ELSE 100 END
+		FROM generate_series('2023-01-02', '2024-12-31', interval '7 days') AS d
+	UNION ALL SELECT 'gone', d, 20 FROM generate_series('2023-01-02', '2024-11-20', interval '7 days') AS d
+	UNION ALL SELECT 'angry', d, 20 FROM generate_series('2023-01-02', '2024-12-31', interval '7 days') AS d
+	UNION ALL SELECT 'sad', d, 20 FROM generate_series('2023-01-02', '2024-12-31', interval '7 days') AS d
+	UNION ALL SELECT 'new', d, 20 FROM unnest('{2024-12-01,2024-12-31}'::date[]) AS d
+	UNION ALL SELECT 'refunds', '2024-12-01', -5
+	UNION ALL SELECT 'growing', d, 20 FROM generate_series('2023-01-02', '2024-09-25', interval '30 days') AS d
+	UNION ALL SELECT 'growing', d, 20 FROM generate_series('2024-10-02', '2024-12-31', interval '3 days') AS d;
+CREATE TEMP TABLE complaint (customer_id text, at date);
+INSERT INTO complaint VALUES ('angry', '2024-11-01'), ('angry', '2024-11-20'), ('steady', '2024-11-01'),
+	('new', '2024-12-15'), ('new', '2024-12-16'), ('nobody', '2024-12-01');
+CREATE TEMP TABLE score (customer_id text, at date, score numeric);
+INSERT INTO score VALUES ('sad', '2024-02-01', 5), ('sad', '2024-05-01', 4.5), ('sad', '2024-12-01', 3),
+	('steady', '2024-02-01', 4), ('steady', '2024-12-01', 3.5), ('angry', '2024-12-01', 1),
+	('gone', '2024-02-01', -2), ('gone', '2024-11-01', -3);
+
+SELECT segment.create_portfolio('made', 'SELECT customer_id, at, amount FROM made',
+	customers => $$ SELECT unnest('{steady,prospect}'::text[]) AS customer_id $$,
+	timezone => 'UTC') \g /dev/null
+SELECT segment.create_portfolio('heard', 'SELECT customer_id, at, amount FROM made',
+	complaints => 'SELECT customer_id, at FROM complaint', satisfaction => 'SELECT customer_id, at, score FROM score',
+	timezone => 'UTC') \g /dev/null
+
+SELECT results_eq($$ SELECT customer_id, signals, frequency_falling, spend_falling, overdue, p_alive_low, complaints_rising,
+		satisfaction_falling FROM made.churn_signal ORDER BY customer_id $$,
+	$$ VALUES ('cheaper', 1, false, true, false, NULL::boolean, NULL::boolean, NULL::boolean),
+		('fewer', 2, true, true, false, NULL, NULL, NULL),
+		('gone', 1, false, false, true, NULL, NULL, NULL) $$,
+	'from purchases alone: who buys less often, who spends less, who is overdue, and nobody else');
+SELECT results_eq($$ SELECT customer_id, signals, frequency_falling, spend_falling, overdue, p_alive_low, complaints_rising,
+		satisfaction_falling FROM heard.churn_signal ORDER BY customer_id $$,
+	$$ VALUES ('angry', 1, false, false, false, NULL::boolean, true, NULL::boolean),
+		('cheaper', 1, false, true, false, NULL, false, NULL),
+		('fewer', 2, true, true, false, NULL, false, NULL),
+		('gone', 1, false, false, true, NULL, false, NULL),
+		('sad', 1, false, false, false, NULL, false, true) $$,
+	'with complaints and scores: also who complains and who is less content');
+SELECT results_eq($$ SELECT recent_days, past_days, recent_complaints, past_complaints, round(complaints_p_value::numeric, 12),
+		recent_satisfaction, past_satisfaction FROM heard.churn_signal WHERE customer_id = 'angry' $$,
+	$$ VALUES (91, 364, 2::bigint, 0::bigint, 0.04, 1::float8, NULL::float8) $$,
+	'two complaints after a year without: one chance in 25, being (91 / 455) squared');
+SELECT results_eq($$ SELECT recent_satisfaction, past_satisfaction, satisfaction_ratio = 3 / 4.75::float8
+	FROM heard.churn_signal WHERE customer_id = 'sad' $$, $$ VALUES (3::float8, 4.75::float8, true) $$, 'mean scores');
+SELECT is(satisfaction_falling, NULL, 'no ratio to a past mean that is not positive')
+FROM heard.churn_signal WHERE customer_id = 'gone';
+SELECT is(num_nonnulls(recent_complaints, past_complaints, complaints_p_value, recent_satisfaction, satisfaction_ratio), 0,
+	'without the sources their numbers are NULL') FROM made.churn_signal WHERE customer_id = 'gone';
+SELECT results_eq($$ SELECT recent_purchase_days, past_purchase_days, recent_spend, past_spend
+	FROM made.churn_signal WHERE customer_id = 'fewer' $$,
+	$$ SELECT count(*) FILTER (WHERE at > '2024-10-01'), count(*) FILTER (WHERE at BETWEEN '2023-10-04' AND '2024-10-01'),
+		sum(amount) FILTER (WHERE at > '2024-10-01'), sum(amount) FILTER (WHERE at BETWEEN '2023-10-04' AND '2024-10-01')
+	FROM made WHERE customer_id = 'fewer' $$, 'the numbers behind a signal are those of the orders');
+SELECT cmp_ok((SELECT segment.fall_p_value(2, 20, 91, 364)), '>', 0.15::float8,
+	'two orders instead of five: no alarm, since chance brings it often');
+
+-- settings
+SELECT segment.alter_portfolio('made', settings => '{"churn_significance": 0.2, "churn_overdue_gaps": 100}') \g /dev/null
+SELECT segment.refresh('made') \g /dev/null
+SELECT results_eq($$ SELECT customer_id FROM made.churn_signal WHERE frequency_falling ORDER BY 1 $$,
+	$$ VALUES ('fewer'), ('gone'), ('two of five') $$, 'a less strict significance: weaker signs count');
+SELECT is_empty($$ SELECT * FROM made.churn_signal WHERE overdue $$, 'nobody is overdue after a hundred gaps');
+SELECT throws_ok($$ SELECT segment.alter_portfolio('made', settings => '{"churn_recent_days": 0}') $$, '22023',
+	'setting "churn_recent_days" must be from 1 to 36525, not 0', 'a window needs a day');
+
+-- ---------- a simulated portfolio ----------
+
+-- Customers who buy at random at a rate of their own; those with an even
+-- number never change, the others buy at a sixth of the rate in the last quarter.
+CREATE TEMP TABLE simulated AS
+WITH person AS (
+	SELECT c, 10 + 30 * (hashint8extended(c, 7) & 1048575) / 1048576::float8 AS gap FROM generate_series(1, 3000) AS c
+), waiting AS (
+	SELECT c, n, gap * -ln(((hashint8extended(c * 1000 + n, 3) & 1048575) + 0.5::float8) / 1048576) AS gap_days
+	FROM person, generate_series(1, 140) AS n
+), arrival AS (
+	SELECT c, n, sum(gap_days) OVER (PARTITION BY c ORDER BY n) AS day FROM waiting
+)
+SELECT c AS customer_id, '2022-12-31'::date + ceil(day)::integer AS at,
+	round((5 + 50 * ((hashint8extended(c * 1000 + n, 5) & 1048575) / 1048576.0))::numeric, 2) AS amount
+FROM arrival
+WHERE day <= 731 AND (c % 2 = 0 OR day <= 731 - 91 OR hashint8extended(c * 1000 + n, 6) % 6 = 0);
+SELECT segment.create_portfolio('simulated', 'SELECT customer_id, at, amount FROM simulated', timezone => 'UTC') \g /dev/null
+SELECT is((SELECT as_of FROM simulated.scorecard), '2024-12-31'::date, 'two years are simulated');
+SELECT cmp_ok(count(*) FILTER (WHERE frequency_falling) / 1500.0, '<=', 0.05,
+	'who never changed: chance gives a false alarm at most as often as the significance says')
+FROM simulated.churn_signal WHERE customer_id % 2 = 0;
+SELECT cmp_ok(count(*) FILTER (WHERE spend_falling) / 1500.0, '<=', 0.05, 'spend as well')
+FROM simulated.churn_signal WHERE customer_id % 2 = 0;
+-- A purchase in 12.5 days makes 29 in the past window and 1.2 in the recent
+-- one; 2 or fewer are significant, and that happens with the chance 0.88.  At
+-- one in 15 days it is 24, 1.0, 1 or fewer, 0.73.
+SELECT cmp_ok(avg(coalesce(frequency_falling, false)::integer), '>', 0.7,
+	'who bought often and now at a sixth of the rate is seen')
+FROM simulated.customer AS c LEFT JOIN simulated.churn_signal USING (customer_id)
+WHERE customer_id % 2 = 1 AND 10 + 30 * (hashint8extended(customer_id, 7) & 1048575) / 1048576::float8 <= 15;
+SELECT is_empty($$ SELECT * FROM simulated.churn_signal JOIN simulated.customer AS c USING (customer_id)
+	WHERE (churn_signal.churn_risk, churn_signal.clv, churn_signal.gap_ratio, churn_signal.p_alive, value_at_risk, wake_priority)
+		IS DISTINCT FROM (c.churn_risk, c.clv, c.gap_ratio, c.p_alive, c.clv * c.churn_risk, c.purchase_probability * c.expected_spend) $$,
+	'risk and value are those of the view customer');
+SELECT is_empty($$ SELECT * FROM simulated.churn_signal WHERE value_at_risk IS NULL OR value_at_risk > clv $$, 'at risk is a part of the value');
+SELECT set_eq($$ SELECT customer_id FROM simulated.churn_signal WHERE overdue $$,
+	$$ SELECT customer_id FROM simulated.customer WHERE gap_ratio > 3 $$, 'overdue: by the view customer');
+SELECT set_eq($$ SELECT customer_id FROM simulated.churn_signal WHERE p_alive_low $$,
+	$$ SELECT customer_id FROM simulated.customer WHERE p_alive < 0.5 $$, 'p_alive_low: by the view customer');
+SELECT is_empty($$ SELECT * FROM simulated.churn_signal WHERE signals <> num_nonnulls(nullif(frequency_falling, false),
+	nullif(spend_falling, false), nullif(overdue, false), nullif(p_alive_low, false),
+	nullif(complaints_rising, false), nullif(satisfaction_falling, false)) OR signals < 1 $$, 'signals counts those that are true');
+CREATE TEMP TABLE before AS SELECT * FROM simulated.churn_signal;
+INSERT INTO simulated.customer_history (customer_id, purchases, listed)
+	SELECT 1000000 + c, segment.history_agg('2024-12-30'::date, 1000000), false FROM generate_series(1, 100) AS c GROUP BY c;
+SELECT is_empty($$ (SELECT * FROM simulated.churn_signal WHERE customer_id < 1000000 EXCEPT SELECT * FROM before)
+	UNION ALL (SELECT * FROM before EXCEPT SELECT * FROM simulated.churn_signal) $$, 'other customers change nobody''s signals');
+DELETE FROM simulated.customer_history WHERE customer_id > 1000000;
+
+-- A customer is looked up by key: no plan node reads the whole table.
+CREATE FUNCTION pg_temp.reads_all(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+	RETURN EXISTS (SELECT FROM jsonb_path_query(plan::jsonb,
+		'$.** ? (@."Relation Name" == "customer_history" && !exists(@."Index Cond") && !exists(@."Recheck Cond"))') AS n);
+END
+$$;
+SELECT ok(pg_temp.reads_all('SELECT * FROM simulated.churn_signal'), 'the whole view reads the whole table');
+SELECT ok(NOT pg_temp.reads_all('SELECT * FROM simulated.churn_signal WHERE customer_id = 5'), 'one customer''s signals by key');
+SELECT ok(NOT pg_temp.reads_all('SELECT * FROM simulated.win_back WHERE customer_id = 5'), 'one customer''s return by key');
+
+-- ---------- who came back ----------
+
+CREATE TEMP TABLE returned AS
+WITH purchase AS (
+	SELECT customer_id, at AS day, lag(at) OVER w AS before, row_number() OVER w AS n, min(at) OVER w AS first_day
+	FROM (SELECT DISTINCT customer_id, at FROM simulated) AS d
+	WINDOW w AS (PARTITION BY customer_id ORDER BY at)
+)
+SELECT p.customer_id, before, day AS since, rank() OVER (PARTITION BY p.customer_id ORDER BY day DESC) AS nth_last,
+	count(*) OVER (PARTITION BY p.customer_id) AS returns
+FROM purchase AS p, simulated.scorecard AS s
+WHERE n > 1 AND (day - before - 1) / ((2 * s.usual_gap_days + (before - first_day)) / (2 + n - 2)) > 5;
+SELECT cmp_ok((SELECT count(*) FROM returned WHERE nth_last = 1), '>', 50::bigint, 'some have come back');
+SELECT results_eq($$ SELECT customer_id, left_day, since, gap_days, returns, orders, value FROM simulated.win_back ORDER BY 1 $$,
+	$$ SELECT r.customer_id, r.before, r.since, r.since - r.before, r.returns, count(*), sum(o.amount)
+	FROM returned AS r JOIN simulated AS o ON o.customer_id = r.customer_id AND o.at >= r.since
+	WHERE r.nth_last = 1 GROUP BY r.customer_id, r.before, r.since, r.returns ORDER BY 1 $$,
+	'gap, day, number of returns, orders and value as plain SQL has them, to the cent');
+SELECT is_empty($$
+	SELECT w.* FROM (SELECT * FROM simulated.win_back ORDER BY customer_id LIMIT 12) AS w
+	CROSS JOIN LATERAL (SELECT c.* FROM simulated.customer_at(w.since - 1) AS c WHERE c.customer_id = w.customer_id) AS c
+	WHERE c.dormancy <> 'asleep' OR NOT pg_temp.close_to(w.gap_ratio, c.gap_ratio, 1e-12) OR c.last_day <> w.left_day $$,
+	'on the day before the return the customer was asleep');
+
+-- ---------- the best list ----------
+
+SELECT results_eq($$ SELECT * FROM simulated.best_list(50, 0.5) $$,
+	$$ SELECT row_number() OVER (ORDER BY purchase_probability * expected_spend DESC, customer_id), customer_id,
+		purchase_probability, expected_spend, purchase_probability * expected_spend, clv, days_since_last
+	FROM simulated.customer WHERE purchase_probability >= 0.5 ORDER BY 1 LIMIT 50 $$, 'best first, with a least probability');
+SELECT is((SELECT count(*) FROM simulated.best_list()), 100::bigint, 'a hundred unless said');
+SELECT is((SELECT count(*) FROM simulated.best_list(NULL, NULL)), (SELECT count(*) FROM simulated.customer), 'NULL: all');
+SELECT is((SELECT count(*) FROM simulated.best_list(0)), 0::bigint, 'none');
+SELECT throws_ok('SELECT * FROM simulated.best_list(-1)', '22023', 'n must not be negative, not "-1"', 'a negative number');
+SELECT throws_ok('SELECT * FROM simulated.best_list(10, 20)', '22023', 'min_probability must be between 0 and 1, not "20"', 'per cent');
+SELECT throws_ok($$ SELECT * FROM simulated.best_list(10, 'NaN') $$, '22023', 'min_probability must be between 0 and 1, not "NaN"', 'no number');
+SELECT is_empty('SELECT * FROM made.best_list()', 'without a model there is no best list');
+
+-- customers who are the same in everything but the key
+SELECT segment.create_portfolio('twins', $$ SELECT t || customer_id, at, amount FROM simulated, unnest('{b,a}'::text[]) AS t
+	WHERE customer_id <= 300 $$, timezone => 'UTC') \g /dev/null
+SELECT is_empty($$ SELECT * FROM (SELECT place, customer_id, lag(customer_id) OVER (ORDER BY place) AS above, expected_value,
+		lag(expected_value) OVER (ORDER BY place) AS more FROM twins.best_list(NULL)) AS l
+	WHERE expected_value > more OR expected_value = more AND customer_id < above $$, 'equal ones are ordered by key');
+
+-- ---------- portfolios at the edge ----------
+
+CREATE FUNCTION pg_temp.rows_of(portfolio text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	found text;
+BEGIN
+	EXECUTE format('SELECT concat_ws(%L, (SELECT count(*) FROM %I.churn_signal), (SELECT count(*) FROM %I.win_back),
+		(SELECT count(*) FROM %I.best_list()))', ' ', portfolio, portfolio, portfolio) INTO found;
+	RETURN found;
+END
+$$;
+SELECT segment.create_portfolio('empty', 'SELECT 1, date ''2024-01-01'', 1.0 WHERE false') \g /dev/null
+SELECT segment.create_portfolio('one', 'SELECT 1, date ''2024-01-01'', 1.0') \g /dev/null
+SELECT segment.create_portfolio('prospects', 'SELECT 1, date ''2024-01-01'', 1.0 WHERE false', customers => 'SELECT n FROM generate_series(1, 5) n') \g /dev/null
+SELECT segment.create_portfolio('refunds', 'SELECT n, date ''2024-01-01'', -1.0 FROM generate_series(1, 5) n') \g /dev/null
+SELECT segment.create_portfolio('one_day', 'SELECT n, date ''2024-01-01'', 1.0 FROM generate_series(1, 5) n') \g /dev/null
+SELECT is(array_agg(pg_temp.rows_of(p)), '{0 0 0,0 0 0,0 0 0,0 0 0,0 0 0}'::text[], 'nobody, one customer, prospects, refunds, one day: no signs')
+FROM unnest('{empty,one,prospects,refunds,one_day}'::text[]) AS p;
+
+-- ---------- the catalog ----------
+
+SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname FROM pg_attribute AS a
+	WHERE a.attrelid IN ('made.churn_signal'::regclass, 'made.win_back'::regclass)
+		AND (coalesce(col_description(a.attrelid, a.attnum), '') = ''
+			OR a.atttypid NOT IN ('text'::regtype, 'bigint'::regtype, 'integer'::regtype, 'float8'::regtype,
+				'numeric'::regtype, 'boolean'::regtype, 'date'::regtype)) $$, 'every column has a comment and a plain type');
+SELECT is_empty($$ SELECT c.* FROM segment.churn_comments() AS c
+	WHERE col IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute AS a
+		WHERE a.attrelid = format('made.%I', c.relation)::regclass AND a.attname = c.col)$$, 'every comment has its column');
+SELECT isnt(obj_description('made.best_list(integer, float8)'::regprocedure), NULL, 'the function has a comment');
+
+SELECT * FROM finish();
+ROLLBACK;
