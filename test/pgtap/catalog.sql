@@ -67,7 +67,7 @@ SELECT is_empty($$
 	'all C functions of rfm and history are immutable');
 -- The others, each reviewed: equality_operator and source_columns look at the
 -- catalog, portfolio_run changes a portfolio.
-SELECT is(array_agg(concat_ws(' ', proname, provolatile) ORDER BY proname), '{"equality_operator s","portfolio_run v","source_columns s"}'::text[],
+SELECT is(array_agg(concat_ws(' ', proname, provolatile) ORDER BY proname), '{"equality_operator s","key_account_run v","portfolio_run v","source_columns s"}'::text[],
 	'no other C function depends on anything but its arguments')
 FROM member_function
 WHERE provolatile <> 'i' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
