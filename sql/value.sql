@@ -215,17 +215,19 @@ SET search_path = pg_catalog, pg_temp
 AS $value_create_profile$
 DECLARE
 	schemes record := segment.value_schemes(portfolio);
+	columns text;
 	figures text;
 	overall text;
 	rows text;
 BEGIN
-	SELECT string_agg(format('count(c.%1$I) AS %2$I, avg(c.%1$I::numeric) AS %3$I, '
+	SELECT string_agg(format('c.%I', m), ', '),
+		string_agg(format('count(c.%1$I) AS %2$I, avg(c.%1$I::numeric) AS %3$I, '
 				'(percentile_disc(0.5) WITHIN GROUP (ORDER BY c.%1$I))::numeric AS %4$I',
 			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t\t'),
 		string_agg(format('avg(c.%1$I::numeric) AS %1$I', m), ', '),
 		string_agg(format('(%1$L, g.%2$I, g.%3$I, g.%4$I, a.%1$I)',
 			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t')
-	INTO figures, overall, rows
+	INTO columns, figures, overall, rows
 	FROM unnest(segment.value_measures()) AS m;
 
 	EXECUTE format($template$
@@ -272,7 +274,7 @@ BEGIN
 			FROM (
 				SELECT m.scheme, m.class,
 				%5$s
-				FROM (SELECT c.*, %9$s AS classes FROM %1$I.customer AS c OFFSET 0) AS c
+				FROM (SELECT %10$s, %9$s AS classes FROM %1$I.customer AS c OFFSET 0) AS c
 				CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
 				GROUP BY m.scheme, m.class
 			) AS g
@@ -332,7 +334,7 @@ BEGIN
 		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
 		portfolio, security_invoker, segment.value_scorecard(portfolio),
 		segment.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
-		schemes.names, schemes.classes);
+		schemes.names, schemes.classes, columns);
 END
 $value_create_profile$;
 COMMENT ON FUNCTION segment.value_create_profile(text, boolean) IS

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(57);
+SELECT plan(60);
 
 -- ---------- coffee and cola: thirds of the buyers, and those who buy none ----------
 
@@ -197,6 +197,16 @@ SELECT results_eq($$ SELECT value, sum(customers)::bigint FROM margins.segment_p
 SELECT is_empty($$ SELECT scheme, class FROM margins.segment_profile AS p WHERE measure = 'net_value'
 	AND mean <> (SELECT s.net_value / s.customers FROM margins.segment_summary AS s
 		WHERE s.scheme = p.scheme AND s.class = p.class) $$, 'the mean is the sum of the summary over its customers');
+
+-- a scheme of one's own, of any name, is in all of them
+SELECT lives_ok($$ SELECT segment.create_scheme('margins', 'classes',
+	'[{"class": "profit", "rule": "orders > 8"}, {"class": "customers"}]') $$, 'a new scheme with awkward names');
+SELECT bag_eq($$ SELECT class, customers FROM margins.segment_summary WHERE scheme = 'classes' $$,
+	$$ SELECT CASE WHEN orders > 8 THEN 'profit' ELSE 'customers' END, count(*) FROM margins.customer GROUP BY 1 $$,
+	'is in the summary');
+SELECT is((SELECT array_agg(DISTINCT class ORDER BY class) FROM margins.segment_profile WHERE scheme = 'classes')
+		|| (SELECT array_agg(DISTINCT class ORDER BY class) FROM margins.segment_pnl WHERE scheme = 'classes'),
+	'{customers,profit,customers,profit}', 'in the profile, and in profit and loss');
 
 -- ---------- edges ----------
 
