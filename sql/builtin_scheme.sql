@@ -37,7 +37,9 @@ COMMENT ON FUNCTION segment.builtin_schemes() IS
 
 /*
  * Each cut is a query that returns one number, over the relation customers:
- * one row per customer, with the columns of the view customer.
+ * one row per customer, with the columns of the view customer.  Cut points of
+ * money are amounts of customers, exactly: quantile_cuts counts in floats, so
+ * the amount that its cut point stands for is looked up.
  */
 CREATE FUNCTION segment.builtin_cuts() RETURNS TABLE (
 	scheme text, cut text, query text, meaning text
@@ -49,11 +51,11 @@ SELECT v.* FROM (VALUES
 	('rfm8', 'rfm8_recency', 'SELECT avg(days_since_last) FROM customers', 'mean days since the last order, of the buyers'),
 	('rfm8', 'rfm8_frequency', 'SELECT avg(orders) FROM customers WHERE orders > 0', 'mean number of orders of the buyers'),
 	('rfm8', 'rfm8_monetary', 'SELECT avg(net) FROM customers WHERE orders > 0', 'mean net amount of the buyers'),
-	('abcd', 'abcd_a', 'SELECT -(segment.quantile_cuts(-net::float8, 100))[1] FROM customers WHERE orders > 0',
+	('abcd', 'abcd_a', 'SELECT min(net) FROM customers WHERE orders > 0 AND net::float8 >= -(SELECT (segment.quantile_cuts(-net::float8, 100))[1] FROM customers WHERE orders > 0)',
 	 'net amount of the last of the top 1 % of the buyers, their number rounded up: 10 of 1,000'),
-	('abcd', 'abcd_b', 'SELECT -(segment.quantile_cuts(-net::float8, 100))[5] FROM customers WHERE orders > 0',
+	('abcd', 'abcd_b', 'SELECT min(net) FROM customers WHERE orders > 0 AND net::float8 >= -(SELECT (segment.quantile_cuts(-net::float8, 100))[5] FROM customers WHERE orders > 0)',
 	 'net amount of the last of the top 5 % of the buyers'),
-	('abcd', 'abcd_c', 'SELECT -(segment.quantile_cuts(-net::float8, 100))[20] FROM customers WHERE orders > 0',
+	('abcd', 'abcd_c', 'SELECT min(net) FROM customers WHERE orders > 0 AND net::float8 >= -(SELECT (segment.quantile_cuts(-net::float8, 100))[20] FROM customers WHERE orders > 0)',
 	 'net amount of the last of the top 20 % of the buyers'),
 	('abc', 'abc_a', $query$SELECT min(s.net) FROM (
 		SELECT c.net, sum(c.net) OVER (ORDER BY c.net DESC)
@@ -71,21 +73,21 @@ SELECT v.* FROM (VALUES
 	 'purchase days of the last of the top third of the buyers'),
 	('visit_abc', 'visit_middle', 'SELECT -(segment.quantile_cuts(-purchase_days::float8, 3))[2] FROM customers WHERE orders > 0',
 	 'purchase days of the last of the top two thirds of the buyers'),
-	('visit_abc', 'spend_much', 'SELECT -(segment.quantile_cuts(-gross::float8, 3))[1] FROM customers WHERE orders > 0',
+	('visit_abc', 'spend_much', 'SELECT min(gross) FROM customers WHERE orders > 0 AND gross::float8 >= -(SELECT (segment.quantile_cuts(-gross::float8, 3))[1] FROM customers WHERE orders > 0)',
 	 'gross sales of the last of the top third of the buyers'),
-	('visit_abc', 'spend_middle', 'SELECT -(segment.quantile_cuts(-gross::float8, 3))[2] FROM customers WHERE orders > 0',
+	('visit_abc', 'spend_middle', 'SELECT min(gross) FROM customers WHERE orders > 0 AND gross::float8 >= -(SELECT (segment.quantile_cuts(-gross::float8, 3))[2] FROM customers WHERE orders > 0)',
 	 'gross sales of the last of the top two thirds of the buyers'),
-	('hsbc', 'hsbc_value', 'SELECT (segment.quantile_cuts(margin::float8, 5))[3] FROM customers WHERE orders > 0',
+	('hsbc', 'hsbc_value', 'SELECT max(margin) FROM customers WHERE orders > 0 AND margin::float8 <= (SELECT (segment.quantile_cuts(margin::float8, 5))[3] FROM customers WHERE orders > 0)',
 	 'margin of the last of the lower three fifths of the buyers'),
-	('value_class', 'value_mvc', 'SELECT -(segment.quantile_cuts(-net_value::float8, 5))[1] FROM customers WHERE orders > 0',
+	('value_class', 'value_mvc', 'SELECT min(net_value) FROM customers WHERE orders > 0 AND net_value::float8 >= -(SELECT (segment.quantile_cuts(-net_value::float8, 5))[1] FROM customers WHERE orders > 0)',
 	 'net value of the last of the top fifth of the buyers'),
-	('value_class', 'value_mgc', 'SELECT -(segment.quantile_cuts(-net_value::float8, 5))[2] FROM customers WHERE orders > 0',
+	('value_class', 'value_mgc', 'SELECT min(net_value) FROM customers WHERE orders > 0 AND net_value::float8 >= -(SELECT (segment.quantile_cuts(-net_value::float8, 5))[2] FROM customers WHERE orders > 0)',
 	 'net value of the last of the top two fifths of the buyers'),
 	('value_class', 'value_mgc_clv', 'SELECT -(segment.quantile_cuts(-clv, 5))[1] FROM customers WHERE orders > 0',
 	 'lifetime value of the last of the top fifth of the buyers'),
-	('usage_class', 'usage_heavy', 'SELECT -(segment.quantile_cuts(-gross::float8, 3))[1] FROM customers WHERE orders > 0',
+	('usage_class', 'usage_heavy', 'SELECT min(gross) FROM customers WHERE orders > 0 AND gross::float8 >= -(SELECT (segment.quantile_cuts(-gross::float8, 3))[1] FROM customers WHERE orders > 0)',
 	 'gross sales of the last of the top third of the buyers'),
-	('usage_class', 'usage_medium', 'SELECT -(segment.quantile_cuts(-gross::float8, 3))[2] FROM customers WHERE orders > 0',
+	('usage_class', 'usage_medium', 'SELECT min(gross) FROM customers WHERE orders > 0 AND gross::float8 >= -(SELECT (segment.quantile_cuts(-gross::float8, 3))[2] FROM customers WHERE orders > 0)',
 	 'gross sales of the last of the top two thirds of the buyers')
 ) AS v(scheme, cut, query, meaning);
 END;

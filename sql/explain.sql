@@ -3,84 +3,157 @@
  */
 
 /*
- * The classes that a customer would have after n more orders of the usual
- * amount on the day everything is seen from: the view's query over histories
- * to which the orders are added.  Nothing is stored.
+ * The customer's rows in the view customer if there were n more orders of the
+ * usual amount on the day everything is seen from, and if d days went by
+ * without any: the view's own query, over the history to which the orders are
+ * added, judged by the newest scorecard.  Nothing is stored.
+ *
+ * Parameters: $1 key as text, $2 amount and $3 contribution of an order.
  */
-CREATE FUNCTION segment.explain_query(portfolio text, schemes text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION segment.explain_query(portfolio text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format($template$
-	WITH supposed_history AS (
-		SELECT n.n AS customer_id,
-			CASE WHEN n.n = 0 THEN c.purchases ELSE coalesce(c.purchases OPERATOR(segment.+) o.more, c.purchases, o.more) END AS purchases,
-			CASE WHEN n.n = 0 OR c.margins IS NULL THEN c.margins ELSE c.margins OPERATOR(segment.+) o.more_margin END AS margins,
-			c.costs, c.complaints, c.satisfaction, c.listed, c.attributes
-		FROM %1$I.customer AS now
-		JOIN %1$I.customer_history AS c ON c.customer_id = now.customer_id
-		CROSS JOIN generate_series(0, 12) AS n(n)
-		CROSS JOIN LATERAL (SELECT coalesce(round(now.average_order, 2), $2) AS usual) AS u
-		CROSS JOIN LATERAL (
-			SELECT CASE WHEN n.n > 0 THEN format('{%%s: %%s/%%s}', to_char(now.as_of, 'YYYY-MM-DD'),
-					u.usual * n.n, n.n)::segment.history END AS more,
-				CASE WHEN n.n > 0 THEN format('{%%s: %%s/%%s}', to_char(now.as_of, 'YYYY-MM-DD'),
-					round(greatest(u.usual * coalesce(now.margin / nullif(now.net, 0), 0), 0), 2) * n.n,
-					n.n)::segment.history END AS more_margin
+AS $explain_query$
+DECLARE
+	supposed_history text := $supposed$(
+		SELECT o.customer_id,
+			CASE WHEN w.orders = 0 THEN o.purchases
+				ELSE coalesce(o.purchases OPERATOR(segment.+) w.more, w.more) END AS purchases,
+			-- no margins: they are a share of the net amount
+			CASE WHEN w.orders = 0 OR NOT o.own_margin THEN o.margins
+				ELSE coalesce(o.margins OPERATOR(segment.+) w.more_margin, w.more_margin) END AS margins,
+			o.costs, o.complaints, o.satisfaction, o.listed, o.attributes) AS c$supposed$;
+BEGIN
+	RETURN format($template$
+		SELECT w.orders, w.days, to_jsonb(k)
+		FROM (
+			SELECT h.customer_id, h.costs, h.complaints, h.satisfaction, h.listed, h.attributes, n.as_of,
+				n.margin IS NULL AS own_margin,
+				-- not what is dated later: of that, the view knows nothing yet
+				segment.as_of(h.purchases, n.as_of) AS purchases, segment.as_of(h.margins, n.as_of) AS margins
+			FROM %1$I.customer_history AS h
+			JOIN %1$I.scorecard AS n ON n.scorecard_id = (SELECT max(x.scorecard_id) FROM %1$I.scorecard AS x)
+			WHERE h.customer_id %2$s $1::%3$s
 		) AS o
-		WHERE now.customer_id = $1
-	)
-	SELECT to_jsonb(k) FROM (%2$s) AS k$template$, portfolio,
-	replace(segment.portfolio_customer_query(portfolio, 's.scorecard_as_of',
-			format('(SELECT max(x.scorecard_id) FROM %I.scorecard AS x)', portfolio), schemes || ', k.*'),
-		format('%I.customer_history', portfolio), 'supposed_history'));
-COMMENT ON FUNCTION segment.explain_query(text, text) IS
+		CROSS JOIN LATERAL (
+			SELECT g.orders, 0 AS days,
+				(SELECT segment.history_agg(a.day, $2) FROM (SELECT o.as_of AS day FROM generate_series(1, g.orders)) AS a) AS more,
+				(SELECT segment.history_agg(a.day, $3) FROM (SELECT o.as_of AS day FROM generate_series(1, g.orders)) AS a) AS more_margin
+			FROM generate_series(0, 12) AS g(orders)
+			UNION ALL
+			SELECT 0, g.days, NULL, NULL FROM generate_series(1, 366) AS g(days)
+		) AS w
+		CROSS JOIN LATERAL (%4$s) AS k$template$,
+		portfolio,
+		(SELECT segment.equality_operator(a.atttypid) FROM pg_attribute AS a
+			WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
+		(SELECT format_type(a.atttypid, -1) FROM pg_attribute AS a
+			WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
+		replace(segment.portfolio_customer_query(portfolio, '(s.scorecard_as_of + w.days)',
+				format('(SELECT max(x.scorecard_id) FROM %I.scorecard AS x)', portfolio),
+				(segment.scheme_columns(portfolio)).columns
+					|| (SELECT string_agg(format(', k.%I', f.name), '') FROM segment.scheme_figures(portfolio) AS f)),
+			format('%I.customer_history AS c', portfolio), supposed_history));
+END
+$explain_query$;
+COMMENT ON FUNCTION segment.explain_query(text) IS
 'the query behind explain (internal)';
 
+/*
+ * An order as the customer usually makes it; for those without any, as all
+ * customers make it on average.
+ */
+CREATE FUNCTION segment.explain_usual_order(
+	portfolio text, customer text, OUT amount numeric, OUT contribution numeric
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $explain_usual_order$
+DECLARE
+	own_figures text := $figures$
+		SELECT round(sum(f.gross) / nullif(sum(f.orders), 0), 2),
+			round(coalesce(sum(f.margin) / nullif(sum(f.gross), 0), 0) * sum(f.gross) / nullif(sum(f.orders), 0), 2)
+		FROM (
+			SELECT segment.gross(segment.as_of(h.purchases, n.as_of)) AS gross,
+				segment.orders(segment.as_of(h.purchases, n.as_of)) AS orders,
+				coalesce(segment.net(segment.as_of(h.margins, n.as_of)), 0) AS margin
+			FROM %1$I.customer_history AS h
+			CROSS JOIN (SELECT s.as_of FROM %1$I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1) AS n
+			WHERE %2$s
+		) AS f$figures$;
+	key record;
+BEGIN
+	SELECT format_type(a.atttypid, -1) AS type, segment.equality_operator(a.atttypid) AS equality INTO STRICT key
+	FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id';
+	EXECUTE format(own_figures, portfolio, format('h.customer_id %s $1::%s', key.equality, key.type))
+	INTO amount, contribution USING customer;
+	IF amount IS NULL THEN
+		EXECUTE format(own_figures, portfolio, 'true') INTO amount, contribution;
+	END IF;
+	-- nobody has bought anything
+	amount := coalesce(amount, 1);
+	contribution := coalesce(contribution, 0);
+END
+$explain_usual_order$;
+COMMENT ON FUNCTION segment.explain_usual_order(text, text) IS
+'mean amount and contribution of a customer''s orders in units of money; those of all customers for one without orders (internal)';
+
 CREATE FUNCTION segment.explain(name text, customer text)
-RETURNS TABLE (scheme text, class text, label text, rule text, figures text, better_class text, change text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+RETURNS TABLE (scheme text, class text, label text, rule text, figures text, better_class text, change text,
+	worse_class text, worse_after_days integer)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 11
 SET search_path = pg_catalog, pg_temp
 AS $explain$
 DECLARE
-	key_type text;
-	typical numeric;
-	supposed jsonb[];
+	usual_order record;
+	supposed jsonb;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
-	SELECT format_type(a.atttypid, a.atttypmod) INTO key_type FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.customer_history', name)::regclass AND a.attname = 'customer_id';
-	-- what a first order may be like, for those without one
-	EXECUTE format('SELECT coalesce(round((n.cuts ->> %L)::numeric / nullif((n.cuts ->> %L)::numeric, 0), 2), 1)
-		FROM %I.scorecard AS n ORDER BY n.scorecard_id DESC LIMIT 1', 'rfm8_monetary', 'rfm8_frequency', name) INTO typical;
-	EXECUTE format('SELECT array_agg(q.k ORDER BY (q.k ->> %L)::integer) FROM (%s) AS q(k)', 'customer_id',
-		replace(segment.explain_query(name, (segment.scheme_columns(name)).columns), '$1', format('%L::%s', customer, key_type)))
-	INTO supposed USING NULL::text, coalesce(typical, 1);
+	usual_order := segment.explain_usual_order(name, customer);
+	EXECUTE format('SELECT jsonb_agg(jsonb_build_object(''orders'', q.orders, ''days'', q.days, ''row'', q.row)
+		ORDER BY q.orders, q.days) FROM (%s) AS q(orders, days, row)', segment.explain_query(name))
+	INTO supposed USING customer, usual_order.amount, usual_order.contribution;
 	IF supposed IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = format('customer "%s" is not in portfolio "%s"', customer, name);
+			MESSAGE = format('customer "%s" is not in portfolio "%s"', coalesce(customer, 'NULL'), name);
 	END IF;
 	RETURN QUERY EXECUTE format($query$
+		WITH supposed AS MATERIALIZED (
+			SELECT (e.value ->> 'orders')::integer AS orders, (e.value ->> 'days')::integer AS days, e.value -> 'row' AS row
+			FROM jsonb_array_elements($1) AS e(value)
+		), now AS MATERIALIZED (
+			SELECT s.row FROM supposed AS s WHERE s.orders = 0 AND s.days = 0
+		)
 		SELECT s.scheme, c.class, c.label, coalesce(c.rule, '(no other rule is true)'),
 			(SELECT string_agg(format('%%s = %%s', f.key, coalesce(CASE WHEN f.value ~ '^-?[0-9]+\.[0-9]{5,}$'
 					THEN round(f.value::numeric, 4)::text ELSE f.value END, 'NULL')), ', ' ORDER BY f.key)
-				FROM jsonb_each_text($1[1]) AS f
+				FROM jsonb_each_text(now.row) AS f
 				WHERE coalesce(c.rule, (SELECT string_agg(a.rule, ' ') FROM %1$I.scheme_class AS a WHERE a.scheme = s.scheme))
-					~ ('\m' || f.key || '\M')),
+					~* ('\m' || f.key || '\M')),
 			b.class,
-			CASE WHEN b.n IS NOT NULL THEN format('%%s more %%s of %%s today', b.n,
-				CASE b.n WHEN 1 THEN 'order' ELSE 'orders' END,
-				coalesce(round(($1[1] ->> 'average_order')::numeric, 2), $2)) END
+			CASE WHEN b.orders IS NOT NULL THEN format('%%s more %%s of %%s on %%s', b.orders,
+				CASE b.orders WHEN 1 THEN 'order' ELSE 'orders' END, $2, now.row ->> 'as_of') END,
+			w.class, w.days
 		FROM %1$I.scheme AS s
-		JOIN %1$I.scheme_class AS c ON c.scheme = s.scheme AND c.class = $1[1] ->> s.scheme
+		CROSS JOIN now
+		JOIN %1$I.scheme_class AS c ON c.scheme = s.scheme AND c.class = now.row ->> s.scheme
 		LEFT JOIN LATERAL (
-			SELECT k.class, u.n - 1 AS n
-			FROM unnest($1) WITH ORDINALITY AS u(row, n)
+			SELECT k.class, u.orders
+			FROM supposed AS u
 			JOIN %1$I.scheme_class AS k ON k.scheme = s.scheme AND k.class = u.row ->> s.scheme
-			WHERE k.class_rank < c.class_rank
-			ORDER BY u.n LIMIT 1
+			WHERE u.days = 0 AND k.class_rank < c.class_rank
+			ORDER BY u.orders LIMIT 1
 		) AS b ON true
-		ORDER BY s.ordinal$query$, name) USING supposed, coalesce(typical, 1);
+		LEFT JOIN LATERAL (
+			SELECT k.class, u.days
+			FROM supposed AS u
+			JOIN %1$I.scheme_class AS k ON k.scheme = s.scheme AND k.class = u.row ->> s.scheme
+			WHERE u.orders = 0 AND k.class_rank > c.class_rank
+			ORDER BY u.days LIMIT 1
+		) AS w ON true
+		ORDER BY s.ordinal$query$, name) USING supposed, usual_order.amount;
 END
 $explain$;
 COMMENT ON FUNCTION segment.explain(text, text) IS
-'says for each scheme of a portfolio which class a customer (the key as text) is in, the rule that decided, the figures in it (measures, settings, cut points), and the cheapest change to a better class: the fewest orders of the customer''s usual amount, today, up to 12; NULL where that changes nothing. Better is a class of a lower rank. Errors: P0002 no such customer, 42704, 42501, 22P02 the key does not fit';
+'says for each scheme of a portfolio which class a customer (the key as text) is in, the rule that decided, and the figures in it (measures, settings, cut points). better_class and change: the cheapest change to a better class, that is the fewest orders of the customer''s usual amount (for one who never bought, of everybody''s) on the day everything is seen from, up to 12; NULL where that changes nothing. worse_class and worse_after_days: the class that the customer falls to without another order, and after how many days, up to 366; NULL if it lasts longer. Better is a class of a lower rank. Judged by the newest scorecard. Errors: P0002 no such customer, 42704, 42501, 22P02 the key does not fit';

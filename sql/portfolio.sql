@@ -640,6 +640,7 @@ BEGIN
 		SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 			d.timezone, d.unit, d.settings, d.search_path
 		FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d$template$, name) USING definition;
+	PERFORM segment.scheme_check_leading(name, definition -> 'settings');
 	PERFORM segment.portfolio_create_views(name,
 		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	RETURN segment.refresh(name);
@@ -712,6 +713,7 @@ BEGIN
 		FROM jsonb_each(changes) AS c)
 		|| jsonb_build_object('settings', coalesce(settings, definition -> 'settings'));
 	definition := segment.portfolio_check(definition);
+	PERFORM segment.scheme_check_leading(name, definition -> 'settings');
 
 	SELECT format_type(a.atttypid, -1) INTO STRICT old_key
 	FROM pg_attribute AS a

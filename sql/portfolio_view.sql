@@ -363,7 +363,7 @@ BEGIN
 		USING quote_ident(portfolio);
 	END LOOP;
 	RETURN QUERY EXECUTE format($query$
-		SELECT 'VIEW', 'customer', s.scheme, format('class in the scheme %%s: %%s (view class)', s.label, s.meaning)
+		SELECT 'VIEW', 'customer', s.scheme, format('class in the scheme %%s (view class)', concat_ws(': ', s.label, s.meaning))
 		FROM %I.scheme AS s$query$, portfolio);
 END
 $portfolio_members$;

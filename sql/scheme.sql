@@ -45,7 +45,9 @@ BEGIN
 			SELECT * FROM segment.builtin_cuts();
 		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority,
 				service_level, action, action_zh)
-			SELECT * FROM segment.builtin_classes()$template$, portfolio);
+			SELECT * FROM segment.builtin_classes();
+		ANALYZE %1$I.scheme;
+		ANALYZE %1$I.scheme_class$template$, portfolio);
 END
 $scheme_create_tables$;
 COMMENT ON FUNCTION segment.scheme_create_tables(text) IS
@@ -58,41 +60,46 @@ COMMENT ON FUNCTION segment.scheme_create_tables(text) IS
  * cuts, each taken out of the scorecard once per query.  Three settings have
  * names of columns, which win.
  */
-CREATE FUNCTION segment.scheme_figure_columns(portfolio text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE FUNCTION segment.scheme_figures(portfolio text) RETURNS TABLE (name text, expression text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
 SET search_path = pg_catalog, pg_temp
-AS $scheme_figure_columns$
-DECLARE
-	columns text;
+AS $scheme_figures$
 BEGIN
-	EXECUTE format($query$
-		SELECT string_agg(f.expression, '' ORDER BY f.name) FROM (
-			SELECT s.name, format(CASE s.type WHEN 'number' THEN E',\n\t\t\t(n.settings ->> %%L)::float8 AS %%I'
-				ELSE E',\n\t\t\tn.settings ->> %%L AS %%I' END, s.name, s.name)
-			FROM segment.setting AS s
-			WHERE s.name NOT IN ('margin', 'purchase_model', 'spend_model')
-			UNION ALL
-			SELECT c.cut, format(E',\n\t\t\t(n.cuts ->> %%L)::numeric AS %%I', c.cut, c.cut)
-			FROM %1$I.scheme_cut AS c
-		) AS f(name, expression)$query$, portfolio) INTO columns;
-	RETURN columns;
+	RETURN QUERY EXECUTE format($query$
+		SELECT s.name, format(CASE s.type WHEN 'number' THEN '(n.settings ->> %%L)::float8'
+			ELSE 'n.settings ->> %%L' END, s.name)
+		FROM segment.setting AS s
+		WHERE s.name NOT IN ('margin', 'purchase_model', 'spend_model')
+		UNION ALL
+		SELECT c.cut, format('(n.cuts ->> %%L)::numeric', c.cut)
+		FROM %1$I.scheme_cut AS c$query$, portfolio);
 END
-$scheme_figure_columns$;
+$scheme_figures$;
+COMMENT ON FUNCTION segment.scheme_figures(text) IS
+'the settings and cuts of a portfolio, with the expressions that take them out of the scorecard n (internal)';
+
+CREATE FUNCTION segment.scheme_figure_columns(portfolio text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format(E',\n\t\t\t%s AS %I', f.expression, f.name), '' ORDER BY f.name)
+	FROM segment.scheme_figures(portfolio) AS f);
 COMMENT ON FUNCTION segment.scheme_figure_columns(text) IS
 'the settings and cuts of a portfolio as columns of its scorecard (internal)';
 
+/* A rule stands in parentheses and before a line break: it may end in a comment. */
 CREATE FUNCTION segment.scheme_columns(portfolio text, OUT columns text, OUT pairs text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_columns$
 BEGIN
 	EXECUTE format($query$
-		SELECT string_agg(format(E',\n\tCASE%%s ELSE %%L END AS %%I', k.rules, k.otherwise, s.scheme),
+		SELECT string_agg(format(CASE WHEN k.rules IS NULL THEN E',\n\t%%2$L::text AS %%3$I'
+				ELSE E',\n\tCASE%%1$s ELSE %%2$L END AS %%3$I' END, k.rules, k.otherwise, s.scheme),
 				'' ORDER BY s.ordinal),
 			string_agg(format('(%%L, c.%%I)', s.scheme, s.scheme), ', ' ORDER BY s.ordinal)
 		FROM %1$I.scheme AS s
 		CROSS JOIN LATERAL (
-			SELECT string_agg(format(E'\n\t\tWHEN %%s THEN %%L', c.rule, c.class), '' ORDER BY c.class_rank)
+			SELECT string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN %%L', c.rule, c.class), '' ORDER BY c.class_rank)
 					FILTER (WHERE c.rule IS NOT NULL) AS rules,
 				min(c.class) FILTER (WHERE c.rule IS NULL) AS otherwise
 			FROM %1$I.scheme_class AS c WHERE c.scheme = s.scheme
@@ -104,41 +111,76 @@ COMMENT ON FUNCTION segment.scheme_columns(text) IS
 'the schemes of a portfolio as columns of the view customer, and as (scheme, class) pairs (internal)';
 
 /*
- * The cuts of a scorecard.  The relation customers is computed once, with only
- * the columns that some query mentions.
+ * The query that computes all cuts of a portfolio, or one.  The relation
+ * customers is computed once, with only the columns that some query mentions.
+ * A float becomes numeric by way of text, which keeps all its digits.
  */
-CREATE FUNCTION segment.scheme_compute_cuts(portfolio text, scorecard_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+CREATE FUNCTION segment.scheme_cuts_query(portfolio text, scorecard_id bigint, only_cut text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $scheme_compute_cuts$
+AS $scheme_cuts_query$
 DECLARE
 	columns text;
 	cut_values text;
-	cuts jsonb;
 BEGIN
 	EXECUTE format($query$
-		SELECT string_agg(format('(%%L, (%%s)::numeric)', c.cut, c.query), E',\n\t' ORDER BY c.cut),
+		SELECT string_agg(format(E'(%%L, (%%s\n\t)::text::numeric)', c.cut, c.query), E',\n\t' ORDER BY c.cut),
 			(SELECT string_agg(format('k.%%I', a.attname), ', ' ORDER BY a.attnum)
 			FROM pg_attribute AS a
 			WHERE a.attrelid = %2$L::regclass AND a.attnum > 0
 				AND NOT EXISTS (SELECT FROM %1$I.scheme AS s WHERE s.scheme = a.attname)
 				AND (a.attname = 'customer_id' OR EXISTS (SELECT FROM %1$I.scheme_cut AS m
-					WHERE m.query ~ ('\m' || a.attname || '\M'))))
-		FROM %1$I.scheme_cut AS c$query$, portfolio, format('%I.customer', portfolio))
-	INTO cut_values, columns;
-	IF cut_values IS NOT NULL THEN
-		EXECUTE format($template$
-			WITH customers AS MATERIALIZED (SELECT %1$s FROM (%2$s) AS k)
-			SELECT jsonb_object_agg(v.cut, v.value) FROM (VALUES %3$s) AS v(cut, value)$template$,
-			columns, segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', scorecard_id::text, ''),
-			cut_values) INTO cuts;
-		EXECUTE format('UPDATE %I.scorecard AS s SET cuts = $1 WHERE s.scorecard_id = $2', portfolio)
-		USING cuts, scorecard_id;
+					WHERE m.query ~* ('\m' || a.attname || '\M'))))
+		FROM %1$I.scheme_cut AS c
+		WHERE $1 IS NULL OR c.cut = $1$query$, portfolio, format('%I.customer', portfolio))
+	INTO cut_values, columns USING only_cut;
+	RETURN CASE WHEN cut_values IS NOT NULL THEN format($template$
+		WITH customers AS MATERIALIZED (SELECT %1$s FROM (%2$s) AS k)
+		SELECT jsonb_object_agg(v.cut, v.value) FROM (VALUES %3$s) AS v(cut, value)$template$,
+		columns, segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', scorecard_id::text, ''),
+		cut_values) END;
+END
+$scheme_cuts_query$;
+COMMENT ON FUNCTION segment.scheme_cuts_query(text, bigint, text) IS
+'the query that computes the cuts of a scorecard as one JSON object; NULL for all cuts, and as result without cuts (internal)';
+
+CREATE FUNCTION segment.scheme_compute_cuts(portfolio text, scorecard_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $scheme_compute_cuts$
+DECLARE
+	query text := segment.scheme_cuts_query(portfolio, scorecard_id, NULL);
+	c record;
+	cuts jsonb;
+	message text;
+	state text;
+BEGIN
+	IF query IS NULL THEN
+		RETURN;
 	END IF;
+	BEGIN
+		EXECUTE query INTO cuts;
+	EXCEPTION WHEN OTHERS THEN
+		-- which of them?
+		FOR c IN EXECUTE format('SELECT * FROM %I.scheme_cut AS c ORDER BY c.cut', portfolio) LOOP
+			BEGIN
+				EXECUTE segment.scheme_cuts_query(portfolio, scorecard_id, c.cut) INTO cuts;
+			EXCEPTION WHEN OTHERS THEN
+				GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+				RAISE EXCEPTION USING ERRCODE = state,
+					MESSAGE = format('cut "%s" of scheme "%s": %s', c.cut, c.scheme, message),
+					DETAIL = format('The query is: %s', c.query),
+					HINT = 'A cut is a query of one number over the relation customers, which has the columns of the view customer, except those of schemes.';
+			END;
+		END LOOP;
+		RAISE;
+	END;
+	EXECUTE format('UPDATE %I.scorecard AS s SET cuts = $1 WHERE s.scorecard_id = $2', portfolio)
+	USING cuts, scorecard_id;
 END
 $scheme_compute_cuts$;
 COMMENT ON FUNCTION segment.scheme_compute_cuts(text, bigint) IS
-'computes the cuts of a new scorecard (internal)';
+'computes the cuts of a new scorecard; an error names the cut (internal)';
 
 /* ---------- the views ---------- */
 
@@ -146,6 +188,8 @@ CREATE FUNCTION segment.scheme_create_views(portfolio text, security_invoker boo
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_create_views$
+DECLARE
+	settings jsonb;
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.class WITH (security_invoker = %2$s) AS
@@ -162,38 +206,38 @@ BEGIN
 		$template$, portfolio, security_invoker, (segment.scheme_columns(portfolio)).pairs);
 
 	-- one row, one action per customer, from the scheme that leads
+	EXECUTE format('SELECT p.settings FROM %I.portfolio AS p', portfolio) INTO settings;
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.customer_action WITH (security_invoker = %2$s) AS
-		SELECT v.customer_id, v.scheme, v.class, k.label, k.label_zh, k.priority,
+		SELECT c.customer_id, k.scheme, k.class, k.label, k.label_zh, k.priority,
 			k.service_level, k.owner, k.action, k.action_zh
-		FROM (
-			SELECT c.customer_id, l.scheme, CASE l.scheme %3$s END AS class
-			FROM %1$I.customer AS c
-			CROSS JOIN (SELECT s.settings ->> 'leading_scheme' AS scheme FROM %1$I.scorecard AS s
-				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n) OFFSET 0) AS l
-		) AS v
-		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
-		$template$, portfolio, security_invoker, segment.scheme_choice(portfolio));
+		FROM %1$I.customer AS c
+		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
+		$template$, portfolio, security_invoker, segment.check_settings(settings) ->> 'leading_scheme');
 END
 $scheme_create_views$;
 COMMENT ON FUNCTION segment.scheme_create_views(text, boolean) IS
 'creates or replaces the views of a portfolio''s schemes (internal)';
 
-CREATE FUNCTION segment.scheme_choice(portfolio text) RETURNS text
+CREATE FUNCTION segment.scheme_check_leading(portfolio text, settings jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $scheme_choice$
+AS $scheme_check_leading$
 DECLARE
-	branches text;
+	leading_scheme text := segment.check_settings(settings) ->> 'leading_scheme';
+	known boolean;
 BEGIN
-	EXECUTE format($query$
-		SELECT string_agg(format('WHEN %%L THEN c.%%I', s.scheme, s.scheme), ' ' ORDER BY s.ordinal)
-		FROM %1$I.scheme AS s$query$, portfolio) INTO branches;
-	RETURN branches;
+	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme AS s WHERE s.scheme = $1)', portfolio)
+	INTO known USING leading_scheme;
+	IF NOT known THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('setting "leading_scheme" must name a scheme, not "%s"', leading_scheme),
+			HINT = format('The table %I.scheme lists the schemes.', portfolio);
+	END IF;
 END
-$scheme_choice$;
-COMMENT ON FUNCTION segment.scheme_choice(text) IS
-'the branches of a CASE from the name of a scheme to its column (internal)';
+$scheme_check_leading$;
+COMMENT ON FUNCTION segment.scheme_check_leading(text, jsonb) IS
+'error 22023 if the setting leading_scheme names no scheme of the portfolio (internal)';
 
 CREATE FUNCTION segment.scheme_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 50

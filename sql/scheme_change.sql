@@ -2,36 +2,46 @@
  * scheme_change: schemes of one's own, and their proof
  */
 
-/* A rule must be one condition on the customer's own columns. */
+/*
+ * A rule must be one condition on the customer's own columns that always gives
+ * the same for the same customer and scorecard.  That is what PostgreSQL asks
+ * of a generated column, so it is asked: no queries, aggregates or window
+ * functions, and no functions that are not immutable (random, now).
+ */
 CREATE FUNCTION segment.scheme_check_rule(portfolio text, scheme text, class text, rule text) RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check_rule$
 DECLARE
+	names text;
 	message text;
 	state text;
 BEGIN
-	IF rule ~* '\m(select|over|table)\M' THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('rule of class "%s" in scheme "%s" must not contain a query: %s', class, scheme, rule),
-			HINT = 'A class depends on the customer alone. Compute figures over all customers as cuts of the scheme.';
-	END IF;
-	PERFORM segment.source_statement('rule', format('SELECT (%s)', rule));
-	EXECUTE format('SELECT FROM (%s) AS k WHERE false', segment.portfolio_customer_query(portfolio,
-		's.scorecard_as_of', '0', format(E',\n\t(%s\n)::boolean AS rule', rule)));
-EXCEPTION
-	WHEN invalid_parameter_value THEN
-		RAISE;
-	WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-		RAISE EXCEPTION USING ERRCODE = state,
-			MESSAGE = format('rule of class "%s" in scheme "%s": %s', class, scheme, message),
-			DETAIL = format('The rule is: %s', rule),
-			HINT = 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.';
+	SELECT string_agg(format(', k.%I', f.name), '') INTO names FROM segment.scheme_figures(portfolio) AS f;
+	EXECUTE format('CREATE TABLE %I.rule_check AS %s WITH NO DATA', portfolio,
+		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', '0', names));
+	PERFORM segment.source_statement('rule', format(E'SELECT (%s\n)', rule));
+	EXECUTE format(E'ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (%s\n) STORED',
+		portfolio, rule);
+	EXECUTE format('DROP TABLE %I.rule_check', portfolio);
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+	RAISE EXCEPTION USING
+		ERRCODE = CASE WHEN state IN ('0A000', '42803', '42P20', '42P17') THEN '22023' ELSE state END,
+		MESSAGE = format('rule of class "%s" in scheme "%s"%s', class, scheme, CASE
+			WHEN state IN ('0A000', '42803', '42P20') THEN ' must not look beyond the customer'
+			WHEN state = '42P17' THEN ' must not call functions that are not immutable'
+			WHEN state = '42804' AND message LIKE '%rule_check%' THEN ' must be a condition: true or false'
+			ELSE ': ' || message END),
+		DETAIL = format('The rule is: %s', rule),
+		HINT = CASE
+			WHEN state IN ('0A000', '42803', '42P20') THEN 'A class depends on the customer alone. Compute figures over all customers as cuts of the scheme.'
+			WHEN state = '42P17' THEN 'A class changes only when the customer''s history or the scorecard does: no random(), no now(). Instead of to_char(first_day, ''MM'') write extract(month FROM first_day).'
+			ELSE 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.' END;
 END
 $scheme_check_rule$;
 COMMENT ON FUNCTION segment.scheme_check_rule(text, text, text, text) IS
-'checks the rule of a class; errors name class and scheme: 22023 it contains a query, else those of the parser (42703 unknown column, 42601 syntax)';
+'checks the rule of a class; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is no condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
 
 CREATE FUNCTION segment.scheme_check_name(portfolio text, name text, what text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -48,18 +58,73 @@ BEGIN
 	EXECUTE format($query$
 		SELECT $1 IN (SELECT s.name FROM segment.setting AS s)
 			OR EXISTS (SELECT FROM %1$I.scheme_cut AS c WHERE c.cut = $1)
+			OR EXISTS (SELECT FROM %1$I.scheme AS s WHERE s.scheme = $1)
+			-- names within the query of the view customer, too
+			OR $1 IN ('scorecard_as_of', 'margin_rate')
 			OR EXISTS (SELECT FROM pg_attribute AS a
-				WHERE a.attrelid = $2::regclass AND a.attnum > 0 AND a.attname = $1)$query$, portfolio)
-	INTO taken USING name, format('%I.customer', portfolio);
+				WHERE a.attrelid IN ($2::regclass, $3::regclass) AND a.attnum > 0 AND a.attname = $1)$query$, portfolio)
+	INTO taken USING name, format('%I.customer', portfolio), format('%I.scorecard', portfolio);
 	IF taken THEN
 		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
 			MESSAGE = format('name of a %s is taken: "%s"', what, name),
-			DETAIL = 'It is a column of the view customer, a setting or a cut.';
+			DETAIL = 'It is a column of the view customer or of the table scorecard, a scheme, a setting or a cut.';
 	END IF;
 END
 $scheme_check_name$;
 COMMENT ON FUNCTION segment.scheme_check_name(text, text, text) IS
 'checks the name of a new scheme or cut; errors: 22023 not a plain name, 42710 taken (internal)';
+
+/* The classes of a scheme as given: everything but the rules' content. */
+CREATE FUNCTION segment.scheme_check_classes(scheme text, classes jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_classes$
+DECLARE
+	example text := 'For instance [{"class": "big", "rule": "net > 1000", "label": "big", "action": "Call."}, {"class": "other"}].';
+	wrong text;
+	defaults integer;
+BEGIN
+	IF jsonb_typeof(classes) IS DISTINCT FROM 'array' OR jsonb_array_length(classes) = 0
+		OR EXISTS (SELECT FROM jsonb_array_elements(classes) AS e(class)
+			WHERE jsonb_typeof(e.class) <> 'object' OR coalesce(e.class ->> 'class', '') = '') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('classes of scheme "%s" must be a JSON array of objects with a key "class"', scheme),
+			HINT = example;
+	END IF;
+	SELECT min(k.key) INTO wrong
+	FROM jsonb_array_elements(classes) AS e(class) CROSS JOIN LATERAL jsonb_object_keys(e.class) AS k(key)
+	WHERE k.key NOT IN ('class', 'rule', 'label', 'label_zh', 'priority', 'service_level', 'owner', 'action', 'action_zh');
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('key "%s" of a class in scheme "%s" is not known', wrong, scheme),
+			HINT = 'The keys are class, rule, label, label_zh, priority, service_level, owner, action and action_zh.';
+	END IF;
+	SELECT min(format('key "%s" of class "%s" in scheme "%s" must be %s, not %s', v.key, e.class ->> 'class', scheme,
+			CASE v.key WHEN 'priority' THEN 'a whole number' ELSE 'a string' END, v.value)) INTO wrong
+	FROM jsonb_array_elements(classes) AS e(class) CROSS JOIN LATERAL jsonb_each(e.class) AS v(key, value)
+	WHERE v.value <> 'null' AND CASE v.key
+		WHEN 'priority' THEN NOT (jsonb_typeof(v.value) = 'number' AND v.value::text ~ '^-?[0-9]{1,9}$')
+		ELSE jsonb_typeof(v.value) <> 'string' END;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = wrong, HINT = example;
+	END IF;
+	SELECT e.class ->> 'class' INTO wrong
+	FROM jsonb_array_elements(classes) AS e(class) GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
+			MESSAGE = format('class "%s" is in scheme "%s" more than once', wrong, scheme),
+			HINT = 'A class has one rule. Join two conditions by OR.';
+	END IF;
+	SELECT count(*) FILTER (WHERE e.class ->> 'rule' IS NULL) INTO defaults FROM jsonb_array_elements(classes) AS e(class);
+	IF defaults <> 1 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('scheme "%s" must have exactly one class without a rule, not %s', scheme, defaults),
+			HINT = 'The class without a rule is the one of all customers for whom no rule is true.';
+	END IF;
+END
+$scheme_check_classes$;
+COMMENT ON FUNCTION segment.scheme_check_classes(text, jsonb) IS
+'checks the classes given for a scheme; errors: 22023 no array of objects, an unknown key, a wrong type, none or several classes without a rule, 42710 a class named twice (internal)';
 
 /* Writes cuts and classes of a scheme, checked. */
 CREATE FUNCTION segment.scheme_write(portfolio text, scheme text, classes jsonb, cuts jsonb) RETURNS void
@@ -68,39 +133,20 @@ SET search_path = pg_catalog, pg_temp
 AS $scheme_write$
 DECLARE
 	c record;
-	defaults integer;
-	message text;
-	state text;
 BEGIN
-	IF jsonb_typeof(classes) IS DISTINCT FROM 'array' OR jsonb_array_length(classes) = 0
-		OR EXISTS (SELECT FROM jsonb_array_elements(classes) AS e(class)
-			WHERE jsonb_typeof(e.class) <> 'object' OR e.class ->> 'class' IS NULL) THEN
+	PERFORM segment.scheme_check_classes(scheme, classes);
+	IF jsonb_typeof(cuts) NOT IN ('object', 'null') OR EXISTS (
+		SELECT FROM jsonb_each(CASE jsonb_typeof(cuts) WHEN 'object' THEN cuts END) AS v(key, value)
+		WHERE jsonb_typeof(v.value) <> 'string') THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('classes of scheme "%s" must be a JSON array of objects with a key "class"', scheme),
-			HINT = 'For instance [{"class": "big", "rule": "net > 1000", "label": "big", "action": "Call."}, {"class": "other"}].';
+			MESSAGE = format('cuts of scheme "%s" must be a JSON object of queries, not %s', scheme, cuts),
+			HINT = 'For instance {"usual_net": "SELECT avg(net) FROM customers WHERE orders > 0"}.';
 	END IF;
-	SELECT count(*) FILTER (WHERE e.class ->> 'rule' IS NULL) INTO defaults FROM jsonb_array_elements(classes) AS e(class);
-	IF defaults <> 1 THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('scheme "%s" must have exactly one class without a rule, not %s', scheme, defaults),
-			HINT = 'The class without a rule is the one of all customers for whom no rule is true.';
-	END IF;
-
-	FOR c IN SELECT key AS cut, value #>> '{}' AS query 
-		FROM jsonb_each(coalesce(nullif(cuts, 'null'), '{}')) LOOP
+	FOR c IN SELECT key AS cut, value #>> '{}' AS query
+		FROM jsonb_each(CASE jsonb_typeof(cuts) WHEN 'object' THEN cuts END) ORDER BY key LOOP
 		PERFORM segment.scheme_check_name(portfolio, c.cut, 'cut');
 		EXECUTE format('INSERT INTO %I.scheme_cut (cut, scheme, query) VALUES ($1, $2, $3)', portfolio)
-		USING c.cut, scheme, segment.source_statement(format('cut %s', c.cut), c.query);
-		BEGIN
-			EXECUTE format('WITH customers AS (SELECT * FROM %I.customer WHERE false) SELECT (%s)::numeric',
-				portfolio, segment.source_statement(format('cut %s', c.cut), c.query));
-		EXCEPTION WHEN OTHERS THEN
-			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-			RAISE EXCEPTION USING ERRCODE = state,
-				MESSAGE = format('cut "%s" of scheme "%s": %s', c.cut, scheme, message),
-				DETAIL = format('The query is: %s', c.query),
-				HINT = 'A cut is a query of one number over the relation customers, which has the columns of the view customer.';
-		END;
+		USING c.cut, scheme, btrim(segment.source_statement(format('cut %s', c.cut), c.query), E' \t\r\n');
 	END LOOP;
 	EXECUTE format($template$
 		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority,
@@ -115,10 +161,101 @@ BEGIN
 		FROM jsonb_array_elements(classes) AS e(class) WHERE e.class ->> 'rule' IS NOT NULL LOOP
 		PERFORM segment.scheme_check_rule(portfolio, scheme, c.class, c.rule);
 	END LOOP;
+	EXECUTE format('ANALYZE %I.scheme_class', portfolio);
 END
 $scheme_write$;
 COMMENT ON FUNCTION segment.scheme_write(text, text, jsonb, jsonb) IS
-'writes the cuts and classes of a scheme after checking them (internal)';
+'writes the cuts and classes of a scheme after checking them; errors as for create_scheme (internal)';
+
+/* ---------- rights that outlive a new view ---------- */
+
+CREATE FUNCTION segment.scheme_grants(portfolio text) RETURNS TABLE (object text, grantee text, command text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+WITH member AS (
+	SELECT m.kind, m.relation,
+		CASE WHEN m.kind = 'VIEW' THEN format('TABLE %I.%I', portfolio, m.relation)
+			ELSE format('FUNCTION %I.%s', portfolio, m.relation) END AS object
+	FROM segment.portfolio_members(portfolio) AS m
+	WHERE m.col IS NULL AND m.kind IN ('VIEW', 'FUNCTION')
+), granted AS (
+	SELECT m.object, a.privilege_type AS privilege, a.grantee, a.is_grantable, c.relowner AS owner
+	FROM member AS m
+	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
+	CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+	WHERE m.kind = 'VIEW'
+	UNION ALL
+	SELECT m.object, format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable, c.relowner
+	FROM member AS m
+	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
+	JOIN pg_attribute AS t ON t.attrelid = c.oid
+	CROSS JOIN LATERAL aclexplode(t.attacl) AS a
+	WHERE m.kind = 'VIEW'
+	UNION ALL
+	SELECT m.object, a.privilege_type, a.grantee, a.is_grantable, f.proowner
+	FROM member AS m
+	JOIN pg_proc AS f ON m.kind = 'FUNCTION' AND f.pronamespace = quote_ident(portfolio)::regnamespace
+		AND f.oid = to_regprocedure(format('%I.%s', portfolio, m.relation))
+	CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
+)
+SELECT g.object, r.role, format('GRANT %s ON %s TO %s%s', g.privilege, g.object, r.role,
+	CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM granted AS g
+CROSS JOIN LATERAL (SELECT CASE WHEN g.grantee = 0 THEN 'PUBLIC'
+	ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS role) AS r
+WHERE g.grantee <> g.owner;
+END;
+COMMENT ON FUNCTION segment.scheme_grants(text) IS
+'the rights on a portfolio''s views and functions, with the commands that give them (internal)';
+
+/* Makes all views anew, with the rights that their predecessors had. */
+CREATE FUNCTION segment.scheme_drop(portfolio text, scheme text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_drop$
+DECLARE
+	-- not those on the column that goes
+	grants text[] := ARRAY(SELECT g.command FROM segment.scheme_grants(portfolio) AS g
+		WHERE g.command NOT LIKE format('%%(%I) ON TABLE %I.customer TO %%', scheme, portfolio));
+	command text;
+BEGIN
+	-- a view cannot lose a column by CREATE OR REPLACE
+	PERFORM segment.portfolio_drop_members(portfolio, ARRAY['FUNCTION', 'VIEW']);
+	EXECUTE format('DELETE FROM %I.scheme AS s WHERE s.scheme = $1', portfolio) USING scheme;
+	PERFORM segment.portfolio_create_views(portfolio, security_invoker);
+	-- default privileges may have given some that had been revoked
+	FOR command IN SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', g.object, g.grantee)
+		FROM segment.scheme_grants(portfolio) AS g LOOP
+		EXECUTE command;
+	END LOOP;
+	FOREACH command IN ARRAY grants LOOP
+		EXECUTE command;
+	END LOOP;
+END
+$scheme_drop$;
+COMMENT ON FUNCTION segment.scheme_drop(text, text, boolean) IS
+'takes a scheme and its column out of a portfolio''s views, whose rights stay; error 2BP01 if others depend on the views (internal)';
+
+/* A rule that fails for somebody, for instance by a division by zero, would break the view. */
+CREATE FUNCTION segment.scheme_try(portfolio text, scheme text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_try$
+DECLARE
+	message text;
+	state text;
+BEGIN
+	EXECUTE format('SELECT count(c.%I) FROM %I.customer AS c', scheme, portfolio);
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+	RAISE EXCEPTION USING ERRCODE = state,
+		MESSAGE = format('a rule of scheme "%s" fails for a customer: %s', scheme, message),
+		HINT = 'Customers without orders have the counts and sums 0, and NULL elsewhere. Divide by nullif(orders, 0), for instance.';
+END
+$scheme_try$;
+COMMENT ON FUNCTION segment.scheme_try(text, text) IS
+'classifies every customer once; error if a rule fails (internal)';
 
 /*
  * One change of the schemes, as the portfolio's owner (see portfolio_run);
@@ -160,17 +297,28 @@ BEGIN
 					MESSAGE = format('cannot drop scheme "%s" because it is the leading scheme', scheme),
 					HINT = 'Let another one lead first: setting leading_scheme of segment.alter_portfolio.';
 			END IF;
-			-- a view cannot lose a column by CREATE OR REPLACE
-			PERFORM segment.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW']);
-			EXECUTE format('DELETE FROM %I.scheme AS s WHERE s.scheme = $1', name) USING scheme;
+			PERFORM segment.scheme_drop(name, scheme, (settings ->> 'security_invoker')::boolean);
 	END CASE;
-
-	PERFORM segment.portfolio_create_views(name, (settings ->> 'security_invoker')::boolean);
+	IF arguments ->> 'command' <> 'drop' THEN
+		PERFORM segment.portfolio_create_views(name, (settings ->> 'security_invoker')::boolean);
+	END IF;
 	EXECUTE format('SELECT s.as_of, s.margin IS NULL FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
 	INTO report.as_of, own_margin;
 	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
 	FROM segment.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
+	-- days before the scheme are judged by its first cuts, as by the first scorecard
+	EXECUTE format($template$
+		UPDATE %1$I.scorecard AS o SET cuts = coalesce(o.cuts, '{}') || k.cuts
+		FROM (SELECT jsonb_object_agg(c.cut, n.cuts -> c.cut) AS cuts
+			FROM %1$I.scheme_cut AS c
+			JOIN %1$I.scorecard AS n ON n.scorecard_id = $2
+			WHERE c.scheme = $1) AS k
+		WHERE o.scorecard_id < $2 AND k.cuts IS NOT NULL$template$, name)
+	USING CASE WHEN jsonb_typeof(arguments -> 'cuts') = 'object' THEN scheme END, report.scorecard_id;
+	IF arguments ->> 'command' <> 'drop' THEN
+		PERFORM segment.scheme_try(name, scheme);
+	END IF;
 	report.portfolio := name;
 	report.mode := 'schemes';
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
@@ -189,7 +337,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN segment.portfolio_run(name, 'scheme', jsonb_build_object('command', 'create', 'scheme', scheme,
 	'classes', classes, 'cuts', cuts, 'label', label, 'label_zh', label_zh, 'meaning', meaning));
 COMMENT ON FUNCTION segment.create_scheme(text, text, jsonb, jsonb, text, text, text) IS
-'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023, 42703 unknown column, 42710 name taken; nothing is left behind';
+'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule that looks beyond the customer or calls functions that are not immutable; 42804 a rule that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice; nothing is left behind';
 
 CREATE FUNCTION segment.alter_scheme(
 	name text, scheme text, classes jsonb, cuts jsonb DEFAULT NULL
@@ -235,53 +383,58 @@ SET search_path = pg_catalog, pg_temp
 AS $scheme_check$
 DECLARE
 	rules text;
-	on_scores boolean := true;
-	population text := $cells$(
-		SELECT r_score, f_score, m_score, r_score::text || f_score::text || m_score::text AS rfm_cell
-		FROM generate_series(1, 5) AS r_score, generate_series(1, 5) AS f_score, generate_series(1, 5) AS m_score)$cells$;
+	on_scores boolean;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
 	PERFORM segment.scheme_must_exist(name, scheme);
-	EXECUTE format($query$SELECT string_agg(format('(%%s, %%L, coalesce((%%s)::boolean, false))', c.class_rank, c.class,
-			coalesce(c.rule, 'true')), ', ' ORDER BY c.rule IS NULL, c.class_rank)
-		FROM %I.scheme_class AS c WHERE c.scheme = $1$query$, name) INTO rules USING scheme;
-	BEGIN
-		EXECUTE format('SELECT FROM %s AS k CROSS JOIN LATERAL (VALUES %s) AS v(class_rank, class, hit) WHERE false',
-			population, rules);
-	EXCEPTION WHEN undefined_column OR undefined_table THEN
-		on_scores := false;
-	END;
-	-- each cell, or each customer, by every rule: the first that is true decides
+	-- do the rules name nothing but scores?
+	EXECUTE format($query$
+		SELECT NOT EXISTS (
+			SELECT FROM %1$I.scheme_class AS c
+			JOIN (SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = $2::regclass AND a.attnum > 0
+				UNION ALL SELECT f.name FROM segment.scheme_figures($3) AS f) AS n(name)
+				ON c.rule ~* ('\m' || n.name || '\M')
+			WHERE c.scheme = $1 AND n.name NOT IN ('r_score', 'f_score', 'm_score', 'rfm_cell'))$query$, name)
+	INTO on_scores USING scheme, format('%I.customer', name), name;
+	-- each cell by every rule: the first that is true decides
+	EXECUTE format($query$SELECT string_agg(format(E'(%%L, %%s, coalesce((%%s\n), false))', c.class, c.class_rank, c.rule), ', ')
+		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.rule IS NOT NULL$query$, name)
+	INTO rules USING scheme;
 	RETURN QUERY EXECUTE format($query$
-		WITH judged AS (
-			SELECT v.class, v.hit, v.hit AND NOT v.is_default
-				AND count(*) FILTER (WHERE v.hit) OVER (PARTITION BY k.unit ORDER BY v.step) > 1 AS hidden,
-				v.hit AND count(*) FILTER (WHERE v.hit) OVER (PARTITION BY k.unit ORDER BY v.step) = 1 AS decides
-			FROM (SELECT row_number() OVER () AS unit, p.* FROM %3$s AS p) AS k
-			CROSS JOIN LATERAL (
-				SELECT r.*, row_number() OVER () AS step, r.class = (SELECT c.class FROM %1$I.scheme_class AS c
-					WHERE c.scheme = %2$L AND c.rule IS NULL) AS is_default
-				FROM (VALUES %4$s) AS r(class_rank, class, hit)) AS v
+		WITH cell AS (
+			SELECT r_score, f_score, m_score, r_score::text || f_score::text || m_score::text AS rfm_cell
+			FROM generate_series(1, 5) AS r_score, generate_series(1, 5) AS f_score, generate_series(1, 5) AS m_score
+			WHERE $2
+		), hit AS (
+			SELECT k.rfm_cell, v.class, row_number() OVER (PARTITION BY k.rfm_cell ORDER BY v.class_rank) AS nth
+			FROM cell AS k CROSS JOIN LATERAL (VALUES %3$s) AS v(class, class_rank, hit)
+			WHERE v.hit
 		), counted AS (
-			SELECT j.class, count(*) FILTER (WHERE j.decides) AS units, count(*) FILTER (WHERE j.hidden) AS hidden
-			FROM judged AS j GROUP BY j.class
+			SELECT c.class, CASE WHEN $2 THEN CASE WHEN c.rule IS NULL
+					THEN (SELECT count(*) FROM cell AS k WHERE NOT EXISTS (SELECT FROM hit AS h WHERE h.rfm_cell = k.rfm_cell))
+					ELSE count(h.nth) FILTER (WHERE h.nth = 1) END END AS cells,
+				CASE WHEN $2 THEN count(h.nth) FILTER (WHERE h.nth > 1) END AS hidden
+			FROM %1$I.scheme_class AS c LEFT JOIN hit AS h ON h.class = c.class
+			WHERE c.scheme = $1
+			GROUP BY c.class, c.rule
 		), members AS (
 			SELECT u.%2$I AS class, count(*) AS customers FROM %1$I.customer AS u GROUP BY 1
 		)
-		SELECT c.class, c.class_rank, coalesce(m.customers, 0), CASE WHEN %5$L THEN coalesce(k.units, 0) END,
-			CASE WHEN %5$L THEN coalesce(k.hidden, 0) END,
-			CASE WHEN %5$L AND c.rule IS NOT NULL AND coalesce(k.units, 0) = 0 THEN 'no score cell reaches this class'
-				WHEN %5$L AND c.rule IS NULL AND k.units > 0 THEN 'default class also takes score cells that no rule covers'
-				WHEN NOT %5$L AND coalesce(m.customers, 0) = 0 THEN 'no customer is in this class now'
+		SELECT c.class, c.class_rank, coalesce(m.customers, 0), k.cells, k.hidden,
+			CASE WHEN c.rule IS NULL AND k.cells > 0 THEN 'default class also takes score cells that no rule covers'
+				WHEN c.rule IS NOT NULL AND k.cells = 0 AND k.hidden > 0 THEN 'earlier rules take every score cell of this class'
+				WHEN c.rule IS NOT NULL AND k.cells = 0 THEN 'no score cell reaches this class'
+				WHEN k.hidden > 0 THEN 'earlier rules take some score cells of this class'
+				WHEN k.cells IS NULL AND coalesce(m.customers, 0) = 0 THEN 'no customer is in this class now'
 				ELSE 'ok' END
 		FROM %1$I.scheme_class AS c
-		LEFT JOIN counted AS k ON k.class = c.class
+		JOIN counted AS k ON k.class = c.class
 		LEFT JOIN members AS m ON m.class = c.class
-		WHERE c.scheme = %2$L
+		WHERE c.scheme = $1
 		ORDER BY c.class_rank$query$, name, scheme,
-		CASE WHEN on_scores THEN population ELSE '(SELECT WHERE false)' END,
-		CASE WHEN on_scores THEN rules ELSE '(0, '''', false)' END, on_scores);
+		CASE WHEN on_scores AND rules IS NOT NULL THEN rules ELSE '('''', 0, false)' END)
+	USING scheme, on_scores;
 END
 $scheme_check$;
 COMMENT ON FUNCTION segment.scheme_check(text, text) IS
-'proves a scheme: per class how many customers are in it, and, where the rules use scores only, how many of the 125 score cells it gets and how many its rule would take too but for an earlier one (hidden); the verdict tells of classes that cannot be reached and of cells that no rule covers';
+'proves a scheme: per class how many customers are in it, and, where the rules name scores only, how many of the 125 score cells it gets (cells) and how many its rule would take too but for an earlier one (hidden), both else NULL; the verdict tells of classes that cannot be reached, of cells that no rule covers and of rules that overlap; errors: 42704, 42501';
