@@ -87,16 +87,17 @@ SET search_path = pg_catalog, pg_temp
 AS $backtest$
 DECLARE
 	prepared record := segment.backtest_prepare(name, cutoff, horizon_days);
-	threshold float8 := false_alarm_cost / nullif(false_alarm_cost + miss_cost, 0);
+	threshold float8;
 BEGIN
-	IF false_alarm_cost >= 0 AND miss_cost >= 0 AND false_alarm_cost + miss_cost > 0
-		AND false_alarm_cost + miss_cost < 'infinity' THEN
-		NULL;
-	ELSE
+	-- so that their sum is finite, too; NaN is greater than any number
+	IF NOT coalesce(false_alarm_cost BETWEEN 0 AND 1e300 AND miss_cost BETWEEN 0 AND 1e300
+			AND false_alarm_cost + miss_cost > 0, false) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('false_alarm_cost and miss_cost must not be negative and not both 0: %s, %s',
-				coalesce(false_alarm_cost::text, 'NULL'), coalesce(miss_cost::text, 'NULL'));
+			MESSAGE = format('costs must be finite, not negative and not both 0: %s, %s',
+				coalesce(false_alarm_cost::text, 'NULL'), coalesce(miss_cost::text, 'NULL')),
+			HINT = 'They are false_alarm_cost and miss_cost, at most 1e300.';
 	END IF;
+	threshold := false_alarm_cost / (false_alarm_cost + miss_cost);
 	RETURN QUERY EXECUTE segment.backtest_query(name, prepared.kind, prepared.unit, cutoff, horizon_days)
 		|| format($query$, ranked AS MATERIALIZED (
 		-- mean ranks: equal predictions share one

@@ -219,6 +219,22 @@ $scheme_create_views$;
 COMMENT ON FUNCTION segment.scheme_create_views(text, boolean) IS
 'creates or replaces the views of a portfolio''s schemes (internal)';
 
+CREATE FUNCTION segment.scheme_choice(portfolio text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_choice$
+DECLARE
+	branches text;
+BEGIN
+	EXECUTE format($query$
+		SELECT string_agg(format('WHEN %%L THEN c.%%I', s.scheme, s.scheme), ' ' ORDER BY s.ordinal)
+		FROM %1$I.scheme AS s$query$, portfolio) INTO branches;
+	RETURN branches;
+END
+$scheme_choice$;
+COMMENT ON FUNCTION segment.scheme_choice(text) IS
+'the branches of a CASE from the name of a scheme to its column (internal)';
+
 CREATE FUNCTION segment.scheme_check_leading(portfolio text, settings jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

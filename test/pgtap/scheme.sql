@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(108);
+SELECT plan(134);
 
 CREATE SCHEMA scheme_test;
 SET search_path = scheme_test, public;
