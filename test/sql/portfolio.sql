@@ -311,8 +311,8 @@ SELECT count(*) FROM segment.portfolio;
 SELECT count(*) FROM orders;
 -- also when some of it is gone already
 SELECT customers FROM segment.create_portfolio('shop', 'SELECT customer_id, ordered_at, total FROM orders');
-DROP FUNCTION shop.migration(date, date, text);
-DROP VIEW shop.model_card, shop.data_quality;
+DROP FUNCTION shop.customer_at(date) CASCADE;
+DROP VIEW shop.model_card, shop.data_quality CASCADE;
 SELECT segment.drop_portfolio('shop');
 SELECT count(*) FROM pg_namespace WHERE nspname = 'shop';
 
