@@ -36,7 +36,7 @@ sub dump_text
 	$out =~ s/^\\(un)?restrict .*\n//mg;
 	# The later branches of a UNION in a view: after a restore the server says
 	# AS text behind a constant that has no name.
-	$out =~ s/^(\s+(?:NULL|'[^']*')::[a-z ]+) AS \w+(,?)$/$1$2/mg;
+	$out =~ s/^(\s+(?:NULL|'[^']*')::[a-z ]+) AS "?\w+"?(,?)$/$1$2/mg;
 	return $out;
 }
 
