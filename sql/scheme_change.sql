@@ -170,7 +170,7 @@ COMMENT ON FUNCTION segment.scheme_write(text, text, jsonb, jsonb) IS
 /* ---------- rights that outlive a new view ---------- */
 
 CREATE FUNCTION segment.scheme_grants(portfolio text) RETURNS TABLE (object text, grantee text, command text)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 WITH member AS (
@@ -366,7 +366,7 @@ BEGIN
 	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme AS s WHERE s.scheme = $1)', portfolio) INTO known USING scheme;
 	IF NOT known THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('scheme "%s" does not exist in portfolio "%s"', scheme, portfolio),
+			MESSAGE = format('scheme "%s" does not exist in portfolio "%s"', coalesce(scheme, 'NULL'), portfolio),
 			HINT = format('The table %I.scheme lists the schemes.', portfolio);
 	END IF;
 END

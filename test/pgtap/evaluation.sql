@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(71);
+SELECT plan(81);
 
 CREATE SCHEMA evaluation_test;
 SET search_path = evaluation_test, public;
@@ -59,17 +59,22 @@ CROSS JOIN (SELECT segment.mbgnbd_fit(c.x, c.t_x, c.t) AS m FROM hand.customer_h
 WHERE b.t IS NOT NULL;
 SELECT is((SELECT count(*) FROM judged), 60::bigint, 'sixty judged');
 CREATE TABLE expected AS
-SELECT 'error_rate' AS m, count(*) FILTER (WHERE p >= 0.5 AND actual = 0)::float8 / count(*) FILTER (WHERE p >= 0.5) AS v FROM judged
-UNION ALL SELECT 'miss_rate', count(*) FILTER (WHERE p < 0.5 AND actual > 0)::float8 / count(*) FILTER (WHERE actual > 0) FROM judged
-UNION ALL SELECT 'recall', count(*) FILTER (WHERE p >= 0.5 AND actual > 0)::float8 / count(*) FILTER (WHERE actual > 0) FROM judged
-UNION ALL SELECT 'predicted_buyers', count(*) FILTER (WHERE p >= 0.5) FROM judged
+SELECT 'error_rate' AS m, count(*) FILTER (WHERE p >= 0.45 AND actual = 0)::float8 / count(*) FILTER (WHERE p >= 0.45) AS v FROM judged
+UNION ALL SELECT 'miss_rate', count(*) FILTER (WHERE p < 0.45 AND actual > 0)::float8 / count(*) FILTER (WHERE actual > 0) FROM judged
+UNION ALL SELECT 'recall', count(*) FILTER (WHERE p >= 0.45 AND actual > 0)::float8 / count(*) FILTER (WHERE actual > 0) FROM judged
+UNION ALL SELECT 'predicted_buyers', count(*) FILTER (WHERE p >= 0.45) FROM judged
 UNION ALL SELECT 'predicted_purchases', sum(e) FROM judged
 UNION ALL SELECT 'bias', sum(e) / sum(actual) - 1 FROM judged
 UNION ALL SELECT 'mae', avg(abs(e - actual)) FROM judged
 -- every pair of a buyer and one who did not buy
 UNION ALL SELECT 'auc', avg(CASE WHEN a.p > b.p THEN 1 WHEN a.p = b.p THEN 0.5 ELSE 0 END) FROM judged AS a, judged AS b WHERE a.actual > 0 AND b.actual = 0
 UNION ALL SELECT 'top_decile_lift', (SELECT avg(actual) FROM (SELECT actual FROM judged ORDER BY e DESC, p DESC, customer_id LIMIT 6) AS t) / avg(actual) FROM judged;
-SELECT is(round(figure('hand', '2024-06-30', 30, m)::numeric, 9), round(v::numeric, 9), 'model: ' || m || ' counted by other means') FROM expected ORDER BY m;
+-- costs 9 and 11: predicted to buy from 0.45 on
+SELECT is(round(figure('hand', '2024-06-30', 30, m, 'model', 9, 11)::numeric, 9), round(v::numeric, 9), 'model: ' || m || ' counted by other means') FROM expected ORDER BY m;
+-- costs 1 and 9: from 0.1 on, that is the 40 of June, of whom 10 do not come, and none of the 20 of spring, of whom 5 do
+SELECT is(figure('hand', '2024-06-30', 30, m, 'model', 1, 9), v, 'model: ' || m || ' by hand') FROM (VALUES
+	('predicted_buyers', 40::float8), ('error_rate', 0.25), ('miss_rate', 1 - 30 / 35.0::float8), ('recall', 1 - (1 - 30 / 35.0::float8))) AS t(m, v);
+
 
 -- the deciles add up
 SELECT results_eq($$ SELECT count(*), sum(customers), sum(actual), round(sum(predicted)::numeric, 9), sum(buyers) FROM segment.backtest_deciles('hand', '2024-06-30', 30) $$,
