@@ -22,6 +22,7 @@ CONCEPTS = \
 	history_query \
 	score \
 	concentration \
+	customer \
 	flow \
 	source \
 	portfolio \
@@ -48,6 +49,7 @@ SQL_FRAGMENTS = \
 	history \
 	score \
 	concentration \
+	customer \
 	model \
 	fit \
 	predict \

@@ -231,8 +231,7 @@ BEGIN
 	INTO found;
 	IF NOT found THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = coalesce(format('portfolio "%s" has no customer "%s"', portfolio, customer),
-				'customer must not be null');
+			MESSAGE = format('portfolio "%s" has no customer "%s"', portfolio, customer);
 	END IF;
 	RETURN key;
 END
@@ -343,7 +342,7 @@ BEGIN
 		RAISE NOTICE USING
 			MESSAGE = format('portfolio "%s" has %s key accounts, usual are %s to %s', portfolio, report.accounts,
 				settings ->> 'key_account_least', settings ->> 'key_account_most'),
-			HINT = format('Set other limits in %I.key_account_criterion, or demote those that the review names.', portfolio);
+			HINT = format('The rows of %I.key_account_criterion decide; the settings key_account_least and key_account_most say what is usual.', portfolio);
 	END IF;
 	RETURN report;
 END
@@ -362,7 +361,11 @@ DECLARE
 	who text := arguments ->> 'who';
 	valid_until date := arguments ->> 'valid_until';
 BEGIN
-	PERFORM segment.key_account_require('admitted', admitted::text);
+	IF admitted IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'argument "admitted" must not be null',
+			HINT = 'Say true for a key account, false for none.';
+	END IF;
 	IF valid_until IS NULL OR NOT isfinite(valid_until) OR valid_until < as_of THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('an override must expire on or after %s, not "%s"', as_of,
@@ -490,6 +493,10 @@ BEGIN
 		PERFORM segment.key_account_require('reason', arguments ->> 'reason');
 		PERFORM segment.key_account_require('who', arguments ->> 'who');
 	END IF;
+	IF arguments ->> 'customer' IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'argument "customer" must not be null';
+	END IF;
 	key := segment.key_account_key(name, arguments ->> 'customer');
 	CASE command
 		WHEN 'override' THEN
@@ -529,7 +536,7 @@ SELECT segment.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'override', 'customer', customer, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who));
 END;
 COMMENT ON FUNCTION segment.override_key_account(text, text, boolean, text, date, text) IS
-'makes a customer a key account (admitted = true), or keeps it from being one (false), whatever the criteria say, until a day, which is included; with the reason and who decided. It takes the place of an earlier override of the customer and takes effect at once; after its last day the next review judges by the criteria again. All overrides are kept in the table key_account_override. Errors: 22023 no reason, nobody named or an expiry that is past, P0002 no such customer, 42704 no such portfolio, 42501 not the owner';
+'makes a customer a key account (admitted = true), or keeps it from being one (false), whatever the criteria say, until a day, which is included; with the reason and who decided. It takes the place of an earlier override of the customer and takes effect at once; after its last day the next review judges by the criteria again. All overrides are kept in the table key_account_override. Errors: 22004 no customer or neither true nor false, 22023 no reason, nobody named or an expiry that is past, P0002 no such customer, 42704 no such portfolio, 42501 not the owner';
 
 CREATE FUNCTION segment.override_key_account(
 	name text, customer anynonarray, admitted boolean, reason text, valid_until date, who text DEFAULT session_user

@@ -531,7 +531,8 @@ BEGIN
 		) AS f
 		RETURNING s.scorecard_id, s.customers,
 			segment.status(s.purchase_model), segment.status(s.spend_model)$template$,
-		portfolio, segment.portfolio_known_customers(portfolio, format('%L::date', as_of)), as_of, unit,
+		portfolio, segment.portfolio_known_customers(portfolio, format('%L::date', as_of),
+			'NULL, NULL, NULL, NULL, NULL'), as_of, unit,
 		CASE WHEN purchase_kind IS NULL THEN 'NULL::segment.model'
 			ELSE format($fit$segment.with_unit(segment.%I(
 					(h.m).purchase_days - 1, ((h.m).last_day - (h.m).first_day) / u.days,

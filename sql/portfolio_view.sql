@@ -28,31 +28,32 @@ GRANT SELECT ON segment.quality_check TO PUBLIC;
 
 /*
  * Everybody who was known on a day, with what the histories say: listed as a
- * customer, or something has happened.  OFFSET 0 has each history read once
- * per customer, not once per column.
+ * customer, or something has happened.  The subquery r calls a set-returning
+ * function, so the planner keeps it in one piece, and yet pushes conditions on
+ * the key into it: each history is read once, and only where it is wanted.
  */
-CREATE FUNCTION segment.portfolio_known_customers(portfolio text, as_of text) RETURNS text
+CREATE FUNCTION segment.portfolio_known_customers(portfolio text, as_of text, judged_by text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
-		SELECT c.customer_id, r.m, r.margin, r.cost,
+		SELECT r.customer_id, r.m, r.margin, r.cost,
 			-- contribution of a repeat purchase day where the source has margins, else its sales
-			CASE WHEN c.margins IS NULL OR (r.m).purchase_days < 2 THEN (r.m).mean_repeat_spend
-				ELSE greatest(0, coalesce(segment.net(segment.during(c.margins,
+			CASE WHEN r.margins IS NULL OR (r.m).purchase_days < 2 THEN (r.m).mean_repeat_spend
+				ELSE greatest(0, coalesce(segment.net(segment.during(r.margins,
 					(r.m).first_day + 1, %2$s)), 0)::float8 / ((r.m).purchase_days - 1)) END AS repeat_spend
-		FROM %1$I.customer_history AS c
-		CROSS JOIN LATERAL (
-			SELECT segment.measures(c.purchases, %2$s) AS m,
+		FROM (
+			SELECT c.customer_id, c.listed, c.margins,
+				segment.customer_figures(c.purchases, %2$s, %3$s) AS m,
 				segment.net(segment.as_of(c.margins, %2$s)) AS margin,
 				segment.net(segment.as_of(c.costs, %2$s)) AS cost,
 				coalesce(segment.as_of(c.complaints, %2$s),
 					segment.as_of(c.satisfaction, %2$s)) IS NOT NULL AS heard_of
-			OFFSET 0
+			FROM %1$I.customer_history AS c
 		) AS r
-		WHERE c.listed OR (r.m).orders IS NOT NULL OR r.cost IS NOT NULL OR r.heard_of
-	) AS h$template$, portfolio, as_of);
-COMMENT ON FUNCTION segment.portfolio_known_customers(text, text) IS
-'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression (internal)';
+		WHERE r.listed OR (r.m).orders IS NOT NULL OR r.cost IS NOT NULL OR r.heard_of
+	) AS h$template$, portfolio, as_of, judged_by);
+COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text) IS
+'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures (internal)';
 
 CREATE FUNCTION segment.portfolio_customer_query(
 	portfolio text, as_of text, scorecard text, schemes text
@@ -68,33 +69,20 @@ SELECT k.customer_id, k.as_of,
 	k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv,
 	k.churn_risk%6$s
 FROM (
-	SELECT h.customer_id, %2$s AS as_of, v.*, v.margin - v.cost AS net_value,
-		1 - v.p_alive AS churn_risk, s.*
+	SELECT v.*, v.margin - v.cost AS net_value,
+		v.r_score::text || v.f_score::text || v.m_score::text AS rfm_cell,
+		1 - v.p_alive AS churn_risk
 	FROM (
-		-- settings and cuts, taken out of the scorecard once
-		SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
-			n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
-			n.purchase_model_usable, n.spend_model_usable,
-			n.unit_days, n.horizon, n.probability_horizon%5$s
-		FROM %1$I.scorecard AS n
-		WHERE n.scorecard_id = %3$s
-		OFFSET 0
-	) AS s
-	CROSS JOIN LATERAL %4$s
-	CROSS JOIN LATERAL (
-		SELECT coalesce((h.m).orders, 0) AS orders,
-			coalesce((h.m).purchase_days, 0) AS purchase_days,
+		SELECT h.customer_id, %2$s AS as_of,
+			coalesce((h.m).orders, 0) AS orders, coalesce((h.m).purchase_days, 0) AS purchase_days,
 			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
 			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
 			coalesce((h.m).net, 0) AS net,
 			coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
 			coalesce(h.cost, 0) AS cost,
-			(h.m).average_order, (h.m).mean_gap_days, (h.m).gap_cv,
-			(h.m).days_since_last / coalesce(
-				(s.dormancy_prior_gaps * s.usual_gap_days + ((h.m).last_day - (h.m).first_day))
-				/ nullif(s.dormancy_prior_gaps + (h.m).purchase_days - 1, 0), s.usual_gap_days) AS gap_ratio,
-			g.r_score, g.f_score, g.m_score,
-			g.r_score::text || g.f_score::text || g.m_score::text AS rfm_cell,
+			(h.m).gross / nullif((h.m).orders, 0) AS average_order,
+			(h.m).mean_gap_days, (h.m).gap_cv, (h.m).gap_ratio,
+			(h.m).r_score, (h.m).f_score, (h.m).m_score,
 			CASE WHEN s.purchase_model_usable
 				THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
 			CASE WHEN s.purchase_model_usable
@@ -107,20 +95,29 @@ FROM (
 				THEN segment.expected_spend(s.spend_model, x.x, h.repeat_spend) END AS expected_spend,
 			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
 				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
-					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv
+					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv,
+			s.*
+		FROM (
+			-- settings and cuts, taken out of the scorecard once
+			SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
+				n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
+				n.purchase_model_usable, n.spend_model_usable,
+				n.unit_days, n.horizon, n.probability_horizon%5$s
+			FROM %1$I.scorecard AS n
+			WHERE n.scorecard_id = %3$s
+			OFFSET 0
+		) AS s
+		CROSS JOIN LATERAL %4$s
 		-- the models' inputs; NULL for those who never bought
-		FROM (SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
-			((h.m).last_day - (h.m).first_day) / s.unit_days AS t_x,
-			(h.m).tenure_days / s.unit_days AS t) AS x
-		CROSS JOIN (SELECT segment.score(-(h.m).days_since_last::float8, s.recency_cuts) AS r_score,
-			CASE WHEN (h.m).orders > 0
-				THEN segment.score((h.m).orders::float8, s.frequency_cuts) END AS f_score,
-			CASE WHEN (h.m).orders > 0
-				THEN segment.score((h.m).monetary, s.monetary_cuts) END AS m_score) AS g
-		OFFSET 0
+		CROSS JOIN LATERAL (
+			SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
+				((h.m).last_day - (h.m).first_day) / s.unit_days AS t_x,
+				(h.m).tenure_days / s.unit_days AS t
+		) AS x
 	) AS v
 ) AS k$template$, portfolio, as_of, scorecard,
-	segment.portfolio_known_customers(portfolio, as_of),
+	segment.portfolio_known_customers(portfolio, as_of,
+		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days'),
 	segment.scheme_figure_columns(portfolio), schemes);
 COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text) IS
 'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard and the columns of the schemes (internal)';

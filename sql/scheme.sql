@@ -96,7 +96,8 @@ BEGIN
 		SELECT string_agg(format(CASE WHEN k.rules IS NULL THEN E',\n\t%%2$L::text AS %%3$I'
 				ELSE E',\n\tCASE%%1$s ELSE %%2$L END AS %%3$I' END, k.rules, k.otherwise, s.scheme),
 				'' ORDER BY s.ordinal),
-			string_agg(format('(%%L, c.%%I)', s.scheme, s.scheme), ', ' ORDER BY s.ordinal)
+			format('%%L::text[], ARRAY[%%s]', array_agg(s.scheme ORDER BY s.ordinal),
+				string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal))
 		FROM %1$I.scheme AS s
 		CROSS JOIN LATERAL (
 			SELECT string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN %%L', c.rule, c.class), '' ORDER BY c.class_rank)
@@ -108,7 +109,7 @@ BEGIN
 END
 $scheme_columns$;
 COMMENT ON FUNCTION segment.scheme_columns(text) IS
-'the schemes of a portfolio as columns of the view customer, and as (scheme, class) pairs (internal)';
+'the schemes of a portfolio as columns of the view customer, and as arrays of names and classes (internal)';
 
 /*
  * The query that computes all cuts of a portfolio, or one.  The relation
@@ -201,7 +202,7 @@ BEGIN
 		CREATE OR REPLACE VIEW %1$I.customer_class WITH (security_invoker = %2$s) AS
 		SELECT c.customer_id, v.scheme, v.class, k.class_rank, k.label, k.label_zh
 		FROM %1$I.customer AS c
-		CROSS JOIN LATERAL (VALUES %3$s) AS v(scheme, class)
+		CROSS JOIN LATERAL unnest(%3$s) AS v(scheme, class)
 		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
 		$template$, portfolio, security_invoker, (segment.scheme_columns(portfolio)).pairs);
 

@@ -125,7 +125,11 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $check_scheme$
 BEGIN
-	IF scheme IS NULL OR NOT scheme = ANY (schemes) THEN
+	IF scheme IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'scheme must not be null',
+			HINT = format('Schemes are %s.', array_to_string(schemes, ', '));
+	ELSIF NOT scheme = ANY (schemes) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('scheme "%s" is not known', scheme),
 			HINT = format('Schemes are %s.', array_to_string(schemes, ', '));
@@ -134,7 +138,7 @@ BEGIN
 END
 $check_scheme$;
 COMMENT ON FUNCTION segment.check_scheme(text, text[]) IS
-'true; error 22023 if a scheme is not among those of a portfolio (internal)';
+'true; error 22023 if a scheme is not among those of a portfolio, 22004 if it is NULL (internal)';
 
 CREATE FUNCTION segment.check_period(from_day date, to_day date) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -246,6 +250,43 @@ BEGIN
 		END$template$, portfolio, checks,
 		segment.snapshot_population(portfolio, '$1'), segment.snapshot_population(portfolio, '$2'));
 
+	-- the planner reads each customer once and puts the days beside, so that
+	-- the class before is found without sorting everything
+	EXECUTE format($template$
+		CREATE OR REPLACE FUNCTION %1$I.monthly_migration(from_day date, to_day date, scheme text,
+			OUT day_before date, OUT day date, OUT from_class text, OUT to_class text,
+			OUT customers bigint, OUT net_from numeric, OUT net_to numeric, OUT net_change numeric)
+		RETURNS SETOF record
+		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
+		BEGIN ATOMIC
+		SELECT m.day_before, m.day, m.from_class, m.to_class, count(*),
+			sum(m.net_from), sum(m.net), sum(m.net) - sum(m.net_from)
+		FROM (
+			SELECT k.day_before, k.day, lag(k.class) OVER before AS from_class, k.class AS to_class,
+				coalesce(lag(k.net) OVER before, 0) AS net_from, k.net
+			FROM (
+				SELECT d.day_before, d.day, c.customer_id, CASE $3 %3$s END AS class, c.net
+				FROM (
+					SELECT lag(e.day) OVER (ORDER BY e.day) AS day_before, e.day
+					FROM (
+						SELECT $1 AS day
+						UNION
+						SELECT (g.month + interval '1 month')::date - 1
+						FROM generate_series(date_trunc('month', $1::timestamp), $2::timestamp - interval '1 month',
+							interval '1 month') AS g(month)
+						UNION
+						SELECT $2
+					) AS e
+					WHERE %2$s AND e.day BETWEEN $1 AND $2
+				) AS d
+				CROSS JOIN LATERAL %1$I.customer_at(d.day) AS c
+			) AS k
+			WINDOW before AS (PARTITION BY k.customer_id ORDER BY k.day)
+		) AS m
+		WHERE m.day_before IS NOT NULL
+		GROUP BY m.day_before, m.day, m.from_class, m.to_class;
+		END$template$, portfolio, checks, segment.scheme_choice(portfolio));
+
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.movers(from_day date, to_day date, scheme text)
 		RETURNS TABLE (customer_id %5$s, from_class text, to_class text, from_rank integer, to_rank integer,
@@ -341,6 +382,7 @@ SELECT v.* FROM (VALUES
 	('segment_trend', 'net_value', 'sum of their margin minus cost since the beginning, in units of money; more is better'),
 	('segment_trend', 'net_value_change', 'change of net_value since the snapshot before, in units of money; NULL in the first'),
 	('migration(date, date, text)', NULL, 'one row per pair of classes of a scheme: how many customers were in from_class at the end of from_day and in to_class at the end of to_day, with net sales and net value since the beginning on both days and what they gained between (net_change: their sales of the period). from_class is NULL for customers who were not known on from_day, to_class for those no longer known. A day with a snapshot is read from it, any other is computed by customer_at. Errors: 22023 unknown scheme, days NULL, infinite or in the wrong order'),
+	('monthly_migration(date, date, text)', NULL, 'migration from month end to month end: one row per day (each end of a month between from_day and to_day, and to_day), day before it, and pair of classes; all days are computed, snapshots are not read; columns and errors as migration'),
 	('movers(date, date, text)', NULL, 'one row per customer whose class in a scheme differs between the ends of two days, with the ranks of both classes, net sales and net value on both days in units of money, and the change (sales and net value of the period); NULLs and errors as migration'),
 	('class_retention(date, date, text)', NULL, 'one row per class of a scheme at the end of from_day: its customers, how many of them ordered later, up to to_day (active), as a share (retention, 0..1, with its 95 % interval by Wilson), and their net sales in that time; classes without customers are left out; errors as migration')
 ) AS v(relation, col, meaning);

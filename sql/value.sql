@@ -215,22 +215,26 @@ SET search_path = pg_catalog, pg_temp
 AS $value_create_profile$
 DECLARE
 	schemes record := segment.value_schemes(portfolio);
+	columns text;
 	figures text;
 	overall text;
 	rows text;
 BEGIN
-	SELECT string_agg(format('count(c.%1$I) AS %2$I, avg(c.%1$I::numeric) AS %3$I, '
+	SELECT string_agg(format('c.%I', m), ', '),
+		string_agg(format('count(c.%1$I) AS %2$I, avg(c.%1$I::numeric) AS %3$I, '
 				'(percentile_disc(0.5) WITHIN GROUP (ORDER BY c.%1$I))::numeric AS %4$I',
 			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t\t'),
 		string_agg(format('avg(c.%1$I::numeric) AS %1$I', m), ', '),
 		string_agg(format('(%1$L, g.%2$I, g.%3$I, g.%4$I, a.%1$I)',
 			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t')
-	INTO figures, overall, rows
+	INTO columns, figures, overall, rows
 	FROM unnest(segment.value_measures()) AS m;
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.segment_profile WITH (security_invoker = %2$s) AS
-		WITH attribute AS (
+		WITH member AS MATERIALIZED (
+			SELECT c.customer_id, %9$s AS classes FROM %1$I.customer AS c
+		), attribute AS (
 			SELECT h.customer_id, a.key AS measure, a.value #>> '{}' AS value,
 				CASE WHEN jsonb_typeof(a.value) = 'number' THEN (a.value #>> '{}')::numeric END AS number
 			FROM %1$I.customer_history AS h
@@ -249,7 +253,7 @@ BEGIN
 				r.customers
 			FROM ranked AS r CROSS JOIN %3$s
 		), everybody AS (
-			SELECT count(*) AS customers FROM %1$I.customer
+			SELECT count(*) AS customers FROM member
 		), shown AS (
 			SELECT c.measure, c.shown AS value, sum(c.customers) AS customers
 			FROM category AS c GROUP BY c.measure, c.shown
@@ -270,8 +274,8 @@ BEGIN
 			FROM (
 				SELECT m.scheme, m.class,
 				%5$s
-				FROM %1$I.customer AS c
-				CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
+				FROM (SELECT %10$s, %9$s AS classes FROM %1$I.customer AS c OFFSET 0) AS c
+				CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
 				GROUP BY m.scheme, m.class
 			) AS g
 			CROSS JOIN (SELECT %6$s FROM %1$I.customer AS c) AS a
@@ -285,8 +289,8 @@ BEGIN
 				SELECT m.scheme, m.class, a.measure, count(*) AS customers, avg(a.number) AS mean,
 					percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number) AS median
 				FROM attribute AS a
-				JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
-				CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
+				JOIN member AS c ON c.customer_id = a.customer_id
+				CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
 				WHERE a.number IS NOT NULL
 				GROUP BY m.scheme, m.class, a.measure
 			) AS g
@@ -299,34 +303,38 @@ BEGIN
 				NULL, NULL, NULL, (q.customers / q.size)::float8, (q.all_customers / q.all_size)::float8
 			FROM (
 				-- those without a value are what is left of the class
-				SELECT z.scheme, z.class, w.measure, w.value, z.customers::numeric AS size,
+				SELECT z.scheme, z.class, w.measure, w.value, z.customers AS size,
 					w.customers AS all_customers, e.customers::numeric AS all_size,
 					CASE WHEN w.value IS NOT NULL THEN coalesce(g.customers, 0)
 						ELSE z.customers - coalesce(sum(g.customers)
 							OVER (PARTITION BY z.scheme, z.class, w.measure), 0) END AS customers
 				FROM (
-					SELECT m.scheme, m.class, count(*) AS customers
-					FROM %1$I.customer AS c
-					CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
+					SELECT m.scheme, m.class, sum(c.customers) AS customers
+					FROM (SELECT b.classes, count(*) AS customers FROM member AS b GROUP BY b.classes) AS c
+					CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
 					GROUP BY m.scheme, m.class
 				) AS z
 				CROSS JOIN shown AS w
 				CROSS JOIN everybody AS e
 				LEFT JOIN (
-					SELECT m.scheme, m.class, y.measure, y.shown, count(*) AS customers
-					FROM attribute AS a
-					JOIN category AS y ON y.measure = a.measure AND y.value = a.value
-					JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
-					CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
-					WHERE a.number IS NULL
-					GROUP BY m.scheme, m.class, y.measure, y.shown
+					SELECT m.scheme, m.class, c.measure, c.shown, sum(c.customers) AS customers
+					FROM (
+						SELECT b.classes, y.measure, y.shown, count(*) AS customers
+						FROM attribute AS a
+						JOIN category AS y ON y.measure = a.measure AND y.value = a.value
+						JOIN member AS b ON b.customer_id = a.customer_id
+						WHERE a.number IS NULL
+						GROUP BY b.classes, y.measure, y.shown
+					) AS c
+					CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
+					GROUP BY m.scheme, m.class, c.measure, c.shown
 				) AS g ON g.scheme = z.scheme AND g.class = z.class AND g.measure = w.measure
 					AND g.shown = w.value
 			) AS q
 		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
 		portfolio, security_invoker, segment.value_scorecard(portfolio),
 		segment.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
-		schemes.names, schemes.classes);
+		schemes.names, schemes.classes, columns);
 END
 $value_create_profile$;
 COMMENT ON FUNCTION segment.value_create_profile(text, boolean) IS

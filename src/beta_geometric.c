@@ -338,7 +338,7 @@ beta_mean(double a, double b, BetaFunction f, const void *arg, double f_scale)
 
 		norm += node.density;
 		sum += value;
-		if (node.p * (f_scale + a + b) < 1e-14)
+		if (node.p * (f_scale + a + b) < 1e-13)
 		{
 			norm += node.density / expm1(a * lattice.step);
 			sum += value / expm1(a * lattice.step);
@@ -358,7 +358,7 @@ beta_mean(double a, double b, BetaFunction f, const void *arg, double f_scale)
 
 		norm += node.density;
 		sum += value;
-		if (node.q * (f_scale + a + b) < 1e-14)
+		if (node.q * (f_scale + a + b) < 1e-13)
 		{
 			norm += node.density / expm1(b * lattice.step);
 			sum += value / expm1(b * lattice.step);
@@ -620,7 +620,7 @@ fill_rate_lattice(RateLattice *lattice, const LiveCustomer *c)
 {
 	double		size = c->size;
 	double		mean = size / c->clock;
-	double		step = Min(0.3, 0.5 / sqrt(size));
+	double		step = Min(0.22, 0.5 / sqrt(size));
 	double		scale = step * mean *
 	exp(-special_stirling_error(size)) * sqrt(size / (2.0 * M_PI));
 	int			side;
@@ -635,7 +635,7 @@ fill_rate_lattice(RateLattice *lattice, const LiveCustomer *c)
 			double		distance = side == 0 ? -i * step : i * step;
 			double		log_weight = size * (distance - expm1(distance)) + distance;
 
-			if (log_weight < -38.0)
+			if (log_weight < -34.0)
 				break;
 			lattice->lambda[lattice->count] = mean * exp(distance);
 			lattice->weight[lattice->count] = scale * exp(log_weight);
@@ -656,7 +656,7 @@ discounted_given_dropout(double p, const void *arg)
 		double		total = lattice->lambda[i] * p + lattice->rate;
 		double		exponent = total * lattice->horizon;
 
-		if (exponent > 40.0)
+		if (exponent > 36.0)
 			sum += lattice->weight[i] / total;
 		else
 			sum -= lattice->weight[i] * expm1(-exponent) / total;

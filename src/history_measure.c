@@ -24,32 +24,16 @@
 
 #include "decimal.h"
 #include "history.h"
+#include "history_measure.h"
 #include "rfm.h"
 #include "time_unit.h"
-
-/* One pass over a history gathers all there is to know. */
-typedef struct HistoryTotals
-{
-	int64		orders;
-	int64		refunds;
-	int64		purchase_days;
-	DateADT		first_day;		/* valid if purchase_days > 0 */
-	DateADT		last_day;
-	int128		gross;
-	int128		refunded;
-	int128		first_gross;	/* gross of the first purchase day */
-	int128		squared_gaps;	/* sum of the squared gaps between purchase days */
-	int			scale;
-	int			display_scale;
-	bool		any;			/* was there any day? */
-} HistoryTotals;
 
 /*
  * Everything up to and including a day.  The sums of a valid history are
  * within the limits.
  */
-static void
-total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
+void
+history_total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 {
 	HistoryReader reader;
 	HistoryDay	day;
@@ -92,11 +76,11 @@ total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 static inline void
 total(const struct varlena *history, HistoryTotals *totals)
 {
-	total_up_to(history, PG_INT32_MAX, totals);
+	history_total_up_to(history, PG_INT32_MAX, totals);
 }
 
-static Numeric
-amount_of(const HistoryTotals *totals, int128 amount)
+Numeric
+history_amount(const HistoryTotals *totals, int128 amount)
 {
 	return decimal_to_numeric(amount, totals->scale, totals->display_scale);
 }
@@ -106,13 +90,13 @@ static Datum
 average_of(const HistoryTotals *totals, int128 amount, int64 count)
 {
 	return DirectFunctionCall2(numeric_div,
-							   NumericGetDatum(amount_of(totals, amount)),
+							   NumericGetDatum(history_amount(totals, amount)),
 							   NumericGetDatum(int64_to_numeric(count)));
 }
 
 /* Mean of the gaps between purchase days; there are at least two. */
-static double
-mean_gap(const HistoryTotals *totals)
+double
+history_mean_gap(const HistoryTotals *totals)
 {
 	return ((double) totals->last_day - totals->first_day) / (totals->purchase_days - 1);
 }
@@ -121,14 +105,14 @@ mean_gap(const HistoryTotals *totals)
  * Standard deviation of the gaps (sample, n - 1) divided by their mean; there
  * are at least three purchase days.  The sums are exact integers.
  */
-static double
-gap_variation(const HistoryTotals *totals)
+double
+history_gap_variation(const HistoryTotals *totals)
 {
 	int128		gaps = totals->purchase_days - 1;
 	int128		span = (int64) totals->last_day - totals->first_day;
 	int128		spread = gaps * totals->squared_gaps - span * span;
 
-	return sqrt((double) spread / (double) (gaps * (gaps - 1))) / mean_gap(totals);
+	return sqrt((double) spread / (double) (gaps * (gaps - 1))) / history_mean_gap(totals);
 }
 
 /* ---------- accessors of the whole history ---------- */
@@ -155,17 +139,17 @@ HISTORY_ACCESSOR(history_first_day,
 				 NULL_WITHOUT_PURCHASE(totals, 1); PG_RETURN_DATEADT(totals.first_day))
 HISTORY_ACCESSOR(history_last_day,
 				 NULL_WITHOUT_PURCHASE(totals, 1); PG_RETURN_DATEADT(totals.last_day))
-HISTORY_ACCESSOR(history_gross, PG_RETURN_NUMERIC(amount_of(&totals, totals.gross)))
-HISTORY_ACCESSOR(history_refunded, PG_RETURN_NUMERIC(amount_of(&totals, totals.refunded)))
+HISTORY_ACCESSOR(history_gross, PG_RETURN_NUMERIC(history_amount(&totals, totals.gross)))
+HISTORY_ACCESSOR(history_refunded, PG_RETURN_NUMERIC(history_amount(&totals, totals.refunded)))
 HISTORY_ACCESSOR(history_net,
-				 PG_RETURN_NUMERIC(amount_of(&totals, totals.gross - totals.refunded)))
+				 PG_RETURN_NUMERIC(history_amount(&totals, totals.gross - totals.refunded)))
 HISTORY_ACCESSOR(history_average_order,
 				 NULL_WITHOUT_PURCHASE(totals, 1);
 				 return average_of(&totals, totals.gross, totals.orders))
 HISTORY_ACCESSOR(history_mean_gap_days,
-				 NULL_WITHOUT_PURCHASE(totals, 2); PG_RETURN_FLOAT8(mean_gap(&totals)))
+				 NULL_WITHOUT_PURCHASE(totals, 2); PG_RETURN_FLOAT8(history_mean_gap(&totals)))
 HISTORY_ACCESSOR(history_gap_cv,
-				 NULL_WITHOUT_PURCHASE(totals, 3); PG_RETURN_FLOAT8(gap_variation(&totals)))
+				 NULL_WITHOUT_PURCHASE(totals, 3); PG_RETURN_FLOAT8(history_gap_variation(&totals)))
 
 /* ---------- as of a day ---------- */
 
@@ -182,7 +166,7 @@ history_days_since_last(PG_FUNCTION_ARGS)
 	DateADT		as_of = as_of_argument(fcinfo);
 	HistoryTotals totals;
 
-	total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
+	history_total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
 	NULL_WITHOUT_PURCHASE(totals, 1);
 	PG_RETURN_INT32(as_of - totals.last_day);
 }
@@ -194,7 +178,7 @@ history_tenure_days(PG_FUNCTION_ARGS)
 	DateADT		as_of = as_of_argument(fcinfo);
 	HistoryTotals totals;
 
-	total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
+	history_total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
 	NULL_WITHOUT_PURCHASE(totals, 1);
 	PG_RETURN_INT32(as_of - totals.first_day);
 }
@@ -276,6 +260,22 @@ repeat_gross(const HistoryTotals *totals)
 	return totals->gross - totals->first_gross;
 }
 
+/* Net amount, and mean gross of a repeat purchase day (0 without one), as floats. */
+double
+history_monetary(const HistoryTotals *totals)
+{
+	return decimal_to_float8(totals->gross - totals->refunded, totals->scale);
+}
+
+double
+history_mean_repeat_spend(const HistoryTotals *totals)
+{
+	if (totals->purchase_days < 2)
+		return 0;
+	return decimal_to_float8(repeat_gross(totals), totals->scale) /
+		(totals->purchase_days - 1);
+}
+
 static Datum
 mean_repeat_spend(const HistoryTotals *totals)
 {
@@ -297,7 +297,7 @@ history_cbs(PG_FUNCTION_ARGS)
 	Datum		values[4];
 	bool		nulls[4] = {false};
 
-	total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
+	history_total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
 	NULL_WITHOUT_PURCHASE(totals, 1);
 	values[0] = Float8GetDatum((double) (totals.purchase_days - 1));
 	values[1] = Float8GetDatum(((double) totals.last_day - totals.first_day) / unit_days);
@@ -317,7 +317,7 @@ history_measures(PG_FUNCTION_ARGS)
 	bool		nulls[15] = {false};
 	bool		bought;
 
-	total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
+	history_total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
 	if (!totals.any)
 		PG_RETURN_NULL();
 	bought = totals.purchase_days > 0;
@@ -329,20 +329,18 @@ history_measures(PG_FUNCTION_ARGS)
 	values[5] = Int32GetDatum(as_of - totals.last_day);
 	values[6] = Int32GetDatum(as_of - totals.first_day);
 	nulls[3] = nulls[4] = nulls[5] = nulls[6] = !bought;
-	values[7] = NumericGetDatum(amount_of(&totals, totals.gross));
-	values[8] = NumericGetDatum(amount_of(&totals, totals.refunded));
-	values[9] = NumericGetDatum(amount_of(&totals, totals.gross - totals.refunded));
+	values[7] = NumericGetDatum(history_amount(&totals, totals.gross));
+	values[8] = NumericGetDatum(history_amount(&totals, totals.refunded));
+	values[9] = NumericGetDatum(history_amount(&totals, totals.gross - totals.refunded));
 	nulls[10] = !bought;
 	values[10] = bought ? average_of(&totals, totals.gross, totals.orders) : (Datum) 0;
-	values[11] = Float8GetDatum(decimal_to_float8(totals.gross - totals.refunded, totals.scale));
+	values[11] = Float8GetDatum(history_monetary(&totals));
 	nulls[12] = !bought;
-	values[12] = Float8GetDatum(totals.purchase_days < 2 ? 0 :
-								decimal_to_float8(repeat_gross(&totals), totals.scale) /
-								(totals.purchase_days - 1));
+	values[12] = Float8GetDatum(history_mean_repeat_spend(&totals));
 	nulls[13] = totals.purchase_days < 2;
-	values[13] = nulls[13] ? (Datum) 0 : Float8GetDatum(mean_gap(&totals));
+	values[13] = nulls[13] ? (Datum) 0 : Float8GetDatum(history_mean_gap(&totals));
 	nulls[14] = totals.purchase_days < 3;
-	values[14] = nulls[14] ? (Datum) 0 : Float8GetDatum(gap_variation(&totals));
+	values[14] = nulls[14] ? (Datum) 0 : Float8GetDatum(history_gap_variation(&totals));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_row_type(fcinfo), values, nulls)));
 }
 

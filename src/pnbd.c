@@ -197,8 +197,8 @@ typedef struct CountTerms
 #define CACHED_COUNTS 64
 
 /*
- * The likelihood above, summed.  The combinatorial constant (none in this
- * form) and x! are left out, as in the papers.
+ * The likelihood above, summed.  It is the density of the purchase times, so
+ * there is no combinatorial constant to leave out.
  */
 static double
 loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,

@@ -27,6 +27,8 @@
 #include "utils/float.h"
 #include "utils/memutils.h"
 
+#include "score.h"
+
 /* More groups than anybody reads; keeps the result far below 1 GB. */
 #define QUANTILE_MAX_GROUPS		1000000
 
@@ -576,20 +578,17 @@ invalid_cuts(const Cuts *cuts)
 }
 
 /*
- * score(value, cuts): the group of a value, from 1 (lowest) to one more than
- * the number of cut points
+ * score_of: the group of a value, from 1 (lowest) to one more than the number
+ * of cut points
  *
  * One more than the number of cut points below the value.  This runs for
  * every customer several times: one pass counts and checks.  Errors: 22023
  * for a value or a cut point that is not finite and for cut points that
  * descend; 22004 for a NULL cut point; 2202E for more than one dimension.
  */
-PG_FUNCTION_INFO_V1(score);
-Datum
-score(PG_FUNCTION_ARGS)
+int
+score_of(double value, struct varlena *array)
 {
-	double		value = PG_GETARG_FLOAT8(0);
-	struct varlena *array = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1));
 	Cuts		cuts;
 	double		previous = -DBL_MAX;
 	bool		valid = true;
@@ -610,7 +609,17 @@ score(PG_FUNCTION_ARGS)
 	}
 	if (unlikely(!valid || previous > DBL_MAX))
 		invalid_cuts(&cuts);
+	return below + 1;
+}
+
+/* score(value, cuts) */
+PG_FUNCTION_INFO_V1(score);
+Datum
+score(PG_FUNCTION_ARGS)
+{
+	struct varlena *array = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1));
+	int			result = score_of(PG_GETARG_FLOAT8(0), array);
 
 	PG_FREE_IF_COPY(array, 1);
-	PG_RETURN_INT32(below + 1);
+	PG_RETURN_INT32(result);
 }

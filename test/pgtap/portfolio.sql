@@ -361,6 +361,25 @@ INSERT INTO other.few VALUES (99, '2024-01-01', 1), (NULL, '2024-01-01', 1), (99
 SELECT is(under('other, pg_catalog', $$ SELECT portfolio FROM segment.create_portfolio('hidden', 'SELECT customer, at, amount FROM few',
 	'SELECT customer, at FROM few') $$), 'hidden', 'what hides functions and operators of the server is not called');
 
+-- ---------- a key whose equality is not that of text ----------
+
+SELECT count(*) > 0 AS have_citext FROM pg_available_extensions WHERE name = 'citext' \gset
+\if :have_citext
+CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+CREATE TABLE mailing (email public.citext, at date, amount numeric);
+INSERT INTO mailing VALUES ('Ann@x', '2024-01-01', 1), ('ANN@x', '2024-01-02', 2), ('bob@x', '2024-01-01', 4);
+SELECT is(customers, 2::bigint, 'citext: spellings of one customer are one')
+FROM segment.create_portfolio('mailed', 'TABLE mailing', costs => 'SELECT upper(email::text), at, 1 FROM mailing');
+CREATE TEMP TABLE spelled AS SELECT ctid AS place, * FROM mailed.customer_history;
+UPDATE mailing SET email = upper(email::text);
+SELECT is(customers_changed, 0::bigint, 'another spelling is no change') FROM segment.refresh('mailed');
+SELECT bag_eq('SELECT h.ctid AS place, h.customer_id::text, c.net FROM mailed.customer_history AS h JOIN mailed.customer AS c ON c.customer_id OPERATOR(public.=) h.customer_id',
+	'SELECT place, customer_id::text, segment.net(purchases) AS net FROM spelled', 'and no row is written');
+SELECT is(cost, 2::numeric, 'other sources meet the same customer') FROM mailed.customer WHERE customer_id = 'aNN@X';
+\else
+SELECT * FROM skip('no extension citext', 4);
+\endif
+
 -- ---------- what the catalog says ----------
 
 SELECT is_empty($$

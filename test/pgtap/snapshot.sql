@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(41);
+SELECT plan(44);
 
 SELECT setseed(0.6);
 CREATE TABLE snap_order AS
@@ -81,6 +81,20 @@ SELECT set_eq($$ SELECT from_class, to_class, customers, net_from, net_to FROM s
 	$$ SELECT a.dormancy AS a, b.dormancy AS b, count(*), coalesce(sum(a.net), 0) AS c, coalesce(sum(b.net), 0) AS d
 	FROM snap.customer_at('2022-09-30') AS a FULL JOIN snap.customer_at('2023-09-30') AS b USING (customer_id) GROUP BY 1, 2 $$,
 	'migration is the join of two days');
+
+-- month by month
+CREATE TEMP TABLE monthly AS
+SELECT k.scheme, m.* FROM (VALUES ('dormancy'), ('abcd'), ('rfm_segment')) AS k(scheme),
+	snap.monthly_migration('2022-05-15', '2022-11-10', k.scheme) AS m;
+SELECT is(string_agg(DISTINCT day_before || '-' || day, ' ' ORDER BY day_before || '-' || day),
+	'2022-05-15-2022-05-31 2022-05-31-2022-06-30 2022-06-30-2022-07-31 2022-07-31-2022-08-31 2022-08-31-2022-09-30 2022-09-30-2022-10-31 2022-10-31-2022-11-10',
+	'from month end to month end, and both days') FROM monthly;
+SELECT set_eq('SELECT scheme, day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly',
+	$$ SELECT d.scheme, d.day_before, d.day, m.from_class, m.to_class, m.customers, m.net_from, m.net_to, m.net_change
+	FROM (SELECT DISTINCT scheme, day_before, day FROM monthly) AS d, snap.migration(d.day_before, d.day, d.scheme) AS m $$,
+	'monthly_migration is the migration of each month');
+SELECT is((SELECT string_agg(DISTINCT day_before || '-' || day, ' ') FROM snap.monthly_migration('2022-01-31', '2022-02-28', 'abcd')),
+	'2022-01-31-2022-02-28', 'from a month end to the next');
 
 -- movers
 CREATE TEMP TABLE mover AS SELECT * FROM snap.movers('2022-09-30', '2023-09-30', 'rfm_segment');

@@ -248,7 +248,7 @@ SELECT key_test('customer_id::smallint');
 SELECT key_test('customer_id::numeric');
 SELECT key_test('customer_id::text');
 SELECT key_test('customer_id::varchar(1)', '''c'' || customer_id');
-SELECT key_test('customer_id::char(4)');
+SELECT key_test('(''k'' || customer_id)::char(4)');
 SELECT key_test('customer_id::text::bpchar');
 SELECT key_test('(''00000000-0000-0000-0000-00000000000'' || customer_id)::uuid');
 SELECT key_test('customer_id::customer_number');
@@ -311,8 +311,8 @@ SELECT count(*) FROM segment.portfolio;
 SELECT count(*) FROM orders;
 -- also when some of it is gone already
 SELECT customers FROM segment.create_portfolio('shop', 'SELECT customer_id, ordered_at, total FROM orders');
-DROP FUNCTION shop.customer_at(date);
-DROP VIEW shop.model_card, shop.data_quality;
+DROP FUNCTION shop.customer_at(date) CASCADE;
+DROP VIEW shop.model_card, shop.data_quality CASCADE;
 SELECT segment.drop_portfolio('shop');
 SELECT count(*) FROM pg_namespace WHERE nspname = 'shop';
 

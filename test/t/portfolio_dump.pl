@@ -34,7 +34,24 @@ sub dump_text
 	my ($database, @options) = @_;
 	my ($out, $err) = run_command([ 'pg_dump', '-p', $node->port, '-h', $node->host, @options, $database ]);
 	$out =~ s/^\\(un)?restrict .*\n//mg;
+	# The later branches of a UNION in a view: after a restore the server says
+	# AS text behind a constant that has no name.
+	$out =~ s/^(\s+(?:NULL|'[^']*')::[a-z ]+) AS "?\w+"?(,?)$/$1$2/mg;
 	return $out;
+}
+
+# The lines in which two texts differ, a few of them.
+sub difference
+{
+	my @texts = map { [ split /\n/ ] } @_;
+	my @found;
+	my $lines = @{ $texts[0] } > @{ $texts[1] } ? @{ $texts[0] } : @{ $texts[1] };
+	foreach my $i (0 .. $lines - 1)
+	{
+		my ($a, $b) = map { $_->[$i] // '(end)' } @texts;
+		push @found, "line $i\n- $a\n+ $b\n" if $a ne $b && @found < 5;
+	}
+	return join '', @found;
 }
 
 $node->safe_psql('postgres', 'CREATE ROLE owner; CREATE ROLE reader;');
@@ -72,7 +89,7 @@ sub restored
 {
 	my ($how, $database) = @_;
 	is(answers($database), $before, "$how: the views give the same answers");
-	is(dump_text($database), $dump, "$how: dumped again it is the same");
+	is(difference($dump, dump_text($database)), '', "$how: dumped again it is the same");
 	my $report = $node->safe_psql($database,
 		q{SET ROLE owner; SELECT customers > 0, customers_changed, mode FROM segment.refresh('Shop of O''Hara')});
 	is($report, 't|0|full', "$how: refresh works, and finds nothing new");
