@@ -3,8 +3,8 @@
 # to DuckDB, where npm can install it) inside one run on the same rows.
 #
 #   CUSTOMERS, ORDERS  the size (1000000 and 20000000)
-#   ROWS               the rows to measure (all): aggregates memory size
-#                      scores cuts portfolio lookup
+#   ROWS               the rows to measure (all): aggregates read memory size
+#                      scores cuts portfolio models lookup
 #   RUNS               runs of each query, interleaved; the median counts (3)
 #   OUT                the file for the table; bench/RESULTS.md when all rows
 #                      are measured at full size, else nothing but the screen
@@ -21,7 +21,7 @@ CUSTOMERS=${CUSTOMERS:-1000000}
 ORDERS=${ORDERS:-20000000}
 RUNS=${RUNS:-3}
 SEED=0.20240229
-ALL_ROWS="aggregates memory size scores cuts portfolio lookup"
+ALL_ROWS="aggregates read memory size scores cuts portfolio models lookup"
 ROWS=${ROWS:-$ALL_ROWS}
 FULL=
 [ "$CUSTOMERS/$ORDERS/$ROWS" != "1000000/20000000/$ALL_ROWS" ] || FULL=yes
@@ -70,19 +70,22 @@ NTILE="WITH measure AS (
 
 # The same from the stored histories: cut points, scores, segments.
 SCORES="WITH measure AS MATERIALIZED (
-		SELECT (-segment.days_since_last(h, '$AS_OF'))::float8 AS recency, segment.orders(h)::float8 AS n,
-			segment.net(h) AS net
-		FROM histories
+		SELECT (-(k.m).days_since_last)::float8 AS recency, (k.m).orders::float8 AS n,
+			(k.m).monetary AS spend, (k.m).net
+		FROM (SELECT segment.measures(h, '$AS_OF') AS m FROM histories OFFSET 0) AS k
 	), cut AS (
 		SELECT segment.quantile_cuts(recency, 5) AS r, segment.quantile_cuts(n, 5) AS f,
-			segment.quantile_cuts(net::float8, 5) AS m
+			segment.quantile_cuts(spend, 5) AS m
 		FROM measure
 	), score AS (
 		SELECT net, segment.score(recency, cut.r) AS r, segment.score(n, cut.f) AS f,
-			segment.score(net::float8, cut.m) AS m
+			segment.score(spend, cut.m) AS m
 		FROM measure, cut
 	)
 	SELECT $GRID AS segment, count(*), sum(net), avg(m) FROM score GROUP BY 1"
+
+READ="SELECT count(history) FROM segment.histories('SELECT customer_id, ordered_at, total FROM orders', 'UTC')
+	AS h(customer_id bigint, history segment.history)"
 
 # ---------------------------------------------------------------------------
 # Measuring.
@@ -188,6 +191,15 @@ row_aggregates() {
 	fi
 }
 
+row_read() {
+	local work_mem
+	timing_heading "All histories from a query: the read of a full refresh" "count, min, max, sum(numeric)"
+	for work_mem in 1GB 64MB 4MB; do
+		timing "histories(), work_mem $work_mem" "SET work_mem = '$work_mem'; $READ" \
+			"SET work_mem = '$work_mem'; $HAND_USED" "0.25 at 1GB" "$([ "$work_mem" != 1GB ] || printf '%s' "$HAND_USED")"
+	done
+}
+
 # Memory, batches and disk of the hash aggregate: memory WORK_MEM QUERY
 memory() {
 	sql -c "SET work_mem = '$1'" -c 'SET max_parallel_workers_per_gather = 0' \
@@ -291,6 +303,35 @@ row_portfolio() {
 		"SELECT count(*) FROM segment.refresh('shop', \"full\" => true)" "$HAND_USED" "" ""
 	timing "segments of the view customer beside ntile" \
 		'SELECT rfm_segment, count(*), sum(net), avg(m_score) FROM shop.customer GROUP BY 1' "$NTILE" "" "$NTILE"
+}
+
+# alone NAME SQL: a line for a statement that has nothing to compare with.
+alone() {
+	local run
+	: >"$WORK/ours"
+	for ((run = 0; run < RUNS; run++)); do
+		milliseconds 0 "$2" >>"$WORK/ours"
+	done
+	line "| $1 | $(seconds "$(median <"$WORK/ours")") |"
+}
+
+row_models() {
+	local inputs="SELECT c.x, c.t_x, c.t, c.mean_repeat_spend::float8 AS spend
+		FROM shop.customer_history AS h CROSS JOIN LATERAL segment.cbs(h.purchases, '$AS_OF') AS c"
+	make_portfolio
+	sql -c "CREATE UNLOGGED TABLE IF NOT EXISTS inputs AS $inputs" -c 'VACUUM (ANALYZE) inputs'
+	heading "Models of all customers, serial" "| what | time |"
+	line "|---|---|"
+	alone "mbgnbd_fit" 'SELECT segment.mbgnbd_fit(x, t_x, t) FROM inputs'
+	alone "bgnbd_fit" 'SELECT segment.bgnbd_fit(x, t_x, t) FROM inputs'
+	alone "pnbd_fit" 'SELECT segment.pnbd_fit(x, t_x, t) FROM inputs'
+	alone "gammagamma_fit" 'SELECT segment.gammagamma_fit(x, spend) FROM inputs'
+	alone "p_alive, expected_purchases and clv, from the inputs" \
+		'SELECT sum(segment.p_alive(s.purchase_model, x, t_x, t)), sum(segment.expected_purchases(s.purchase_model, x, t_x, t, 52)),
+			sum(segment.clv(s.purchase_model, s.spend_model, x, t_x, t, spend, 52, 0.1, 1))
+		FROM inputs, (SELECT * FROM shop.scorecard ORDER BY scorecard_id DESC LIMIT 1) AS s'
+	alone "the same columns of the view customer" \
+		'SELECT sum(p_alive), sum(expected_purchases), sum(clv) FROM shop.customer'
 }
 
 # Mean latency of a script with random customers: latency SQL
