@@ -31,7 +31,7 @@ COMMENT ON TYPE segment.source_shape IS
 CREATE FUNCTION segment.check_source_column(
 	source text, col jsonb, meaning text
 ) RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $check_source_column$
 DECLARE
