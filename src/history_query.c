@@ -66,17 +66,17 @@ typedef struct Row
 #define ROW_WIDE(i)		(4 << (i))
 #define ROW_NULL_KEY	16
 
-typedef struct Block
+typedef struct RowBlock
 {
-	struct Block *next;
+	struct RowBlock *next;
 	Size		used;
 	char		data[FLEXIBLE_ARRAY_MEMBER];
-} Block;
+} RowBlock;
 
 typedef struct Partition
 {
-	Block	   *first;
-	Block	   *last;
+	RowBlock	   *first;
+	RowBlock	   *last;
 	BufFile    *file;			/* what did not fit into memory */
 	Size		file_bytes;
 	Size		rows;
@@ -109,7 +109,7 @@ typedef struct Reading
 	MemoryContext blocks;
 	MemoryContext row_context;	/* detoasted values of a few rows */
 	ResourceOwner owner;		/* of the temporary files */
-	Block	   *free_blocks;
+	RowBlock	   *free_blocks;
 	Size		block_size;
 	Size		used;			/* memory in blocks */
 	Size		limit;
@@ -117,10 +117,10 @@ typedef struct Reading
 	Partition	partitions[PARTITIONS];
 } Reading;
 
-static Block *
+static RowBlock *
 new_block(Reading *reading, Size size)
 {
-	Block	   *block;
+	RowBlock	   *block;
 
 	if (size == reading->block_size && reading->free_blocks != NULL)
 	{
@@ -128,7 +128,7 @@ new_block(Reading *reading, Size size)
 		reading->free_blocks = block->next;
 	}
 	else
-		block = MemoryContextAllocHuge(reading->blocks, offsetof(Block, data) + size);
+		block = MemoryContextAllocHuge(reading->blocks, offsetof(RowBlock, data) + size);
 	block->next = NULL;
 	block->used = 0;
 	reading->used += size;
@@ -148,13 +148,13 @@ spill(Reading *reading)
 	for (i = 0; i < PARTITIONS; i++)
 	{
 		Partition  *partition = &reading->partitions[i];
-		Block	   *block = partition->first;
+		RowBlock	   *block = partition->first;
 
 		if (block != NULL && partition->file == NULL)
 			partition->file = BufFileCreateTemp(false);
 		while (block != NULL)
 		{
-			Block	   *next = block->next;
+			RowBlock	   *next = block->next;
 
 			BufFileWrite(partition->file, block->data, block->used);
 			partition->file_bytes += block->used;
@@ -179,7 +179,7 @@ static inline char *
 append_row(Reading *reading, uint32 hash, Size size)
 {
 	Partition  *partition = &reading->partitions[hash >> (32 - PARTITION_BITS)];
-	Block	   *block = partition->last;
+	RowBlock	   *block = partition->last;
 	char	   *place;
 
 	if (unlikely(block == NULL || block->used + size > reading->block_size))
@@ -410,7 +410,7 @@ list_rows(Reading *reading, Partition *partition)
 	const Row **rows = MemoryContextAllocHuge(CurrentMemoryContext,
 											  partition->rows * sizeof(Row *));
 	Size		n = 0;
-	Block	   *block;
+	RowBlock	   *block;
 	char	   *place;
 
 	if (partition->file != NULL)
