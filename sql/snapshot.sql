@@ -271,11 +271,11 @@ BEGIN
 					FROM (
 						SELECT $1 AS day
 						UNION
-						SELECT (g.month + interval '1 month')::date - 1
+						SELECT (g.month + interval '1 month')::date - 1 AS day
 						FROM generate_series(date_trunc('month', $1::timestamp), $2::timestamp - interval '1 month',
 							interval '1 month') AS g(month)
 						UNION
-						SELECT $2
+						SELECT $2 AS day
 					) AS e
 					WHERE %2$s AND e.day BETWEEN $1 AND $2
 				) AS d
