@@ -19,7 +19,7 @@ SELECT segment.fall_p_value(2, 5, 1, 1), 29 / 128.0;
 -- none after ten, in a window a quarter as long: (4 / 5) ^ 10
 SELECT segment.fall_p_value(0, 10, 91, 364), 0.8 ^ 10;
 -- two after none: (1 / 5) ^ 2
-SELECT segment.rise_p_value(2, 0, 91, 364), 0.2 ^ 2;
+SELECT segment.rise_p_value(2, 0, 91, 364), 0.2 * 0.2 AS by_hand;
 -- nothing at all says nothing
 SELECT segment.fall_p_value(0, 0, 91, 364), segment.rise_p_value(0, 0, 91, 364);
 -- extremes of size
