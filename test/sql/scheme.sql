@@ -83,7 +83,7 @@ SELECT rule_failure('net');
 SELECT rule_failure('1');
 SELECT rule_failure('net > 5 THEN ''a'' WHEN true');
 SELECT rule_failure('net > 5) OR (true');
-SELECT rule_failure('true), (true');
+SELECT split_part(rule_failure('true), (true'), ' at or near', 1);
 SELECT rule_failure('net > 5; DROP TABLE orders');
 SELECT rule_failure('net > (SELECT avg(net) FROM shop.customer)');
 SELECT rule_failure('EXISTS (TABLE scheme_test.orders)');
