@@ -26,7 +26,7 @@
 #include "local_day.h"
 
 /* All told, powers of two, which the server's allocator hands out exactly. */
-#define FIRST_CAPACITY		64
+#define FIRST_CAPACITY		128
 
 /* Above this, equal days are merged before a state may double. */
 #define COMPACT_CAPACITY	4096
