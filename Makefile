@@ -25,6 +25,8 @@ CONCEPTS = \
 	customer \
 	flow \
 	source \
+	dependence \
+	watch \
 	portfolio \
 	model \
 	arguments \
@@ -62,6 +64,7 @@ SQL_FRAGMENTS = \
 	key_account \
 	flow \
 	snapshot \
+	watch \
 	portfolio_view \
 	portfolio \
 	scheme_change \

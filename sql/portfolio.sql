@@ -27,12 +27,12 @@ COMMENT ON COLUMN segment.portfolio.owner IS 'role it belongs to';
 GRANT SELECT ON segment.portfolio TO PUBLIC;
 
 CREATE TYPE segment.refresh_report AS (
-	portfolio text, as_of date, mode text, customers bigint, customers_read bigint,
+	portfolio text, as_of date, mode text, reason text, customers bigint, customers_read bigint,
 	customers_changed bigint, scorecard_id bigint, purchase_model text, spend_model text,
 	seconds float8
 );
 COMMENT ON TYPE segment.refresh_report IS
-'what a refresh did: the day everything is seen from, how it read (full), customers now, customers read, customers whose stored row changed, number of the new scorecard, status of its models, seconds taken';
+'what a refresh did: the day everything is seen from, what it read (changes: only customers whose rows changed, or full) and why, customers now, customers read, customers whose stored row changed, number of the new scorecard, status of its models, seconds taken';
 
 /*
  * The portfolio's owner, in whose name everything is done: the caller must
@@ -114,7 +114,22 @@ BEGIN
 			unit text NOT NULL CHECK (unit IN ('day', 'week', 'month', 'year')),
 			settings jsonb NOT NULL,
 			search_path text NOT NULL,
-			created_at timestamptz NOT NULL DEFAULT now()
+			created_at timestamptz NOT NULL DEFAULT now(),
+			read_fingerprint text
+		);
+		CREATE TABLE %1$I.refresh_log (
+			started_at timestamptz PRIMARY KEY,
+			who text NOT NULL DEFAULT session_user,
+			as_of date NOT NULL,
+			mode text NOT NULL CHECK (mode IN ('full', 'changes')),
+			reason text NOT NULL,
+			customers bigint NOT NULL,
+			customers_read bigint NOT NULL,
+			customers_changed bigint NOT NULL,
+			scorecard_id bigint NOT NULL,
+			purchase_model text,
+			spend_model text,
+			seconds float8 NOT NULL
 		);
 		CREATE TABLE %1$I.scorecard (
 			scorecard_id bigint PRIMARY KEY,
@@ -235,7 +250,7 @@ COMMENT ON FUNCTION segment.portfolio_check(jsonb) IS
 
 /* A source of events as histories, one row per customer. */
 CREATE FUNCTION segment.refresh_events_query(
-	source text, shape segment.source_shape, key_type text, timezone text
+	source text, shape segment.source_shape, key_type text, timezone text, condition text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -243,19 +258,19 @@ RETURN format('segment.histories(%1$L, %2$L) AS %3$I (customer_id %4$s, %3$I seg
 	format($template$
 		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
 		FROM %4$s
-		WHERE e.customer_id IS NOT NULL$template$,
+		WHERE e.customer_id IS NOT NULL%5$s$template$,
 		key_type, (shape).amount,
 		-- a row without an amount counts nowhere
 		CASE WHEN (shape).margin IS NOT NULL
 			THEN format(', CASE WHEN e.amount IS NOT NULL THEN %s END', (shape).margin) END,
-		segment.source_events(shape)),
+		segment.source_events(shape), ' AND ' || condition),
 	timezone, source, key_type,
 	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END);
-COMMENT ON FUNCTION segment.refresh_events_query(text, segment.source_shape, text, text) IS
-'the FROM item that reads a source of events into histories (internal)';
+COMMENT ON FUNCTION segment.refresh_events_query(text, segment.source_shape, text, text, text) IS
+'the FROM item that reads a source of events into histories, where a condition holds (NULL: all) (internal)';
 
 /* The source customers: one row per customer, attributes as JSON. */
-CREATE FUNCTION segment.refresh_customers_query(shape segment.source_shape, key_type text) RETURNS text
+CREATE FUNCTION segment.refresh_customers_query(shape segment.source_shape, key_type text, condition text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
@@ -263,14 +278,35 @@ RETURN format($template$(
 		pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text AS attributes
 	FROM (%2$s
 	) AS a (segment_customer)
-	WHERE a.segment_customer IS NOT NULL
+	WHERE a.segment_customer IS NOT NULL%3$s
 	ORDER BY 1, (pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text)::pg_catalog.text COLLATE pg_catalog."C") AS customers$template$,
-	key_type, (shape).statement);
-COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text) IS
-'the FROM item that reads the source customers (internal)';
+	key_type, (shape).statement, ' AND ' || condition);
+COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text, text) IS
+'the FROM item that reads the source customers, where a condition holds (NULL: all) (internal)';
+
+/*
+ * The condition that only changed customers are read, whose keys are in the
+ * table refresh_key.  The array is computed once, before; so the planner can
+ * take the condition into the source's query and to an index of its tables.
+ * The column must stay as it is for that, without a cast.
+ */
+CREATE FUNCTION segment.refresh_key_condition(
+	portfolio text, shape segment.source_shape, col text, key_base_type text, key_equality text
+) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format('%s %s ANY (ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL))',
+	CASE WHEN (shape).key_base_type = key_base_type
+			OR ARRAY[(shape).key_base_type, key_base_type] <@ '{smallint,integer,bigint}'::text[] THEN col
+		ELSE format('%s::%s', col, key_base_type) END,
+	key_equality, portfolio);
+COMMENT ON FUNCTION segment.refresh_key_condition(text, segment.source_shape, text, text, text) IS
+'the condition on a column of a source that its customer is in table refresh_key (internal)';
 
 /* All sources together: one row per customer, as in table customer_history. */
-CREATE FUNCTION segment.refresh_read_query(definition jsonb, key_type text, key_equality text) RETURNS text
+CREATE FUNCTION segment.refresh_read_query(
+	portfolio text, definition jsonb, key_type text, key_base_type text, key_equality text, changes_only boolean
+) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_read_query$
@@ -286,8 +322,12 @@ BEGIN
 		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
 		own_margin := own_margin OR s.source = 'purchases' AND cardinality(shape.names) = 4;
 		from_items := concat(from_items || E'\nFULL JOIN ', CASE s.source
-			WHEN 'customers' THEN segment.refresh_customers_query(shape, key_type)
-			ELSE segment.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone') END,
+			WHEN 'customers' THEN segment.refresh_customers_query(shape, key_type,
+				CASE WHEN changes_only THEN segment.refresh_key_condition(
+					portfolio, shape, 'a.segment_customer', key_base_type, key_equality) END)
+			ELSE segment.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone',
+				CASE WHEN changes_only THEN segment.refresh_key_condition(
+					portfolio, shape, 'e.customer_id', key_base_type, key_equality) END) END,
 			format(' ON COALESCE(%s) %s %I.customer_id', keys, key_equality, s.source)
 				-- none for the first
 				|| left(keys, 0));
@@ -305,8 +345,8 @@ BEGIN
 		from_items);
 END
 $refresh_read_query$;
-COMMENT ON FUNCTION segment.refresh_read_query(jsonb, text, text) IS
-'the query that reads all sources of a portfolio into rows of its table customer_history (internal)';
+COMMENT ON FUNCTION segment.refresh_read_query(text, jsonb, text, text, text, boolean) IS
+'the query that reads all sources of a portfolio, or only the customers in its table refresh_key, into rows of its table customer_history (internal)';
 
 /*
  * Rows of a source that data_quality reports.  A row that lacks several things
@@ -317,7 +357,8 @@ COMMENT ON FUNCTION segment.refresh_read_query(jsonb, text, text) IS
  * query's search path could hide are qualified.
  */
 CREATE FUNCTION segment.refresh_defect_query(
-	portfolio text, source text, shape segment.source_shape, key_base_type text, key_equality text
+	portfolio text, source text, shape segment.source_shape, key_base_type text, key_equality text,
+	changes_only boolean
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -327,10 +368,12 @@ RETURN CASE source WHEN 'customers' THEN format($template$
 	FROM (
 		SELECT a.segment_customer::%1$s AS customer_id, pg_catalog.count(*) AS n
 		FROM (%2$s
-		) AS a (segment_customer)
+		) AS a (segment_customer)%3$s
 		GROUP BY 1
 	) AS g
-	WHERE g.customer_id IS NULL OR g.n OPERATOR(pg_catalog.>) 1$template$, key_base_type, (shape).statement)
+	WHERE g.customer_id IS NULL OR g.n OPERATOR(pg_catalog.>) 1$template$, key_base_type, (shape).statement,
+	CASE WHEN changes_only THEN format(E'\n\t\tWHERE %s OR a.segment_customer IS NULL',
+		segment.refresh_key_condition(portfolio, shape, 'a.segment_customer', key_base_type, key_equality)) END)
 ELSE format($template$
 	SELECT %1$L, d.check_name, g.customer_id, pg_catalog.sum(d.count), %9$s
 	FROM (
@@ -346,8 +389,8 @@ ELSE format($template$
 					OR segment.refunds(r.%1$I) OPERATOR(pg_catalog.>) 1)
 				AND (u.orders OPERATOR(pg_catalog.>) 1 OR u.refunds OPERATOR(pg_catalog.>) 1)
 		) AS r ON r.again %7$s e.customer_id::%2$s AND r.day OPERATOR(pg_catalog.=) %5$s
-		WHERE e.customer_id IS NULL OR e.at IS NULL OR %3$s IS NULL
-			OR %3$s OPERATOR(pg_catalog.=) 0 OR %6$s OR r.again IS NOT NULL
+		WHERE (e.customer_id IS NULL OR e.at IS NULL OR %3$s IS NULL
+			OR %3$s OPERATOR(pg_catalog.=) 0 OR %6$s OR r.again IS NOT NULL)%10$s
 		GROUP BY 1, 2, 3
 		HAVING e.customer_id::%2$s IS NULL OR e.at IS NULL OR %3$s IS NULL
 			OR %3$s OPERATOR(pg_catalog.=) 0 OR pg_catalog.bool_or(%6$s)
@@ -369,41 +412,37 @@ ELSE format($template$
 	GROUP BY d.check_name, g.customer_id$template$,
 	source, key_base_type, (shape).amount, segment.source_events(shape), 'e.at::pg_catalog.date',
 	CASE WHEN (shape).margin IS NULL THEN 'false' ELSE 'e.margin IS NULL' END, key_equality, portfolio,
-	CASE WHEN source IN ('purchases', 'costs') THEN 'pg_catalog.sum(COALESCE(d.money, 0))' ELSE '0' END) END;
-COMMENT ON FUNCTION segment.refresh_defect_query(text, text, segment.source_shape, text, text) IS
-'the query that finds doubtful rows of a source, run with the portfolio''s time zone as the session''s (internal)';
+	CASE WHEN source IN ('purchases', 'costs') THEN 'pg_catalog.sum(COALESCE(d.money, 0))' ELSE '0' END,
+	CASE WHEN changes_only THEN format(E'\n\t\t\tAND (%s OR e.customer_id IS NULL)',
+		segment.refresh_key_condition(portfolio, shape, 'e.customer_id', key_base_type, key_equality)) END) END;
+COMMENT ON FUNCTION segment.refresh_defect_query(text, text, segment.source_shape, text, text, boolean) IS
+'the query that finds doubtful rows of a source, all or those of the customers in table refresh_key and of none, run with the portfolio''s time zone as the session''s (internal)';
 
-/* Fills table defect anew. */
-CREATE FUNCTION segment.refresh_defects(portfolio text, definition jsonb, key_base_type text, key_equality text, today date) RETURNS void
+/*
+ * Brings table defect up to date.  A future date is one only until that day
+ * has come, so customers who had one are looked at again in any case.
+ */
+CREATE FUNCTION segment.refresh_defects(
+	portfolio text, definition jsonb, key_base_type text, key_equality text, today date, changes_only boolean
+) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_defects$
 DECLARE
 	s record;
+	query text;
 BEGIN
-	EXECUTE format('DELETE FROM %I.defect', portfolio);
+	EXECUTE format($template$DELETE FROM %I.defect AS d WHERE d.check_name <> 'future_date'%s$template$, portfolio,
+		CASE WHEN changes_only THEN format(' AND (d.customer_id IS NULL
+			OR d.customer_id %s ANY (ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k)))', key_equality, portfolio) END);
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
-		DECLARE
-			query text := format('INSERT INTO %I.defect %s', portfolio,
-				segment.refresh_defect_query(portfolio, s.source,
-					segment.check_source(s.source, s.query, definition ->> 'search_path'),
-					key_base_type, key_equality));
-		BEGIN
-			PERFORM set_config('search_path', definition ->> 'search_path', true);
-			EXECUTE query;
-			PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-		END;
-		CONTINUE WHEN s.source = 'customers';
-		EXECUTE format($template$
-			INSERT INTO %1$I.defect
-			SELECT %2$L, 'future_date', f.customer_id,
-				segment.orders(f.later) + segment.refunds(f.later),
-				CASE WHEN %2$L IN ('purchases', 'costs') THEN segment.net(f.later) ELSE 0 END
-			FROM (
-				SELECT r.customer_id, segment.during(r.%2$I, %3$L::date + 1, '5874897-12-31') AS later
-				FROM %1$I.refresh_read AS r
-			) AS f
-			WHERE f.later IS NOT NULL$template$, portfolio, s.source, today);
+		query := format('INSERT INTO %I.defect %s', portfolio,
+			segment.refresh_defect_query(portfolio, s.source,
+				segment.check_source(s.source, s.query, definition ->> 'search_path'),
+				key_base_type, key_equality, changes_only));
+		PERFORM set_config('search_path', definition ->> 'search_path', true);
+		EXECUTE query;
+		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	END LOOP;
 	EXECUTE format($template$
 		INSERT INTO %1$I.defect
@@ -411,10 +450,47 @@ BEGIN
 			segment.refunds(r.purchases), segment.net(r.purchases)
 		FROM %1$I.refresh_read AS r
 		WHERE segment.orders(r.purchases) = 0 AND segment.refunds(r.purchases) > 0$template$, portfolio);
+	PERFORM segment.refresh_future_dates(portfolio, definition, key_equality, today, changes_only);
 END
 $refresh_defects$;
-COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, text, date) IS
-'finds the doubtful rows of all sources anew (internal)';
+COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, text, date, boolean) IS
+'finds the doubtful rows of all sources anew, or those of the customers in table refresh_key (internal)';
+
+/* Events after today, from the stored histories. */
+CREATE FUNCTION segment.refresh_future_dates(
+	portfolio text, definition jsonb, key_equality text, today date, changes_only boolean
+) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_future_dates$
+DECLARE
+	s record;
+BEGIN
+	FOR s IN SELECT * FROM segment.portfolio_sources(definition) AS p WHERE p.source <> 'customers' LOOP
+		EXECUTE format($template$
+			WITH before AS (
+				DELETE FROM %1$I.defect AS d
+				WHERE d.source = %2$L AND d.check_name = 'future_date'
+				RETURNING d.customer_id
+			)
+			INSERT INTO %1$I.defect
+			SELECT %2$L, 'future_date', f.customer_id,
+				segment.orders(f.later) + segment.refunds(f.later),
+				CASE WHEN %2$L IN ('purchases', 'costs') THEN segment.net(f.later) ELSE 0 END
+			FROM (
+				SELECT c.customer_id, segment.during(c.%2$I, %3$L::date + 1, '5874897-12-31') AS later
+				FROM %1$I.customer_history AS c%4$s
+			) AS f
+			WHERE f.later IS NOT NULL$template$, portfolio, s.source, today,
+			CASE WHEN changes_only THEN format('
+				WHERE c.customer_id %2$s ANY (ARRAY(
+					SELECT k.customer_id FROM %1$I.refresh_key AS k UNION ALL SELECT b.customer_id FROM before AS b))',
+				portfolio, key_equality) END);
+	END LOOP;
+END
+$refresh_future_dates$;
+COMMENT ON FUNCTION segment.refresh_future_dates(text, jsonb, text, date, boolean) IS
+'finds the events after today anew, or those of the customers in table refresh_key and of those who had some (internal)';
 
 /* ---------- refresh: writing ---------- */
 
@@ -422,7 +498,7 @@ COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, text, date) IS
  * Brings customer_history to what was read.  Rows that stay the same are not
  * written, so that a refresh without changes leaves no dead rows.
  */
-CREATE FUNCTION segment.refresh_store(portfolio text, key_equality text) RETURNS bigint
+CREATE FUNCTION segment.refresh_store(portfolio text, key_equality text, changes_only boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_store$
@@ -450,14 +526,17 @@ BEGIN
 	EXECUTE format($template$
 		DELETE FROM %1$I.customer_history AS c
 		WHERE NOT EXISTS (
-			SELECT FROM %1$I.refresh_read AS r WHERE r.customer_id %2$s c.customer_id)$template$,
-		portfolio, key_equality);
+			SELECT FROM %1$I.refresh_read AS r WHERE r.customer_id %2$s c.customer_id)%3$s$template$,
+		portfolio, key_equality,
+		CASE WHEN changes_only THEN format(
+			' AND c.customer_id %2$s ANY (ARRAY(SELECT k.customer_id FROM %1$I.refresh_key AS k))',
+			portfolio, key_equality) END);
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	RETURN written + deleted;
 END
 $refresh_store$;
-COMMENT ON FUNCTION segment.refresh_store(text, text) IS
-'writes what a refresh has read to customer_history; returns the number of rows changed (internal)';
+COMMENT ON FUNCTION segment.refresh_store(text, text, boolean) IS
+'writes what a refresh has read to customer_history: everybody, or the customers in table refresh_key; returns the number of rows changed (internal)';
 
 /* The day everything is seen from: the one given, else the last purchase day. */
 CREATE FUNCTION segment.refresh_day(portfolio text, given date, today date) RETURNS date
@@ -550,6 +629,143 @@ $refresh_scorecard$;
 COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS
 'computes a new scorecard as of a day from the stored histories (internal)';
 
+/*
+ * What to read, and why.  Takes the notes of changed customers, those committed
+ * so far, before anything is read: what is committed later is noted again, and
+ * read by the next refresh.
+ */
+CREATE FUNCTION segment.refresh_plan(
+	portfolio text, definition jsonb, full_asked boolean, OUT mode text, OUT reason text, OUT fingerprint text
+)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_plan$
+DECLARE
+	state record;
+	known bigint;
+	changed bigint;
+	everybody boolean;
+BEGIN
+	state := segment.watch_state(portfolio, definition);
+	fingerprint := state.fingerprint;
+	EXECUTE format('CREATE UNLOGGED TABLE %1$I.refresh_key AS TABLE %1$I.changed_customer WITH NO DATA', portfolio);
+	EXECUTE format('
+		WITH taken AS (DELETE FROM %1$I.changed_customer RETURNING customer_id, everybody)
+		INSERT INTO %1$I.refresh_key (customer_id, everybody)
+		SELECT DISTINCT t.customer_id, t.everybody FROM taken AS t', portfolio);
+	GET DIAGNOSTICS changed = ROW_COUNT;
+	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.everybody),
+		coalesce((SELECT s.customers FROM %1$I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1), 0)', portfolio)
+	INTO everybody, known;
+	reason := CASE
+		WHEN full_asked THEN 'it was asked for'
+		WHEN state.obstacle IS NOT NULL THEN state.obstacle
+		WHEN definition ->> 'read_fingerprint' IS NULL
+			THEN 'the tables were not all watched at the last refresh'
+		WHEN state.fingerprint <> definition ->> 'read_fingerprint'
+			THEN 'sources, views in them, watched tables or their triggers were changed'
+		WHEN everybody THEN 'a change concerned everybody'
+		-- as CHANGED_SHARE and CHANGED_LEAST in src/watch.c
+		WHEN changed > greatest(known * 0.2, 1000)
+			THEN format('%s of %s customers changed', changed, known) END;
+	mode := CASE WHEN reason IS NULL THEN 'changes' ELSE 'full' END;
+	reason := coalesce(reason, format('%s of %s customers changed', changed, known));
+	IF mode = 'changes' THEN
+		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
+	END IF;
+END
+$refresh_plan$;
+COMMENT ON FUNCTION segment.refresh_plan(text, jsonb, boolean) IS
+'decides whether a refresh reads everything (full) or changed customers (changes), whose keys it moves to table refresh_key, and says why; with the fingerprint of the watched tables (internal)';
+
+/* Where a refresh is, for whoever looks at pg_stat_activity. */
+CREATE FUNCTION segment.refresh_step(portfolio text, step text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_step$
+BEGIN
+	PERFORM set_config('application_name', format('segment %s: %s', left(portfolio, 30), step), true);
+	RAISE DEBUG 'refresh of portfolio "%": %', portfolio, step;
+END
+$refresh_step$;
+COMMENT ON FUNCTION segment.refresh_step(text, text) IS
+'shows the step that a refresh is at as application_name (internal)';
+
+/* Reads all customers, or those that changed, and stores what came. */
+CREATE FUNCTION segment.refresh_histories(
+	portfolio text, definition jsonb, today date, changes_only boolean,
+	OUT customers_read bigint, OUT customers_changed bigint
+)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_histories$
+DECLARE
+	key record;
+	query text;
+	known bigint;
+BEGIN
+	SELECT format_type(k.atttypid, -1) AS type, format_type(b.atttypid, -1) AS base_type,
+		segment.equality_operator(k.atttypid) AS equality
+	INTO STRICT key
+	FROM pg_attribute AS k, pg_attribute AS b
+	WHERE k.attrelid = format('%I.customer_history', portfolio)::regclass AND k.attname = 'customer_id'
+		AND b.attrelid = format('%I.defect', portfolio)::regclass AND b.attname = 'customer_id';
+
+	PERFORM segment.refresh_step(portfolio, CASE WHEN changes_only THEN 'reading changes' ELSE 'reading' END);
+	-- a table of the portfolio's and not a temporary one, which the owner's
+	-- queries could leave traps around
+	query := format('CREATE UNLOGGED TABLE %I.refresh_read AS %s', portfolio,
+		segment.refresh_read_query(portfolio, definition, key.type, key.base_type, key.equality, changes_only));
+	PERFORM set_config('search_path', definition ->> 'search_path', true);
+	EXECUTE query;
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	EXECUTE format('SELECT count(*) FROM %I.refresh_read', portfolio) INTO customers_read;
+	EXECUTE format('ANALYZE %I.refresh_read', portfolio);
+
+	PERFORM segment.refresh_step(portfolio, 'storing');
+	customers_changed := segment.refresh_store(portfolio, key.equality, changes_only);
+	PERFORM segment.refresh_step(portfolio, 'checking');
+	PERFORM segment.refresh_defects(portfolio, definition, key.base_type, key.equality, today, changes_only);
+	EXECUTE format('DROP TABLE %I.refresh_read', portfolio);
+	SELECT greatest(c.reltuples, 0) INTO known
+	FROM pg_class AS c WHERE c.oid = format('%I.customer_history', portfolio)::regclass;
+	IF customers_changed > known / 10 THEN
+		EXECUTE format('ANALYZE %I.customer_history', portfolio);
+	END IF;
+END
+$refresh_histories$;
+COMMENT ON FUNCTION segment.refresh_histories(text, jsonb, date, boolean) IS
+'reads the sources and brings customer_history and defect up to date, for everybody or for the customers in table refresh_key (internal)';
+
+/*
+ * Scorecards and rows of the log that nobody needs any more.  Of the scorecards
+ * of one day only the newest judges anything.
+ */
+CREATE FUNCTION segment.refresh_retain(portfolio text, settings jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_retain$
+BEGIN
+	EXECUTE format($template$
+		DELETE FROM %1$I.scorecard AS s
+		USING (
+			SELECT n.scorecard_id, row_number() OVER (PARTITION BY n.as_of ORDER BY n.scorecard_id DESC) AS age,
+				first_value(n.as_of) OVER (ORDER BY n.scorecard_id DESC) - n.as_of AS days
+			FROM %1$I.scorecard AS n
+		) AS k
+		WHERE k.scorecard_id = s.scorecard_id
+			AND (k.age > ($1 ->> 'scorecards_per_day')::numeric OR k.days > ($1 ->> 'scorecard_days')::numeric)
+			AND NOT EXISTS (SELECT FROM %1$I.snapshot AS t WHERE t.scorecard_id = s.scorecard_id)
+		$template$, portfolio) USING settings;
+	EXECUTE format($template$
+		DELETE FROM %I.refresh_log AS l
+		WHERE l.started_at < clock_timestamp() - ($1 ->> 'refresh_log_days')::float8 * interval '1 day'
+		$template$, portfolio) USING settings;
+END
+$refresh_retain$;
+COMMENT ON FUNCTION segment.refresh_retain(text, jsonb) IS
+'deletes scorecards beyond the settings scorecards_per_day and scorecard_days, unless a snapshot names them, and old rows of refresh_log (internal)';
+
 /* All of a refresh, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment.portfolio_refresh(name text, arguments jsonb)
 RETURNS segment.refresh_report
@@ -559,69 +775,71 @@ AS $portfolio_refresh$
 DECLARE
 	started timestamptz := clock_timestamp();
 	definition jsonb;
-	key record;
+	plan record;
+	settings jsonb;
 	today date;
-	query text;
 	own_margin boolean;
 	report segment.refresh_report;
 BEGIN
 	-- one refresh at a time; readers are not concerned
+	IF (arguments ->> 'nowait')::boolean THEN
+		BEGIN
+			EXECUTE format('SELECT FROM %I.portfolio AS p FOR UPDATE NOWAIT', name);
+		EXCEPTION WHEN lock_not_available THEN
+			RAISE EXCEPTION USING ERRCODE = 'lock_not_available',
+				MESSAGE = format('portfolio "%s" is being refreshed or changed by another session', name),
+				HINT = 'Without nowait, refresh waits for it.';
+		END;
+	END IF;
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
-	SELECT format_type(k.atttypid, -1) AS type, format_type(b.atttypid, -1) AS base_type,
-		segment.equality_operator(k.atttypid) AS equality
-	INTO STRICT key
-	FROM pg_attribute AS k, pg_attribute AS b
-	WHERE k.attrelid = format('%I.customer_history', name)::regclass AND k.attname = 'customer_id'
-		AND b.attrelid = format('%I.defect', name)::regclass AND b.attname = 'customer_id';
-
 	-- what the sources give must not depend on the settings of whoever calls
 	PERFORM set_config('TimeZone', definition ->> 'timezone', true),
 		set_config('IntervalStyle', 'postgres', true),
 		set_config('extra_float_digits', '1', true),
 		set_config('bytea_output', 'hex', true);
 	today := clock_timestamp()::date;
+	settings := segment.check_settings(definition -> 'settings');
 
-	-- a table of the portfolio's and not a temporary one, which the owner's
-	-- queries could leave traps around
-	query := format('CREATE UNLOGGED TABLE %I.refresh_read AS %s', name,
-		segment.refresh_read_query(definition, key.type, key.equality));
-	PERFORM set_config('search_path', definition ->> 'search_path', true);
-	EXECUTE query;
-	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-	EXECUTE format('SELECT count(*) FROM %I.refresh_read', name) INTO report.customers_read;
-	EXECUTE format('ANALYZE %I.refresh_read', name);
+	plan := segment.refresh_plan(name, definition, (arguments ->> 'full')::boolean);
+	SELECT h.* INTO report.customers_read, report.customers_changed
+	FROM segment.refresh_histories(name, definition, today, plan.mode = 'changes') AS h;
+	EXECUTE format('DROP TABLE %I.refresh_key', name);
+	EXECUTE format('UPDATE %I.portfolio AS p SET read_fingerprint = $1
+		WHERE p.read_fingerprint IS DISTINCT FROM $1', name) USING plan.fingerprint;
 
-	report.customers_changed := segment.refresh_store(name, key.equality);
-	PERFORM segment.refresh_defects(name, definition, key.base_type, key.equality, today);
-	EXECUTE format('DROP TABLE %I.refresh_read', name);
-	IF report.customers_changed > report.customers_read / 10 THEN
-		EXECUTE format('ANALYZE %I.customer_history', name);
-	END IF;
-
+	PERFORM segment.refresh_step(name, 'scorecard');
 	own_margin := cardinality((segment.check_source('purchases', definition ->> 'purchases',
 		definition ->> 'search_path')).names) = 4;
 	report.portfolio := name;
-	report.mode := 'full';
+	report.mode := plan.mode;
+	report.reason := plan.reason;
 	report.as_of := segment.refresh_day(name, (arguments ->> 'as_of')::date, today);
 	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-	FROM segment.refresh_scorecard(name, segment.check_settings(definition -> 'settings'),
-		definition ->> 'unit', own_margin, report.as_of) AS s;
+	FROM segment.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
+	EXECUTE format('INSERT INTO %I.refresh_log (started_at, as_of, mode, reason, customers, customers_read,
+			customers_changed, scorecard_id, purchase_model, spend_model, seconds)
+		SELECT $1, $2.as_of, $2.mode, $2.reason, $2.customers, $2.customers_read,
+			$2.customers_changed, $2.scorecard_id, $2.purchase_model, $2.spend_model, $2.seconds', name)
+	USING started, report;
+	PERFORM segment.refresh_retain(name, settings);
 	RETURN report;
 END
 $portfolio_refresh$;
 COMMENT ON FUNCTION segment.portfolio_refresh(text, jsonb) IS
 'refreshes a portfolio, with the current user''s rights (internal)';
 
-CREATE FUNCTION segment.refresh(name text, as_of date DEFAULT NULL, "full" boolean DEFAULT false)
-RETURNS segment.refresh_report
+CREATE FUNCTION segment.refresh(
+	name text, as_of date DEFAULT NULL, "full" boolean DEFAULT false, nowait boolean DEFAULT false
+) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $refresh$
-SELECT segment.portfolio_run(name, 'refresh', pg_catalog.jsonb_build_object('as_of', as_of, 'full', "full"))
+SELECT segment.portfolio_run(name, 'refresh', pg_catalog.jsonb_build_object(
+	'as_of', as_of, 'full', COALESCE("full", false), 'nowait', COALESCE(nowait, false)))
 $refresh$;
-COMMENT ON FUNCTION segment.refresh(text, date, boolean) IS
-'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Readers see the old state until it commits, a second refresh waits, an error leaves the old state. Always reads everything, as "full" asks. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date, and those of the sources';
+COMMENT ON FUNCTION segment.refresh(text, date, boolean, boolean) IS
+'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Where segment.watch notes the changes, only changed customers are read, unless "full" asks for all. Readers see the old state until it commits, a second refresh waits or, with nowait, fails with 55P03; an error leaves the old state. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date, and those of the sources';
 
 /* ---------- create, alter, drop ---------- */
 
@@ -733,7 +951,7 @@ BEGIN
 			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 				d.timezone, d.unit, d.settings, d.search_path
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
-	report := segment.portfolio_refresh(name, '{}');
+	report := segment.portfolio_refresh(name, '{"full": false, "nowait": false}');
 	-- last, since it locks out readers
 	PERFORM segment.portfolio_create_views(name,
 		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
@@ -772,6 +990,7 @@ SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
 BEGIN
 	PERFORM segment.portfolio_owner(name);
+	PERFORM segment.watch_drop_triggers(name, NULL);
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;

@@ -142,7 +142,7 @@ COMMENT ON FUNCTION segment.model_figures(segment.model) IS
 CREATE FUNCTION segment.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot'];
+RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch'];
 COMMENT ON FUNCTION segment.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 
@@ -236,6 +236,20 @@ SELECT v.* FROM (VALUES
 	('portfolio', 'settings', 'settings that differ from the defaults (view segment.setting)'),
 	('portfolio', 'search_path', 'search path in which names in the queries are looked up'),
 	('portfolio', 'created_at', 'when the portfolio was created'),
+	('portfolio', 'read_fingerprint', 'what the last refresh found of sources and watched tables; while it stays the same, their notes are complete; NULL: not all tables are watched'),
+	('refresh_log', NULL, 'one row per refresh that was completed (setting refresh_log_days)'),
+	('refresh_log', 'started_at', 'when it began'),
+	('refresh_log', 'who', 'user of the session that called'),
+	('refresh_log', 'as_of', 'day from whose end everything is seen'),
+	('refresh_log', 'mode', 'full: all customers were read; changes: those whose rows had changed'),
+	('refresh_log', 'reason', 'why'),
+	('refresh_log', 'customers', 'customers in the new scorecard'),
+	('refresh_log', 'customers_read', 'customers read from the sources'),
+	('refresh_log', 'customers_changed', 'customers whose stored row changed'),
+	('refresh_log', 'scorecard_id', 'number of the new scorecard'),
+	('refresh_log', 'purchase_model', 'status of the model of purchases; NULL: none'),
+	('refresh_log', 'spend_model', 'status of the model of amounts; NULL: none'),
+	('refresh_log', 'seconds', 'time it took, in seconds'),
 	('customer_history', NULL, 'per customer the dated series that everything is computed from'),
 	('customer_history', 'customer_id', 'key of the customer, of the type in the source'),
 	('customer_history', 'purchases', 'orders (amounts >= 0) and refunds (< 0); NULL: none'),

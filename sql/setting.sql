@@ -63,6 +63,12 @@ FROM (VALUES
 	 'largest miss rate of a model that backtest calls usable'),
 	('lost_after_days', 'number', '365', 1, 36525, NULL,
 	 'a customer is lost after so many days without an order, in the books (leaky_bucket, sales_bridge, churn_rate)'),
+	('scorecards_per_day', 'number', '24', 1, 1000000, NULL,
+	 'how many scorecards as of the same day are kept, the newest; only the very newest judges that day'),
+	('scorecard_days', 'number', '1830', 0, 365250, NULL,
+	 'days that a scorecard is kept, counted back from the newest one''s as_of; those that snapshots name are kept as well'),
+	('refresh_log_days', 'number', '400', 0, 36525, NULL,
+	 'days that the rows of refresh_log are kept'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);

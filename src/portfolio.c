@@ -35,6 +35,7 @@ static const struct
 	{"alter", "SELECT segment.portfolio_alter($1, $2)"},
 	{"scheme", "SELECT segment.scheme_change($1, $2)"},
 	{"key_account", "SELECT segment.key_account_change($1, $2)"},
+	{"watch", "SELECT segment.watch_change($1, $2)"},
 };
 
 static const char *

@@ -102,6 +102,17 @@ source_check_one_select(const char *name, const char *query)
 	parse_one_select(&source);
 }
 
+/* The raw parse tree of a source's query; errors as source_columns. */
+RawStmt *
+source_parse(const char *name, const char *query)
+{
+	Source		source;
+
+	source.name = (char *) name;
+	source.query = (char *) query;
+	return parse_one_select(&source);
+}
+
 /* The arguments (source text, query text) of the functions below. */
 static Source
 source_argument(FunctionCallInfo fcinfo)

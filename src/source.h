@@ -8,6 +8,9 @@
 #ifndef SEGMENT_SOURCE_H
 #define SEGMENT_SOURCE_H
 
+#include "nodes/parsenodes.h"
+
+extern RawStmt *source_parse(const char *name, const char *query);
 extern void source_check_one_select(const char *name, const char *query);
 
 #endif							/* SEGMENT_SOURCE_H */

@@ -1,0 +1,157 @@
+--
+-- What the rows of a customer depend on: the proof that a refresh may read
+-- changed customers only
+--
+\unset ECHO
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\set ON_ERROR_STOP true
+SET client_min_messages = warning;
+
+BEGIN;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+CREATE EXTENSION IF NOT EXISTS segment;
+SELECT plan(83);
+
+CREATE TABLE customers (id integer PRIMARY KEY, country text, name text);
+CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer, at timestamptz, day date, total numeric, currency text);
+CREATE TABLE lines (order_id integer, customer_id integer, price numeric, n integer);
+CREATE TABLE returned (order_id integer, customer_id integer, amount numeric);
+CREATE TABLE currency (currency text PRIMARY KEY, rate numeric);
+CREATE TABLE elsewhere (customer_id integer, at date, amount numeric);
+CREATE TABLE named (customer varchar(20), at date, amount numeric);
+CREATE TABLE ordered (at date, amount numeric, customer_id integer) PARTITION BY RANGE (at);
+CREATE TABLE ordered_1 PARTITION OF ordered FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+CREATE VIEW good_orders AS SELECT o.customer_id, o.at, o.total FROM orders o WHERE o.total > 0;
+CREATE VIEW grouped_orders AS SELECT o.customer_id, o.day, sum(o.total) AS total FROM orders o GROUP BY 1, 2;
+CREATE VIEW joined_orders AS SELECT c.id, o.at, o.total FROM customers c JOIN orders o ON o.customer_id = c.id;
+CREATE MATERIALIZED VIEW stale_orders AS SELECT customer_id, at, total FROM orders;
+CREATE FUNCTION steady(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE RETURN $1 + 1;
+CREATE FUNCTION unsteady(numeric) RETURNS numeric LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1 + (SELECT count(*) FROM elsewhere); END';
+
+CREATE FUNCTION in_the_way(query text) RETURNS text LANGUAGE sql AS $$
+	SELECT (segment.source_dependence('purchases', query,
+		ARRAY['customers', 'orders', 'lines', 'returned', 'currency', 'named', 'ordered', 'ordered_1']::regclass[]::oid[],
+		ARRAY[1, 2, 2, 2, 0, 1, 3, 3]::smallint[])).obstacle
+$$;
+
+-- ---------- nothing is in the way ----------
+
+SELECT is(in_the_way(v.query), NULL, 'separable: ' || v.query) FROM (VALUES
+	(1, 'SELECT customer_id, at, total FROM orders'),
+	(2, 'SELECT customer_id, at, total FROM orders WHERE total > 0 AND currency = ''EUR'' ORDER BY at'),
+	(3, 'SELECT customer_id, at::date, total FROM orders WHERE at >= timestamptz ''2020-01-01 00:00+00'''),
+	(4, 'SELECT customer_id, day + 1, steady(total) FROM orders'),
+	(5, 'SELECT customer_id, at, total FROM good_orders'),
+	(6, 'SELECT customer_id, day, total FROM grouped_orders'),
+	(7, 'SELECT id, at, total FROM joined_orders'),
+	(8, 'SELECT c.id, o.at, o.total FROM customers c JOIN orders o ON o.customer_id = c.id WHERE c.country = ''CN'''),
+	(9, 'SELECT o.customer_id, o.at, o.total FROM orders o, customers c WHERE c.id = o.customer_id'),
+	(10, 'SELECT o.customer_id, o.at, o.total - COALESCE(r.amount, 0) FROM orders o LEFT JOIN returned r ON r.order_id = o.id AND r.customer_id = o.customer_id'),
+	(11, 'SELECT o.customer_id, o.at, o.total * c.rate FROM orders o JOIN currency c USING (currency)'),
+	(12, 'SELECT o.customer_id, o.at, o.total * (SELECT max(rate) FROM currency) FROM orders o'),
+	(13, 'SELECT customer_id, at, total FROM orders o JOIN lines l USING (customer_id)'),
+	(14, 'SELECT l.customer_id, o.at, sum(l.price * l.n) FROM lines l JOIN orders o ON o.id = l.order_id AND o.customer_id = l.customer_id GROUP BY l.customer_id, o.id'),
+	(15, 'SELECT customer_id, at, total FROM orders UNION ALL SELECT customer_id, NULL, -amount FROM returned'),
+	(16, 'SELECT customer_id, at, total FROM orders EXCEPT SELECT customer_id, NULL, amount FROM returned'),
+	(17, 'WITH o AS (SELECT * FROM orders WHERE total > 0) SELECT customer_id, at, total FROM o'),
+	(18, 'SELECT x.k, x.d, x.s FROM (SELECT customer_id AS k, max(at) AS d, sum(total) AS s FROM orders GROUP BY customer_id HAVING count(*) > 1) x'),
+	(19, 'SELECT customer_id, at, total FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY at) AS n FROM orders) o WHERE n = 1'),
+	(20, 'SELECT DISTINCT ON (customer_id) customer_id, at, total FROM orders ORDER BY customer_id, at'),
+	(21, 'SELECT DISTINCT customer_id, at, total FROM orders'),
+	(22, 'SELECT customer_id, at, total FROM orders WHERE customer_id IN (SELECT id FROM customers WHERE country = ''CN'')'),
+	(23, 'SELECT customer_id, at, total FROM orders o WHERE NOT EXISTS (SELECT FROM returned r WHERE r.order_id = o.id AND r.customer_id = o.customer_id)'),
+	(24, 'SELECT o.customer_id, o.at, (SELECT sum(l.price) FROM lines l WHERE l.customer_id = o.customer_id AND l.order_id = o.id) FROM orders o'),
+	(25, 'SELECT c.id, o.at, o.total FROM customers c CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.customer_id = c.id ORDER BY at DESC LIMIT 3) o'),
+	(26, 'SELECT customer, at, amount FROM named'),
+	(27, 'SELECT customer::text, at, amount FROM named'),
+	(28, 'SELECT customer_id, at, amount FROM ordered'),
+	(29, 'SELECT customer_id, at, amount FROM ordered_1'),
+	(30, 'SELECT o.customer_id, g.d, 1 FROM orders o CROSS JOIN LATERAL generate_series(o.day, o.day + 2, interval ''1 day'') AS g(d)'),
+	(31, 'SELECT * FROM (VALUES (1, date ''2020-01-01'', 2)) v'),
+	(32, 'SELECT a.customer_id, b.at, b.total FROM orders a JOIN orders b ON a.customer_id = b.customer_id'),
+	(33, 'SELECT customer_id, at, CASE WHEN current_user = ''nobody'' THEN 0 ELSE total END FROM orders'),
+	(34, 'SELECT customer_id, at, to_char(at, ''YYYY'')::numeric FROM orders')
+) AS v(ordinal, query) ORDER BY ordinal;
+
+-- ---------- something is ----------
+
+SELECT is(in_the_way(v.query), v.obstacle, 'not separable: ' || v.query) FROM (VALUES
+	(1, 'SELECT customer_id, at, amount FROM elsewhere', 'table public.elsewhere is not watched'),
+	(2, 'SELECT o.customer_id, o.at, o.total FROM orders o WHERE EXISTS (SELECT FROM elsewhere)', 'table public.elsewhere is not watched'),
+	(3, 'SELECT customer_id, at, total FROM stale_orders', 'public.stale_orders is no table that could be watched'),
+	(4, 'SELECT o.oid::int, now(), 1 FROM pg_class o', 'table pg_catalog.pg_class is not watched'),
+	(5, 'SELECT customer_id, at, total FROM orders WHERE at < now()', 'function now() may depend on more than the tables'),
+	(6, 'SELECT customer_id, at, total FROM orders WHERE day > current_date - 365', 'the current date or time is no part of the tables'),
+	(7, 'SELECT customer_id, at, total FROM orders WHERE day < ''today''', '''today'' depends on the clock'),
+	(8, 'SELECT customer_id, at, total FROM orders WHERE day < date '' Yesterday ''', '''yesterday'' depends on the clock'),
+	(9, 'SELECT customer_id, at, total FROM orders WHERE age(at) < interval ''1 year''', 'function age(timestamp with time zone) may depend on more than the tables'),
+	(10, 'SELECT customer_id, at, total * random()::numeric FROM orders', 'function random() may depend on more than the tables'),
+	(11, 'SELECT customer_id, at, unsteady(total) FROM orders', 'function unsteady(numeric) may depend on more than the tables'),
+	(12, 'SELECT customer_id, at, total FROM orders WHERE current_setting(''my.shop'', true) IS NULL', 'function current_setting(text,boolean) may depend on more than the tables'),
+	(13, 'SELECT customer_id, at, total FROM orders WHERE session_user <> ''x''', 'session_user depends on who refreshes'),
+	(14, 'SELECT customer_id, at, total FROM orders TABLESAMPLE system (10)', 'the query takes a sample of a table'),
+	(15, 'SELECT customer_id, at, total FROM orders LIMIT 10', 'LIMIT or OFFSET counts the rows of all customers'),
+	(16, 'SELECT customer_id, at, total FROM (SELECT * FROM orders OFFSET 1) o', 'LIMIT or OFFSET counts the rows of all customers'),
+	(17, 'SELECT customer_id + 1, at, total FROM orders', 'the customer''s key is computed, not a column of a table'),
+	(18, 'SELECT customer_id::text, at, total FROM orders', 'the customer''s key is computed, not a column of a table'),
+	(19, 'SELECT id, at, total FROM orders', 'no condition ties column customer_id of table public.orders to the customer'),
+	(20, 'SELECT o.customer_id, o.at, l.price FROM orders o JOIN lines l ON l.order_id = o.id', 'no condition ties column customer_id of table public.lines to the customer'),
+	(21, 'SELECT o.customer_id, o.at, o.total FROM orders o LEFT JOIN returned r ON r.order_id = o.id', 'no condition ties column customer_id of table public.returned to the customer'),
+	(22, 'SELECT a.customer_id, b.at, b.total FROM orders a JOIN orders b ON a.customer_id < b.customer_id', 'no condition ties column customer_id of table public.orders to the customer'),
+	(23, 'SELECT a.customer_id, b.at, b.total FROM orders a JOIN orders b ON a.customer_id = b.customer_id OR a.day = b.day', 'no condition ties column customer_id of table public.orders to the customer'),
+	(24, 'SELECT r.customer_id, o.at, o.total FROM orders o LEFT JOIN returned r ON r.customer_id = o.customer_id', 'an outer join may leave rows without a customer'),
+	(25, 'SELECT o.customer_id, o.at, o.total FROM orders o LEFT JOIN lines l ON o.customer_id = o.id', 'no condition ties column customer_id of table public.lines to the customer'),
+	(26, 'SELECT COALESCE(o.customer_id, r.customer_id), o.at, o.total FROM orders o FULL JOIN returned r ON r.customer_id = o.customer_id', 'the customer''s key is computed, not a column of a table'),
+	(27, 'SELECT customer_id, at, total FROM orders FULL JOIN returned USING (customer_id)', 'the customer''s key is computed, not a column of a table'),
+	(28, 'SELECT customer_id, at, total FROM orders WHERE total > (SELECT avg(total) FROM orders)', 'no condition ties column customer_id of table public.orders to the customer'),
+	(29, 'SELECT customer_id, at, total FROM orders o WHERE total > (SELECT avg(p.total) FROM orders p WHERE p.currency = o.currency)', 'no condition ties column customer_id of table public.orders to the customer'),
+	(30, 'SELECT customer_id, at, total FROM orders WHERE customer_id NOT IN (SELECT id FROM customers)', 'no condition ties column id of table public.customers to the customer'),
+	(31, 'SELECT customer_id, at, total FROM orders WHERE id IN (SELECT order_id FROM returned)', 'no condition ties column customer_id of table public.returned to the customer'),
+	(32, 'SELECT customer_id, at, sum(total) OVER (PARTITION BY day) FROM orders', 'a window function looks at the rows of several customers'),
+	(33, 'SELECT customer_id, at, sum(total) OVER (ORDER BY at) FROM orders', 'a window function looks at the rows of several customers'),
+	(34, 'SELECT customer_id, at, total FROM (SELECT DISTINCT ON (day) * FROM orders) o', 'DISTINCT ON compares the rows of several customers'),
+	(35, 'SELECT customer_id, max(at), sum(total) FROM orders GROUP BY ROLLUP (customer_id)', 'grouping sets join customers'),
+	(36, 'SELECT min(customer_id), day, sum(total) FROM orders GROUP BY day', 'the customer''s key is computed, not a column of a table'),
+	(37, 'SELECT customer_id, at, total FROM orders UNION ALL SELECT order_id, NULL, -amount FROM returned', 'no condition ties column customer_id of table public.returned to the customer'),
+	(38, 'WITH RECURSIVE o(c, t, n) AS (SELECT customer_id, at, total FROM orders UNION ALL SELECT c, t, n - 1 FROM o WHERE n > 0) SELECT * FROM o', 'the query is recursive'),
+	(39, 'SELECT o.customer_id, o.at, x.s FROM orders o, (SELECT sum(total) AS s FROM orders) x', 'no condition ties column customer_id of table public.orders to the customer'),
+	(40, 'SELECT 7, at, total FROM orders', 'the customer''s key is computed, not a column of a table'),
+	(41, 'SELECT c.id, o.at, o.total FROM customers c CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.customer_id > c.id LIMIT 1) o', 'no condition ties column customer_id of table public.orders to the customer')
+) AS v(ordinal, query, obstacle) ORDER BY ordinal;
+
+-- ---------- what it says besides ----------
+
+SELECT set_eq($$ SELECT unnest((segment.source_dependence('purchases',
+		'SELECT id, at, total FROM joined_orders WHERE EXISTS (SELECT FROM currency)', '{}', '{}')).tables)::regclass::text $$,
+	ARRAY['customers', 'orders', 'currency'], 'all tables that are read are named, those behind views too');
+CREATE TEMPORARY TABLE form AS SELECT (segment.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form;
+SELECT is((segment.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form, form,
+	'the form stays the same') FROM form;
+CREATE OR REPLACE VIEW good_orders AS SELECT o.customer_id, o.at, o.total FROM orders o WHERE o.total > 1;
+SELECT isnt((segment.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form, form,
+	'and changes with a view in it') FROM form;
+ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
+ALTER TABLE orders FORCE ROW LEVEL SECURITY;
+CREATE POLICY few ON orders USING (EXISTS (SELECT FROM elsewhere));
+CREATE ROLE segment_dependent;
+ALTER TABLE orders OWNER TO segment_dependent;
+GRANT SELECT ON elsewhere TO segment_dependent;
+SET LOCAL ROLE segment_dependent;
+SELECT is(in_the_way('SELECT customer_id, at, total FROM orders'), 'table public.elsewhere is not watched',
+	'row security belongs to the query');
+RESET ROLE;
+SELECT throws_ok($$ SELECT segment.source_dependence('purchases', 'DELETE FROM orders', '{}', '{}') $$,
+	'22023', 'source "purchases" must be one SELECT, not another command', 'only queries');
+SELECT throws_ok($$ SELECT segment.source_dependence('purchases', 'SELECT 1', '{1}', '{}') $$,
+	'22023', 'watched tables and their columns must be equally many, and not null', 'arrays fit');
+SELECT throws_ok($$ SELECT segment.source_dependence('purchases', 'SELECT nothing FROM orders', '{}', '{}') $$,
+	'42703', NULL, 'errors of the parser');
+SELECT throws_ok($$ CREATE TABLE t (a integer);
+	CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION segment.note_changes('x');
+	INSERT INTO t VALUES (1) $$,
+	'39P01', 'function "note_changes" can only be called by the triggers of segment.watch', 'a trigger of another kind');
+
+SELECT * FROM finish();
+ROLLBACK;

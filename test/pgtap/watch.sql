@@ -1,0 +1,378 @@
+--
+-- Watched tables: a refresh that reads changed customers only gives the state
+-- that a full refresh gives, whatever happened to the tables; and it never
+-- stands in the way of those who write
+--
+\unset ECHO
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\set ON_ERROR_STOP true
+SET client_min_messages = warning;
+
+BEGIN;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+CREATE EXTENSION IF NOT EXISTS segment;
+SELECT no_plan();
+CREATE SCHEMA t;
+SET LOCAL search_path = t, public;
+
+-- ---------- a shop with all five sources ----------
+
+CREATE TABLE customer (id bigint, country text);
+CREATE TABLE orders (order_id serial PRIMARY KEY, customer integer, at timestamptz, amount numeric, margin numeric);
+CREATE INDEX ON orders (customer);
+CREATE TABLE cost (at date, amount numeric, customer bigint) PARTITION BY RANGE (at);
+CREATE TABLE cost_old PARTITION OF cost FOR VALUES FROM (MINVALUE) TO ('2023-01-01');
+-- a partition with its columns in another order
+CREATE TABLE cost_new (customer bigint, at date, amount numeric);
+ALTER TABLE cost ATTACH PARTITION cost_new FOR VALUES FROM ('2023-01-01') TO (MAXVALUE);
+CREATE TABLE complaint (customer bigint, at date);
+CREATE TABLE survey (customer bigint, at date, score integer, language text);
+CREATE TABLE language (language text PRIMARY KEY, counts boolean);
+INSERT INTO language VALUES ('en', true), ('zh', true), ('xx', false);
+
+SELECT setseed(0.7);
+CREATE FUNCTION any_customer() RETURNS integer LANGUAGE sql VOLATILE RETURN CASE WHEN random() < 0.98 THEN (300 * random() ^ 2)::integer END;
+CREATE FUNCTION any_day() RETURNS date LANGUAGE sql VOLATILE
+RETURN CASE WHEN random() < 0.01 THEN NULL WHEN random() < 0.02 THEN date '2990-01-01' ELSE date '2022-01-01' + (700 * random())::integer END;
+CREATE FUNCTION any_amount() RETURNS numeric LANGUAGE sql VOLATILE
+RETURN CASE WHEN random() < 0.02 THEN NULL WHEN random() < 0.03 THEN 0 ELSE floor(20000 * random() - 1500) / 100 END;
+INSERT INTO customer SELECT n, CASE n % 3 WHEN 0 THEN 'CN' ELSE 'DE' END FROM generate_series(250, 350) AS n;
+INSERT INTO orders (customer, at, amount, margin)
+SELECT any_customer(), any_day() + interval '12 hours', any_amount(), any_amount() FROM generate_series(1, 1500);
+INSERT INTO cost SELECT coalesce(any_day(), '2022-01-01'), any_amount(), any_customer() FROM generate_series(1, 200);
+INSERT INTO complaint SELECT any_customer(), any_day() FROM generate_series(1, 100);
+INSERT INTO survey SELECT any_customer(), any_day(), (5 * random())::integer, (ARRAY['en', 'zh', 'xx'])[1 + floor(3 * random())::integer]
+FROM generate_series(1, 100);
+
+SELECT is(mode || ': ' || reason, 'full: no table is watched', 'without watch everything is read')
+FROM segment.create_portfolio('shop',
+	purchases => 'SELECT customer, at, amount, margin FROM orders WHERE amount IS DISTINCT FROM 13',
+	customers => 'SELECT id, country FROM customer',
+	costs => 'SELECT customer, at, amount FROM cost',
+	complaints => 'SELECT customer, at FROM complaint',
+	satisfaction => 'SELECT customer, at, score FROM survey JOIN language USING (language) WHERE counts',
+	timezone => 'America/New_York', settings => '{"purchase_model": "none", "spend_model": "none"}');
+
+-- ---------- watch ----------
+
+SELECT is((segment.watch('shop', 'orders', 'customer')).obstacle, 'source "customers": table t.customer is not watched',
+	'watch says what is missing');
+SELECT segment.watch('shop', 'customer', 'id');
+SELECT is((segment.watch('shop', 'cost', 'customer')).tables, 3::bigint, 'partitions are watched, too');
+SELECT segment.watch('shop', 'complaint', 'customer');
+SELECT is((segment.watch('shop', 'survey', 'customer')).obstacle, 'source "satisfaction": table t.language is not watched', 'until all are');
+SELECT is((segment.watch('shop', 'language', NULL)).obstacle, NULL, 'nothing is missing');
+SELECT set_eq('SELECT relation, customer_column FROM shop.watched_table',
+	$$ VALUES ('t.orders', 'customer'), ('t.customer', 'id'), ('t.cost', 'customer'), ('t.cost_old', 'customer'),
+		('t.cost_new', 'customer'), ('t.complaint', 'customer'), ('t.survey', 'customer'), ('t.language', NULL) $$,
+	'what is watched can be seen');
+
+PREPARE refresh AS SELECT mode || ': ' || reason FROM segment.refresh('shop');
+SELECT results_eq('refresh', ARRAY['full: the tables were not all watched at the last refresh'], 'one more full read');
+SELECT results_eq('refresh', $$ SELECT format('changes: 0 of %s customers changed', count(*)) FROM shop.customer $$, 'then nothing');
+SELECT is((segment.alter_portfolio('shop', settings => '{"purchase_model": null}')).mode, 'changes', 'other settings need no full read');
+
+-- ---------- the same state as a full refresh ----------
+
+CREATE FUNCTION state() RETURNS TABLE (part text, content text) LANGUAGE sql AS $$
+	SELECT 'history', h::text FROM shop.customer_history AS h
+	UNION ALL SELECT 'defect', d::text FROM shop.defect AS d
+	UNION ALL SELECT 'scorecard', (to_jsonb(s) - '{scorecard_id,created_at}'::text[])::text
+		FROM shop.scorecard AS s WHERE scorecard_id = (SELECT max(scorecard_id) FROM shop.scorecard)
+$$;
+-- What differs after a refresh from the state that a full one gives.
+CREATE FUNCTION differs(expected_mode text) RETURNS TABLE (part text, content text) LANGUAGE plpgsql AS $$
+DECLARE
+	report segment.refresh_report;
+BEGIN
+	report := segment.refresh('shop');
+	IF report.mode <> expected_mode THEN
+		RETURN QUERY SELECT 'mode', report.mode || ': ' || report.reason;
+	END IF;
+	CREATE TEMPORARY TABLE incremental AS SELECT * FROM state();
+	PERFORM segment.refresh('shop', "full" => true);
+	RETURN QUERY (TABLE incremental EXCEPT ALL SELECT * FROM state());
+	RETURN QUERY (SELECT * FROM state() EXCEPT ALL TABLE incremental);
+	DROP TABLE incremental;
+END
+$$;
+
+INSERT INTO orders (customer, at, amount) VALUES (3, '2023-05-05 12:00', 10), (900, '2021-01-01 12:00', 20);
+SELECT results_eq('SELECT customer_id, everybody FROM shop.changed_customer ORDER BY 1', $$ VALUES (3, false), (900, false) $$,
+	'notes of a statement, each customer once');
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'new orders, one of them backdated, of an old and of a new customer');
+SELECT is_empty('SELECT * FROM shop.changed_customer', 'the notes are gone');
+UPDATE orders SET customer = 901 WHERE customer = 900;
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'orders given to somebody else: the old customer is gone');
+SELECT is_empty('SELECT FROM shop.customer WHERE customer_id = 900', 'really');
+DELETE FROM orders WHERE customer IN (901, 4);
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'deleted orders');
+UPDATE orders SET customer = NULL WHERE customer = 5;
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'orders without a customer, counted by data_quality');
+INSERT INTO cost_new VALUES (7, '2024-01-01', 5);
+UPDATE cost SET at = at - 1000 WHERE customer = 9;
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'a row put into a partition, and rows moved between partitions');
+DELETE FROM customer WHERE id = 333;
+UPDATE customer SET country = 'FR' WHERE id = 334;
+INSERT INTO customer VALUES (335, 'IT'), (1000, 'IT');
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'customers come, go, change and double');
+UPDATE orders SET amount = 13 WHERE customer = 6;
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'rows leave the result of the query');
+UPDATE orders SET at = at + interval '1000 years' WHERE customer = 8;
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'orders in the future');
+UPDATE orders SET at = at - interval '1000 years' WHERE customer = 8;
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'and back');
+MERGE INTO orders o USING (VALUES (10, 99.9), (1001, 1)) v(customer, amount) ON o.customer = v.customer
+WHEN MATCHED THEN UPDATE SET amount = v.amount WHEN NOT MATCHED THEN INSERT (customer, at, amount) VALUES (v.customer, '2023-01-01', v.amount);
+INSERT INTO orders SELECT * FROM orders WHERE customer = 12 ON CONFLICT (order_id) DO UPDATE SET amount = 77;
+WITH moved AS (DELETE FROM orders WHERE customer = 14 RETURNING *) INSERT INTO orders SELECT order_id + 100000, 15, at, amount FROM moved;
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'MERGE, ON CONFLICT and WITH');
+UPDATE language SET counts = true WHERE language = 'xx';
+SELECT is_empty($$ SELECT * FROM differs('full') $$, 'a table that concerns everybody');
+TRUNCATE complaint;
+SELECT is_empty($$ SELECT * FROM differs('full') $$, 'TRUNCATE');
+UPDATE orders SET amount = amount WHERE false;
+SELECT is_empty('SELECT * FROM shop.changed_customer', 'a statement that changes no row notes nothing');
+
+-- any stream of changes
+CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	c integer := any_customer();
+BEGIN
+	CASE floor(10 * random())::integer
+		WHEN 0, 1, 2 THEN INSERT INTO orders (customer, at, amount, margin)
+			SELECT any_customer(), any_day() + interval '1 hour', any_amount(), any_amount() FROM generate_series(1, (6 * random())::integer);
+		WHEN 3 THEN UPDATE orders SET amount = any_amount(), at = any_day() WHERE customer = c AND random() < 0.5;
+		WHEN 4 THEN UPDATE orders SET customer = any_customer() WHERE order_id % 500 = c;
+		WHEN 5 THEN DELETE FROM orders WHERE customer = c AND random() < 0.5;
+		WHEN 6 THEN INSERT INTO cost SELECT coalesce(any_day(), '2022-01-01'), any_amount(), any_customer() FROM generate_series(1, 3);
+		WHEN 7 THEN DELETE FROM cost_old WHERE customer = c;
+		WHEN 8 THEN INSERT INTO survey VALUES (c, any_day(), 3, 'en'); DELETE FROM complaint WHERE customer = c;
+		ELSE INSERT INTO complaint VALUES (c, any_day()); UPDATE customer SET id = id + 1 WHERE id = c;
+	END CASE;
+END
+$$;
+CREATE FUNCTION stream(steps integer) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. steps LOOP
+		FOR j IN 1 .. 12 * random() LOOP PERFORM change(); END LOOP;
+		RETURN QUERY SELECT i || ' ' || d::text FROM differs('changes') AS d;
+	END LOOP;
+END
+$$;
+SELECT is_empty('SELECT stream(12)', 'random streams of changes');
+
+-- ---------- when everything is read ----------
+
+INSERT INTO orders (customer, at, amount) SELECT n, '2023-03-03', 1 FROM generate_series(2001, 4000) AS n;
+SELECT results_eq('refresh', $$ SELECT 'full: a change concerned everybody' $$, 'a statement that concerns more than it is worth to note');
+SELECT results_eq('refresh', $$ SELECT format('changes: 0 of %s customers changed', count(*)) FROM shop.customer $$, 'once');
+CREATE OR REPLACE VIEW seen AS SELECT customer, at, amount, margin FROM orders WHERE amount > 0;
+SELECT is((segment.alter_portfolio('shop', purchases => 'SELECT * FROM seen')).mode, 'full', 'a new source');
+SELECT results_eq('refresh', $$ SELECT format('changes: 0 of %s customers changed', count(*)) FROM shop.customer $$, 'a view is looked through');
+INSERT INTO orders (customer, at, amount) VALUES (3, '2023-05-05 12:00', 11);
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'and changes below it are seen');
+CREATE OR REPLACE VIEW seen AS SELECT customer, at, amount, margin FROM orders WHERE amount > 1;
+SELECT is_empty($$ SELECT * FROM differs('full') $$, 'a view that was replaced');
+ALTER TABLE orders DISABLE TRIGGER USER;
+SELECT results_eq('refresh', $$ SELECT 'full: table t.orders has lost its triggers' $$, 'triggers that are off');
+DELETE FROM orders WHERE customer = 20;
+ALTER TABLE orders ENABLE TRIGGER USER;
+SELECT results_eq('refresh', $$ SELECT 'full: the tables were not all watched at the last refresh' $$, 'or were');
+ALTER TABLE orders DISABLE TRIGGER USER;
+DELETE FROM orders WHERE customer = 21;
+ALTER TABLE orders ENABLE TRIGGER USER;
+SELECT results_eq('refresh', $$ SELECT 'full: sources, views in them, watched tables or their triggers were changed' $$, 'or were in between');
+INSERT INTO complaint SELECT 30, '2023-07-07';
+SELECT results_eq('refresh', $$ SELECT format('changes: 1 of %s customers changed', count(*)) FROM shop.customer $$, 'then changes again');
+ALTER TABLE complaint ALTER at TYPE date USING at + 1;
+SELECT is_empty($$ SELECT * FROM differs('full') $$, 'a table that was written anew');
+CREATE TABLE cost_0 (at date NOT NULL, amount numeric, customer bigint);
+INSERT INTO cost_0 VALUES ('1990-01-01', 3, 31);
+ALTER TABLE cost DETACH PARTITION cost_old;
+ALTER TABLE cost ATTACH PARTITION cost_0 FOR VALUES FROM (MINVALUE) TO ('2000-01-01');
+SELECT results_eq('refresh', $$ SELECT 'full: table t.cost_0 is not watched, as t.cost is: call segment.watch again' $$, 'new partitions');
+SELECT is((segment.watch('shop', 'cost', 'customer')).obstacle, NULL, 'can be watched');
+EXECUTE refresh;
+INSERT INTO cost_0 VALUES ('1990-01-01', 3, 32);
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'and are');
+ALTER TABLE orders RENAME customer TO client;
+INSERT INTO orders (client, at, amount) VALUES (40, '2023-05-05', 11);
+SELECT results_eq('refresh', $$ SELECT 'full: column customer of table t.orders is gone' $$, 'a column with a new name');
+SELECT segment.watch('shop', 'orders', 'client');
+EXECUTE refresh;
+INSERT INTO orders (client, at, amount) VALUES (40, '2023-05-06', 11);
+SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'that watch was told');
+ALTER TABLE orders RENAME TO sale;
+INSERT INTO sale (client, at, amount) VALUES (40, '2023-05-07', 11);
+SELECT is_empty($$ SELECT * FROM differs('full') $$, 'a table with a new name');
+ALTER TABLE sale RENAME TO orders;
+SELECT segment.unwatch('shop', 'complaint');
+SELECT results_eq('refresh', $$ SELECT 'full: source "complaints": table t.complaint is not watched' $$, 'unwatch');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgrelid = 'complaint'::regclass), 0::bigint, 'takes the triggers away');
+SELECT segment.watch('shop', 'complaint', 'customer');
+
+-- ---------- the condition reaches an index ----------
+
+CREATE FUNCTION plan_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	plan text := '';
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS off) ' || query LOOP plan := concat_ws(E'\n', plan, line); END LOOP;
+	RETURN plan;
+END
+$$;
+ANALYZE orders;
+CREATE UNLOGGED TABLE shop.refresh_key AS SELECT 3::bigint AS customer_id, false AS everybody;
+CREATE FUNCTION key_plan(query text) RETURNS text LANGUAGE sql AS $$
+	SELECT plan_of(format('SELECT e.customer_id, e.at FROM %s WHERE e.customer_id IS NOT NULL AND %s',
+		segment.source_events(s), segment.refresh_key_condition('shop', s, 'e.customer_id', 'bigint', 'OPERATOR(pg_catalog.=)')))
+	FROM segment.check_source('purchases', query, 't, public') AS s
+$$;
+SELECT matches(key_plan(v.query), 'Index Cond: .*client = ANY', 'an index is used: ' || v.query) FROM (VALUES
+	('SELECT client, at, amount FROM orders'),
+	('SELECT * FROM seen'),
+	('SELECT client, max(at), sum(amount) FROM orders GROUP BY client'),
+	('SELECT client, at, amount FROM orders WHERE amount > 0 UNION ALL SELECT client, at, -amount FROM orders'),
+	('SELECT client, at, amount FROM (SELECT *, row_number() OVER (PARTITION BY client ORDER BY at) AS n FROM orders) o WHERE n = 1'),
+	('SELECT o.client, o.at, o.amount FROM orders o LEFT JOIN complaint c ON c.customer = o.client'),
+	('WITH o AS (SELECT * FROM orders) SELECT client, at, amount FROM o')
+) AS v(query);
+DROP TABLE shop.refresh_key;
+
+-- ---------- writers ----------
+
+CREATE ROLE segment_owner;
+CREATE ROLE segment_writer;
+GRANT USAGE ON SCHEMA t TO segment_owner, segment_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO segment_writer;
+GRANT USAGE ON SEQUENCE orders_order_id_seq TO segment_writer;
+EXECUTE refresh;
+SET LOCAL ROLE segment_writer;
+SELECT lives_ok($$ INSERT INTO orders (client, at, amount) VALUES (50, '2023-05-05', 11) $$, 'who has no rights on the portfolio can write');
+SELECT throws_ok('SELECT * FROM shop.changed_customer', '42501', NULL, 'and not read the notes');
+RESET ROLE;
+SELECT set_eq('SELECT customer_id FROM shop.changed_customer', ARRAY[50::bigint], 'what he wrote is noted');
+-- an own table with our trigger does not write into somebody's portfolio
+CREATE TABLE own (client integer);
+ALTER TABLE own OWNER TO segment_writer;
+GRANT ALL ON SCHEMA t TO segment_writer;
+SET LOCAL ROLE segment_writer;
+CREATE TRIGGER note AFTER INSERT ON own REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION segment.note_changes('shop');
+INSERT INTO own VALUES (66);
+RESET ROLE;
+SELECT set_eq('SELECT customer_id FROM shop.changed_customer', ARRAY[50::bigint], 'nobody else''s table notes anything');
+-- a portfolio of another owner, over a table of another
+GRANT CREATE ON DATABASE :DBNAME TO segment_owner;
+GRANT SELECT ON orders TO segment_owner;
+SET LOCAL ROLE segment_owner;
+SELECT segment.create_portfolio('other', 'SELECT client, at, amount FROM t.orders');
+SELECT throws_ok($$ SELECT segment.watch('other', 't.orders', 'client') $$, '42501',
+	'role "segment_owner", the owner of portfolio "other", has no privilege TRIGGER on table t.orders', 'watch needs the privilege TRIGGER');
+SELECT throws_ok($$ SELECT segment.watch('shop', 't.orders', 'client') $$, '42501', 'must be owner of portfolio "shop"', 'and the portfolio');
+RESET ROLE;
+GRANT TRIGGER ON orders TO segment_owner;
+SET LOCAL ROLE segment_owner;
+SELECT is((segment.watch('other', 't.orders', 'client')).obstacle, NULL, 'which is enough');
+SELECT segment.refresh('other');
+RESET ROLE;
+INSERT INTO orders (client, at, amount) VALUES (51, '2023-05-05', 11);
+SELECT set_eq('SELECT customer_id FROM other.changed_customer', ARRAY[51::bigint], 'two portfolios watch one table');
+SELECT set_eq('SELECT customer_id FROM shop.changed_customer', ARRAY[50, 51::bigint], 'each has its notes');
+SET LOCAL ROLE segment_owner;
+SELECT is((SELECT mode FROM segment.refresh('other')), 'changes', 'its owner refreshes');
+SELECT segment.drop_portfolio('other');
+RESET ROLE;
+SELECT lives_ok($$ INSERT INTO orders (client, at, amount) VALUES (52, '2023-05-05', 11) $$, 'a trigger that the owner could not drop does nothing');
+SELECT is((segment.unwatch('shop')).tables, 9::bigint, 'unwatch all, the partition that was detached as well');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgfoid = 'segment.note_changes'::regproc AND tgargs = 'shop\000'), 0::bigint, 'no trigger is left');
+SELECT segment.watch('shop', 'orders', 'client');
+SELECT segment.drop_portfolio('shop');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgfoid = 'segment.note_changes'::regproc AND tgargs = 'shop\000'), 0::bigint, 'nor after drop_portfolio');
+
+-- ---------- keys of all kinds ----------
+
+CREATE DOMAIN code AS text CHECK (VALUE <> '');
+CREATE FUNCTION key_follows(key_type text, in_table text, key_values text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	report segment.refresh_report;
+	result text;
+BEGIN
+	EXECUTE format('CREATE TABLE keyed (k %s, at date, amount numeric)', in_table);
+	EXECUTE 'INSERT INTO keyed SELECT v::' || in_table || ', date ''2024-01-01'', 1 FROM unnest($1) AS v' USING key_values;
+	PERFORM segment.create_portfolio('keys', format('SELECT k::%s, at, amount FROM keyed', key_type));
+	PERFORM segment.watch('keys', 'keyed', 'k');
+	PERFORM segment.refresh('keys');
+	EXECUTE 'INSERT INTO keyed SELECT v::' || in_table || ', date ''2024-01-02'', 1 FROM unnest($1) AS v' USING key_values[1:2];
+	report := segment.refresh('keys');
+	result := format('%s %s %s %s', report.mode, report.customers_changed, (SELECT sum(orders) FROM keys.customer),
+		(segment.refresh('keys', "full" => true)).customers_changed);
+	PERFORM segment.drop_portfolio('keys');
+	DROP TABLE keyed;
+	RETURN result;
+END
+$$;
+SELECT is(key_follows(v.t, v.t, v.k), 'changes 2 5 0', 'key of type ' || v.t) FROM (VALUES
+	('bigint', '{1,-9223372036854775808,9223372036854775807}'::text[]),
+	('smallint', '{1,-32768,32767}'),
+	('uuid', '{00000000-0000-0000-0000-000000000001,ffffffff-ffff-ffff-ffff-ffffffffffff,12345678-0000-0000-0000-000000000001}'),
+	('text', ARRAY['a', '', 'ü' || repeat('long ', 3000)]),
+	('varchar(5)', '{a,b,abcde}'), ('bpchar', '{a,b,c}'), ('code', '{a,b,c}'),
+	('numeric', '{1.5,2.50,1e20}'), ('date', '{2020-01-01,-infinity,infinity}'), ('timestamptz', '{2020-01-01,2020-01-02,infinity}'),
+	('bytea', '{a,b,c}'), ('float8', '{1,NaN,-Infinity}'), ('inet', '{1.2.3.4,::1,10.0.0.0/8}'), ('boolean', '{t,f}')
+) AS v(t, k) WHERE v.t <> 'boolean';
+SELECT is(key_follows('text', 'varchar', '{a,b,c}'), 'changes 2 5 0', 'varchar in the table, text in the query');
+SELECT throws_ok($$ SELECT key_follows('text', 'integer', '{1,2,3}') $$, '42804', NULL, 'a key that is converted cannot be followed');
+SELECT throws_ok($$ SELECT key_follows('bigint', 'numeric', '{1,2,3}') $$, '42804', NULL, 'nor this');
+
+-- ---------- errors ----------
+
+CREATE TABLE plain (k integer, at date, amount numeric);
+CREATE UNLOGGED TABLE unlogged (k integer);
+CREATE TEMPORARY TABLE passing (k integer);
+CREATE VIEW looked AS SELECT * FROM plain;
+SELECT segment.create_portfolio('small', 'SELECT k, at, amount FROM plain');
+SELECT throws_ok($$ SELECT segment.watch('nowhere', 'plain', 'k') $$, '42704', 'portfolio "nowhere" does not exist', 'no such portfolio');
+SELECT throws_ok($$ SELECT segment.watch('small', NULL, 'k') $$, '22004', 'table to watch must not be null', 'no table');
+SELECT throws_ok($$ SELECT segment.watch('small', 'looked', 'k') $$, '42809', 't.looked is not a table', 'a view');
+SELECT throws_ok($$ SELECT segment.watch('small', 'unlogged', 'k') $$, '55000', 'table t.unlogged cannot be watched: it is unlogged', 'an unlogged table');
+SELECT throws_ok($$ SELECT segment.watch('small', 'passing', 'k') $$, '55000', NULL, 'a temporary table');
+SELECT throws_ok($$ SELECT segment.watch('small', 'plain', 'nothing') $$, '42703', 'column "nothing" of table t.plain does not exist', 'no such column');
+SELECT throws_ok($$ SELECT segment.watch('small', 'plain', 'ctid') $$, '42703', NULL, 'a system column');
+SELECT throws_ok($$ SELECT segment.watch('small', 'plain', 'at') $$, '42804',
+	'column "at" of table t.plain is of type date, but the customer''s key of portfolio "small" of type integer', 'another type');
+SELECT throws_ok($$ SELECT segment.unwatch('small', 'plain') $$, '42704', 'table t.plain is not watched by portfolio "small"', 'unwatch of what is not watched');
+SELECT is((SELECT count(*) FROM small.watched_table), 0::bigint, 'nothing half done');
+-- a row beyond the key's type concerns nobody that could be in the portfolio; but who knows
+CREATE TABLE big (k bigint, at date, amount numeric);
+SELECT segment.watch('small', 'plain', 'k');
+SELECT segment.watch('small', 'big', 'k');
+INSERT INTO big VALUES (5000000000);
+SELECT results_eq('SELECT customer_id, everybody FROM small.changed_customer', 'SELECT NULL::integer, true', 'a number too large for the key');
+
+-- ---------- what is kept ----------
+
+INSERT INTO plain VALUES (1, '2024-01-01', 1), (2, '2024-02-02', 2);
+SELECT segment.alter_portfolio('small', settings => '{"scorecards_per_day": 2, "scorecard_days": 40}');
+SELECT segment.refresh('small', as_of => d::date) FROM generate_series(timestamp '2024-02-02', '2024-02-06', '1 day') AS d;
+SELECT segment.take_snapshot('small', '2024-02-03');
+SELECT segment.refresh('small', as_of => '2024-02-06') FROM generate_series(1, 4);
+SELECT results_eq('SELECT as_of, count(*) FROM small.scorecard WHERE as_of < ''2025-01-01'' GROUP BY 1 ORDER BY 1',
+	$$ VALUES (date '2024-02-02', 2::bigint), ('2024-02-03', 1), ('2024-02-04', 1), ('2024-02-05', 1), ('2024-02-06', 2) $$,
+	'scorecards of the same day: the newest');
+SELECT segment.refresh('small', as_of => '2024-03-15');
+SELECT results_eq('SELECT as_of, count(*) FROM small.scorecard WHERE as_of < ''2025-01-01'' GROUP BY 1 ORDER BY 1',
+	$$ VALUES (date '2024-02-03', 1::bigint), ('2024-02-04', 1), ('2024-02-05', 1), ('2024-02-06', 2), ('2024-03-15', 1) $$,
+	'older ones go, except the one that a snapshot names');
+SELECT is((SELECT count(*) FROM small.refresh_log), 12::bigint, 'each refresh has a row in the log');
+SELECT is_empty($$ SELECT * FROM small.refresh_log WHERE mode = 'full' AND started_at > (SELECT min(started_at) FROM small.refresh_log WHERE mode = 'changes') $$,
+	'with its mode');
+UPDATE small.refresh_log SET started_at = started_at - interval '500 days' WHERE as_of <> '2024-03-15';
+SELECT segment.refresh('small');
+SELECT is((SELECT count(*) FROM small.refresh_log), 2::bigint, 'old rows of the log go');
+
+SELECT * FROM finish();
+ROLLBACK;
