@@ -4,7 +4,7 @@
 #
 #   CUSTOMERS, ORDERS  the size (1000000 and 20000000)
 #   ROWS               the rows to measure (all): aggregates read memory size
-#                      scores cuts portfolio models lookup
+#                      scores cuts portfolio models lookup refresh notes
 #   RUNS               runs of each query, interleaved; the median counts (3)
 #   OUT                the file for the table; bench/RESULTS.md when all rows
 #                      are measured at full size, else nothing but the screen
@@ -21,7 +21,7 @@ CUSTOMERS=${CUSTOMERS:-1000000}
 ORDERS=${ORDERS:-20000000}
 RUNS=${RUNS:-3}
 SEED=0.20240229
-ALL_ROWS="aggregates read memory size scores cuts portfolio models lookup"
+ALL_ROWS="aggregates read memory size scores cuts portfolio models lookup refresh notes"
 ROWS=${ROWS:-$ALL_ROWS}
 FULL=
 [ "$CUSTOMERS/$ORDERS/$ROWS" != "1000000/20000000/$ALL_ROWS" ] || FULL=yes
@@ -350,6 +350,68 @@ row_lookup() {
 	heading "One customer by key, mean of 2,000 prepared statements" "| what | time | target |"
 	line "|---|---|---|"
 	line "| a row of the view customer | $(latency 'SELECT * FROM shop.customer WHERE customer_id = :customer;') ms | 1 ms |"
+}
+
+# The milliseconds of a refresh, which must be of the mode given.  refresh_ms MODE FULL
+refresh_ms() {
+	sql -c "SELECT mode, 1000 * seconds, reason FROM segment.refresh('shop', \"full\" => $2)" |
+		awk -F'|' -v mode="$1" '$1 != mode { print "the refresh read", $1, "and not", mode ":", $3 > "/dev/stderr"; exit 1 } { print $2 }'
+}
+
+# After 0.1 % new orders of random customers, beside reading everything.  Last
+# of the rows of the portfolio, since it changes the orders.
+row_refresh() {
+	local run new=$((ORDERS / 1000 > 0 ? ORDERS / 1000 : 1))
+	make_portfolio
+	sql -c 'ALTER TABLE orders SET LOGGED' -c 'CREATE INDEX IF NOT EXISTS orders_customer ON orders (customer_id)' \
+		-c 'VACUUM (ANALYZE) orders' -c "SELECT segment.watch('shop', 'orders', 'customer_id')" >/dev/null
+	refresh_ms full true >/dev/null
+	: >"$WORK/full" && : >"$WORK/changes" && : >"$WORK/nothing"
+	for ((run = 0; run < RUNS; run++)); do
+		sql -c "INSERT INTO orders (customer_id, ordered_at, total)
+			SELECT 1 + floor($CUSTOMERS * random())::bigint, timestamptz '2024-12-30 12:00+00', 25 FROM generate_series(1, $new)"
+		refresh_ms changes false >>"$WORK/changes"
+		refresh_ms changes false >>"$WORK/nothing"
+		refresh_ms full true >>"$WORK/full"
+	done
+	heading "Refresh with watched tables" "| what | time | ratio | target |"
+	line "|---|---|---|---|"
+	line "| everything is read | $(seconds "$(median <"$WORK/full")") | 1 | |"
+	line "| after $new new orders of random customers | $(seconds "$(median <"$WORK/changes")") | $(ratio "$(median <"$WORK/changes")" "$(median <"$WORK/full")") | 0.02 |"
+	line "| nothing changed: the scorecard alone | $(seconds "$(median <"$WORK/nothing")") | $(ratio "$(median <"$WORK/nothing")" "$(median <"$WORK/full")") | |"
+}
+
+# What watching costs those who write: notes_line NAME SCRIPT TRANSACTIONS
+notes_line() {
+	local table run
+	printf '%s\n' "$2" | as_server tee "$WORK/notes.sql" >/dev/null
+	: >"$WORK/plain" && : >"$WORK/watched"
+	for ((run = 0; run < 2 * RUNS; run++)); do
+		for table in plain watched; do
+			sql -c 'TRUNCATE plain, watched' -c 'DELETE FROM noted.changed_customer' -c 'VACUUM plain, watched, noted.changed_customer' -c CHECKPOINT
+			as_server pgbench -n -t "$3" -M prepared -D "rows=$NOTED_ROWS" -f <(sed "s/:table/$table/" "$WORK/notes.sql") bench 2>&1 |
+				sed -nE 's/^latency average = ([0-9.]+) ms.*/\1/p' >>"$WORK/$table"
+		done
+	done
+	line "| $1 | $(median <"$WORK/plain") ms | $(median <"$WORK/watched") ms | $(ratio "$(median <"$WORK/watched")" "$(median <"$WORK/plain")") | 1.15 |"
+}
+
+row_notes() {
+	NOTED_ROWS=$((ORDERS / 20 > 0 ? ORDERS / 20 : 1))
+	sql -c 'DROP SCHEMA IF EXISTS noted CASCADE' -c 'DROP TABLE IF EXISTS plain, watched' \
+		-c 'CREATE TABLE plain (customer_id bigint, ordered_at timestamptz, total numeric(10,2))' \
+		-c 'CREATE INDEX ON plain (customer_id)' -c 'CREATE TABLE watched (LIKE plain INCLUDING ALL)' \
+		-c "INSERT INTO watched SELECT customer_id, ordered_at, total FROM orders LIMIT $NOTED_ROWS" \
+		-c "SELECT segment.create_portfolio('noted', 'SELECT customer_id, ordered_at, total FROM watched')" \
+		-c "SELECT segment.watch('noted', 'watched', 'customer_id')" >/dev/null
+	as_server psql -X -q -d bench -c "\\copy (SELECT customer_id, ordered_at, total FROM orders LIMIT $NOTED_ROWS) TO '$WORK/notes.copy'"
+	heading "Writing to a watched table with one index" "| what | not watched | watched | ratio | target |"
+	line "|---|---|---|---|---|"
+	notes_line "INSERT of one row, prepared" \
+		"INSERT INTO :table VALUES (1 + floor($CUSTOMERS * random())::bigint, now(), 25);" 5000
+	notes_line "INSERT of 1,000 rows" \
+		"INSERT INTO :table SELECT 1 + floor($CUSTOMERS * random())::bigint, now(), 25 FROM generate_series(1, 1000);" 50
+	notes_line "COPY of $NOTED_ROWS rows" "COPY :table FROM '$WORK/notes.copy';" 1
 }
 
 # ---------------------------------------------------------------------------
