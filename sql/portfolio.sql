@@ -115,6 +115,7 @@ BEGIN
 			settings jsonb NOT NULL,
 			search_path text NOT NULL,
 			created_at timestamptz NOT NULL DEFAULT now(),
+			refreshed_at timestamptz,
 			read_fingerprint text
 		);
 		CREATE TABLE %1$I.refresh_log (
@@ -804,8 +805,9 @@ BEGIN
 	SELECT h.* INTO report.customers_read, report.customers_changed
 	FROM segment.refresh_histories(name, definition, today, plan.mode = 'changes') AS h;
 	EXECUTE format('DROP TABLE %I.refresh_key', name);
-	EXECUTE format('UPDATE %I.portfolio AS p SET read_fingerprint = $1
-		WHERE p.read_fingerprint IS DISTINCT FROM $1', name) USING plan.fingerprint;
+	-- also so that a refresh with an older snapshot cannot go on (40001)
+	EXECUTE format('UPDATE %I.portfolio AS p SET read_fingerprint = $1, refreshed_at = clock_timestamp()', name)
+	USING plan.fingerprint;
 
 	PERFORM segment.refresh_step(name, 'scorecard');
 	own_margin := cardinality((segment.check_source('purchases', definition ->> 'purchases',

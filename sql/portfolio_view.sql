@@ -236,6 +236,7 @@ SELECT v.* FROM (VALUES
 	('portfolio', 'settings', 'settings that differ from the defaults (view segment.setting)'),
 	('portfolio', 'search_path', 'search path in which names in the queries are looked up'),
 	('portfolio', 'created_at', 'when the portfolio was created'),
+	('portfolio', 'refreshed_at', 'when the last refresh had read the sources'),
 	('portfolio', 'read_fingerprint', 'what the last refresh found of sources and watched tables; while it stays the same, their notes are complete; NULL: not all tables are watched'),
 	('refresh_log', NULL, 'one row per refresh that was completed (setting refresh_log_days)'),
 	('refresh_log', 'started_at', 'when it began'),
