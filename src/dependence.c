@@ -499,14 +499,18 @@ collect_from(Level *level, Node *node)
 
 /* ---------- the proof, level by level ---------- */
 
-/* The query of a WITH item that an entry refers to, or NULL; where it is written. */
+/*
+ * The query of a WITH item that an entry refers to, or NULL, and the level
+ * where it is written, from which its own names are looked up.
+ */
 static Query *
-cte_query(const Level *level, const RangeTblEntry *entry)
+cte_query(Level *level, const RangeTblEntry *entry, Level **written)
 {
 	ListCell   *lc;
 
 	for (Index up = entry->ctelevelsup; up > 0 && level != NULL; up--)
 		level = level->outer;
+	*written = level;
 	if (level == NULL || entry->self_reference)
 		return NULL;
 	foreach(lc, level->query->cteList)
@@ -520,11 +524,12 @@ cte_query(const Level *level, const RangeTblEntry *entry)
 }
 
 /*
- * Whether a subquery in the FROM is tied by one of its columns, or from
- * outside.  If not, the first trial's obstacle is the one to tell.
+ * Whether a subquery in the FROM of a level, written in that one or an outer
+ * one, is tied by one of its columns, or from outside.  If not, the first
+ * trial's obstacle is the one to tell.
  */
 static bool
-subquery_is_tied(Query *subquery, Index entry, Level *level, Dependence *dependence)
+subquery_is_tied(Query *subquery, Index entry, Level *level, Level *written, Dependence *dependence)
 {
 	char	   *before = dependence->obstacle;
 	char	   *first = NULL;
@@ -536,13 +541,13 @@ subquery_is_tied(Query *subquery, Index entry, Level *level, Dependence *depende
 
 		if (tied->varno != entry || tied->varattno <= 0)
 			continue;
-		if (query_is_tied(subquery, tied->varattno, level, dependence))
+		if (query_is_tied(subquery, tied->varattno, written, dependence))
 			return true;
 		if (first == NULL)
 			first = dependence->obstacle;
 		dependence->obstacle = before;
 	}
-	if (query_is_tied(subquery, 0, level, dependence))
+	if (query_is_tied(subquery, 0, written, dependence))
 		return true;
 	if (before == NULL && first != NULL)
 		dependence->obstacle = first;
@@ -555,6 +560,7 @@ entry_is_tied(Index index, Level *level, Dependence *dependence)
 	RangeTblEntry *entry = rt_fetch(index, level->query->rtable);
 	AttrNumber	column;
 	Query	   *subquery;
+	Level	   *written;
 
 	switch (entry->rtekind)
 	{
@@ -567,11 +573,11 @@ entry_is_tied(Index index, Level *level, Dependence *dependence)
 					 quote_identifier(get_attname(entry->relid, column, false)), relation_name(entry->relid));
 			return false;
 		case RTE_SUBQUERY:
-			return subquery_is_tied(entry->subquery, index, level, dependence);
+			return subquery_is_tied(entry->subquery, index, level, level, dependence);
 		case RTE_CTE:
-			subquery = cte_query(level, entry);
+			subquery = cte_query(level, entry, &written);
 			if (subquery != NULL)
-				return subquery_is_tied(subquery, index, level, dependence);
+				return subquery_is_tied(subquery, index, level, written, dependence);
 			obstacle(dependence, "the query is recursive");
 			return false;
 		case RTE_FUNCTION:

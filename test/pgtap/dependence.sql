@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(83);
+SELECT plan(87);
 
 CREATE TABLE customers (id integer PRIMARY KEY, country text, name text);
 CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer, at timestamptz, day date, total numeric, currency text);
@@ -72,7 +72,9 @@ SELECT is(in_the_way(v.query), NULL, 'separable: ' || v.query) FROM (VALUES
 	(31, 'SELECT * FROM (VALUES (1, date ''2020-01-01'', 2)) v'),
 	(32, 'SELECT a.customer_id, b.at, b.total FROM orders a JOIN orders b ON a.customer_id = b.customer_id'),
 	(33, 'SELECT customer_id, at, CASE WHEN current_user = ''nobody'' THEN 0 ELSE total END FROM orders'),
-	(34, 'SELECT customer_id, at, to_char(at, ''YYYY'')::numeric FROM orders')
+	(34, 'SELECT customer_id, at, to_char(at, ''YYYY'')::numeric FROM orders'),
+	(35, 'WITH a AS (SELECT * FROM orders), b AS (SELECT * FROM a WHERE total > 0) SELECT customer_id, at, total FROM (SELECT * FROM b) x'),
+	(36, 'WITH a AS (SELECT * FROM orders), b AS (SELECT * FROM a) SELECT customer_id, at, total FROM (WITH a AS (SELECT rate FROM currency) SELECT b.* FROM b WHERE total > (SELECT min(rate) FROM a)) x')
 ) AS v(ordinal, query) ORDER BY ordinal;
 
 -- ---------- something is ----------
@@ -118,6 +120,8 @@ SELECT is(in_the_way(v.query), v.obstacle, 'not separable: ' || v.query) FROM (V
 	(38, 'WITH RECURSIVE o(c, t, n) AS (SELECT customer_id, at, total FROM orders UNION ALL SELECT c, t, n - 1 FROM o WHERE n > 0) SELECT * FROM o', 'the query is recursive'),
 	(39, 'SELECT o.customer_id, o.at, x.s FROM orders o, (SELECT sum(total) AS s FROM orders) x', 'no condition ties column customer_id of table public.orders to the customer'),
 	(40, 'SELECT 7, at, total FROM orders', 'the customer''s key is computed, not a column of a table'),
+	(43, 'WITH a AS (SELECT customer_id, at, total FROM orders LIMIT 5), b AS (SELECT * FROM a) SELECT customer_id, at, total FROM (WITH a AS (SELECT * FROM orders) SELECT b.* FROM b) x', 'LIMIT or OFFSET counts the rows of all customers'),
+	(44, 'WITH a AS (SELECT max(at) AS at FROM orders) SELECT o.customer_id, o.at, o.total FROM orders o WHERE at < (SELECT at FROM a)', 'no condition ties column customer_id of table public.orders to the customer'),
 	(41, 'SELECT c.id, o.at, o.total FROM customers c CROSS JOIN LATERAL (SELECT * FROM orders o WHERE o.customer_id > c.id LIMIT 1) o', 'no condition ties column customer_id of table public.orders to the customer')
 ) AS v(ordinal, query, obstacle) ORDER BY ordinal;
 
