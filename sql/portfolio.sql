@@ -249,13 +249,35 @@ COMMENT ON FUNCTION segment.portfolio_check(jsonb) IS
 
 /* ---------- refresh: reading ---------- */
 
+/*
+ * A source of histories: where several rows tell of a customer they are merged.
+ * The query of the source stays as it is, so that a GROUP BY in it can run
+ * where the rows are.
+ */
+CREATE FUNCTION segment.refresh_histories_query(
+	source text, shape segment.source_shape, key_type text, condition text
+) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$(
+	SELECT e.customer_id::%1$s AS customer_id, segment.rollup(e.history::segment.history) AS %2$I%3$s
+	FROM %4$s
+	WHERE e.customer_id IS NOT NULL%5$s
+	GROUP BY 1) AS %2$I$template$,
+	key_type, source,
+	CASE WHEN (shape).margin IS NOT NULL THEN ', segment.rollup(e.margin::segment.history) AS margins' END,
+	segment.source_events(shape), ' AND ' || condition);
+COMMENT ON FUNCTION segment.refresh_histories_query(text, segment.source_shape, text, text) IS
+'the FROM item that reads a source of histories, where a condition holds (NULL: all) (internal)';
+
 /* A source of events as histories, one row per customer. */
 CREATE FUNCTION segment.refresh_events_query(
 	source text, shape segment.source_shape, key_type text, timezone text, condition text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format('segment.histories(%1$L, %2$L) AS %3$I (customer_id %4$s, %3$I segment.history%5$s)',
+RETURN CASE WHEN (shape).histories THEN segment.refresh_histories_query(source, shape, key_type, condition)
+ELSE format('segment.histories(%1$L, %2$L) AS %3$I (customer_id %4$s, %3$I segment.history%5$s)',
 	format($template$
 		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
 		FROM %4$s
@@ -266,7 +288,7 @@ RETURN format('segment.histories(%1$L, %2$L) AS %3$I (customer_id %4$s, %3$I seg
 			THEN format(', CASE WHEN e.amount IS NOT NULL THEN %s END', (shape).margin) END,
 		segment.source_events(shape), ' AND ' || condition),
 	timezone, source, key_type,
-	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END);
+	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END) END;
 COMMENT ON FUNCTION segment.refresh_events_query(text, segment.source_shape, text, text, text) IS
 'the FROM item that reads a source of events into histories, where a condition holds (NULL: all) (internal)';
 
@@ -321,7 +343,7 @@ BEGIN
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
 		-- the tables may have changed since the portfolio was created
 		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
-		own_margin := own_margin OR s.source = 'purchases' AND cardinality(shape.names) = 4;
+		own_margin := own_margin OR s.source = 'purchases' AND shape.margin IS NOT NULL;
 		from_items := concat(from_items || E'\nFULL JOIN ', CASE s.source
 			WHEN 'customers' THEN segment.refresh_customers_query(shape, key_type,
 				CASE WHEN changes_only THEN segment.refresh_key_condition(
@@ -349,6 +371,31 @@ $refresh_read_query$;
 COMMENT ON FUNCTION segment.refresh_read_query(text, jsonb, text, text, text, boolean) IS
 'the query that reads all sources of a portfolio, or only the customers in its table refresh_key, into rows of its table customer_history (internal)';
 
+/* Of a source of histories: what can be told of it, and which checks nobody could make. */
+CREATE FUNCTION segment.refresh_histories_defect_query(
+	source text, shape segment.source_shape, key_base_type text
+) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+	SELECT %1$L, 'null_customer', NULL::%2$s, g.count, %3$s
+	FROM (
+		SELECT pg_catalog.sum(segment.orders(e.history) OPERATOR(pg_catalog.+) segment.refunds(e.history)) AS count,
+			pg_catalog.sum(segment.net(e.history)) AS money
+		FROM %4$s
+		WHERE e.customer_id IS NULL
+	) AS g
+	WHERE g.count OPERATOR(pg_catalog.>) 0
+	UNION ALL
+	SELECT q.source, q.check_name, NULL, NULL, NULL
+	FROM segment.quality_check AS q
+	WHERE q.source OPERATOR(pg_catalog.=) %1$L
+		AND q.check_name OPERATOR(pg_catalog.<>) ALL ('{null_customer,future_date,refund_without_purchase}'::pg_catalog.text[])$template$,
+	source, key_base_type, CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
+	segment.source_events(shape));
+COMMENT ON FUNCTION segment.refresh_histories_defect_query(text, segment.source_shape, text) IS
+'the query for the rows of table defect of a source of histories: events without a customer, and a row without a count for each check that needs the events themselves (internal)';
+
 /*
  * Rows of a source that data_quality reports.  A row that lacks several things
  * is counted once, for the first of them, so that the rows read are those in
@@ -363,7 +410,7 @@ CREATE FUNCTION segment.refresh_defect_query(
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN CASE source WHEN 'customers' THEN format($template$
+RETURN CASE WHEN source = 'customers' THEN format($template$
 	SELECT 'customers', CASE WHEN g.customer_id IS NULL THEN 'null_customer' ELSE 'duplicate_customer' END,
 		g.customer_id, CASE WHEN g.customer_id IS NULL THEN g.n ELSE g.n OPERATOR(pg_catalog.-) 1 END, 0
 	FROM (
@@ -375,6 +422,7 @@ RETURN CASE source WHEN 'customers' THEN format($template$
 	WHERE g.customer_id IS NULL OR g.n OPERATOR(pg_catalog.>) 1$template$, key_base_type, (shape).statement,
 	CASE WHEN changes_only THEN format(E'\n\t\tWHERE %s OR a.segment_customer IS NULL',
 		segment.refresh_key_condition(portfolio, shape, 'a.segment_customer', key_base_type, key_equality)) END)
+WHEN (shape).histories THEN segment.refresh_histories_defect_query(source, shape, key_base_type)
 ELSE format($template$
 	SELECT %1$L, d.check_name, g.customer_id, pg_catalog.sum(d.count), %9$s
 	FROM (
@@ -810,8 +858,8 @@ BEGIN
 	USING plan.fingerprint;
 
 	PERFORM segment.refresh_step(name, 'scorecard');
-	own_margin := cardinality((segment.check_source('purchases', definition ->> 'purchases',
-		definition ->> 'search_path')).names) = 4;
+	own_margin := (segment.check_source('purchases', definition ->> 'purchases',
+		definition ->> 'search_path')).margin IS NOT NULL;
 	report.portfolio := name;
 	report.mode := plan.mode;
 	report.reason := plan.reason;

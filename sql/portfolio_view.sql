@@ -196,8 +196,8 @@ BEGIN
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.data_quality WITH (security_invoker = %2$s) AS
-		SELECT s.source, q.check_name, coalesce(d.count, 0)::bigint AS count,
-			coalesce(d.money, 0) AS money, q.meaning
+		SELECT s.source, q.check_name, CASE WHEN d.source IS NULL THEN 0 ELSE d.count END::bigint AS count,
+			CASE WHEN d.source IS NULL THEN 0 ELSE d.money END AS money, q.meaning
 		FROM %1$I.portfolio AS p
 		CROSS JOIN LATERAL (VALUES ('purchases', p.purchases), ('customers', p.customers),
 			('costs', p.costs), ('complaints', p.complaints),
@@ -226,7 +226,7 @@ BEGIN ATOMIC
 SELECT v.* FROM (VALUES
 	('portfolio', NULL, 'definition of the portfolio: one row'),
 	('portfolio', 'singleton', 'always true: there is one row'),
-	('portfolio', 'purchases', 'query of the orders: customer, at, amount and, if known, margin'),
+	('portfolio', 'purchases', 'query of the orders: customer, at, amount and, if known, margin; or customer, history and, if known, margin history'),
 	('portfolio', 'customers', 'query of all customers, with attributes; NULL: none'),
 	('portfolio', 'costs', 'query of the costs of acquiring and serving: customer, at, amount; NULL: none'),
 	('portfolio', 'complaints', 'query of complaints: customer, at; NULL: none'),
@@ -284,8 +284,8 @@ SELECT v.* FROM (VALUES
 	('defect', 'source', 'source query'),
 	('defect', 'check_name', 'name of the check'),
 	('defect', 'customer_id', 'key of the customer; NULL where the rows have none'),
-	('defect', 'count', 'number of rows'),
-	('defect', 'money', 'sum of their amounts in units of money; 0 where the source has none'),
+	('defect', 'count', 'number of rows; NULL: nobody could look, since the source brings histories'),
+	('defect', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
 	('customer', NULL, 'one row per customer, including those who never bought, as of the newest scorecard'),
 	('customer', 'customer_id', 'key of the customer, of the type in the source'),
 	('customer', 'as_of', 'day from whose end everything is seen'),
@@ -348,8 +348,8 @@ SELECT v.* FROM (VALUES
 	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
 	('data_quality', 'source', 'source query'),
 	('data_quality', 'check_name', 'name of the check'),
-	('data_quality', 'count', 'number of rows concerned, >= 0; fewer is better'),
-	('data_quality', 'money', 'sum of their amounts in units of money; 0 where the source has none'),
+	('data_quality', 'count', 'number of rows concerned, >= 0; fewer is better; NULL: nobody could look, since the source brings histories'),
+	('data_quality', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
 	('data_quality', 'meaning', 'what is counted, and what becomes of it')
 ) AS v(relation, col, meaning);
 END;

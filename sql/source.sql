@@ -23,10 +23,11 @@ COMMENT ON FUNCTION segment.equality_operator(oid) IS
 'the operator that GROUP BY and primary keys compare a type with, as OPERATOR(schema.name): "=" means another one where the search path hides it (citext = would be text =); error 42883 if the type has none';
 
 CREATE TYPE segment.source_shape AS (
-	statement text, key_type text, key_base_type text, day_type text, amount text, margin text, names text[]
+	statement text, key_type text, key_base_type text, day_type text, amount text, margin text, names text[],
+	histories boolean
 );
 COMMENT ON TYPE segment.source_shape IS
-'a checked source: its statement, type and base type of its key, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, and the names of its columns (internal)';
+'a checked source: its statement, type and base type of its key, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, the names of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
 
 CREATE FUNCTION segment.check_source_column(
 	source text, col jsonb, meaning text
@@ -61,6 +62,13 @@ BEGIN
 				MESSAGE = format('column %s (%I) of source "%s" must be a date or timestamp, not %s',
 					col ->> 'ordinal', col ->> 'name', source, type_name),
 				HINT = 'The second column says when. Cast it in the query, for instance ordered_at::date.';
+		END IF;
+	ELSIF meaning LIKE '%history' THEN
+		IF (col ->> 'base_type')::oid <> 'segment.history'::regtype THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" must be a segment.history, not %s',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'Where the second column is a history, so is that of the margins, for instance segment.history_agg(day, margin).';
 		END IF;
 	ELSE
 		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND t.typcategory = 'N'
@@ -111,14 +119,22 @@ BEGIN
 	SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.ordinal) INTO columns
 	FROM segment.source_columns(source, query) AS c;
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	shape.histories := source <> 'customers'
+		AND coalesce((columns -> 1 ->> 'base_type')::oid = 'segment.history'::regtype, false);
+	IF shape.histories THEN
+		meanings := CASE source WHEN 'purchases' THEN ARRAY['customer', 'history', 'margin history']
+			ELSE ARRAY['customer', 'history'] END;
+		least := 2;
+	END IF;
 	IF coalesce(jsonb_array_length(columns), 0) < least
 		OR source <> 'customers' AND jsonb_array_length(columns) > cardinality(meanings) THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('source "%s" has a wrong number of columns: %s',
 				source, coalesce(jsonb_array_length(columns), 0)),
-			HINT = format('Its columns are, in this order: %s.', CASE source
-				WHEN 'purchases' THEN 'customer, at, amount and, if known, margin'
-				WHEN 'customers' THEN 'customer and any attributes'
+			HINT = format('Its columns are, in this order: %s.', CASE
+				WHEN shape.histories AND source = 'purchases' THEN 'customer, history and, if known, margin history'
+				WHEN source = 'purchases' THEN 'customer, at, amount and, if known, margin'
+				WHEN source = 'customers' THEN 'customer and any attributes'
 				ELSE array_to_string(meanings, ', ') END);
 	END IF;
 	FOR col IN SELECT jsonb_array_elements(columns) LOOP
@@ -131,7 +147,10 @@ BEGIN
 	-- without a length: a cast to one would cut keys off (-1 and not NULL, which means character(1))
 	shape.key_type := format_type((columns -> 0 ->> 'type')::oid, -1);
 	shape.key_base_type := format_type((columns -> 0 ->> 'base_type')::oid, -1);
-	IF source <> 'customers' THEN
+	IF shape.histories THEN
+		shape.amount := 'e.history';
+		shape.margin := CASE cardinality(shape.names) WHEN 3 THEN 'e.margin' END;
+	ELSIF source <> 'customers' THEN
 		shape.day_type := format_type((columns -> 1 ->> 'base_type')::oid, NULL);
 		shape.amount := coalesce(segment.source_number('amount', (columns -> 2 ->> 'base_type')::oid), '1::pg_catalog.numeric');
 		shape.margin := segment.source_number('margin', (columns -> 3 ->> 'base_type')::oid);
@@ -145,7 +164,8 @@ COMMENT ON FUNCTION segment.check_source(text, text, text) IS
 CREATE FUNCTION segment.source_events(shape segment.source_shape) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format('(%s%s) AS e (customer_id, at%s)', (shape).statement, E'\n',
-	CASE cardinality((shape).names) WHEN 3 THEN ', amount' WHEN 4 THEN ', amount, margin' ELSE '' END);
+RETURN format('(%s%s) AS e (customer_id, %s)', (shape).statement, E'\n',
+	(CASE WHEN (shape).histories THEN '{"","history","history, margin"}'::text[]
+		ELSE '{"",at,"at, amount","at, amount, margin"}' END)[cardinality((shape).names)]);
 COMMENT ON FUNCTION segment.source_events(segment.source_shape) IS
-'the FROM item that reads a source of events, with standard column names (internal)';
+'the FROM item that reads a source of events or histories, with standard column names (internal)';
