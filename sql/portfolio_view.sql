@@ -332,7 +332,7 @@ SELECT v.* FROM (VALUES
 	('model_card', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
 	('model_card', 'settings', 'all settings in force, as JSON'),
 	('model_card', 'cuts', 'figures over all customers that the rules of the schemes refer to, as JSON'),
-	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest'),
+	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest; stay rules of classes look in the last snapshot before that day'),
 	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
 	('data_quality', 'source', 'source query'),
 	('data_quality', 'check_name', 'name of the check'),

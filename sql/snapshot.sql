@@ -106,7 +106,7 @@ BEGIN
 END
 $take_snapshot$;
 COMMENT ON FUNCTION segment.take_snapshot(text, date) IS
-'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';
+'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. What it holds decides about classes with stay rules on later days, up to the next snapshot. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';
 
 /* The scorecard that judges a day: as in customer_at. */
 CREATE FUNCTION segment.snapshot_scorecard(portfolio text, day text) RETURNS text
