@@ -258,16 +258,19 @@ SET search_path = pg_catalog, pg_temp
 AS $scheme_try$
 DECLARE
 	stay_rules text;
+	counts text;
 	message text;
 	state text;
 BEGIN
 	EXECUTE format('SELECT count(c.%I) FROM %I.customer AS c', scheme, portfolio);
 	-- these for everybody, not only for those who are in the class now
-	EXECUTE format('SELECT string_agg(format(E'', (%%s\n) AS %%I'', c.stay_rule, ''stay '' || c.class_rank), '''')
-		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.stay_rule IS NOT NULL', portfolio)
-	INTO stay_rules USING scheme;
+	EXECUTE format($query$
+		SELECT string_agg(format(E', (%%s\n) AS %%I', c.stay_rule, 'stay ' || c.class_rank), ''),
+			string_agg(format('count(k.%%I)', 'stay ' || c.class_rank), ', ')
+		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.stay_rule IS NOT NULL$query$, portfolio)
+	INTO stay_rules, counts USING scheme;
 	IF stay_rules IS NOT NULL THEN
-		EXECUTE format('SELECT count(k::text) FROM (%s) AS k', segment.portfolio_customer_query(portfolio,
+		EXECUTE format('SELECT %s FROM (%s) AS k', counts, segment.portfolio_customer_query(portfolio,
 			's.scorecard_as_of', format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio), stay_rules));
 	END IF;
 EXCEPTION WHEN OTHERS THEN
