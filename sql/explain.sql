@@ -15,6 +15,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $explain_query$
 DECLARE
+	schemes record := segment.scheme_columns(portfolio);
 	supposed_history text := $supposed$(
 		SELECT o.customer_id,
 			CASE WHEN w.orders = 0 THEN o.purchases
@@ -51,8 +52,9 @@ BEGIN
 			WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
 		replace(segment.portfolio_customer_query(portfolio, '(s.scorecard_as_of + w.days)',
 				format('(SELECT max(x.scorecard_id) FROM %I.scorecard AS x)', portfolio),
-				(segment.scheme_columns(portfolio)).columns
-					|| (SELECT string_agg(format(', k.%I', f.name), '') FROM segment.scheme_figures(portfolio) AS f)),
+				concat(schemes.columns, schemes.kept,
+					(SELECT string_agg(format(', k.%I', f.name), '') FROM segment.scheme_figures(portfolio) AS f)),
+				schemes.held_classes),
 			format('%I.customer_history AS c', portfolio), supposed_history));
 END
 $explain_query$;
@@ -101,7 +103,7 @@ COMMENT ON FUNCTION segment.explain_usual_order(text, text) IS
 
 CREATE FUNCTION segment.explain(name text, customer text)
 RETURNS TABLE (scheme text, class text, label text, rule text, figures text, better_class text, change text,
-	worse_class text, worse_after_days integer)
+	worse_class text, worse_after_days integer, kept_from date)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 11
 SET search_path = pg_catalog, pg_temp
 AS $explain$
@@ -125,19 +127,23 @@ BEGIN
 		), now AS MATERIALIZED (
 			SELECT s.row FROM supposed AS s WHERE s.orders = 0 AND s.days = 0
 		)
-		SELECT s.scheme, c.class, c.label, coalesce(c.rule, '(no other rule is true)'),
+		SELECT s.scheme, c.class, c.label,
+			CASE WHEN h.kept_from IS NOT NULL THEN c.stay_rule ELSE coalesce(c.rule, '(no other rule is true)') END,
 			(SELECT string_agg(format('%%s = %%s', f.key, coalesce(CASE WHEN f.value ~ '^-?[0-9]+\.[0-9]{5,}$'
 					THEN round(f.value::numeric, 4)::text ELSE f.value END, 'NULL')), ', ' ORDER BY f.key)
 				FROM jsonb_each_text(now.row) AS f
-				WHERE coalesce(c.rule, (SELECT string_agg(a.rule, ' ') FROM %1$I.scheme_class AS a WHERE a.scheme = s.scheme))
+				-- not the columns that are made for this query alone
+				WHERE f.key !~ ' ' AND CASE WHEN h.kept_from IS NOT NULL THEN c.stay_rule
+					ELSE coalesce(c.rule, (SELECT string_agg(a.rule, ' ') FROM %1$I.scheme_class AS a WHERE a.scheme = s.scheme)) END
 					~* ('\m' || f.key || '\M')),
 			b.class,
 			CASE WHEN b.orders IS NOT NULL THEN format('%%s more %%s of %%s on %%s', b.orders,
 				CASE b.orders WHEN 1 THEN 'order' ELSE 'orders' END, $2, now.row ->> 'as_of') END,
-			w.class, w.days
+			w.class, w.days, h.kept_from
 		FROM %1$I.scheme AS s
 		CROSS JOIN now
 		JOIN %1$I.scheme_class AS c ON c.scheme = s.scheme AND c.class = now.row ->> s.scheme
+		CROSS JOIN LATERAL (SELECT (now.row ->> ('kept ' || s.ordinal))::date AS kept_from) AS h
 		LEFT JOIN LATERAL (
 			SELECT k.class, u.orders
 			FROM supposed AS u
@@ -156,4 +162,4 @@ BEGIN
 END
 $explain$;
 COMMENT ON FUNCTION segment.explain(text, text) IS
-'says for each scheme of a portfolio which class a customer (the key as text) is in, the rule that decided, and the figures in it (measures, settings, cut points). better_class and change: the cheapest change to a better class, that is the fewest orders of the customer''s usual amount (for one who never bought, of everybody''s) on the day everything is seen from, up to 12; NULL where that changes nothing. worse_class and worse_after_days: the class that the customer falls to without another order, and after how many days, up to 366; NULL if it lasts longer. Better is a class of a lower rank. Judged by the newest scorecard. Errors: P0002 no such customer, 42704, 42501, 22P02 the key does not fit';
+'says for each scheme of a portfolio which class a customer (the key as text) is in, the rule that decided, and the figures in it (measures, settings, cut points). better_class and change: the cheapest change to a better class, that is the fewest orders of the customer''s usual amount (for one who never bought, of everybody''s) on the day everything is seen from, up to 12; NULL where that changes nothing. worse_class and worse_after_days: the class that the customer falls to without another order, and after how many days, up to 366; NULL if it lasts longer. kept_from: the day of the last snapshot, in which the customer was in the class, where nothing but the stay rule of the class keeps him in it, which is then the rule shown; else NULL. Better is a class of a lower rank. Judged by the newest scorecard. Errors: P0002 no such customer, 42704, 42501, 22P02 the key does not fit';

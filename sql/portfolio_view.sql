@@ -56,7 +56,7 @@ COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text) IS
 'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures (internal)';
 
 CREATE FUNCTION segment.portfolio_customer_query(
-	portfolio text, as_of text, scorecard text, schemes text
+	portfolio text, as_of text, scorecard text, schemes text, held_classes text DEFAULT NULL
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -96,7 +96,7 @@ FROM (
 			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
 				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
 					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv,
-			s.*
+			s.*%7$s
 		FROM (
 			-- settings and cuts, taken out of the scorecard once
 			SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
@@ -107,7 +107,7 @@ FROM (
 			WHERE n.scorecard_id = %3$s
 			OFFSET 0
 		) AS s
-		CROSS JOIN LATERAL %4$s
+		CROSS JOIN LATERAL %4$s%8$s
 		-- the models' inputs; NULL for those who never bought
 		CROSS JOIN LATERAL (
 			SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
@@ -118,9 +118,11 @@ FROM (
 ) AS k$template$, portfolio, as_of, scorecard,
 	segment.portfolio_known_customers(portfolio, as_of,
 		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days'),
-	segment.scheme_figure_columns(portfolio), schemes);
-COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text) IS
-'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard and the columns of the schemes (internal)';
+	segment.scheme_figure_columns(portfolio), schemes,
+	CASE WHEN held_classes IS NOT NULL THEN ', held.*' END,
+	segment.scheme_held_item(portfolio, held_classes, as_of, scorecard));
+COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text) IS
+'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard, the columns of the schemes and the classes that they want from the last snapshot (internal)';
 
 CREATE FUNCTION segment.model_figures(model segment.model) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -151,13 +153,14 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_create_views$
 DECLARE
-	schemes text := (segment.scheme_columns(portfolio)).columns;
+	schemes record := segment.scheme_columns(portfolio);
 	concept text;
 BEGIN
 	EXECUTE format('CREATE OR REPLACE VIEW %I.customer WITH (security_invoker = %s) AS %s',
 		portfolio, security_invoker,
 		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of',
-			format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio), schemes));
+			format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio),
+			schemes.columns, schemes.held_classes));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_at(day date) RETURNS SETOF %1$I.customer
@@ -169,7 +172,7 @@ BEGIN
 				ORDER BY n.as_of DESC, n.scorecard_id DESC LIMIT 1),
 			(SELECT n.scorecard_id FROM %1$I.scorecard AS n
 				ORDER BY n.as_of, n.scorecard_id DESC LIMIT 1))$scorecard$, portfolio),
-			schemes));
+			schemes.columns, schemes.held_classes));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.model_card WITH (security_invoker = %2$s) AS
@@ -344,7 +347,7 @@ SELECT v.* FROM (VALUES
 	('model_card', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
 	('model_card', 'settings', 'all settings in force, as JSON'),
 	('model_card', 'cuts', 'figures over all customers that the rules of the schemes refer to, as JSON'),
-	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest'),
+	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest; stay rules of classes look in the last snapshot before that day'),
 	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
 	('data_quality', 'source', 'source query'),
 	('data_quality', 'check_name', 'name of the check'),

@@ -28,6 +28,7 @@ BEGIN
 			class text NOT NULL,
 			class_rank integer NOT NULL,
 			rule text,
+			stay_rule text CONSTRAINT default_class_has_no_stay_rule CHECK (stay_rule IS NULL OR rule IS NOT NULL),
 			label text NOT NULL,
 			label_zh text,
 			priority integer,
@@ -86,8 +87,19 @@ RETURN (SELECT string_agg(format(E',\n\t\t\t%s AS %I', f.expression, f.name), ''
 COMMENT ON FUNCTION segment.scheme_figure_columns(text) IS
 'the settings and cuts of a portfolio as columns of its scorecard (internal)';
 
-/* A rule stands in parentheses and before a line break: it may end in a comment. */
-CREATE FUNCTION segment.scheme_columns(portfolio text, OUT columns text, OUT pairs text)
+/*
+ * A class that has a stay rule is that of who meets its rule, and of who was in
+ * it in the last snapshot and meets its stay rule.  held_classes, for the query
+ * of the customers, is NULL if no class has one; then nothing of this is in any
+ * query.  kept has a column per scheme with stay rules: the day of the snapshot
+ * if nothing but the stay rule keeps the customer in the class.  The names of
+ * these columns have a space, so that no setting, cut or scheme has them.
+ *
+ * A rule stands in parentheses and before a line break: it may end in a comment.
+ */
+CREATE FUNCTION segment.scheme_columns(
+	portfolio text, OUT columns text, OUT pairs text, OUT held_classes text, OUT kept text
+)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_columns$
@@ -97,19 +109,57 @@ BEGIN
 				ELSE E',\n\tCASE%%1$s ELSE %%2$L END AS %%3$I' END, k.rules, k.otherwise, s.scheme),
 				'' ORDER BY s.ordinal),
 			format('%%L::text[], ARRAY[%%s]', array_agg(s.scheme ORDER BY s.ordinal),
-				string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal))
+				string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal)),
+			-- not strict, so that the planner takes the class out of the row where
+			-- it reads it, and does not carry all classes along
+			string_agg(format(', coalesce(p.classes ->> %%L, NULL) AS %%I', s.scheme, k.held), ''
+				ORDER BY s.ordinal) FILTER (WHERE k.stays),
+			string_agg(format(E',\n\tCASE%%s END AS %%I', k.keeps, 'kept ' || s.ordinal), ''
+				ORDER BY s.ordinal) FILTER (WHERE k.stays)
 		FROM %1$I.scheme AS s
 		CROSS JOIN LATERAL (
-			SELECT string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN %%L', c.rule, c.class), '' ORDER BY c.class_rank)
-					FILTER (WHERE c.rule IS NOT NULL) AS rules,
-				min(c.class) FILTER (WHERE c.rule IS NULL) AS otherwise
-			FROM %1$I.scheme_class AS c WHERE c.scheme = s.scheme
+			SELECT string_agg(format(E'\n\t\tWHEN (%%s\n\t\t)%%s THEN %%L', c.rule, r.or_kept, c.class), ''
+					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS rules,
+				min(c.class) FILTER (WHERE c.rule IS NULL) AS otherwise,
+				string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN NULL', c.rule)
+					|| coalesce(format(E'\n\t\tWHEN false%%s THEN k."held on"', r.or_kept), ''), ''
+					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS keeps,
+				'held ' || s.ordinal AS held,
+				count(c.stay_rule) > 0 AS stays
+			FROM %1$I.scheme_class AS c
+			CROSS JOIN LATERAL (
+				SELECT CASE WHEN c.stay_rule IS NOT NULL THEN
+					format(E' OR (k.%%I = %%L AND (%%s\n\t\t))', 'held ' || s.ordinal, c.class, c.stay_rule) END AS or_kept
+			) AS r
+			WHERE c.scheme = s.scheme
 		) AS k$query$, portfolio)
-	INTO columns, pairs;
+	INTO columns, pairs, held_classes, kept;
 END
 $scheme_columns$;
 COMMENT ON FUNCTION segment.scheme_columns(text) IS
-'the schemes of a portfolio as columns of the view customer, and as arrays of names and classes (internal)';
+'the schemes of a portfolio as columns of the view customer, and as arrays of names and classes; the classes of the last snapshot that stay rules ask for, NULL if none does, and who is kept by them (internal)';
+
+/*
+ * The last snapshot is the one whose day is the last before the day that
+ * customers are seen from.  That day must not be taken from a row of this
+ * query: then it is looked up once, and the snapshot is read by its key.
+ */
+CREATE FUNCTION segment.scheme_held_item(portfolio text, held_classes text, as_of text, scorecard text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+		-- the classes held in the last snapshot
+		LEFT JOIN (
+			SELECT p.customer_id AS "held by", p.as_of AS "held on"%2$s
+			FROM %1$I.snapshot_customer AS p
+			WHERE p.as_of = (SELECT max(t.as_of) FROM %1$I.snapshot AS t WHERE t.as_of < %3$s)
+		) AS held ON held."held by" %4$s h.customer_id$template$, portfolio, held_classes,
+	replace(as_of, 's.scorecard_as_of',
+		format('(SELECT n.as_of FROM %I.scorecard AS n WHERE n.scorecard_id = %s)', portfolio, scorecard)),
+	(SELECT segment.equality_operator(a.atttypid) FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
+COMMENT ON FUNCTION segment.scheme_held_item(text, text, text, text) IS
+'the FROM item, to be joined to the customers h, that finds the classes of the last snapshot before a day; NULL if no class is asked for (internal)';
 
 /*
  * The query that computes all cuts of a portfolio, or one.  The relation
@@ -194,7 +244,7 @@ DECLARE
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.class WITH (security_invoker = %2$s) AS
-		SELECT c.scheme, c.class, c.class_rank, c.label, c.label_zh, c.rule,
+		SELECT c.scheme, c.class, c.class_rank, c.label, c.label_zh, c.rule, c.stay_rule,
 			c.priority, c.service_level, c.owner, c.action, c.action_zh
 		FROM %1$I.scheme_class AS c$template$, portfolio, security_invoker);
 
@@ -272,11 +322,12 @@ SELECT v.* FROM (VALUES
 	('scheme_cut', 'scheme', 'scheme it belongs to'),
 	('scheme_cut', 'query', 'query of one number over the relation customers'),
 	('scheme_cut', 'meaning', 'what the figure is'),
-	('scheme_class', NULL, 'the classes of each scheme: the first whose rule is true applies, else the one without a rule'),
+	('scheme_class', NULL, 'the classes of each scheme: the first whose rule is true, or that the customer was in and whose stay_rule is true, applies, else the one without a rule'),
 	('scheme_class', 'scheme', 'code of the scheme'),
 	('scheme_class', 'class', 'code of the class'),
 	('scheme_class', 'class_rank', 'order of the classes, in which their rules are tried too; 1 is the best'),
 	('scheme_class', 'rule', 'condition over the columns of the view customer, settings and cuts; NULL: the default class'),
+	('scheme_class', 'stay_rule', 'condition, over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; NULL: none'),
 	('scheme_class', 'label', 'name in English'),
 	('scheme_class', 'label_zh', 'name in Chinese'),
 	('scheme_class', 'priority', 'priority of the class, 1 is highest'),
@@ -291,6 +342,7 @@ SELECT v.* FROM (VALUES
 	('class', 'label', 'name in English'),
 	('class', 'label_zh', 'name in Chinese'),
 	('class', 'rule', 'condition over the columns of the view customer, settings and cuts; NULL: the class of everybody else'),
+	('class', 'stay_rule', 'condition, over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; NULL: none'),
 	('class', 'priority', 'priority of the class, 1 is highest'),
 	('class', 'service_level', 'level of service'),
 	('class', 'owner', 'who is responsible for the class; NULL: nobody named'),

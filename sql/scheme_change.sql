@@ -8,7 +8,9 @@
  * of a generated column, so it is asked: no queries, aggregates or window
  * functions, and no functions that are not immutable (random, now).
  */
-CREATE FUNCTION segment.scheme_check_rule(portfolio text, scheme text, class text, rule text) RETURNS void
+CREATE FUNCTION segment.scheme_check_rule(
+	portfolio text, scheme text, class text, rule text, what text DEFAULT 'rule'
+) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check_rule$
@@ -20,7 +22,7 @@ BEGIN
 	SELECT string_agg(format(', k.%I', f.name), '') INTO names FROM segment.scheme_figures(portfolio) AS f;
 	EXECUTE format('CREATE TABLE %I.rule_check AS %s WITH NO DATA', portfolio,
 		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', '0', names));
-	PERFORM segment.source_statement('rule', format(E'SELECT (%s\n)', rule));
+	PERFORM segment.source_statement(what, format(E'SELECT (%s\n)', rule));
 	EXECUTE format(E'ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (%s\n) STORED',
 		portfolio, rule);
 	EXECUTE format('DROP TABLE %I.rule_check', portfolio);
@@ -28,20 +30,20 @@ EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
 	RAISE EXCEPTION USING
 		ERRCODE = CASE WHEN state IN ('0A000', '42803', '42P20', '42P17') THEN '22023' ELSE state END,
-		MESSAGE = format('rule of class "%s" in scheme "%s"%s', class, scheme, CASE
+		MESSAGE = format('%s of class "%s" in scheme "%s"%s', what, class, scheme, CASE
 			WHEN state IN ('0A000', '42803', '42P20') THEN ' must not look beyond the customer'
 			WHEN state = '42P17' THEN ' must not call functions that are not immutable'
 			WHEN state = '42804' AND message LIKE '%rule_check%' THEN ' must be a condition: true or false'
 			ELSE ': ' || message END),
-		DETAIL = format('The rule is: %s', rule),
+		DETAIL = format('The %s is: %s', what, rule),
 		HINT = CASE
 			WHEN state IN ('0A000', '42803', '42P20') THEN 'A class depends on the customer alone. Compute figures over all customers as cuts of the scheme.'
 			WHEN state = '42P17' THEN 'A class changes only when the customer''s history or the scorecard does: no random(), no now(). Instead of to_char(first_day, ''MM'') write extract(month FROM first_day).'
 			ELSE 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.' END;
 END
 $scheme_check_rule$;
-COMMENT ON FUNCTION segment.scheme_check_rule(text, text, text, text) IS
-'checks the rule of a class; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is no condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
+COMMENT ON FUNCTION segment.scheme_check_rule(text, text, text, text, text) IS
+'checks the rule or stay rule (what) of a class; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is no condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
 
 CREATE FUNCTION segment.scheme_check_name(portfolio text, name text, what text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -93,11 +95,11 @@ BEGIN
 	END IF;
 	SELECT min(k.key) INTO wrong
 	FROM jsonb_array_elements(classes) AS e(class) CROSS JOIN LATERAL jsonb_object_keys(e.class) AS k(key)
-	WHERE k.key NOT IN ('class', 'rule', 'label', 'label_zh', 'priority', 'service_level', 'owner', 'action', 'action_zh');
+	WHERE k.key NOT IN ('class', 'rule', 'stay_rule', 'label', 'label_zh', 'priority', 'service_level', 'owner', 'action', 'action_zh');
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('key "%s" of a class in scheme "%s" is not known', wrong, scheme),
-			HINT = 'The keys are class, rule, label, label_zh, priority, service_level, owner, action and action_zh.';
+			HINT = 'The keys are class, rule, stay_rule, label, label_zh, priority, service_level, owner, action and action_zh.';
 	END IF;
 	SELECT min(format('key "%s" of class "%s" in scheme "%s" must be %s, not %s', v.key, e.class ->> 'class', scheme,
 			CASE v.key WHEN 'priority' THEN 'a whole number' ELSE 'a string' END, v.value)) INTO wrong
@@ -121,10 +123,18 @@ BEGIN
 			MESSAGE = format('scheme "%s" must have exactly one class without a rule, not %s', scheme, defaults),
 			HINT = 'The class without a rule is the one of all customers for whom no rule is true.';
 	END IF;
+	SELECT e.class ->> 'class' INTO wrong
+	FROM jsonb_array_elements(classes) AS e(class)
+	WHERE e.class ->> 'rule' IS NULL AND e.class ->> 'stay_rule' IS NOT NULL;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('class "%s" in scheme "%s" has a stay rule but no rule', wrong, scheme),
+			HINT = 'The class without a rule takes everybody who is in no other, so nobody needs to be kept in it.';
+	END IF;
 END
 $scheme_check_classes$;
 COMMENT ON FUNCTION segment.scheme_check_classes(text, jsonb) IS
-'checks the classes given for a scheme; errors: 22023 no array of objects, an unknown key, a wrong type, none or several classes without a rule, 42710 a class named twice (internal)';
+'checks the classes given for a scheme; errors: 22023 no array of objects, an unknown key, a wrong type, none or several classes without a rule, a stay rule in the one without, 42710 a class named twice (internal)';
 
 /* Writes cuts and classes of a scheme, checked. */
 CREATE FUNCTION segment.scheme_write(portfolio text, scheme text, classes jsonb, cuts jsonb) RETURNS void
@@ -149,17 +159,21 @@ BEGIN
 		USING c.cut, scheme, btrim(segment.source_statement(format('cut %s', c.cut), c.query), E' \t\r\n');
 	END LOOP;
 	EXECUTE format($template$
-		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority,
+		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, stay_rule, label, label_zh, priority,
 			service_level, owner, action, action_zh)
-		SELECT $1, e.class ->> 'class', e.ordinal, e.class ->> 'rule',
+		SELECT $1, e.class ->> 'class', e.ordinal, e.class ->> 'rule', e.class ->> 'stay_rule',
 			coalesce(e.class ->> 'label', e.class ->> 'class'), e.class ->> 'label_zh',
 			(e.class ->> 'priority')::integer, e.class ->> 'service_level', e.class ->> 'owner',
 			e.class ->> 'action', e.class ->> 'action_zh'
 		FROM jsonb_array_elements($2) WITH ORDINALITY AS e(class, ordinal)$template$, portfolio)
 	USING scheme, classes;
-	FOR c IN SELECT e.class ->> 'class' AS class, e.class ->> 'rule' AS rule
-		FROM jsonb_array_elements(classes) AS e(class) WHERE e.class ->> 'rule' IS NOT NULL LOOP
-		PERFORM segment.scheme_check_rule(portfolio, scheme, c.class, c.rule);
+	FOR c IN SELECT e.class ->> 'class' AS class, r.what, r.rule
+		FROM jsonb_array_elements(classes) WITH ORDINALITY AS e(class, ordinal)
+		CROSS JOIN LATERAL (VALUES (1, 'rule', e.class ->> 'rule'), (2, 'stay rule', e.class ->> 'stay_rule'))
+			AS r(nth, what, rule)
+		WHERE r.rule IS NOT NULL
+		ORDER BY e.ordinal, r.nth LOOP
+		PERFORM segment.scheme_check_rule(portfolio, scheme, c.class, c.rule, c.what);
 	END LOOP;
 	EXECUTE format('ANALYZE %I.scheme_class', portfolio);
 END
@@ -243,10 +257,22 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_try$
 DECLARE
+	stay_rules text;
+	counts text;
 	message text;
 	state text;
 BEGIN
 	EXECUTE format('SELECT count(c.%I) FROM %I.customer AS c', scheme, portfolio);
+	-- these for everybody, not only for those who are in the class now
+	EXECUTE format($query$
+		SELECT string_agg(format(E', (%%s\n) AS %%I', c.stay_rule, 'stay ' || c.class_rank), ''),
+			string_agg(format('count(k.%%I)', 'stay ' || c.class_rank), ', ')
+		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.stay_rule IS NOT NULL$query$, portfolio)
+	INTO stay_rules, counts USING scheme;
+	IF stay_rules IS NOT NULL THEN
+		EXECUTE format('SELECT %s FROM (%s) AS k', counts, segment.portfolio_customer_query(portfolio,
+			's.scorecard_as_of', format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio), stay_rules));
+	END IF;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
 	RAISE EXCEPTION USING ERRCODE = state,
@@ -255,7 +281,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $scheme_try$;
 COMMENT ON FUNCTION segment.scheme_try(text, text) IS
-'classifies every customer once; error if a rule fails (internal)';
+'classifies every customer once; error if a rule or stay rule fails (internal)';
 
 /*
  * One change of the schemes, as the portfolio's owner (see portfolio_run);
@@ -337,7 +363,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN segment.portfolio_run(name, 'scheme', jsonb_build_object('command', 'create', 'scheme', scheme,
 	'classes', classes, 'cuts', cuts, 'label', label, 'label_zh', label_zh, 'meaning', meaning));
 COMMENT ON FUNCTION segment.create_scheme(text, text, jsonb, jsonb, text, text, text) IS
-'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule that looks beyond the customer or calls functions that are not immutable; 42804 a rule that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice; nothing is left behind';
+'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice; nothing is left behind';
 
 CREATE FUNCTION segment.alter_scheme(
 	name text, scheme text, classes jsonb, cuts jsonb DEFAULT NULL
@@ -376,14 +402,50 @@ COMMENT ON FUNCTION segment.scheme_must_exist(text, text) IS
 
 /* ---------- proof ---------- */
 
+/*
+ * All customers with their class, whether only its stay rule keeps them in it,
+ * and whether they are in it although its stay rule is false.  Whom no stay
+ * rule keeps is in the first class whose rule is true.
+ */
+CREATE FUNCTION segment.scheme_members(portfolio text, scheme text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_members$
+DECLARE
+	columns record := segment.scheme_columns(portfolio);
+	kept text;
+	enters_only text;
+BEGIN
+	EXECUTE format($query$
+		SELECT 'kept ' || s.ordinal,
+			(SELECT format(E', CASE%%s END AS enters_only',
+				string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN (%%s\n\t\t) IS NOT TRUE', c.rule,
+					coalesce(c.stay_rule, 'true')), '' ORDER BY c.class_rank))
+			FROM %1$I.scheme_class AS c WHERE c.scheme = s.scheme AND c.rule IS NOT NULL)
+		FROM %1$I.scheme AS s
+		WHERE s.scheme = $1
+			AND EXISTS (SELECT FROM %1$I.scheme_class AS c WHERE c.scheme = s.scheme AND c.stay_rule IS NOT NULL)$query$,
+		portfolio)
+	INTO kept, enters_only USING scheme;
+	RETURN CASE WHEN kept IS NULL THEN format('SELECT c.%I, false, false FROM %I.customer AS c', scheme, portfolio)
+		ELSE format('SELECT q.%1$I, q.%2$I IS NOT NULL, q.%2$I IS NULL AND q.enters_only FROM (%3$s) AS q', scheme, kept,
+			segment.portfolio_customer_query(portfolio, 's.scorecard_as_of',
+				format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio),
+				columns.columns || columns.kept || enters_only, columns.held_classes)) END;
+END
+$scheme_members$;
+COMMENT ON FUNCTION segment.scheme_members(text, text) IS
+'the query of all customers with their class in a scheme, and what its stay rules have to do with it (internal)';
+
 CREATE FUNCTION segment.scheme_check(name text, scheme text)
-RETURNS TABLE (class text, class_rank integer, customers bigint, cells bigint, hidden bigint, verdict text)
+RETURNS TABLE (class text, class_rank integer, customers bigint, kept bigint, cells bigint, hidden bigint, verdict text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check$
 DECLARE
 	rules text;
 	on_scores boolean;
+	members text;
 BEGIN
 	PERFORM segment.portfolio_owner(name);
 	PERFORM segment.scheme_must_exist(name, scheme);
@@ -400,6 +462,7 @@ BEGIN
 	EXECUTE format($query$SELECT string_agg(format(E'(%%L, %%s, coalesce((%%s\n), false))', c.class, c.class_rank, c.rule), ', ')
 		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.rule IS NOT NULL$query$, name)
 	INTO rules USING scheme;
+	members := segment.scheme_members(name, scheme);
 	RETURN QUERY EXECUTE format($query$
 		WITH cell AS (
 			SELECT r_score, f_score, m_score, r_score::text || f_score::text || m_score::text AS rfm_cell
@@ -418,23 +481,28 @@ BEGIN
 			WHERE c.scheme = $1
 			GROUP BY c.class, c.rule
 		), members AS (
-			SELECT u.%2$I AS class, count(*) AS customers FROM %1$I.customer AS u GROUP BY 1
+			SELECT u.class, count(*) AS customers, count(*) FILTER (WHERE u.kept) AS kept,
+				count(*) FILTER (WHERE u.enters_only) AS enters_only
+			FROM (%2$s) AS u(class, kept, enters_only) GROUP BY u.class
 		)
-		SELECT c.class, c.class_rank, coalesce(m.customers, 0), k.cells, k.hidden,
-			CASE WHEN c.rule IS NULL AND k.cells > 0 THEN 'default class also takes score cells that no rule covers'
+		SELECT c.class, c.class_rank, coalesce(m.customers, 0),
+			CASE WHEN c.stay_rule IS NOT NULL THEN coalesce(m.kept, 0) END, k.cells, k.hidden,
+			coalesce(nullif(concat_ws('; ', CASE WHEN c.rule IS NULL AND k.cells > 0 THEN 'default class also takes score cells that no rule covers'
 				WHEN c.rule IS NOT NULL AND k.cells = 0 AND k.hidden > 0 THEN 'earlier rules take every score cell of this class'
 				WHEN c.rule IS NOT NULL AND k.cells = 0 THEN 'no score cell reaches this class'
 				WHEN k.hidden > 0 THEN 'earlier rules take some score cells of this class'
-				WHEN k.cells IS NULL AND coalesce(m.customers, 0) = 0 THEN 'no customer is in this class now'
-				ELSE 'ok' END
+				WHEN k.cells IS NULL AND coalesce(m.customers, 0) = 0 THEN 'no customer is in this class now' END,
+				CASE WHEN m.enters_only > 0
+					THEN format('%%s of the customers for whom the rule is true do not meet the stay rule', m.enters_only) END),
+				''), 'ok')
 		FROM %1$I.scheme_class AS c
 		JOIN counted AS k ON k.class = c.class
 		LEFT JOIN members AS m ON m.class = c.class
 		WHERE c.scheme = $1
-		ORDER BY c.class_rank$query$, name, scheme,
+		ORDER BY c.class_rank$query$, name, members,
 		CASE WHEN on_scores AND rules IS NOT NULL THEN rules ELSE '('''', 0, false)' END)
 	USING scheme, on_scores;
 END
 $scheme_check$;
 COMMENT ON FUNCTION segment.scheme_check(text, text) IS
-'proves a scheme: per class how many customers are in it, and, where the rules name scores only, how many of the 125 score cells it gets (cells) and how many its rule would take too but for an earlier one (hidden), both else NULL; the verdict tells of classes that cannot be reached, of cells that no rule covers and of rules that overlap; errors: 42704, 42501';
+'proves a scheme: per class how many customers are in it, how many of these only its stay rule keeps there (kept; NULL without one), and, where the rules name scores only, how many of the 125 score cells it gets (cells) and how many its rule would take too but for an earlier one (hidden), both else NULL; the verdict tells of classes that cannot be reached, of cells that no rule covers, of rules that overlap, and of stay rules that are false for customers who enter, whom they should be easier on; errors: 42704, 42501';

@@ -106,7 +106,7 @@ BEGIN
 END
 $take_snapshot$;
 COMMENT ON FUNCTION segment.take_snapshot(text, date) IS
-'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';
+'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. What it holds decides about classes with stay rules on later days, up to the next snapshot. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';
 
 /* The scorecard that judges a day: as in customer_at. */
 CREATE FUNCTION segment.snapshot_scorecard(portfolio text, day text) RETURNS text
@@ -345,7 +345,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 40
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT v.* FROM (VALUES
-	('snapshot', NULL, 'one row per snapshot, made by take_snapshot; deleting it deletes what it holds'),
+	('snapshot', NULL, 'one row per snapshot, made by take_snapshot; deleting it deletes what it holds, also for stay rules (scheme_class)'),
 	('snapshot', 'as_of', 'day that the snapshot shows'),
 	('snapshot', 'taken_at', 'time at which it was taken'),
 	('snapshot', 'scorecard_id', 'scorecard that judged the customers'),
@@ -382,7 +382,7 @@ SELECT v.* FROM (VALUES
 	('segment_trend', 'net_value', 'sum of their margin minus cost since the beginning, in units of money; more is better'),
 	('segment_trend', 'net_value_change', 'change of net_value since the snapshot before, in units of money; NULL in the first'),
 	('migration(date, date, text)', NULL, 'one row per pair of classes of a scheme: how many customers were in from_class at the end of from_day and in to_class at the end of to_day, with net sales and net value since the beginning on both days and what they gained between (net_change: their sales of the period). from_class is NULL for customers who were not known on from_day, to_class for those no longer known. A day with a snapshot is read from it, any other is computed by customer_at. Errors: 22023 unknown scheme, days NULL, infinite or in the wrong order'),
-	('monthly_migration(date, date, text)', NULL, 'migration from month end to month end: one row per day (each end of a month between from_day and to_day, and to_day), day before it, and pair of classes; all days are computed, snapshots are not read; columns and errors as migration'),
+	('monthly_migration(date, date, text)', NULL, 'migration from month end to month end: one row per day (each end of a month between from_day and to_day, and to_day), day before it, and pair of classes; all days are computed, snapshots are not read but for the classes that stay rules keep; columns and errors as migration'),
 	('movers(date, date, text)', NULL, 'one row per customer whose class in a scheme differs between the ends of two days, with the ranks of both classes, net sales and net value on both days in units of money, and the change (sales and net value of the period); NULLs and errors as migration'),
 	('class_retention(date, date, text)', NULL, 'one row per class of a scheme at the end of from_day: its customers, how many of them ordered later, up to to_day (active), as a share (retention, 0..1, with its 95 % interval by Wilson), and their net sales in that time; classes without customers are left out; errors as migration')
 ) AS v(relation, col, meaning);

@@ -73,6 +73,8 @@ $node->safe_psql('shop', q{
 		customers => 'SELECT * FROM person', timezone => 'Asia/Shanghai', settings => '{"dormancy_drowsy": 1}');
 	SELECT segment.refresh('Shop of O''Hara', '2023-06-30');
 	SELECT segment.refresh('Shop of O''Hara');
+	SELECT segment.create_scheme('Shop of O''Hara', 'tier', '[{"class": "gold", "rule": "net > 60", "stay_rule": "net > 20"}, {"class": "base"}]');
+	SELECT segment.take_snapshot('Shop of O''Hara', '2023-08-31');
 	UPDATE "Shop of O'Hara".scheme_class SET owner = 'Ada', action = 'Call.' WHERE class = 'champions';
 	CREATE TABLE firm (firm bigint, at date, amount integer);
 	INSERT INTO firm VALUES (1, '2024-01-01', 100), (2, '2024-02-01', 50), (1, '2024-02-01', 20);
