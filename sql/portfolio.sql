@@ -628,6 +628,11 @@ COMMENT ON FUNCTION segment.refresh(text, date, boolean) IS
 CREATE FUNCTION segment.portfolio_create(name text, definition jsonb) RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+-- as in portfolio_run
+SET array_nulls = on
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
+SET transform_null_equals = off
 AS $portfolio_create$
 BEGIN
 	PERFORM segment.portfolio_check_name(name);

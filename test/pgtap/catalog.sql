@@ -66,9 +66,9 @@ SELECT is_empty($$
 		AND EXISTS (SELECT FROM unnest(proargtypes::oid[] || prorettype) t WHERE t IN ('segment.rfm'::regtype, 'segment.history'::regtype)) $$,
 	'all C functions of rfm and history are immutable');
 -- The others, each reviewed: equality_operator and source_columns look at the
--- catalog, histories runs a query, portfolio_run and key_account_run change a
--- portfolio.
-SELECT is(array_agg(concat_ws(' ', proname, provolatile) ORDER BY proname), '{"equality_operator s","histories v","key_account_run v","portfolio_run v","source_columns s"}'::text[],
+-- catalog, histories runs a query, portfolio_run, key_account_run and
+-- snapshot_run change a portfolio.
+SELECT is(array_agg(concat_ws(' ', proname, provolatile) ORDER BY proname), '{"equality_operator s","histories v","key_account_run v","portfolio_run v","snapshot_run v","source_columns s"}'::text[],
 	'no other C function depends on anything but its arguments')
 FROM member_function
 WHERE provolatile <> 'i' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');
