@@ -66,6 +66,35 @@ inside() {
 		HOME=/root LC_ALL=C.UTF-8 "$@"
 }
 
+# Puts this system's older servers into the directory, so that pg_upgrade can
+# be tested from them: Debian serves only one version in each suite.  The
+# programs run with the newer C library; other libraries that the newer suite
+# has no more are copied, too.  Where that does not work, make check inside
+# says that pg_upgrade was not tested.
+add_older_servers() {
+	local version=$1 older library path
+	for older in "${SUPPORTED_VERSIONS[@]}"; do
+		if [ "$older" -ge "$version" ] || ! server_complete "$older"; then
+			continue
+		fi
+		say "PostgreSQL $version: with PostgreSQL $older of this system, to test pg_upgrade"
+		# Without the compiler of queries, whose libraries are large.
+		tar -C / --exclude='llvmjit*' --exclude=bitcode -cf - "usr/lib/postgresql/$older" "usr/share/postgresql/$older" \
+			"usr/include/postgresql/$older" | as_root tar -C "$ROOT" -xf -
+		# A library may need another one.
+		for _ in 1 2 3; do
+			# shellcheck disable=SC2016
+			inside sh -c 'ldd "$1"/bin/* "$1"/lib/plpgsql.so 2>/dev/null' sh "/usr/lib/postgresql/$older" |
+				sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | sort -u |
+				while read -r library; do
+					path=$(ldconfig -p | sed -n "s|^[[:space:]]*$library .*=> ||p" | head -n 1)
+					[ -z "$path" ] || as_root cp -L "$path" "$ROOT/usr/local/lib/$library"
+				done
+			inside ldconfig
+		done
+	done
+}
+
 # check_version VERSION: prints the last line of make check.
 check_version() {
 	local version=$1 suite log=$2
@@ -89,6 +118,8 @@ check_version() {
 	as_root mount -t proc proc "$ROOT/proc"
 	as_root mkdir -p "$ROOT/dev/shm"
 	as_root mount -t tmpfs tmpfs "$ROOT/dev/shm"
+
+	add_older_servers "$version" || true
 
 	as_root mkdir -p "$ROOT/build/checkout" "$ROOT/build/data"
 	tar -C "$CHECKOUT" -cf - --exclude=./.git . | as_root tar -C "$ROOT/build/checkout" -xf -
