@@ -71,16 +71,18 @@ foreach my $plan (sort keys %odd_plan)
 
 # One transaction sees one state: a portfolio's scorecard, histories and views
 # belong together, however often the primary refreshes.
-my $rounds = 8;
+my $rounds = 12;
+my $script = PostgreSQL::Test::Utils::tempdir . '/refreshes.sql';
+append_to_file($script, join '', map { qq{
+	INSERT INTO sales.firm SELECT n, date '2024-06-01' + $_, 10 * $_ FROM generate_series(1, 200) AS n;
+	DELETE FROM sales.firm WHERE firm > 150 + $_;
+	SELECT segment.refresh('b2b') IS NOT NULL;
+	VACUUM b2b.customer_history, b2b.scorecard;
+} } 1 .. $rounds);
 my ($writer_out, $writer_err) = ('', '');
 my $timer = IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
-my $writer = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $primary->connstr('shop') ],
-	'<', \join('', map { qq{
-		INSERT INTO sales.firm SELECT n, date '2024-06-01' + $_, 10 * $_ FROM generate_series(1, 200) AS n;
-		DELETE FROM sales.firm WHERE firm > 150 + $_;
-		SELECT segment.refresh('b2b') IS NOT NULL;
-		VACUUM b2b.customer_history, b2b.scorecard;
-	} } 1 .. $rounds), '>', \$writer_out, '2>', \$writer_err, $timer);
+my $writer = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $primary->connstr('shop'), '-f', $script ],
+	'>', \$writer_out, '2>', \$writer_err, $timer);
 my ($reads, $torn, %seen) = (0, 0);
 while ($writer->pumpable)
 {
