@@ -80,7 +80,8 @@ BEGIN
 				WHERE figures IS NOT NULL OR scheme = 'size') <> 12 THEN
 			said := said || 'another explanation'::text;
 		END IF;
-		IF (segment.take_snapshot('fresh', (SELECT as_of - 100 FROM fresh.customer LIMIT 1))).customers NOT BETWEEN 50 AND 60
+		IF NOT EXISTS (SELECT FROM segment.take_snapshot('fresh', (SELECT as_of - 100 FROM fresh.customer LIMIT 1)) AS s
+				WHERE s.customers BETWEEN 50 AND 60)
 			OR NOT EXISTS (SELECT FROM segment.backtest('fresh', (SELECT as_of - 100 FROM fresh.customer LIMIT 1), 90)) THEN
 			said := said || 'another snapshot or backtest'::text;
 		END IF;

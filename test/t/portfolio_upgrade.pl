@@ -12,15 +12,18 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Portfolios;
 
-# The directories of the servers' programs, by major version.
-sub program_directory
+# The minor releases of all major versions come on the same days: 15.14, 16.10,
+# 17.6 and 18.0 were one.
+my %first = (15 => 0, 16 => 4, 17 => 8, 18 => 14);
+
+# The directories of the servers' programs, and their releases, by major version.
+my (%server, %release);
+foreach my $pg_config ('pg_config', split ' ', $ENV{SEGMENT_SERVERS} // '')
 {
-	my ($pg_config) = @_;
-	my ($version) = `$pg_config --version` =~ /^PostgreSQL (\d+)/ or die "cannot run $pg_config\n";
-	chomp(my $bindir = `$pg_config --bindir`);
-	return ($version => $bindir);
+	my ($version, $minor) = `$pg_config --version` =~ /^PostgreSQL (\d+)\.(\d+)/ or next;
+	chomp($server{$version} = `$pg_config --bindir`);
+	$release{$version} = $first{$version} + $minor;
 }
-my %server = map { program_directory($_) } 'pg_config', split ' ', $ENV{SEGMENT_SERVERS} // '';
 my @versions = sort { $a <=> $b } keys %server;
 plan skip_all => "pg_upgrade is not tested: only PostgreSQL @versions is here, and a newer one is needed"
 	if @versions < 2;
@@ -78,6 +81,15 @@ sub upgraded
 
 foreach my $from (@versions)
 {
-	upgraded($from, $_) foreach grep { $_ > $from } @versions;
+	foreach my $to (grep { $_ > $from } @versions)
+	{
+	SKIP:
+		{
+			# What it dumps the new one may not know.
+			skip "pg_upgrade from $from to $to is not tested: that PostgreSQL $from was released later than this PostgreSQL $to", 1
+				if $release{$from} > $release{$to};
+			upgraded($from, $to);
+		}
+	}
 }
 done_testing();
