@@ -29,12 +29,14 @@ suite_of() {
 ROOT=
 # What still runs inside (a server, when make check was interrupted).
 stop_inside() {
-	local process
+	local process found=
 	for process in /proc/[0-9]*; do
 		if [ "$(as_root readlink "$process/root" 2>/dev/null)" = "$ROOT" ]; then
 			as_root kill -TERM "${process#/proc/}" 2>/dev/null || true
+			found=yes
 		fi
 	done
+	[ -z "$found" ] || sleep 2
 }
 
 unmount() {
@@ -120,6 +122,7 @@ check_version() {
 	if ! as_root debootstrap --variant=minbase --include=ca-certificates,make,git "$suite" "$ROOT" "$MIRROR" \
 		"$([ -e "/usr/share/debootstrap/scripts/$suite" ] || echo /usr/share/debootstrap/scripts/sid)" >>"$log" 2>&1; then
 		tail -n 10 "$log" >&2
+		echo "debootstrap could not make a Debian $suite from $MIRROR" >>"$log"
 		return 1
 	fi
 	# With the server's newest minor version: pg_upgrade wants one that is not
@@ -133,9 +136,12 @@ check_version() {
 	# No service is started inside.
 	printf '#!/bin/sh\nexit 101\n' | as_root tee "$ROOT/usr/sbin/policy-rc.d" >/dev/null
 	as_root chmod 755 "$ROOT/usr/sbin/policy-rc.d"
-	as_root mount -t proc proc "$ROOT/proc"
 	as_root mkdir -p "$ROOT/dev/shm"
-	as_root mount -t tmpfs tmpfs "$ROOT/dev/shm"
+	# Not allowed in every container.
+	if ! as_root mount -t proc proc "$ROOT/proc" 2>>"$log" ||
+		! as_root mount -t tmpfs tmpfs "$ROOT/dev/shm" 2>>"$log"; then
+		return 1
+	fi
 
 	add_older_servers "$version" || true
 
