@@ -96,6 +96,8 @@ build_other_servers() {
 		# shellcheck disable=SC2030,SC2031
 		(
 			PG_CONFIG=$pg_config
+			# Headers of old servers are not C23, the default of new compilers.
+			export COPT=-std=gnu17
 			copy_checkout "$WORK/segment-$version"
 			private_server "$WORK/server-$version"
 			build_and_install "$WORK/segment-$version" && echo "$PG_CONFIG"
