@@ -106,8 +106,10 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 endif
 
+# In ASCII only, for databases of any encoding: other characters become
+# &#xXXXXXX;, which segment.unescape reads.
 $(EXTENSION)--$(EXTVERSION).sql: $(SQL_FRAGMENTS:%=$(srcdir)/sql/%.sql)
-	cat $^ > $@
+	perl -Ci -pe 's/([^\x00-\x7F])/sprintf("&#x%06X;", ord($$1))/ge' $^ > $@
 
 # Objects live in src/ also when building outside the source tree (whose own
 # src/ make would find, hence the full names).

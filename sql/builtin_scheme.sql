@@ -12,13 +12,34 @@
  * to its owner.
  */
 
+/*
+ * The install script must hold nothing but ASCII, so that it can be run in a
+ * database of any encoding: make writes other characters as &#xXXXXXX;
+ * (see Makefile), and here they become characters again.
+ */
+CREATE FUNCTION segment.unescape(escaped text, otherwise text) RETURNS text
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $unescape$
+BEGIN
+	RETURN unistr(regexp_replace(escaped, '&#x([0-9A-F]{6});', E'\\\\+\\1', 'g'));
+EXCEPTION
+	-- the second where the encoding is SQL_ASCII, that is unknown
+	WHEN untranslatable_character OR feature_not_supported THEN
+		RETURN otherwise;
+END
+$unescape$;
+COMMENT ON FUNCTION segment.unescape(text, text) IS
+'a text in which characters are written as &#xXXXXXX;, with their code in Unicode; or the other one, where the encoding of the database lacks one of them (internal)';
+
 CREATE FUNCTION segment.builtin_schemes() RETURNS TABLE (
 	scheme text, ordinal integer, label text, label_zh text, meaning text
 )
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 11
+LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 11
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT v.* FROM (VALUES
+SELECT v.scheme, v.ordinal, v.label, segment.unescape(v.label_zh, v.label), v.meaning
+FROM (VALUES
 	('rfm_segment', 1, 'RFM segments', 'RFM客户细分', 'ten named groups on the 5 x 5 grid of recency and frequency scores'),
 	('dormancy', 2, 'dormancy', '沉睡程度', 'time since the last purchase in units of the customer''s own usual gap'),
 	('rfm125', 3, 'RFM 125 cells', 'RFM 125格', 'eleven named groups of the 125 cells of recency, frequency and monetary scores'),
@@ -98,10 +119,12 @@ CREATE FUNCTION segment.builtin_classes() RETURNS TABLE (
 	scheme text, class text, class_rank integer, rule text, label text, label_zh text,
 	priority integer, service_level text, action text, action_zh text
 )
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 80
+LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 80
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT v.* FROM (VALUES
+SELECT v.scheme, v.class, v.class_rank, v.rule, v.label, segment.unescape(v.label_zh, v.label),
+	v.priority, v.service_level, v.action, segment.unescape(v.action_zh, v.action)
+FROM (VALUES
 	-- the 5 x 5 recency x frequency grid: 25 cells, each in exactly one class
 	('rfm_segment', 'champions', 1, 'r_score = 5 AND f_score >= 4', 'champions', '冠军客户',
 	 1, 'premium', 'Reward them, show them new things first, ask for reviews.', '给予奖励，优先体验新品，邀请评价。'),

@@ -106,6 +106,7 @@ RETURNS TABLE (scheme text, class text, label text, rule text, figures text, bet
 	worse_class text, worse_after_days integer, kept_from date)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 11
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $explain$
 DECLARE
 	usual_order record;

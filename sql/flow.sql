@@ -135,7 +135,9 @@ SELECT s.p / s.q,
 			- s.u * (2 * s.p - s.u) * s.base_l * (2 * s.q - s.base_l))))
 		/ (s.base_l * (2 * s.q - s.base_l))
 FROM (
-	SELECT successes::float8 / trials AS p, base_successes::float8 / base_trials AS q,
+	-- nullif: constants may be folded before WHERE has its say
+	SELECT successes::float8 / nullif(trials, 0) AS p,
+		nullif(base_successes, 0)::float8 / nullif(base_trials, 0) AS q,
 		w.low AS l, w.high AS u, b.low AS base_l, b.high AS base_u
 	FROM segment.wilson_interval(successes, trials) AS w,
 		segment.wilson_interval(base_successes, base_trials) AS b

@@ -53,7 +53,9 @@ BEGIN
 	IF found_owner IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
 			MESSAGE = format('portfolio "%s" does not exist', portfolio),
-			HINT = 'The view segment.portfolio lists the portfolios; segment.create_portfolio makes one.';
+			HINT = CASE WHEN to_regclass(format('%I.customer_history', portfolio)) IS NULL
+				THEN 'The view segment.portfolio lists the portfolios; segment.create_portfolio makes one.'
+				ELSE 'There are tables of one, but they and their schema belong to different roles. Give them all to one.' END;
 	ELSIF NOT pg_has_role(current_user, found_owner::name, 'USAGE') THEN
 		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
 			MESSAGE = format('must be owner of portfolio "%s"', portfolio);
@@ -896,6 +898,11 @@ COMMENT ON FUNCTION segment.refresh(text, date, boolean, boolean) IS
 CREATE FUNCTION segment.portfolio_create(name text, definition jsonb) RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+-- as in portfolio_run
+SET array_nulls = on
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
+SET transform_null_equals = off
 AS $portfolio_create$
 BEGIN
 	PERFORM segment.portfolio_check_name(name);

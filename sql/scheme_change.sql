@@ -441,6 +441,7 @@ CREATE FUNCTION segment.scheme_check(name text, scheme text)
 RETURNS TABLE (class text, class_rank integer, customers bigint, kept bigint, cells bigint, hidden bigint, verdict text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $scheme_check$
 DECLARE
 	rules text;

@@ -44,13 +44,19 @@ CREATE TYPE segment.snapshot_report AS (
 COMMENT ON TYPE segment.snapshot_report IS
 'what take_snapshot did: the day, the scorecard that judged, customers and schemes stored, whether an older snapshot of that day was replaced, seconds taken';
 
-CREATE FUNCTION segment.take_snapshot(name text, as_of date DEFAULT NULL) RETURNS segment.snapshot_report
+CREATE FUNCTION segment.snapshot_run(portfolio text, task text, arguments jsonb) RETURNS segment.snapshot_report
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'portfolio_run';
+COMMENT ON FUNCTION segment.snapshot_run(text, text, jsonb) IS
+'portfolio_run for the task snapshot: runs snapshot_take as the portfolio''s owner; errors as for portfolio_owner (internal)';
+
+/* All of take_snapshot, as the portfolio's owner: see portfolio_run. */
+CREATE FUNCTION segment.snapshot_take(name text, arguments jsonb) RETURNS segment.snapshot_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $take_snapshot$
+AS $snapshot_take$
 DECLARE
-	owner text := segment.portfolio_owner(name);
-	caller_role text := current_setting('role');
+	as_of date := (arguments ->> 'as_of')::date;
 	started timestamptz := clock_timestamp();
 	newest date;
 	names text[];
@@ -59,9 +65,6 @@ DECLARE
 	deleted bigint;
 	report segment.snapshot_report;
 BEGIN
-	IF owner <> current_user THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
 	-- not while a refresh or another snapshot is under way
 	EXECUTE format('SELECT FROM %I.portfolio AS p FOR UPDATE', name);
 	EXECUTE format($query$
@@ -101,9 +104,16 @@ BEGIN
 	report.schemes := coalesce(cardinality(names), 0);
 	report.replaced := deleted > 0;
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
-	PERFORM set_config('role', caller_role, true);
 	RETURN report;
 END
+$snapshot_take$;
+COMMENT ON FUNCTION segment.snapshot_take(text, jsonb) IS
+'takes a snapshot of a portfolio, with the current user''s rights (internal)';
+
+CREATE FUNCTION segment.take_snapshot(name text, as_of date DEFAULT NULL) RETURNS segment.snapshot_report
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $take_snapshot$
+SELECT segment.snapshot_run(name, 'snapshot', pg_catalog.jsonb_build_object('as_of', as_of))
 $take_snapshot$;
 COMMENT ON FUNCTION segment.take_snapshot(text, date) IS
 'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. What it holds decides about classes with stay rules on later days, up to the next snapshot. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';

@@ -222,7 +222,8 @@ DECLARE
 BEGIN
 	SELECT string_agg(format('c.%I', m), ', '),
 		string_agg(format('count(c.%1$I) AS %2$I, avg(c.%1$I::numeric) AS %3$I, '
-				'(percentile_disc(0.5) WITHIN GROUP (ORDER BY c.%1$I))::numeric AS %4$I',
+				-- of equal values, 0 and 0.00, any could be the one
+				'trim_scale((percentile_disc(0.5) WITHIN GROUP (ORDER BY c.%1$I))::numeric) AS %4$I',
 			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t\t'),
 		string_agg(format('avg(c.%1$I::numeric) AS %1$I', m), ', '),
 		string_agg(format('(%1$L, g.%2$I, g.%3$I, g.%4$I, a.%1$I)',
@@ -287,7 +288,7 @@ BEGIN
 				g.mean, g.median, a.mean, NULL, NULL
 			FROM (
 				SELECT m.scheme, m.class, a.measure, count(*) AS customers, avg(a.number) AS mean,
-					percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number) AS median
+					trim_scale(percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number)) AS median
 				FROM attribute AS a
 				JOIN member AS c ON c.customer_id = a.customer_id
 				CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)

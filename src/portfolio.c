@@ -25,25 +25,49 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
-/* The only things that can be run, each as (portfolio text, arguments jsonb). */
-static const struct
+/*
+ * The only things that can be run, each as (portfolio text, arguments jsonb),
+ * and what they are called where they cannot.
+ */
+typedef struct Task
 {
 	const char *name;
 	const char *statement;
-}			tasks[] = {
-	{"refresh", "SELECT segment.portfolio_refresh($1, $2)"},
-	{"alter", "SELECT segment.portfolio_alter($1, $2)"},
-	{"scheme", "SELECT segment.scheme_change($1, $2)"},
-	{"key_account", "SELECT segment.key_account_change($1, $2)"},
-	{"watch", "SELECT segment.watch_change($1, $2)"},
+	const char *label;
+} Task;
+
+static const Task tasks[] = {
+	{"refresh", "SELECT segment.portfolio_refresh($1, $2)", "the refresh of a portfolio"},
+	{"alter", "SELECT segment.portfolio_alter($1, $2)", "a change of a portfolio"},
+	{"scheme", "SELECT segment.scheme_change($1, $2)", "a change of a portfolio's schemes"},
+	{"key_account", "SELECT segment.key_account_change($1, $2)", "a change of a portfolio's key accounts"},
+	{"snapshot", "SELECT segment.snapshot_take($1, $2)", "a snapshot of a portfolio"},
+	{"watch", "SELECT segment.watch_change($1, $2)", "a change of a portfolio's watched tables"},
 };
 
-static const char *
-task_statement(const char *name)
+/*
+ * Settings that decide what SQL text means, or how values become text.  The
+ * owner's queries must give the same whoever calls.  Of DateStyle only the form
+ * of the output is set: how dates are read stays as the session has it.
+ */
+static const struct
+{
+	const char *name;
+	const char *value;
+}			fixed_settings[] = {
+	{"array_nulls", "on"},
+	{"DateStyle", "ISO"},
+	{"quote_all_identifiers", "off"},
+	{"standard_conforming_strings", "on"},
+	{"transform_null_equals", "off"},
+};
+
+static const Task *
+find_task(const char *name)
 {
 	for (int i = 0; i < lengthof(tasks); i++)
 		if (strcmp(tasks[i].name, name) == 0)
-			return tasks[i].statement;
+			return &tasks[i];
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("task of a portfolio not recognized: \"%s\"", name)));
@@ -85,13 +109,13 @@ portfolio_owner(Datum portfolio, const char *nulls)
  * Declared once for each type of report; a task of another is an error.
  *
  * The caller must have the rights of the portfolio's owner (else 42501), so
- * nobody gains any by it.
+ * nobody gains any by it.  25006 on a standby and in a read-only transaction.
  */
 PG_FUNCTION_INFO_V1(portfolio_run);
 Datum
 portfolio_run(PG_FUNCTION_ARGS)
 {
-	const char *statement;
+	const Task *task;
 	Oid			types[2] = {TEXTOID, JSONBOID};
 	Datum		values[2] = {0};
 	char		nulls[2] = {' ', ' '};
@@ -105,7 +129,9 @@ portfolio_run(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("task and arguments must not be null")));
-	statement = task_statement(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	task = find_task(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PreventCommandDuringRecovery(task->label);
+	PreventCommandIfReadOnly(task->label);
 	if (PG_ARGISNULL(0))
 		nulls[0] = 'n';
 	else
@@ -120,13 +146,15 @@ portfolio_run(PG_FUNCTION_ARGS)
 	SetUserIdAndSecContext(owner,
 						   caller_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	settings = NewGUCNestLevel();
+	for (int i = 0; i < lengthof(fixed_settings); i++)
+		(void) set_config_option(fixed_settings[i].name, fixed_settings[i].value,
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 
-	report = query_value(statement, 2, types, values, nulls);
+	report = query_value(task->statement, 2, types, values, nulls);
 	if (HeapTupleHeaderGetTypeId(DatumGetHeapTupleHeader(report)) != get_func_rettype(fcinfo->flinfo->fn_oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("task \"%s\" of a portfolio returns another type",
-						text_to_cstring(PG_GETARG_TEXT_PP(1)))));
+				 errmsg("task \"%s\" of a portfolio returns another type", task->name)));
 
 	AtEOXact_GUC(false, settings);
 	SetUserIdAndSecContext(caller, caller_context);

@@ -83,6 +83,28 @@ files() {
 	(cd "$CHECKOUT" && { find "$@" -type f 2>/dev/null || true; } | { grep -F -- "${TEST:-}" || true; } | sort)
 }
 
+# Servers of other versions, for pg_upgrade: each with segment in a private tree.
+# Prints the pg_config of each.
+build_other_servers() {
+	local version pg_config
+	for version in "${SUPPORTED_VERSIONS[@]}"; do
+		pg_config=/usr/lib/postgresql/$version/bin/pg_config
+		if [ "$version" = "$SERVER_VERSION" ] || ! [ -x "${pg_config%/*}/initdb" ] ||
+			! [ -x "$pg_config" ] || ! [ -e "$("$pg_config" --pgxs)" ]; then
+			continue
+		fi
+		# shellcheck disable=SC2030,SC2031
+		(
+			PG_CONFIG=$pg_config
+			# Headers of old servers are not C23, the default of new compilers.
+			export COPT=-std=gnu17
+			copy_checkout "$WORK/segment-$version"
+			private_server "$WORK/server-$version"
+			build_and_install "$WORK/segment-$version" && echo "$PG_CONFIG"
+		)
+	done
+}
+
 setup check
 make_work_directory
 clean_up_at_exit
@@ -110,6 +132,7 @@ if wanted isolation; then
 	run_regress isolation REGRESS 'test/isolation/specs/*.spec' output_iso/regression.diffs
 fi
 if wanted pgtap; then
+	# shellcheck disable=SC2031
 	if [ -e "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ]; then
 		mapfile -t list < <(files test/pgtap -name '*.sql')
 		run_tap pgtap "${list[@]}"
@@ -119,12 +142,22 @@ if wanted pgtap; then
 	fi
 fi
 if wanted tap; then
+	# shellcheck disable=SC2031
 	regress_directory=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
 	export PG_REGRESS=$regress_directory/regress/pg_regress
 	export PERL5LIB=$regress_directory/perl${PERL5LIB:+:$PERL5LIB}
 	export TESTDIR=$TREE TESTDATADIR=$TREE/tmp_check TESTLOGDIR=$TREE/tmp_check/log
 	as_server mkdir -p "$TESTLOGDIR"
 	mapfile -t list < <(files test/t -name '*.pl')
+	if [[ " ${list[*]} " == *portfolio_upgrade.pl* ]]; then
+		SEGMENT_SERVERS=$(build_other_servers | paste -sd ' ')
+		export SEGMENT_SERVERS
+		if [ -n "$SEGMENT_SERVERS" ]; then
+			say "pg_upgrade: tested with these servers as well: $SEGMENT_SERVERS"
+		else
+			say "pg_upgrade: NOT TESTED, since no other supported server than PostgreSQL $SERVER_VERSION is installed here"
+		fi
+	fi
 	# These start servers of their own.
 	(
 		unset PGHOST PGPORT PGUSER

@@ -104,6 +104,71 @@ SELECT is_empty($$ SELECT relname FROM pg_class WHERE relnamespace = 'shop'::reg
 	AND NOT reloptions::text ~ 'security_invoker=(t|true|on)\M' $$, 'in all views');
 SELECT is(as_role('segment_test_reader', 'SELECT count(*) FROM shop.class'), '42501 permission denied for table scheme_class', 'and nothing by the owner''s');
 
+-- a policy that names the current user sees the portfolio's owner, not who calls
+SET LOCAL ROLE segment_test_alice;
+CREATE TABLE alice.letters (customer bigint, at date, amount numeric, sender text);
+INSERT INTO alice.letters VALUES (1, '2024-01-01', 5, 'segment_test_alice'), (2, '2024-01-02', 7, 'segment_test_superuser'), (3, '2024-01-02', 7, 'segment_test_bob');
+ALTER TABLE alice.letters ENABLE ROW LEVEL SECURITY;
+CREATE POLICY sender ON alice.letters USING (sender = current_user);
+RESET ROLE;
+SELECT matches(as_role('segment_test_alice', $$ SELECT segment.create_portfolio('letters', 'SELECT customer, at, amount FROM alice.letters') $$), '^\(letters,', 'a table of the owner''s own');
+SELECT is((SELECT array_agg(customer_id ORDER BY customer_id) FROM letters.customer), '{1,2,3}', 'whose policies the owner is free of');
+SET LOCAL ROLE segment_test_alice;
+ALTER TABLE alice.letters FORCE ROW LEVEL SECURITY;
+RESET ROLE;
+SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.refresh('letters') $$), '^\(letters,', 'unless they are forced');
+SELECT is((SELECT array_agg(customer_id ORDER BY customer_id) FROM letters.customer), '{1}', 'then they hold for the owner, also when a superuser refreshes');
+-- who asks for an error rather than for fewer rows gets it
+SET LOCAL row_security = off;
+SELECT is(as_role('segment_test_alice', $$ SELECT segment.refresh('letters') $$), '42501 query would be affected by row-level security policy for table "letters"', 'row_security = off: an error');
+SELECT is(as_role('segment_test_superuser', $$ SELECT segment.refresh('letters') $$), '42501 query would be affected by row-level security policy for table "letters"', 'also for a superuser');
+SELECT is(as_role('segment_test_superuser', $$ SELECT segment.refresh('secret') $$), '42501 query would be affected by row-level security policy for table "orders"', 'and of others'' tables');
+SET LOCAL row_security = on;
+SELECT is((SELECT array_agg(customer_id ORDER BY customer_id) FROM letters.customer), '{1}', 'and the old state stays');
+
+-- with security_invoker, policies on all tables that have customers decide what
+-- a reader sees in every view and function
+SET LOCAL ROLE segment_test_alice;
+CREATE TABLE alice.visits AS
+SELECT n % 6 AS customer, date '2024-01-01' + n * 9 AS at, CASE WHEN n % 4 = 0 THEN 0 ELSE n END AS amount FROM generate_series(0, 40) AS n;
+CREATE TABLE alice.people AS SELECT n AS customer, 'town ' || n % 2 AS town FROM generate_series(0, 5) AS n;
+SELECT segment.create_portfolio('rows', 'SELECT customer, at, amount FROM alice.visits', customers => 'SELECT customer, town FROM alice.people',
+	settings => '{"security_invoker": true}') IS NOT NULL AS made \gset
+SELECT segment.take_snapshot('rows') IS NOT NULL AND segment.take_snapshot('rows', '2024-06-30') IS NOT NULL
+	AND segment.review_key_accounts('rows') IS NOT NULL AS made \gset
+DO $$
+DECLARE
+	guarded text;
+BEGIN
+	FOR guarded IN SELECT c.relname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+		WHERE c.relnamespace = 'rows'::regnamespace AND c.relkind = 'r' AND a.attname = 'customer_id' LOOP
+		EXECUTE format('ALTER TABLE rows.%1$I ENABLE ROW LEVEL SECURITY;
+			CREATE POLICY own ON rows.%1$I FOR SELECT TO segment_test_reader USING (customer_id IN (2, 3))', guarded);
+	END LOOP;
+END
+$$;
+GRANT USAGE ON SCHEMA rows TO segment_test_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA rows TO segment_test_reader;
+RESET ROLE;
+CREATE TEMPORARY TABLE customers_seen AS
+SELECT r.name, as_role('segment_test_alice', format('SELECT array_agg(DISTINCT customer_id ORDER BY customer_id) FROM %s', r.name)) AS by_owner,
+	as_role('segment_test_reader', format('SELECT array_agg(DISTINCT customer_id ORDER BY customer_id) FROM %s', r.name)) AS by_reader
+FROM (
+	SELECT format('rows.%I', c.relname) AS name
+	FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+	WHERE c.relnamespace = 'rows'::regnamespace AND c.relkind IN ('r', 'v') AND a.attname = 'customer_id'
+	UNION ALL VALUES ('rows.customer_at(''2024-06-30'')'), ('rows.movers(''2024-03-31'', ''2024-06-30'', ''rfm_segment'')'), ('rows.best_list(10)')
+) AS r;
+SELECT cmp_ok(count(*), '>', 10::bigint, 'many views and functions show customers') FROM customers_seen WHERE by_owner ~ '[0145]';
+SELECT is_empty($$ SELECT * FROM customers_seen WHERE by_reader !~ '^[{](2|3|2,3)[}]$' OR by_owner ~ ' ' $$, 'a reader sees in none of them what the policies hide');
+SELECT is((SELECT by_reader FROM customers_seen WHERE name = 'rows.customer'), '{2,3}', 'and in the view customer all that they show');
+SELECT is(as_role('segment_test_reader', format('SELECT count(*) FROM %s', v)), '0', v || ': nothing of others')
+FROM (VALUES ('rows.segment_profile WHERE measure = ''town'' AND customers > 2'), ('rows.segment_summary WHERE customers > 2'),
+	('rows.leaky_bucket WHERE closing > 2'), ('rows.segment_trend WHERE customers > 2')) AS q(v);
+SELECT is(as_role('segment_test_reader', 'SELECT sum(customers) FROM rows.segment_summary WHERE scheme = ''dormancy'''), '2', 'sums are over the rows that are seen');
+SELECT is(as_role('segment_test_alice', 'SELECT sum(customers) FROM rows.segment_summary WHERE scheme = ''dormancy'''), '6', 'the owner sees all');
+SELECT is(as_role('segment_test_reader', 'SELECT max(customers) FROM rows.model_card'), '6', 'cut points and models are those of everybody');
+
 -- ---------- nobody's queries run with another's rights ----------
 
 SET LOCAL ROLE segment_test_bob;
@@ -153,6 +218,25 @@ SELECT is(current_setting('search_path') || current_setting('work_mem'), :'path'
 SELECT spring('nothing') IS NULL AS spring \gset
 UPDATE trap.scheme_class SET rule = 'true OR set_config(''role'', ''none'', true) = ''x''' WHERE scheme = 'dormancy' AND class_rank = 1;
 SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.alter_portfolio('trap') $$), '^\(trap,', 'a rule');
+-- nor does a snapshot run it as the superuser who takes it
+SET LOCAL ROLE segment_test_bob;
+CREATE TABLE bob.seen (who text);
+CREATE FUNCTION bob.look() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('role', 'none', true);
+	INSERT INTO bob.seen VALUES (current_user);
+	RETURN false;
+EXCEPTION WHEN insufficient_privilege THEN
+	INSERT INTO bob.seen VALUES (current_user);
+	RETURN false;
+END
+$$;
+UPDATE trap.scheme_class SET rule = 'bob.look()' WHERE scheme = 'dormancy' AND class_rank = 1;
+RESET ROLE;
+SELECT matches(as_role('segment_test_bob', $$ SELECT segment.alter_portfolio('trap') $$), '^\(trap,', 'a rule that looks who runs it');
+DELETE FROM bob.seen;
+SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.take_snapshot('trap') $$), '^\(trap,', 'a superuser takes a snapshot');
+SELECT is((SELECT string_agg(DISTINCT who, ',') FROM bob.seen), 'segment_test_bob', 'and its rule ran as its owner');
 UPDATE trap.scheme_class SET rule = 'true THEN '''' END AS x FROM pg_class; ALTER ROLE segment_test_bob SUPERUSER; --' WHERE scheme = 'dormancy' AND class_rank = 1;
 SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.alter_portfolio('trap') $$), '^4', 'a rule that is more than a rule');
 SELECT is(rolsuper, false, 'gives nothing') FROM pg_roles WHERE rolname = 'segment_test_bob';

@@ -18,7 +18,11 @@ SELECT call, raises('SELECT segment.' || call) FROM (VALUES
 	('mbgnbd_fit(1, 3, 2)'), ('mbgnbd_fit(1, 1, 2, 0)'), ('pnbd_fit(1, 3, 2)'), ('pnbd_fit(1, 1, 2, 0)'),
 	('bgbb_fit(-1, 0, 1)'), ('bgbb_fit(0.5, 1, 2)'), ('bgbb_fit(1, 1.5, 2)'), ('bgbb_fit(1, 1, 2.5)'), ('bgbb_fit(3, 2, 4)'), ('bgbb_fit(1, 3, 2)'),
 	('bgbb_fit(0, 1, 2)'), ('bgbb_fit(1, 1, ''NaN'')'), ('bgbb_fit(1, 1, 100001)'), ('bgbb_fit(1, 1, 2, 0)'),
-	('gammagamma_fit(-1, 10)'), ('gammagamma_fit(1.5, 10)'), ('gammagamma_fit(1, ''NaN'')'), ('gammagamma_fit(1, ''infinity'')'), ('gammagamma_fit(1, 1.1e30)'), ('gammagamma_fit(1, 10, 0)'),
+	('gammagamma_fit(-1, 10)'), ('gammagamma_fit(1.5, 10)'), ('gammagamma_fit(1, ''NaN'')'), ('gammagamma_fit(1, ''infinity'')'), ('gammagamma_fit(1, 1.1e30)'), ('gammagamma_fit(1, 10, 0)')
+) t(call);
+-- states are no arguments for users; how the server says so depends on its minor version
+SELECT call, raises('SELECT segment.' || call) ~ '^(42883 function .* does not exist|0A000 cannot accept a value of type internal)$' AS refused
+FROM (VALUES
 	('fit_customer(NULL, 1, 1, 2)'), ('fit_combine(NULL, NULL)'), ('bgnbd_fit_final(NULL)'), ('fit_deserialize(''\x00'', NULL)')
 ) t(call);
 
