@@ -15,6 +15,7 @@ CONCEPTS = \
 	decimal \
 	time_unit \
 	local_day \
+	partition \
 	rfm \
 	history \
 	history_aggregate \

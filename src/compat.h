@@ -37,4 +37,11 @@
 	} while (0)
 #endif
 
+/* Ask for memory that will soon be read. */
+#ifdef __GNUC__
+#define prefetch(address)	__builtin_prefetch(address)
+#else
+#define prefetch(address)	((void) 0)
+#endif
+
 #endif							/* SEGMENT_COMPAT_H */

@@ -173,6 +173,59 @@ coefficient_at_full_scale(const NumericParts *parts, int128 *coefficient)
 }
 
 /*
+ * decimal_from_short_numeric: what money looks like, in 64-bit arithmetic
+ *
+ * Reads a numeric of at most four base-10000 digits whose coefficient is below
+ * 10^18, which is nearly every amount there is.  Any other datum, also one
+ * that is compressed, out of line or not finite, gives false and is left to
+ * decimal_from_numeric.  The scale is as there.
+ */
+bool
+decimal_from_short_numeric(Datum num, int64 *coefficient, int *scale)
+{
+	struct varlena *stored = (struct varlena *) DatumGetPointer(num);
+	NumericParts parts;
+	int64		value = 0;
+	int			shift;
+	int			i;
+	uint16		word;
+
+	if (VARATT_IS_EXTERNAL(stored) || VARATT_IS_COMPRESSED(stored))
+		return false;
+	memcpy(&word, VARDATA_ANY(stored), sizeof(word));
+	if ((word & NUM_FORM_MASK) != NUM_SHORT)
+		return false;
+	parts.ndigits = (VARSIZE_ANY_EXHDR(stored) - sizeof(word)) / sizeof(int16);
+	parts.digits = VARDATA_ANY(stored) + sizeof(word);
+	parts.weight = NUM_SHORT_WEIGHT(word);
+	parts.scale = Min(NUM_SHORT_SCALE(word), DECIMAL_MAX_SCALE);
+
+	/* below 10^(4 weight + 4), so below 10^18 at the scale */
+	shift = parts.scale + NUM_BASE_DIGITS * (parts.weight + 1);
+	if (parts.ndigits > 4 || shift > 18)
+		return false;
+	for (i = 0; i < parts.ndigits; i++)
+		value = value * NUM_BASE + numeric_digit(&parts, i);
+	shift -= NUM_BASE_DIGITS * parts.ndigits;
+	if (shift >= 0)
+		value *= decimal_power_of_ten[shift];
+	else
+	{
+		int64		quotient;
+
+		if (shift < -NUM_BASE_DIGITS)
+			return false;
+		quotient = value / decimal_power_of_ten[-shift];
+		if (quotient * decimal_power_of_ten[-shift] != value)
+			return false;
+		value = quotient;
+	}
+	*coefficient = word & NUM_SHORT_NEGATIVE ? -value : value;
+	*scale = parts.scale;
+	return true;
+}
+
+/*
  * decimal_from_numeric: the exact value of a numeric
  *
  * Returns the scale, which is the numeric's own display scale, but at most 9.
@@ -187,39 +240,19 @@ decimal_from_numeric(Datum num, int128 *coefficient)
 {
 	NumericParts parts;
 	int			scale;
-	int			shift;
+	int64		narrow;
 
+	if (likely(decimal_from_short_numeric(num, &narrow, &scale)))
+	{
+		*coefficient = narrow;
+		return scale;
+	}
 	take_numeric_apart((struct varlena *) DatumGetPointer(num), &parts);
 	scale = Min(parts.scale, DECIMAL_MAX_SCALE);
-
-	/* What money looks like: at most four digits, 10^16, in 64-bit arithmetic. */
-	shift = scale + NUM_BASE_DIGITS * (parts.weight - parts.ndigits + 1);
-	if (parts.ndigits <= 4 && shift >= -NUM_BASE_DIGITS && shift <= 18 &&
-		parts.weight <= 3)
-	{
-		int64		value = 0;
-		int			i;
-
-		for (i = 0; i < parts.ndigits; i++)
-			value = value * NUM_BASE + numeric_digit(&parts, i);
-		if (shift >= 0)
-			*coefficient = (int128) value * decimal_power_of_ten[shift];
-		else
-		{
-			int64		divisor = decimal_power_of_ten[-shift];
-
-			if (value % divisor != 0)
-				amount_out_of_range(num);
-			*coefficient = value / divisor;
-		}
-	}
-	else
-	{
-		if (!coefficient_at_full_scale(&parts, coefficient))
-			amount_out_of_range(num);
-		/* exact: digits beyond the display scale are zero */
-		*coefficient /= decimal_power_of_ten[DECIMAL_MAX_SCALE - scale];
-	}
+	if (!coefficient_at_full_scale(&parts, coefficient))
+		amount_out_of_range(num);
+	/* exact: digits beyond the display scale are zero */
+	*coefficient /= decimal_power_of_ten[DECIMAL_MAX_SCALE - scale];
 	if (parts.negative)
 		*coefficient = -*coefficient;
 	return scale;

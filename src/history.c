@@ -263,8 +263,9 @@ history_days_init(HistoryDays *list, int scale, int display_scale)
 	list->display_scale = display_scale;
 }
 
-static void
-reserve_days(HistoryDays *list, size_t capacity)
+/* Make room for a number of days. */
+void
+history_days_reserve(HistoryDays *list, size_t capacity)
 {
 	if (capacity <= list->capacity)
 		return;
@@ -279,13 +280,6 @@ reserve_days(HistoryDays *list, size_t capacity)
 	else
 		list->days = repalloc_huge(list->days, capacity * sizeof(HistoryDay));
 	list->capacity = capacity;
-}
-
-void
-history_days_add(HistoryDays *list, const HistoryDay *day)
-{
-	reserve_days(list, list->count + 1);
-	list->days[list->count++] = *day;
 }
 
 static void
@@ -368,6 +362,7 @@ sort_days(HistoryDays *list)
 void
 history_days_merge(HistoryDays *list)
 {
+	const int128 limit = decimal_limit(list->scale);
 	int128		gross = 0;
 	int128		refunded = 0;
 	int64		orders = 0;
@@ -385,8 +380,10 @@ history_days_merge(HistoryDays *list)
 	{
 		const HistoryDay *day = &list->days[i];
 
-		decimal_add(&gross, day->gross, list->scale);
-		decimal_add(&refunded, day->refunded, list->scale);
+		gross += day->gross;
+		refunded += day->refunded;
+		if (unlikely(gross > limit || refunded > limit))
+			decimal_sum_overflow();
 		add_counts(&orders, day->orders);
 		add_counts(&refunds, day->refunds);
 		if (kept > 0 && list->days[kept - 1].day == day->day)
@@ -399,7 +396,11 @@ history_days_merge(HistoryDays *list)
 			into->refunded += day->refunded;
 		}
 		else
-			list->days[kept++] = *day;
+		{
+			if (kept != i)
+				list->days[kept] = *day;
+			kept++;
+		}
 		if ((i & 0xFFFF) == 0xFFFF)
 			CHECK_FOR_INTERRUPTS();
 	}

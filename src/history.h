@@ -44,6 +44,8 @@
 #include "lib/stringinfo.h"
 #include "utils/date.h"
 
+#include "decimal.h"
+
 #define HISTORY_VERSION		1
 #define HISTORY_VERSION_MASK	0x0F
 #define HISTORY_SCALES		0x40
@@ -115,12 +117,56 @@ extern bool history_next(HistoryReader *reader, HistoryDay *day);
 extern void history_damaged(const HistoryReader *reader, const char *detail);
 
 extern void history_days_init(HistoryDays *list, int scale, int display_scale);
-extern void history_days_add(HistoryDays *list, const HistoryDay *day);
+extern void history_days_reserve(HistoryDays *list, size_t capacity);
 extern void history_days_read(HistoryDays *list, const struct varlena *history);
 extern void history_days_merge(HistoryDays *list);
 extern struct varlena *history_store(HistoryDays *list);
 
 extern uint8 *history_write_entry(uint8 *out, const HistoryDay *day, uint64 step);
+
+static inline void
+history_days_add(HistoryDays *list, const HistoryDay *day)
+{
+	if (unlikely(list->count >= list->capacity))
+		history_days_reserve(list, list->count + 1);
+	list->days[list->count++] = *day;
+}
+
+/*
+ * Add an order (amount >= 0) or refund (amount < 0) at the list's scale.  Only
+ * a day that differs from the last one takes room.
+ */
+static inline void
+history_days_add_event(HistoryDays *list, DateADT day, int128 amount)
+{
+	HistoryDay *last;
+
+	if (list->count == 0 || list->days[list->count - 1].day != day)
+	{
+		if (unlikely(list->count >= list->capacity))
+			history_days_reserve(list, list->count + 1);
+		last = &list->days[list->count++];
+		last->day = day;
+		last->orders = last->refunds = 0;
+		last->gross = last->refunded = 0;
+	}
+	else
+		last = &list->days[list->count - 1];
+	if (amount >= 0)
+	{
+		last->orders++;
+		last->gross += amount;
+	}
+	else
+	{
+		last->refunds++;
+		last->refunded -= amount;
+	}
+	/* history_store is more exact, but its sums must not overflow before */
+	if (unlikely(last->gross > decimal_limit(DECIMAL_MAX_SCALE) ||
+				 last->refunded > decimal_limit(DECIMAL_MAX_SCALE)))
+		decimal_sum_overflow();
+}
 
 #define HISTORY_MAX_ENTRY	64	/* bytes: 1 + 9 + 2 * 9 + 2 * 17, rounded up */
 

@@ -6,10 +6,10 @@
  *
  * The server's hash aggregate misses the processor's cache several times for
  * every row.  Here the rows are received from the executor (so that any
- * query, permission and row security holds) and appended to one of 256
- * partitions by the hash of their key, in a compact form; a partition is small
- * enough for the cache when its rows are then put together, customer by
- * customer.  Beyond work_mem the partitions go to temporary files.
+ * query, permission and row security holds) and, in a compact form, set apart
+ * by the hash of their key; a partition is small enough for the cache when
+ * its rows are then sorted by customer and day, without a comparison, and put
+ * together.  Beyond work_mem the partitions go to temporary files.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,22 +17,21 @@
 #include "compat.h"
 
 #include "access/htup_details.h"
+#include "access/nbtree.h"
 #include "access/tupdesc.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "commands/tablespace.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "storage/buffile.h"
+#include "port/pg_bitutils.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
@@ -40,47 +39,38 @@
 #include "decimal.h"
 #include "history.h"
 #include "local_day.h"
+#include "partition.h"
 #include "source.h"
-
-#define PARTITION_BITS	8
-#define PARTITIONS		(1 << PARTITION_BITS)
 
 /* ---------- rows on their way ---------- */
 
 /*
- * A row in a partition: this head, then the amounts that are there (8 bytes
- * each, 16 if wide), then the key: a Datum passed by value, or its bytes.
- * Every part begins at a multiple of 8.
+ * A row in a partition: this head, then the amounts (8 bytes each, 16 if the
+ * row is wide), then the bytes of a key that is passed by reference.  Every
+ * part begins at a multiple of 8.
  */
 typedef struct Row
 {
-	uint32		hash;
-	uint32		size;			/* all told */
 	DateADT		day;
 	uint8		flags;
-	uint8		scale[2];		/* of amount and margin */
+	uint8		scale[2];		/* of the amounts */
 	uint8		unused;
+	union
+	{
+		Datum		value;		/* of a key passed by value */
+		struct
+		{
+			uint32		hash;
+			uint32		size;
+		}			bytes;		/* of any other key */
+		uint32		group;		/* once the customers are known */
+	}			key;
 } Row;
 
 #define ROW_HAS(i)		(1 << (i))	/* amount i is there, and the day */
-#define ROW_WIDE(i)		(4 << (i))
-#define ROW_NULL_KEY	16
-
-typedef struct RowBlock
-{
-	struct RowBlock *next;
-	Size		used;
-	char		data[FLEXIBLE_ARRAY_MEMBER];
-} RowBlock;
-
-typedef struct Partition
-{
-	RowBlock	   *first;
-	RowBlock	   *last;
-	BufFile    *file;			/* what did not fit into memory */
-	Size		file_bytes;
-	Size		rows;
-} Partition;
+#define ROW_HAS_ANY		(ROW_HAS(0) | ROW_HAS(1))
+#define ROW_WIDE		4
+#define ROW_NULL_KEY	8
 
 typedef enum DayKind
 {
@@ -100,117 +90,57 @@ typedef struct Reading
 	Oid			key_type;
 	int16		key_length;
 	bool		key_by_value;
-	bool		key_is_integer;	/* equal values have equal Datums, and no others */
+	bool		key_is_image;	/* equal values have the same bytes, and no others */
 	Oid			key_collation;
 	FmgrInfo	key_hash;
 	FmgrInfo	key_equal;
 
-	/* the partitions */
-	MemoryContext blocks;
+	PartitionSet *partitions;
 	MemoryContext row_context;	/* detoasted values of a few rows */
-	ResourceOwner owner;		/* of the temporary files */
-	RowBlock	   *free_blocks;
-	Size		block_size;
-	Size		used;			/* memory in blocks */
-	Size		limit;
-	Size		rows;
-	Partition	partitions[PARTITIONS];
+	Size		received;
 } Reading;
 
-static RowBlock *
-new_block(Reading *reading, Size size)
+/* What makes up a key passed by reference: its bytes without a length word. */
+static inline const char *
+key_image(const Reading *reading, Datum key, Size *size)
 {
-	RowBlock	   *block;
-
-	if (size == reading->block_size && reading->free_blocks != NULL)
+	if (reading->key_length > 0)
 	{
-		block = reading->free_blocks;
-		reading->free_blocks = block->next;
+		*size = reading->key_length;
+		return DatumGetPointer(key);
 	}
-	else
-		block = MemoryContextAllocHuge(reading->blocks, offsetof(RowBlock, data) + size);
-	block->next = NULL;
-	block->used = 0;
-	reading->used += size;
-	return block;
+	*size = VARSIZE_ANY_EXHDR(DatumGetPointer(key));
+	return VARDATA_ANY(DatumGetPointer(key));
 }
 
-/* All rows so far to temporary files, which the end of the query removes. */
-static void
-spill(Reading *reading)
-{
-	ResourceOwner caller = CurrentResourceOwner;
-	MemoryContext old = MemoryContextSwitchTo(reading->blocks);
-	int			i;
-
-	CurrentResourceOwner = reading->owner;
-	PrepareTempTablespaces();
-	for (i = 0; i < PARTITIONS; i++)
-	{
-		Partition  *partition = &reading->partitions[i];
-		RowBlock	   *block = partition->first;
-
-		if (block != NULL && partition->file == NULL)
-			partition->file = BufFileCreateTemp(false);
-		while (block != NULL)
-		{
-			RowBlock	   *next = block->next;
-
-			BufFileWrite(partition->file, block->data, block->used);
-			partition->file_bytes += block->used;
-			if (block->used > reading->block_size)
-				pfree(block);	/* one large row */
-			else
-			{
-				block->next = reading->free_blocks;
-				reading->free_blocks = block;
-			}
-			block = next;
-		}
-		partition->first = partition->last = NULL;
-	}
-	reading->used = 0;
-	CurrentResourceOwner = caller;
-	MemoryContextSwitchTo(old);
-}
-
-/* Room for a row of the given size at the end of its partition. */
-static inline char *
-append_row(Reading *reading, uint32 hash, Size size)
-{
-	Partition  *partition = &reading->partitions[hash >> (32 - PARTITION_BITS)];
-	RowBlock	   *block = partition->last;
-	char	   *place;
-
-	if (unlikely(block == NULL || block->used + size > reading->block_size))
-	{
-		if (reading->used >= reading->limit)
-			spill(reading);
-		block = new_block(reading, Max(size, reading->block_size));
-		if (partition->last == NULL)
-			partition->first = block;
-		else
-			partition->last->next = block;
-		partition->last = block;
-	}
-	place = block->data + block->used;
-	block->used += size;
-	partition->rows++;
-	return place;
-}
-
-/* ---------- receiving ---------- */
-
-static uint32
+/* Its upper bits choose the partition, its lower bits the place in a table. */
+static inline uint32
 hash_key(Reading *reading, Datum key)
 {
-	if (reading->key_is_integer)
-		return murmurhash32((uint32) key ^ murmurhash32((uint32) ((uint64) key >> 32)));
+	if (reading->key_is_image && reading->key_by_value)
+	{
+		/* as MurmurHash3 mixes 64 bits at its end */
+		uint64		mixed = (uint64) key;
+
+		mixed = (mixed ^ mixed >> 33) * UINT64CONST(0xFF51AFD7ED558CCD);
+		mixed = (mixed ^ mixed >> 33) * UINT64CONST(0xC4CEB9FE1A85EC53);
+		return (uint32) (mixed >> 32);
+	}
+	if (reading->key_is_image)
+	{
+		Size		size;
+		const char *image = key_image(reading, key, &size);
+
+		return hash_bytes((const unsigned char *) image, size);
+	}
+	/* a type's own function may be careless about some of the bits */
 	return murmurhash32(DatumGetUInt32(FunctionCall1Coll(&reading->key_hash,
 														 reading->key_collation, key)));
 }
 
-static DateADT
+/* ---------- receiving ---------- */
+
+static inline DateADT
 row_day(Reading *reading, Datum at)
 {
 	DateADT		day;
@@ -233,21 +163,53 @@ row_day(Reading *reading, Datum at)
 						(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 						 errmsg("time of an order must be finite, not \"%s\"",
 								TIMESTAMP_IS_NOBEGIN(moment) ? "-infinity" : "infinity")));
-			return (DateADT) (moment / USECS_PER_DAY - (moment % USECS_PER_DAY < 0 ? 1 : 0));
+			return (DateADT) local_day_of_time(moment);
 		case DAY_TIMESTAMPTZ:
 			break;
 	}
 	return local_day(reading->zone, DatumGetTimestampTz(at));
 }
 
-/* A key passed by reference, as it can be stored. */
-static Datum
-flat_key(Reading *reading, Datum key, Size *size)
+/*
+ * Day and amounts of a row, and its flags; without a day, the amounts do not
+ * count.
+ */
+static inline uint8
+take_events(Reading *reading, TupleTableSlot *slot, DateADT *day, int128 *amounts, int *scales)
 {
-	if (reading->key_length == -1)
-		key = PointerGetDatum(PG_DETOAST_DATUM_PACKED(key));
-	*size = datumGetSize(key, false, reading->key_length);
-	return key;
+	uint8		flags = 0;
+	int			i;
+
+	if (unlikely(slot->tts_isnull[1]))
+		return 0;
+	for (i = 0; i < reading->amounts; i++)
+	{
+		Datum		amount = slot->tts_values[2 + i];
+		int64		narrow;
+
+		if (unlikely(slot->tts_isnull[2 + i]))
+			continue;
+		flags |= ROW_HAS(i);
+		if (likely(decimal_from_short_numeric(amount, &narrow, &scales[i])))
+			amounts[i] = narrow;
+		else
+		{
+			scales[i] = decimal_from_numeric(PointerGetDatum(PG_DETOAST_DATUM_PACKED(amount)),
+											 &amounts[i]);
+			if (amounts[i] != (int64) amounts[i])
+				flags |= ROW_WIDE;
+		}
+	}
+	if (likely(flags != 0))
+		*day = row_day(reading, slot->tts_values[1]);
+	return flags;
+}
+
+/* The size of the amounts of a row. */
+static inline Size
+amounts_size(const Reading *reading, uint8 flags)
+{
+	return reading->amounts * (flags & ROW_WIDE ? sizeof(int128) : sizeof(int64));
 }
 
 static bool
@@ -255,78 +217,70 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	Reading    *reading = (Reading *) self;
 	MemoryContext old = MemoryContextSwitchTo(reading->row_context);
-	Row			row = {0};
-	int128		amounts[2];
+	DateADT		day = 0;
+	int128		amounts[2] = {0};
+	int			scales[2] = {0};
+	uint8		flags;
 	Datum		key;
-	Size		key_size = 0;
-	Size		size = sizeof(Row);
+	uint32		key_size = 0;
+	uint32		hash = 0;
+	Row		   *row;
 	char	   *place;
 	int			i;
 
 	slot_getallattrs(slot);
+	flags = take_events(reading, slot, &day, amounts, scales);
 	key = slot->tts_values[0];
 	if (unlikely(slot->tts_isnull[0]))
-		row.flags = ROW_NULL_KEY;
+	{
+		flags |= ROW_NULL_KEY;
+		key = 0;
+	}
 	else
 	{
+		if (reading->key_length == -1)
+			key = PointerGetDatum(PG_DETOAST_DATUM_PACKED(key));
 		if (!reading->key_by_value)
-			key = flat_key(reading, key, &key_size);
-		else
-			key_size = sizeof(Datum);
-		row.hash = hash_key(reading, key);
+			key_size = datumGetSize(key, false, reading->key_length);
+		hash = hash_key(reading, key);
 	}
-	if (likely(!slot->tts_isnull[1]))
-	{
-		for (i = 0; i < reading->amounts; i++)
-		{
-			if (unlikely(slot->tts_isnull[2 + i]))
-				continue;
-			row.scale[i] =
-				decimal_from_numeric(PointerGetDatum(PG_DETOAST_DATUM_PACKED(slot->tts_values[2 + i])),
-									 &amounts[i]);
-			row.flags |= ROW_HAS(i);
-			if (unlikely(amounts[i] != (int64) amounts[i]))
-				row.flags |= ROW_WIDE(i);
-			size += row.flags & ROW_WIDE(i) ? sizeof(int128) : sizeof(int64);
-		}
-		if (row.flags & (ROW_HAS(0) | ROW_HAS(1)))
-			row.day = row_day(reading, slot->tts_values[1]);
-	}
-	if (unlikely(size + MAXALIGN(key_size) > PG_UINT32_MAX))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("key of a customer is too long")));
-	size += MAXALIGN(key_size);
-	row.size = (uint32) size;
 
-	place = append_row(reading, row.hash, size);
-	memcpy(place, &row, sizeof(Row));
-	place += sizeof(Row);
+	/* straight to its place: what was just written as bytes is slow to copy */
+	row = (Row *) partition_append(reading->partitions, hash,
+								   sizeof(Row) + amounts_size(reading, flags) + MAXALIGN(key_size));
+	row->day = day;
+	row->flags = flags;
+	row->scale[0] = scales[0];
+	row->scale[1] = scales[1];
+	row->unused = 0;
+	if (reading->key_by_value)
+		row->key.value = key;
+	else
+	{
+		row->key.bytes.hash = hash;
+		row->key.bytes.size = key_size;
+	}
+	place = (char *) row + sizeof(Row);
 	for (i = 0; i < reading->amounts; i++)
 	{
-		if (row.flags & ROW_WIDE(i))
+		if (unlikely(flags & ROW_WIDE))
 		{
 			memcpy(place, &amounts[i], sizeof(int128));
 			place += sizeof(int128);
 		}
-		else if (row.flags & ROW_HAS(i))
+		else
 		{
-			int64		amount = (int64) amounts[i];
+			int64		narrow = (int64) amounts[i];
 
-			memcpy(place, &amount, sizeof(int64));
+			memcpy(place, &narrow, sizeof(int64));
 			place += sizeof(int64);
 		}
 	}
 	if (key_size > 0)
-	{
-		if (reading->key_by_value)
-			memcpy(place, &key, sizeof(Datum));
-		else
-			memcpy(place, DatumGetPointer(key), key_size);
-	}
+		memcpy(place, DatumGetPointer(key), key_size);
 
 	MemoryContextSwitchTo(old);
-	if ((++reading->rows & 0xFF) == 0)
+	if ((++reading->received & 0xFF) == 0)
 		MemoryContextReset(reading->row_context);
 	return true;
 }
@@ -341,243 +295,412 @@ receiver_done(DestReceiver *self)
 {
 }
 
-/* ---------- putting together ---------- */
+/* ---------- rows of a partition ---------- */
 
-typedef struct CustomerRows
+/* The size of a row all told. */
+static inline Size
+row_size(const Reading *reading, const Row *row)
 {
-	const Row  *first;			/* has the key */
-	uint32		hash;
-	Size		rows;
-	Size		begin;			/* of its rows in the sorted list */
-} CustomerRows;
+	Size		size = sizeof(Row) + amounts_size(reading, row->flags);
 
-static inline const char *
-row_amount(const Row *row, int i, int128 *amount)
+	if (!reading->key_by_value)
+		size += MAXALIGN(row->key.bytes.size);
+	return size;
+}
+
+static inline int128
+row_amount(const Row *row, int i)
 {
-	const char *place = (const char *) row + sizeof(Row);
-	int			j;
+	const char *amounts = (const char *) row + sizeof(Row);
+	int128		wide;
+	int64		narrow;
 
-	for (j = 0; j < i; j++)
-		place += row->flags & ROW_WIDE(j) ? sizeof(int128) :
-			row->flags & ROW_HAS(j) ? sizeof(int64) : 0;
-	if (row->flags & ROW_WIDE(i))
+	if (unlikely(row->flags & ROW_WIDE))
 	{
-		memcpy(amount, place, sizeof(int128));
-		return place + sizeof(int128);
+		memcpy(&wide, amounts + i * sizeof(int128), sizeof(int128));
+		return wide;
 	}
-	if (row->flags & ROW_HAS(i))
-	{
-		int64		narrow;
-
-		memcpy(&narrow, place, sizeof(int64));
-		*amount = narrow;
-		return place + sizeof(int64);
-	}
-	return place;
+	memcpy(&narrow, amounts + i * sizeof(int64), sizeof(int64));
+	return narrow;
 }
 
 static inline Datum
 row_key(const Reading *reading, const Row *row)
 {
-	int128		amount;
-	const char *place = row_amount(row, 1, &amount);
-	Datum		key;
-
-	if (!reading->key_by_value)
-		return PointerGetDatum(place);
-	memcpy(&key, place, sizeof(Datum));
-	return key;
+	if (reading->key_by_value)
+		return row->key.value;
+	return PointerGetDatum((const char *) row + sizeof(Row) + amounts_size(reading, row->flags));
 }
 
-static bool
-keys_equal(Reading *reading, const Row *a, const Row *b)
+static inline uint32
+row_hash(Reading *reading, const Row *row)
 {
-	if ((a->flags | b->flags) & ROW_NULL_KEY)
-		return (a->flags & b->flags & ROW_NULL_KEY) != 0;
-	if (reading->key_is_integer)
-		return row_key(reading, a) == row_key(reading, b);
-	if (datum_image_eq(row_key(reading, a), row_key(reading, b),
-					   reading->key_by_value, reading->key_length))
-		return true;
-	return DatumGetBool(FunctionCall2Coll(&reading->key_equal, reading->key_collation,
-										  row_key(reading, a), row_key(reading, b)));
+	if (unlikely(row->flags & ROW_NULL_KEY))
+		return 0;
+	return reading->key_by_value ? hash_key(reading, row->key.value) : row->key.bytes.hash;
 }
 
-/* The rows of a partition, from its file and its blocks. */
-static const Row **
-list_rows(Reading *reading, Partition *partition)
+/*
+ * The rows of a partition that is too large for the memory, in a set of their
+ * own, by further bits of the hash.
+ */
+static PartitionSet *
+split_partition(Reading *reading, PartitionSet *set, Partition *partition)
 {
-	const Row **rows = MemoryContextAllocHuge(CurrentMemoryContext,
-											  partition->rows * sizeof(Row *));
-	Size		n = 0;
-	RowBlock	   *block;
-	char	   *place;
-
-	if (partition->file != NULL)
-	{
-		char	   *bytes = MemoryContextAllocHuge(CurrentMemoryContext, partition->file_bytes);
-
-		if (BufFileSeek(partition->file, 0, 0, SEEK_SET) != 0 ||
-			BufFileRead(partition->file, bytes, partition->file_bytes) != partition->file_bytes)
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read temporary file of a query's histories")));
-		BufFileClose(partition->file);
-		partition->file = NULL;
-		for (place = bytes; place < bytes + partition->file_bytes; place += ((Row *) place)->size)
-			rows[n++] = (Row *) place;
-	}
-	for (block = partition->first; block != NULL; block = block->next)
-		for (place = block->data; place < block->data + block->used; place += ((Row *) place)->size)
-			rows[n++] = (Row *) place;
-	Assert(n == partition->rows);
-	return rows;
-}
-
-/* Number the groups of a partition's rows; group_of[] gets each row's. */
-static CustomerRows *
-find_groups(Reading *reading, const Row **rows, Size nrows, uint32 *group_of, Size *ngroups)
-{
-	Size		capacity = 256;
-	CustomerRows	   *groups = MemoryContextAllocHuge(CurrentMemoryContext, capacity * sizeof(CustomerRows));
-	uint32	   *table = palloc0(capacity * 4 * sizeof(uint32));
-	Size		mask = capacity * 4 - 1;	/* at most a quarter is used */
-	Size		n = 0;
+	PartitionSet *parts = partition_set_create(set->memory, set->skipped_bits + 32 - set->shift);
 	Size		i;
 
-	for (i = 0; i < nrows; i++)
+	partition_rewind(partition);
+	for (i = 0; i < partition->rows; i++)
 	{
-		const Row  *row = rows[i];
-		Size		slot = row->hash & mask;
+		Row			row;
+		Size		size;
+		char	   *place;
 
-		while (table[slot] != 0 &&
-			   (groups[table[slot] - 1].hash != row->hash ||
-				!keys_equal(reading, groups[table[slot] - 1].first, row)))
-			slot = (slot + 1) & mask;
-		if (table[slot] == 0)
-		{
-			if (n == capacity)
-			{
-				/* rebuild the table, twice as large, and look again */
-				Size		j;
-
-				capacity *= 2;
-				mask = capacity * 4 - 1;
-				groups = repalloc_huge(groups, capacity * sizeof(CustomerRows));
-				pfree(table);
-				table = MemoryContextAllocExtended(CurrentMemoryContext,
-												   (mask + 1) * sizeof(uint32),
-												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-				for (j = 0; j < n; j++)
-				{
-					for (slot = groups[j].hash & mask; table[slot] != 0;)
-						slot = (slot + 1) & mask;
-					table[slot] = j + 1;
-				}
-				for (slot = row->hash & mask; table[slot] != 0;)
-					slot = (slot + 1) & mask;
-			}
-			groups[n].first = row;
-			groups[n].hash = row->hash;
-			groups[n].rows = 0;
-			table[slot] = ++n;
-		}
-		group_of[i] = table[slot] - 1;
-		groups[group_of[i]].rows++;
+		partition_read(partition, &row, sizeof(Row));
+		size = row_size(reading, &row);
+		place = partition_append(parts, row_hash(reading, &row), size);
+		memcpy(place, &row, sizeof(Row));
+		partition_read(partition, place + sizeof(Row), size - sizeof(Row));
 		if ((i & 0xFFFF) == 0xFFFF)
 			CHECK_FOR_INTERRUPTS();
 	}
-	*ngroups = n;
-	return groups;
+	partition_clear(set, partition);
+	partition_set_finish(parts);
+	return parts;
 }
 
-/* The history of amount i of some rows; NULL if none of them has one. */
-static struct varlena *
-rows_history(HistoryDays *list, const Row **rows, Size nrows, int i)
+/* ---------- putting together ---------- */
+
+typedef struct CustomerRows
 {
-	int			scale = 0;
+	Datum		key;
+	uint32		hash;
+	bool		null_key;
+	uint8		scale[2];		/* largest of the amounts */
+	Size		end;			/* of its rows in the sorted list */
+} CustomerRows;
+
+/* A partition's rows and customers on their way to histories. */
+typedef struct Grouping
+{
+	Row		  **rows;			/* those with amounts */
+	Row		  **spare;			/* as many places */
+	Size		nrows;
+	DateADT		first_day;
+	DateADT		last_day;
+	CustomerRows *groups;
+	uint32		ngroups;
+	uint32		capacity;
+	uint32	   *table;			/* numbers of groups + 1, by hash; at most half full */
+	uint32		mask;
+} Grouping;
+
+#define FIRST_CAPACITY	128
+
+#define PREFETCH_DISTANCE	16	/* rows */
+
+static bool
+same_customer(Reading *reading, const CustomerRows *group, const Row *row, uint32 hash)
+{
+	Datum		key;
+
+	if (group->hash != hash)
+		return false;
+	if (unlikely(group->null_key || row->flags & ROW_NULL_KEY))
+		return group->null_key && row->flags & ROW_NULL_KEY;
+	key = row_key(reading, row);
+	if (reading->key_is_image)
+	{
+		Size		size;
+		Size		group_size;
+		const char *image;
+		const char *group_image;
+
+		if (reading->key_by_value)
+			return group->key == key;
+		image = key_image(reading, key, &size);
+		group_image = key_image(reading, group->key, &group_size);
+		return size == group_size && memcmp(image, group_image, size) == 0;
+	}
+	return datum_image_eq(group->key, key, reading->key_by_value, reading->key_length) ||
+		DatumGetBool(FunctionCall2Coll(&reading->key_equal, reading->key_collation,
+									   group->key, key));
+}
+
+static void
+enlarge_table(Grouping *grouping)
+{
+	uint32		i;
+
+	if (grouping->capacity > PG_UINT32_MAX / 4)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many customers")));
+	grouping->capacity *= 2;
+	grouping->mask = grouping->capacity * 2 - 1;
+	grouping->groups = repalloc_huge(grouping->groups, grouping->capacity * sizeof(CustomerRows));
+	pfree(grouping->table);
+	grouping->table = MemoryContextAllocExtended(CurrentMemoryContext,
+												 ((Size) grouping->mask + 1) * sizeof(uint32),
+												 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (i = 0; i < grouping->ngroups; i++)
+	{
+		uint32		slot = grouping->groups[i].hash & grouping->mask;
+
+		while (grouping->table[slot] != 0)
+			slot = (slot + 1) & grouping->mask;
+		grouping->table[slot] = i + 1;
+	}
+}
+
+/* The number of a row's group, which may be a new one. */
+static inline uint32
+find_group(Reading *reading, Grouping *grouping, const Row *row)
+{
+	uint32		hash = row_hash(reading, row);
+	uint32		slot = hash & grouping->mask;
+	CustomerRows *group;
+
+	while (grouping->table[slot] != 0)
+	{
+		if (same_customer(reading, &grouping->groups[grouping->table[slot] - 1], row, hash))
+			return grouping->table[slot] - 1;
+		slot = (slot + 1) & grouping->mask;
+	}
+	if (grouping->ngroups == grouping->capacity)
+	{
+		enlarge_table(grouping);
+		for (slot = hash & grouping->mask; grouping->table[slot] != 0;)
+			slot = (slot + 1) & grouping->mask;
+	}
+	group = &grouping->groups[grouping->ngroups];
+	group->null_key = (row->flags & ROW_NULL_KEY) != 0;
+	group->key = group->null_key ? 0 : row_key(reading, row);
+	group->hash = hash;
+	group->scale[0] = group->scale[1] = 0;
+	group->end = 0;
+	grouping->table[slot] = ++grouping->ngroups;
+	return grouping->ngroups - 1;
+}
+
+/* Number the customers of a partition, and list its rows. */
+static void
+find_groups(Reading *reading, Grouping *grouping, const Partition *partition)
+{
+	PartitionBlock *block;
+
+	grouping->rows = MemoryContextAllocHuge(CurrentMemoryContext, partition->rows * sizeof(Row *));
+	grouping->spare = MemoryContextAllocHuge(CurrentMemoryContext, partition->rows * sizeof(Row *));
+	grouping->nrows = 0;
+	grouping->first_day = PG_INT32_MAX;
+	grouping->last_day = PG_INT32_MIN;
+	grouping->ngroups = 0;
+	grouping->capacity = FIRST_CAPACITY;
+	grouping->mask = 2 * FIRST_CAPACITY - 1;
+	grouping->groups = palloc(FIRST_CAPACITY * sizeof(CustomerRows));
+	grouping->table = palloc0(2 * FIRST_CAPACITY * sizeof(uint32));
+
+	for (block = partition->first; block != NULL; block = block->next)
+	{
+		char	   *place;
+		Row		   *row;
+
+		for (place = block->data; place < block->end; place += row_size(reading, row))
+		{
+			uint32		number;
+			CustomerRows *group;
+
+			row = (Row *) place;
+			number = find_group(reading, grouping, row);
+			if (unlikely(!(row->flags & ROW_HAS_ANY)))
+				continue;
+			row->key.group = number;
+			group = &grouping->groups[number];
+			group->end++;
+			group->scale[0] = Max(group->scale[0], row->scale[0]);
+			group->scale[1] = Max(group->scale[1], row->scale[1]);
+			grouping->first_day = Min(grouping->first_day, row->day);
+			grouping->last_day = Max(grouping->last_day, row->day);
+			grouping->rows[grouping->nrows++] = row;
+			if ((grouping->nrows & 0xFFFF) == 0)
+				CHECK_FOR_INTERRUPTS();
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+#define MAX_DIGIT_BITS	12		/* eleven years of days take one pass */
+
+/* As many bits of the distance of a row's day from the first day. */
+static inline uint32
+day_digit(const Grouping *grouping, const Row *row, int shift, int bits)
+{
+	uint32		distance = (uint32) row->day - (uint32) grouping->first_day;
+
+	return distance >> shift & ((1 << bits) - 1);
+}
+
+static void
+swap_lists(Grouping *grouping)
+{
+	Row		  **rows = grouping->rows;
+
+	grouping->rows = grouping->spare;
+	grouping->spare = rows;
+}
+
+/* Sort the rows by day: a radix sort with about as many digits as rows. */
+static void
+sort_by_day(Grouping *grouping)
+{
+	int			bits = Min(MAX_DIGIT_BITS, pg_leftmost_one_pos64(grouping->nrows + 1) + 2);
+	Size		places[1 << MAX_DIGIT_BITS];
+	uint32		range = (uint32) grouping->last_day - (uint32) grouping->first_day;
+	int			shift;
+
+	for (shift = 0; shift < 32 && range >> shift > 0; shift += bits)
+	{
+		Size		begin = 0;
+		Size		i;
+
+		memset(places, 0, sizeof(Size) << bits);
+		for (i = 0; i < grouping->nrows; i++)
+			places[day_digit(grouping, grouping->rows[i], shift, bits)]++;
+		for (i = 0; i < 1 << bits; i++)
+		{
+			Size		count = places[i];
+
+			places[i] = begin;
+			begin += count;
+		}
+		for (i = 0; i < grouping->nrows; i++)
+		{
+			Row		   *row = grouping->rows[i];
+
+			grouping->spare[places[day_digit(grouping, row, shift, bits)]++] = row;
+		}
+		swap_lists(grouping);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Sort the rows by customer; those of one customer keep their order. */
+static void
+sort_by_group(Grouping *grouping)
+{
+	Size		begin = 0;
+	Size		i;
+
+	for (i = 0; i < grouping->ngroups; i++)
+	{
+		Size		count = grouping->groups[i].end;
+
+		grouping->groups[i].end = begin;
+		begin += count;
+	}
+	for (i = 0; i < grouping->nrows; i++)
+	{
+		Row		   *row = grouping->rows[i];
+
+		grouping->spare[grouping->groups[row->key.group].end++] = row;
+	}
+	swap_lists(grouping);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/*
+ * The history of amount i of the rows of a customer, which begin at a place in
+ * the list; NULL if none of them has one.
+ */
+static struct varlena *
+customer_history(const Grouping *grouping, const CustomerRows *customer, Size begin, int i,
+				 HistoryDays *list)
+{
+	int			scale = customer->scale[i];
 	Size		j;
 
-	for (j = 0; j < nrows; j++)
-		if (rows[j]->flags & ROW_HAS(i))
-			scale = Max(scale, rows[j]->scale[i]);
 	list->count = 0;
 	list->scale = list->display_scale = scale;
-	for (j = 0; j < nrows; j++)
+	for (j = begin; j < customer->end; j++)
 	{
-		HistoryDay	day = {0};
-		int128		amount;
+		const Row  *row = grouping->rows[j];
 
-		if (!(rows[j]->flags & ROW_HAS(i)))
-			continue;
-		row_amount(rows[j], i, &amount);
-		amount = decimal_rescale(amount, rows[j]->scale[i], scale);
-		day.day = rows[j]->day;
-		if (amount >= 0)
-		{
-			day.orders = 1;
-			day.gross = amount;
-		}
-		else
-		{
-			day.refunds = 1;
-			day.refunded = -amount;
-		}
-		history_days_add(list, &day);
+		if (likely(j + PREFETCH_DISTANCE < grouping->nrows))
+			prefetch(grouping->rows[j + PREFETCH_DISTANCE]);
+		if (likely(row->flags & ROW_HAS(i)))
+			history_days_add_event(list, row->day,
+								   row_amount(row, i) *
+								   decimal_power_of_ten[scale - row->scale[i]]);
 		if ((j & 0xFFFF) == 0xFFFF)
 			CHECK_FOR_INTERRUPTS();
 	}
 	return list->count > 0 ? history_store(list) : NULL;
 }
 
-static void
-emit_partition(Reading *reading, Partition *partition, ReturnSetInfo *result)
+/* The histories of a partition's customers. */
+static pg_noinline void
+emit_partition(Reading *reading, PartitionSet *set, Partition *partition, ReturnSetInfo *result)
 {
-	Size		nrows = partition->rows;
-	const Row **rows = list_rows(reading, partition);
-	const Row **sorted = MemoryContextAllocHuge(CurrentMemoryContext, nrows * sizeof(Row *));
-	uint32	   *group_of = MemoryContextAllocHuge(CurrentMemoryContext, nrows * sizeof(uint32));
-	Size		ngroups;
-	CustomerRows	   *groups = find_groups(reading, rows, nrows, group_of, &ngroups);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "segment partition",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Grouping	grouping;
+	HistoryDays list;
 	Size		begin = 0;
-	MemoryContext group_context = AllocSetContextCreate(CurrentMemoryContext,
-														"segment history of a group",
-														ALLOCSET_DEFAULT_SIZES);
-	Size		i;
+	uint32		i;
 
-	/* counting sort by group */
-	for (i = 0; i < ngroups; i++)
-	{
-		groups[i].begin = begin;
-		begin += groups[i].rows;
-	}
-	for (i = 0; i < nrows; i++)
-		sorted[groups[group_of[i]].begin++] = rows[i];
+	partition_load(set, partition);
+	find_groups(reading, &grouping, partition);
+	sort_by_day(&grouping);
+	sort_by_group(&grouping);
 
-	for (i = 0; i < ngroups; i++)
+	history_days_init(&list, 0, 0);
+	for (i = 0; i < grouping.ngroups; i++)
 	{
-		const Row **own = sorted + groups[i].begin - groups[i].rows;
-		MemoryContext old = MemoryContextSwitchTo(group_context);
-		Datum		values[3] = {0};
-		bool		nulls[3] = {false};
-		HistoryDays list;
+		const CustomerRows *group = &grouping.groups[i];
+		Datum		values[3] = {group->key};
+		bool		nulls[3] = {group->null_key};
 		int			j;
 
-		nulls[0] = (groups[i].first->flags & ROW_NULL_KEY) != 0;
-		if (!nulls[0])
-			values[0] = row_key(reading, groups[i].first);
-		history_days_init(&list, 0, 0);
 		for (j = 0; j < reading->amounts; j++)
 		{
-			struct varlena *history = rows_history(&list, own, groups[i].rows, j);
+			struct varlena *history = customer_history(&grouping, group, begin, j, &list);
 
 			values[1 + j] = PointerGetDatum(history);
 			nulls[1 + j] = history == NULL;
 		}
+		begin = group->end;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(group_context);
+		for (j = 0; j < reading->amounts; j++)
+			if (!nulls[1 + j])
+				pfree(DatumGetPointer(values[1 + j]));
 		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	partition_clear(set, partition);
+}
+
+/* The histories of all customers of a set, partition by partition. */
+static void
+emit_partitions(Reading *reading, PartitionSet *set, ReturnSetInfo *result)
+{
+	int			i;
+
+	for (i = 0; i < set->count; i++)
+	{
+		Partition  *partition = &set->partitions[i];
+
+		if (partition_is_too_large(set, partition))
+		{
+			PartitionSet *parts = split_partition(reading, set, partition);
+
+			emit_partitions(reading, parts, result);
+			partition_set_free(parts);
+		}
+		else if (partition->rows > 0)
+			emit_partition(reading, set, partition, result);
 	}
 }
 
@@ -601,6 +724,20 @@ wrong_column(int number, const char *expected, Oid type)
 			 errmsg("column %d of the query must be %s, not %s",
 					number, expected, format_type_be(type)),
 			 errhint("Its columns are the customer, the time (date, timestamp or timestamptz), the amount (numeric) and, if wanted, a second amount. Cast them in the query.")));
+}
+
+/* Are values of a type equal if, and only if, their bytes are? */
+static bool
+equal_means_same_bytes(const TypeCacheEntry *type, Oid collation)
+{
+	Oid			function = InvalidOid;
+
+	if (OidIsValid(type->btree_opf) && (type->typbyval || type->typlen > 0 || type->typlen == -1))
+		function = get_opfamily_proc(type->btree_opf, type->btree_opintype,
+									 type->btree_opintype, BTEQUALIMAGE_PROC);
+	return OidIsValid(function) &&
+		DatumGetBool(OidFunctionCall1Coll(function, collation,
+										  ObjectIdGetDatum(type->btree_opintype)));
 }
 
 /* What the query returns, and how its keys are hashed and compared. */
@@ -644,7 +781,8 @@ describe_query(Reading *reading, TupleDesc desc, const struct varlena *timezone)
 	reading->key_type = TupleDescAttr(desc, 0)->atttypid;
 	reading->key_collation = TupleDescAttr(desc, 0)->attcollation;
 	key = lookup_type_cache(reading->key_type,
-							TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO);
+							TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO |
+							TYPECACHE_BTREE_OPFAMILY);
 	if (!OidIsValid(key->hash_proc_finfo.fn_oid) || !OidIsValid(key->eq_opr_finfo.fn_oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
@@ -654,17 +792,7 @@ describe_query(Reading *reading, TupleDesc desc, const struct varlena *timezone)
 	reading->key_by_value = key->typbyval;
 	fmgr_info_copy(&reading->key_hash, &key->hash_proc_finfo, CurrentMemoryContext);
 	fmgr_info_copy(&reading->key_equal, &key->eq_opr_finfo, CurrentMemoryContext);
-	switch (getBaseType(reading->key_type))
-	{
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case OIDOID:
-			reading->key_is_integer = reading->key_by_value;
-			break;
-		default:
-			reading->key_is_integer = false;
-	}
+	reading->key_is_image = equal_means_same_bytes(key, reading->key_collation);
 }
 
 /* The caller's column list: the key's type, then history once or twice. */
@@ -706,7 +834,6 @@ history_query(PG_FUNCTION_ARGS)
 	Reading    *reading;
 	SPIPlanPtr	plan;
 	char	   *query;
-	int			i;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -724,10 +851,7 @@ history_query(PG_FUNCTION_ARGS)
 	reading->receiver.rShutdown = receiver_done;
 	reading->receiver.rDestroy = receiver_done;
 	reading->receiver.mydest = DestNone;
-	reading->owner = CurrentResourceOwner;
-	reading->limit = (Size) work_mem * 1024;
-	reading->block_size = Max(1024, Min(32 * 1024, reading->limit / PARTITIONS / 4));
-	reading->blocks = AllocSetContextCreate(context, "segment rows", ALLOCSET_DEFAULT_SIZES);
+	reading->partitions = partition_set_create((Size) work_mem * 1024, 0);
 	reading->row_context = AllocSetContextCreate(context, "segment row", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
 
@@ -749,21 +873,10 @@ history_query(PG_FUNCTION_ARGS)
 		elog(ERROR, "could not run the query: %s", SPI_result_code_string(SPI_result));
 	SPI_finish();
 
-	/* partition by partition, each with memory of its own */
-	for (i = 0; i < PARTITIONS; i++)
-	{
-		Partition  *partition = &reading->partitions[i];
-		MemoryContext partition_context;
-
-		if (partition->rows == 0)
-			continue;
-		partition_context = AllocSetContextCreate(context, "segment partition",
-												  ALLOCSET_DEFAULT_SIZES);
-		MemoryContextSwitchTo(partition_context);
-		emit_partition(reading, partition, result);
-		MemoryContextSwitchTo(old);
-		MemoryContextDelete(partition_context);
-	}
+	partition_set_finish(reading->partitions);
+	MemoryContextSwitchTo(context);
+	emit_partitions(reading, reading->partitions, result);
+	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return (Datum) 0;
 }

@@ -3,9 +3,8 @@
  * local_day.c
  *		The day of a moment, in a time zone.
  *
- * The offsets from UTC between two changes of the clock are remembered: a
- * slot per 97 days of 8.5 years, so that moments in any order seldom need the
- * zone's tables.
+ * The offsets from UTC are remembered period by period, so that moments in any
+ * order seldom need the zone's tables.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,8 +16,6 @@
 #include "utils/timestamp.h"
 
 #include "local_day.h"
-
-#define SLOT_SHIFT	23			/* seconds */
 
 /* Has the zone this name? */
 bool
@@ -36,8 +33,11 @@ local_day_zone_set(LocalDayZone *zone, const struct varlena *name)
 {
 	int			size = VARSIZE_ANY_EXHDR(name);
 	pg_tz	   *found = NULL;
+	int			i;
 
 	memset(zone, 0, sizeof(LocalDayZone));
+	for (i = 0; i < LOCAL_DAY_SLOTS; i++)
+		zone->slots[i].period = LOCAL_DAY_NO_PERIOD;
 	if (size <= TZ_STRLEN_MAX)
 	{
 		memcpy(zone->name, VARDATA_ANY(name), size);
@@ -57,47 +57,87 @@ local_day_zone_set(LocalDayZone *zone, const struct varlena *name)
 	zone->zone = found;
 }
 
-/* Error 22008 if the moment is infinite, or its day is out of range. */
-DateADT
-local_day(LocalDayZone *zone, TimestampTz at)
+/* Seconds since 1970 of a moment, rounded down. */
+static pg_time_t
+unix_seconds(TimestampTz at)
 {
-	int64		seconds = at / USECS_PER_SEC - (at % USECS_PER_SEC < 0 ? 1 : 0);
-	pg_time_t	time = seconds +
+	return at / USECS_PER_SEC - (at % USECS_PER_SEC < 0 ? 1 : 0) +
 		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
-	int			i = (time >> SLOT_SHIFT) & (LOCAL_DAY_SLOTS - 1);
-	int64		local;
+}
+
+/*
+ * The offset from UTC at a moment, and the next change with the offset after
+ * it; false if the clock never changes again.
+ */
+static bool
+next_change(const LocalDayZone *zone, pg_time_t at, long *offset,
+			pg_time_t *change, long *offset_after)
+{
+	int			isdst;
+	int			isdst_after;
+	int			found = pg_next_dst_boundary(&at, offset, &isdst, change,
+											 offset_after, &isdst_after, zone->zone);
+
+	if (found < 0)
+		elog(ERROR, "could not look up the offset of a time zone");
+	return found > 0;
+}
+
+/* Remember the offsets of a period, unless the clock changes twice in it. */
+static void
+fill_slot(LocalDayZone *zone, int64 period)
+{
+	LocalDaySlot slot;
+	pg_time_t	start = unix_seconds(period * (INT64CONST(1) << LOCAL_DAY_PERIOD_BITS));
+	pg_time_t	end = start + (INT64CONST(1) << LOCAL_DAY_PERIOD_BITS) / USECS_PER_SEC + 2;
+	pg_time_t	change;
+	pg_time_t	second_change;
+	long		before;
+	long		after;
+	long		later;
+
+	slot.period = period;
+	slot.change = PG_INT64_MAX;
+	if (next_change(zone, start, &before, &change, &after) && change < end)
+	{
+		if (next_change(zone, change, &after, &second_change, &later) && second_change < end)
+			return;
+		slot.change = (change -
+					   (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
+			USECS_PER_SEC;
+	}
+	else
+		after = before;
+	slot.offset_before = before * USECS_PER_SEC;
+	slot.offset_after = after * USECS_PER_SEC;
+	zone->slots[period & (LOCAL_DAY_SLOTS - 1)] = slot;
+}
+
+/* local_day for a moment whose period is not in its slot. */
+DateADT
+local_day_look_up(LocalDayZone *zone, TimestampTz at)
+{
+	pg_time_t	change;
+	long		offset;
+	long		offset_after;
 	int64		day;
 
-	if (unlikely(TIMESTAMP_NOT_FINITE(at)))
+	if (TIMESTAMP_NOT_FINITE(at))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("time of an order must be finite, not \"%s\"",
 						TIMESTAMP_IS_NOBEGIN(at) ? "-infinity" : "infinity")));
-	if (unlikely(time < zone->slots[i].from || time >= zone->slots[i].until))
-	{
-		pg_time_t	boundary;
-		long		offset_after;
-		int			isdst;
-		int			isdst_after;
-		int			found;
-
-		found = pg_next_dst_boundary(&time, &zone->slots[i].offset, &isdst,
-									 &boundary, &offset_after, &isdst_after,
-									 zone->zone);
-		if (found < 0)
-			elog(ERROR, "could not look up the offset of a time zone");
-		zone->slots[i].from = time;
-		zone->slots[i].until = found > 0 ? boundary : PG_INT64_MAX;
-	}
-	local = seconds + zone->slots[i].offset;
-	day = local / SECS_PER_DAY - (local % SECS_PER_DAY < 0 ? 1 : 0);
-	/* the very first timestamps, west of Greenwich */
-	if (unlikely(!IS_VALID_DATE(day)))
+	next_change(zone, unix_seconds(at), &offset, &change, &offset_after);
+	day = local_day_of_time(at + offset * USECS_PER_SEC);
+	/* the very first timestamps, west of Greenwich: that period is not remembered */
+	if (!IS_VALID_DATE(day))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("time of an order is out of range in time zone \"%s\": \"%s\"",
 						zone->name,
 						DatumGetCString(DirectFunctionCall1(timestamptz_out,
 															TimestampTzGetDatum(at))))));
+	if (at >> LOCAL_DAY_PERIOD_BITS > MIN_TIMESTAMP >> LOCAL_DAY_PERIOD_BITS)
+		fill_slot(zone, at >> LOCAL_DAY_PERIOD_BITS);
 	return (DateADT) day;
 }
