@@ -23,7 +23,10 @@ CONCEPTS = \
 	score \
 	concentration \
 	customer \
+	customer_days \
+	row_array \
 	flow \
+	migration \
 	source \
 	portfolio \
 	model \
@@ -61,6 +64,7 @@ SQL_FRAGMENTS = \
 	value \
 	key_account \
 	flow \
+	migration \
 	snapshot \
 	portfolio_view \
 	portfolio \

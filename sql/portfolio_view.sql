@@ -55,8 +55,24 @@ RETURN format($template$(
 COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text) IS
 'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures (internal)';
 
+/*
+ * The same for many days at once, for one customer: c of customer_history and
+ * d with the array of days stand outside.  s has a row for each day.
+ */
+CREATE FUNCTION segment.portfolio_known_on_days() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN $template$(
+		SELECT c.customer_id, m, m.margin, m.cost, m.repeat_spend
+		FROM segment.customer_days(c.purchases, c.margins, c.costs, c.complaints, c.satisfaction,
+			c.listed, d.days) AS m
+		WHERE m.day = s."judged day"
+	) AS h$template$;
+COMMENT ON FUNCTION segment.portfolio_known_on_days() IS
+'the FROM item h of portfolio_known_customers for one customer c and an array of judged days d.days (internal)';
+
 CREATE FUNCTION segment.portfolio_customer_query(
-	portfolio text, as_of text, scorecard text, schemes text
+	portfolio text, as_of text, scorecard text, schemes text, judged_days text DEFAULT NULL
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -96,14 +112,14 @@ FROM (
 			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
 				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
 					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv,
-			s.*
+			s.*%8$s
 		FROM (
 			-- settings and cuts, taken out of the scorecard once
 			SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
 				n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
 				n.purchase_model_usable, n.spend_model_usable,
 				n.unit_days, n.horizon, n.probability_horizon%5$s
-			FROM %1$I.scorecard AS n
+			FROM %1$I.scorecard AS n%7$s
 			WHERE n.scorecard_id = %3$s
 			OFFSET 0
 		) AS s
@@ -116,11 +132,16 @@ FROM (
 		) AS x
 	) AS v
 ) AS k$template$, portfolio, as_of, scorecard,
-	segment.portfolio_known_customers(portfolio, as_of,
-		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days'),
-	segment.scheme_figure_columns(portfolio), schemes);
-COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text) IS
-'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard and the columns of the schemes (internal)';
+	CASE WHEN judged_days IS NULL THEN segment.portfolio_known_customers(portfolio, as_of,
+			's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days')
+		ELSE segment.portfolio_known_on_days() END,
+	segment.scheme_figure_columns(portfolio) || CASE WHEN judged_days IS NULL THEN ''
+		ELSE E',\n\t\t\t\tj.day AS "judged day"' END,
+	schemes,
+	E'\n\t\t\tCROSS JOIN unnest(' || judged_days || ') AS j',
+	CASE WHEN judged_days IS NOT NULL THEN ', (h.m).place AS "day place", (h.m).places AS "day places"' END);
+COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text) IS
+'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard and the columns of the schemes; with an expression of judged days (as j) for one customer on all of them, see portfolio_known_on_days (internal)';
 
 CREATE FUNCTION segment.model_figures(model segment.model) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
