@@ -10,9 +10,9 @@ COMMENT ON FUNCTION segment.float8(numeric) IS
 
 CREATE TYPE segment.customer_figures AS (
 	r_score integer, f_score integer, m_score integer, gap_ratio float8,
-	orders bigint, purchase_days bigint, days_since_last integer, tenure_days integer,
-	first_day date, last_day date,
-	monetary float8, mean_repeat_spend float8, mean_gap_days float8, gap_cv float8,
+	days_since_last integer, tenure_days integer,
+	orders bigint, purchase_days bigint, first_day date, last_day date,
+	mean_gap_days float8, gap_cv float8, monetary float8, mean_repeat_spend float8,
 	gross numeric, refunded numeric, net numeric
 );
 COMMENT ON TYPE segment.customer_figures IS
@@ -37,15 +37,14 @@ COMMENT ON TYPE segment.judged_day IS
 'a day that customers are seen from, with the scorecard that judges it and what customer_figures wants of it';
 
 CREATE TYPE segment.customer_day AS (
-	place integer, places integer, day date,
+	place integer, places integer,
 	r_score integer, f_score integer, m_score integer, gap_ratio float8,
-	orders bigint, purchase_days bigint, days_since_last integer, tenure_days integer,
-	first_day date, last_day date,
-	monetary float8, mean_repeat_spend float8, mean_gap_days float8, gap_cv float8,
-	repeat_spend float8, gross numeric, refunded numeric, net numeric, margin numeric, cost numeric
+	days_since_last integer, tenure_days integer,
+	orders bigint, purchase_days bigint, first_day date, last_day date,
+	mean_gap_days float8, gap_cv float8, repeat_spend float8, gross numeric, refunded numeric, net numeric, margin numeric, cost numeric
 );
 COMMENT ON TYPE segment.customer_day IS
-'a customer as of one of several days: the figures of the type customer_figures, what a repeat purchase day brings (from the margins, if there are any), margin and cost; all NULL where nothing has happened. place is the place of the day among the days, counted from 1, places the number of days on which the customer was known';
+'a customer as of one of several days: figures as in the type customer_figures, repeat_spend (what a repeat purchase day brings: contribution where there are margins, else sales), margin and cost; NULL as long as nothing has happened. place is the place of the day among the days, counted from 1, places the number of days by which the customer was known';
 
 CREATE FUNCTION segment.customer_days(
 	purchases segment.history, margins segment.history, costs segment.history,

@@ -8,10 +8,10 @@ CREATE TYPE segment.class_migration AS (
 COMMENT ON TYPE segment.class_migration IS
 'customers who were in a class on the day before and in one on a day: place of the day, classes, heads, net sales on both days; from_class is NULL for those who were not known on the day before';
 
-CREATE FUNCTION segment.migration_accum(internal, integer, integer, text, numeric) RETURNS internal
+CREATE FUNCTION segment.migration_accum(internal, tid, integer, integer, text, numeric) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'migration_accum';
-COMMENT ON FUNCTION segment.migration_accum(internal, integer, integer, text, numeric) IS
+COMMENT ON FUNCTION segment.migration_accum(internal, tid, integer, integer, text, numeric) IS
 'transition function of migration_agg';
 
 CREATE FUNCTION segment.migration_combine(internal, internal) RETURNS internal
@@ -34,7 +34,7 @@ LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'migration_final';
 COMMENT ON FUNCTION segment.migration_final(internal) IS 'final function of migration_agg';
 
-CREATE AGGREGATE segment.migration_agg(place integer, places integer, class text, net numeric) (
+CREATE AGGREGATE segment.migration_agg(customer tid, place integer, places integer, class text, net numeric) (
 	SFUNC = segment.migration_accum,
 	STYPE = internal,
 	SSPACE = 262144,
@@ -45,8 +45,8 @@ CREATE AGGREGATE segment.migration_agg(place integer, places integer, class text
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE segment.migration_agg(integer, integer, text, numeric) IS
-'how many customers moved between which classes from day to day. A row is a customer on a day: place of the day, counted from 1; number of rows of the customer, which are for consecutive days; class; net sales (NULL counts as 0). The rows of a customer come one after the other, in any order among themselves; what there is on the first day alone is not counted. NULL without rows. Errors: 22023 rows of a customer missing or mixed with those of another, place out of range, 22004 place NULL, 22003 a sum beyond 27 digits, 54000 more than 65535 classes';
+COMMENT ON AGGREGATE segment.migration_agg(tid, integer, integer, text, numeric) IS
+'how many customers moved between which classes from day to day. A row is a customer on a day: the customer, told from others by his row in a table; place of the day, counted from 1; number of rows of the customer, which are for consecutive places; class; net sales (NULL counts as 0). Rows may come in any order; memory for one customer is needed where those of a customer come together. What there is on the first day alone is not counted. NULL without rows. Errors: 22023 rows of a customer are missing, too many, or not for consecutive places, 22004 customer or place NULL, 22003 a sum beyond 27 digits, 54000 more than 65535 classes';
 
 /*
  * The ends of the months of a period, with its first and last day, each with

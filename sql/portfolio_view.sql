@@ -56,20 +56,20 @@ COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text) IS
 'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures (internal)';
 
 /*
- * The same for many days at once, for one customer: c of customer_history and
+ * The same for many days at once, for one customer: one of customer_history and
  * d with the array of days stand outside.  s has a row for each day.
  */
 CREATE FUNCTION segment.portfolio_known_on_days() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN $template$(
-		SELECT c.customer_id, m, m.margin, m.cost, m.repeat_spend
-		FROM segment.customer_days(c.purchases, c.margins, c.costs, c.complaints, c.satisfaction,
-			c.listed, d.days) AS m
-		WHERE m.day = s."judged day"
+		SELECT one.customer_id, m, m.margin, m.cost, m.repeat_spend
+		FROM segment.customer_days(one.purchases, one.margins, one.costs, one.complaints,
+			one.satisfaction, one.listed, d.days) AS m
+		WHERE m.place = s."day place"
 	) AS h$template$;
 COMMENT ON FUNCTION segment.portfolio_known_on_days() IS
-'the FROM item h of portfolio_known_customers for one customer c and an array of judged days d.days (internal)';
+'the FROM item h of portfolio_known_customers for a customer one of customer_history and an array of judged days d.days (internal)';
 
 CREATE FUNCTION segment.portfolio_customer_query(
 	portfolio text, as_of text, scorecard text, schemes text, judged_days text DEFAULT NULL
@@ -119,9 +119,10 @@ FROM (
 				n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
 				n.purchase_model_usable, n.spend_model_usable,
 				n.unit_days, n.horizon, n.probability_horizon%5$s
-			FROM %1$I.scorecard AS n%7$s
-			WHERE n.scorecard_id = %3$s
-			OFFSET 0
+			FROM %7$s
+			-- keeps this in one piece; NULL and not 0, which the planner takes for
+			-- a limit when it asks whether the query can go parallel
+			OFFSET NULL
 		) AS s
 		CROSS JOIN LATERAL %4$s
 		-- the models' inputs; NULL for those who never bought
@@ -136,12 +137,16 @@ FROM (
 			's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days')
 		ELSE segment.portfolio_known_on_days() END,
 	segment.scheme_figure_columns(portfolio) || CASE WHEN judged_days IS NULL THEN ''
-		ELSE E',\n\t\t\t\tj.day AS "judged day"' END,
+		ELSE E',\n\t\t\t\tj.day AS "judged day", j.place::integer AS "day place"' END,
 	schemes,
-	E'\n\t\t\tCROSS JOIN unnest(' || judged_days || ') AS j',
-	CASE WHEN judged_days IS NOT NULL THEN ', (h.m).place AS "day place", (h.m).places AS "day places"' END);
+	CASE WHEN judged_days IS NULL THEN format('%1$I.scorecard AS n WHERE n.scorecard_id = %2$s', portfolio, scorecard)
+		-- all days have a scorecard; LEFT, so that the planner knows it
+		ELSE format('unnest(%2$s) WITH ORDINALITY AS j(day, scorecard_id, recency_cuts, frequency_cuts,
+				monetary_cuts, prior_gaps, usual_gap_days, place)
+			LEFT JOIN %1$I.scorecard AS n ON n.scorecard_id = j.scorecard_id', portfolio, judged_days) END,
+	CASE WHEN judged_days IS NOT NULL THEN ', (h.m).places AS "day places"' END);
 COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text) IS
-'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard and the columns of the schemes; with an expression of judged days (as j) for one customer on all of them, see portfolio_known_on_days (internal)';
+'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard and the columns of the schemes; or for one customer on many judged days, see portfolio_known_on_days (internal)';
 
 CREATE FUNCTION segment.model_figures(model segment.model) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -251,9 +251,7 @@ BEGIN
 		END$template$, portfolio, checks,
 		segment.snapshot_population(portfolio, '$1'), segment.snapshot_population(portfolio, '$2'));
 
-	-- Each customer is read once, for all days.  The subqueries after LATERAL
-	-- keep his rows together, which is what migration_agg asks for; that of the
-	-- classes is evaluated for the scheme that is asked for alone.
+	-- each customer is read once, for all days, and nothing is sorted
 	judged_days := format('segment.judged_days(%L::regclass, $1, $2)', format('%I.scorecard', portfolio));
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.monthly_migration(from_day date, to_day date, scheme text,
@@ -265,19 +263,20 @@ BEGIN
 		SELECT (a.days[m.place - 1]).day, (a.days[m.place]).day, m.from_class, m.to_class, m.customers,
 			m.net_from, m.net_to, m.net_to - m.net_from
 		FROM (
-			SELECT %4$s AS days, segment.migration_agg(q.place, q.places, q.class, q.net) AS moves
-			FROM %1$I.customer_history AS c
-			CROSS JOIN %4$s AS d(days)
-			CROSS JOIN LATERAL (
-				SELECT c."day place" AS place, c."day places" AS places, CASE $3 %3$s END AS class, c.net
-				FROM (%5$s) AS c
-				OFFSET 0
+			SELECT %4$s AS days,
+				segment.migration_agg(q.customer, q.place, q.places, q.class, q.net) AS moves
+			FROM (
+				SELECT one.ctid AS customer, c."day place" AS place, c."day places" AS places,
+					CASE $3 %3$s END AS class, c.net
+				FROM %1$I.customer_history AS one
+				CROSS JOIN %4$s AS d(days)
+				CROSS JOIN LATERAL (%5$s) AS c
+				WHERE %2$s
 			) AS q
-			WHERE %2$s
 		) AS a
 		CROSS JOIN LATERAL unnest(a.moves) AS m;
 		END$template$, portfolio, checks, segment.scheme_choice(portfolio), judged_days,
-		segment.portfolio_customer_query(portfolio, '(h.m).day', 'j.scorecard_id',
+		segment.portfolio_customer_query(portfolio, 's."judged day"', NULL,
 			concat((segment.scheme_columns(portfolio)).columns, ', k."day place", k."day places"'), judged_days));
 
 	EXECUTE format($template$

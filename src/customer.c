@@ -16,7 +16,19 @@
 #include "score.h"
 #include "time_unit.h"
 
-#define COLUMNS		(CUSTOMER_FIGURES + CUSTOMER_AMOUNTS)
+/*
+ * Columns of the type segment.customer_figures.  Those that are read most come
+ * first, where they are found fastest.
+ */
+enum
+{
+	COLUMN_JUDGED,
+	COLUMN_MEASURES = COLUMN_JUDGED + CUSTOMER_JUDGED,
+	COLUMN_MONETARY = COLUMN_MEASURES + CUSTOMER_MEASURES,
+	COLUMN_REPEAT_SPEND,
+	COLUMN_AMOUNTS,
+	COLUMNS = COLUMN_AMOUNTS + CUSTOMER_AMOUNTS
+};
 
 /*
  * Days since the last purchase in units of the customer's own usual gap: the
@@ -36,19 +48,19 @@ gap_ratio(const HistoryTotals *totals, DateADT as_of, double prior_gaps, double 
 }
 
 /*
- * customer_set_figures: scores and measures as of a day, but for the amounts
+ * customer_set_judged: what changes from day to day: r_score, f_score,
+ * m_score, gap_ratio, days_since_last, tenure_days
  *
- * Scores and gap ratio are NULL without an order, or without cut points or
- * gap.  Errors: those of score.
+ * NULL without an order; scores and gap ratio also without cut points or gap.
+ * Errors: those of score.
  */
 void
-customer_set_figures(const HistoryTotals *totals, DateADT as_of,
-					 const CustomerYardstick *yardstick, Datum *values, bool *nulls)
+customer_set_judged(const HistoryTotals *totals, DateADT as_of,
+					const CustomerYardstick *yardstick, Datum *values, bool *nulls)
 {
 	double		scored[3];
 	int			i;
 
-	/* the columns that are read most come first, where they are found fastest */
 	scored[0] = -((double) as_of - totals->last_day);
 	scored[1] = (double) totals->orders;
 	scored[2] = history_monetary(totals);
@@ -62,25 +74,30 @@ customer_set_figures(const HistoryTotals *totals, DateADT as_of,
 	if (!nulls[3])
 		values[3] = Float8GetDatum(gap_ratio(totals, as_of, yardstick->prior_gaps,
 											 yardstick->usual_gap));
-	values[4] = Int64GetDatum(totals->orders);
-	values[5] = Int64GetDatum(totals->purchase_days);
-	nulls[4] = nulls[5] = false;
-	values[6] = Int32GetDatum(as_of - totals->last_day);
-	values[7] = Int32GetDatum(as_of - totals->first_day);
-	values[8] = DateADTGetDatum(totals->first_day);
-	values[9] = DateADTGetDatum(totals->last_day);
-	for (i = 6; i <= 9; i++)
-		nulls[i] = totals->purchase_days == 0;
-	values[10] = Float8GetDatum(scored[2]);
-	nulls[10] = false;
-	values[11] = Float8GetDatum(history_mean_repeat_spend(totals));
-	nulls[11] = totals->purchase_days == 0;
-	nulls[12] = totals->purchase_days < 2;
-	if (!nulls[12])
-		values[12] = Float8GetDatum(history_mean_gap(totals));
-	nulls[13] = totals->purchase_days < 3;
-	if (!nulls[13])
-		values[13] = Float8GetDatum(history_gap_variation(totals));
+	values[4] = Int32GetDatum(as_of - totals->last_day);
+	values[5] = Int32GetDatum(as_of - totals->first_day);
+	nulls[4] = nulls[5] = totals->purchase_days == 0;
+}
+
+/*
+ * customer_set_measures: what changes with the history only: orders,
+ * purchase_days, first_day, last_day, mean_gap_days, gap_cv
+ */
+void
+customer_set_measures(const HistoryTotals *totals, Datum *values, bool *nulls)
+{
+	values[0] = Int64GetDatum(totals->orders);
+	values[1] = Int64GetDatum(totals->purchase_days);
+	nulls[0] = nulls[1] = false;
+	values[2] = DateADTGetDatum(totals->first_day);
+	values[3] = DateADTGetDatum(totals->last_day);
+	nulls[2] = nulls[3] = totals->purchase_days == 0;
+	nulls[4] = totals->purchase_days < 2;
+	if (!nulls[4])
+		values[4] = Float8GetDatum(history_mean_gap(totals));
+	nulls[5] = totals->purchase_days < 3;
+	if (!nulls[5])
+		values[5] = Float8GetDatum(history_gap_variation(totals));
 }
 
 /* customer_set_amounts: gross, refunded and net, never NULL */
@@ -140,7 +157,11 @@ customer_figures(PG_FUNCTION_ARGS)
 		yardstick.prior_gaps = PG_GETARG_FLOAT8(5);
 		yardstick.usual_gap = PG_GETARG_FLOAT8(6);
 	}
-	customer_set_figures(&totals, as_of, &yardstick, values, nulls);
-	customer_set_amounts(&totals, values + CUSTOMER_FIGURES);
+	customer_set_judged(&totals, as_of, &yardstick, values + COLUMN_JUDGED, nulls + COLUMN_JUDGED);
+	customer_set_measures(&totals, values + COLUMN_MEASURES, nulls + COLUMN_MEASURES);
+	values[COLUMN_MONETARY] = Float8GetDatum(history_monetary(&totals));
+	values[COLUMN_REPEAT_SPEND] = Float8GetDatum(history_mean_repeat_spend(&totals));
+	nulls[COLUMN_REPEAT_SPEND] = totals.purchase_days == 0;
+	customer_set_amounts(&totals, values + COLUMN_AMOUNTS);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }

@@ -19,16 +19,14 @@ typedef struct CustomerYardstick
 	double		usual_gap;
 } CustomerYardstick;
 
-/*
- * Columns of the type segment.customer_figures: first those that are not
- * amounts, then gross, refunded and net.
- */
-#define CUSTOMER_FIGURES	14
-#define CUSTOMER_AMOUNTS	3
+/* How many columns each of these functions sets. */
+#define CUSTOMER_JUDGED		6	/* scores, gap_ratio, days_since_last, tenure_days */
+#define CUSTOMER_MEASURES	6	/* counts, days and rhythm */
+#define CUSTOMER_AMOUNTS	3	/* gross, refunded, net */
 
-extern void customer_set_figures(const HistoryTotals *totals, DateADT as_of,
-								 const CustomerYardstick *yardstick,
-								 Datum *values, bool *nulls);
+extern void customer_set_judged(const HistoryTotals *totals, DateADT as_of,
+								const CustomerYardstick *yardstick, Datum *values, bool *nulls);
+extern void customer_set_measures(const HistoryTotals *totals, Datum *values, bool *nulls);
 extern void customer_set_amounts(const HistoryTotals *totals, Datum *values);
 
 #endif							/* SEGMENT_CUSTOMER_H */

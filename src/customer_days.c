@@ -40,9 +40,9 @@ enum
 {
 	COLUMN_PLACE,
 	COLUMN_PLACES,
-	COLUMN_DAY,
-	COLUMN_FIGURES,
-	COLUMN_REPEAT_SPEND = COLUMN_FIGURES + CUSTOMER_FIGURES,
+	COLUMN_JUDGED,
+	COLUMN_MEASURES = COLUMN_JUDGED + CUSTOMER_JUDGED,
+	COLUMN_REPEAT_SPEND = COLUMN_MEASURES + CUSTOMER_MEASURES,
 	COLUMN_AMOUNTS,
 	COLUMN_MARGIN = COLUMN_AMOUNTS + CUSTOMER_AMOUNTS,
 	COLUMN_COST,
@@ -234,7 +234,11 @@ known_by(FunctionCallInfo fcinfo, CustomerRun *run, DateADT day, bool listed,
 	bool		spent = run->has_costs && history_run_to(&run->costs, day);
 
 	if (bought)
+	{
+		customer_set_measures(&run->purchases.totals, values + COLUMN_MEASURES,
+							  nulls + COLUMN_MEASURES);
 		customer_set_amounts(&run->purchases.totals, values + COLUMN_AMOUNTS);
+	}
 	if (earned)
 		values[COLUMN_MARGIN] = NumericGetDatum(history_amount(&run->margins.totals,
 															   run->margins.totals.gross - run->margins.totals.refunded));
@@ -299,7 +303,7 @@ customer_days(PG_FUNCTION_ARGS)
 	run.has_costs = start_run(fcinfo, 2, &run.costs);
 	run.heard_of = Min(first_event(fcinfo, 3), first_event(fcinfo, 4));
 	memset(nulls, true, sizeof(nulls));
-	nulls[COLUMN_PLACE] = nulls[COLUMN_PLACES] = nulls[COLUMN_DAY] = false;
+	nulls[COLUMN_PLACE] = nulls[COLUMN_PLACES] = false;
 
 	for (int i = 0; i < days->count; i++)
 	{
@@ -311,10 +315,9 @@ customer_days(PG_FUNCTION_ARGS)
 			places = days->count - i;
 		values[COLUMN_PLACE] = Int32GetDatum(i + 1);
 		values[COLUMN_PLACES] = Int32GetDatum(places);
-		values[COLUMN_DAY] = DateADTGetDatum(day->day);
 		if (run.purchases.totals.any)
-			customer_set_figures(&run.purchases.totals, day->day, &day->yardstick,
-								 values + COLUMN_FIGURES, nulls + COLUMN_FIGURES);
+			customer_set_judged(&run.purchases.totals, day->day, &day->yardstick,
+								values + COLUMN_JUDGED, nulls + COLUMN_JUDGED);
 		tuplestore_putvalues(rows, days->result, values, nulls);
 		if ((i & 0xFF) == 0xFF)
 			CHECK_FOR_INTERRUPTS();

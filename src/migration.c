@@ -3,10 +3,11 @@
  * migration.c
  *		Counting who moves from class to class between consecutive days.
  *
- * The rows of a customer, one for each day, come one after the other, in any
- * order; those of another customer follow when they are complete.  So there is
- * nothing to sort: a customer's classes are collected by day, and then each
- * pair of consecutive days is counted.  Classes are interned.
+ * There is a row for each customer and day.  A customer's classes are
+ * collected by day; when they are complete, each pair of consecutive days is
+ * counted.  So nothing is sorted.  Rows may come in any order, but usually
+ * those of a customer come together; then only one customer is under way.
+ * Classes are interned.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,7 +15,7 @@
 #include "compat.h"
 
 #include "libpq/pqformat.h"
-#include "miscadmin.h"
+#include "storage/itemptr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -70,6 +71,36 @@ typedef struct Stay
 	int128		net;			/* at the full scale */
 } Stay;
 
+/* A customer whose rows are coming. */
+typedef struct Customer
+{
+	uint64		key;
+	int			places;			/* rows that there will be; 0: none yet */
+	int			seen;
+	int			first;			/* smallest and largest place seen */
+	int			last;
+	int			capacity;
+	Stay	   *stays;			/* by place - 1; none is set beyond those seen */
+} Customer;
+
+typedef struct Waiting
+{
+	uint64		key;
+	Customer   *customer;
+	char		status;
+} Waiting;
+
+#define SH_PREFIX waiting
+#define SH_ELEMENT_TYPE Waiting
+#define SH_KEY_TYPE uint64
+#define SH_KEY key
+#define SH_HASH_KEY(table, key) hash_of_key(key)
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
 typedef struct MigrationState
 {
 	int			display_scale;
@@ -80,13 +111,8 @@ typedef struct MigrationState
 	int			class_capacity;
 	struct varlena **classes;
 
-	/* the customer whose rows are coming */
-	int			places;			/* rows that there will be; 0: none under way */
-	int			seen;
-	int			first;			/* smallest and largest place seen */
-	int			last;
-	int			stay_capacity;
-	Stay	   *stays;			/* by place - 1 */
+	Customer   *current;		/* of the row before */
+	waiting_hash *waiting;		/* others who are not complete */
 } MigrationState;
 
 static MemoryContext
@@ -99,6 +125,16 @@ aggregate_context(FunctionCallInfo fcinfo)
 	return context;
 }
 
+static Customer *
+customer_create(MemoryContext context)
+{
+	Customer   *customer = MemoryContextAllocZero(context, sizeof(Customer));
+
+	customer->capacity = 64;
+	customer->stays = MemoryContextAllocZero(context, customer->capacity * sizeof(Stay));
+	return customer;
+}
+
 static MigrationState *
 migration_create(MemoryContext context)
 {
@@ -108,8 +144,8 @@ migration_create(MemoryContext context)
 	state->class_capacity = 32;
 	state->class_count = 1;
 	state->classes = MemoryContextAllocZero(context, state->class_capacity * sizeof(*state->classes));
-	state->stay_capacity = 64;
-	state->stays = MemoryContextAllocZero(context, state->stay_capacity * sizeof(Stay));
+	state->current = customer_create(context);
+	state->waiting = waiting_create(context, 16, NULL);
 	return state;
 }
 
@@ -184,73 +220,110 @@ add_move(MigrationState *state, int place, int from, int to,
 #define MOVE_FROM(move)		((int) ((move)->key >> 16 & 0xFFFF))
 #define MOVE_TO(move)		((int) ((move)->key & 0xFFFF))
 
-/* Counts the customer who is complete; the first day has none before it. */
+/* ---------- customers ---------- */
+
+/* Counts a customer who is complete; the first day has none before it. */
 static void
-count_customer(MigrationState *state)
+count_customer(MigrationState *state, Customer *customer)
 {
 	Stay		before = {0};
 
-	for (int place = state->first; place <= state->last; place++)
+	for (int place = customer->first; place <= customer->last; place++)
 	{
-		Stay	   *stay = &state->stays[place - 1];
+		Stay	   *stay = &customer->stays[place - 1];
 
 		if (place > 1)
 			add_move(state, place, before.class, stay->class, 1, before.net, stay->net);
 		before = *stay;
 		stay->set = false;
 	}
-	state->places = 0;
+	customer->places = 0;
 }
 
-static void
-check_complete(const MigrationState *state)
+/* The customer of a row: nearly always that of the row before. */
+static Customer *
+find_customer(MemoryContext context, MigrationState *state, uint64 key)
 {
-	if (state->places > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("rows of a customer are missing: %d of %d", state->seen, state->places)));
+	Customer   *customer = state->current;
+	Waiting    *waiting;
+	bool		found;
+
+	if (customer->key == key)
+		return customer;
+	if (customer->places > 0)
+	{
+		/* not complete: make room for another */
+		waiting_insert(state->waiting, customer->key, &found)->customer = customer;
+		customer = NULL;
+	}
+	if (state->waiting->members > 0 &&
+		(waiting = waiting_lookup(state->waiting, key)) != NULL)
+	{
+		if (customer != NULL)
+		{
+			pfree(customer->stays);
+			pfree(customer);
+		}
+		customer = waiting->customer;
+		waiting_delete(state->waiting, key);
+	}
+	else if (customer == NULL)
+		customer = customer_create(context);
+	customer->key = key;
+	state->current = customer;
+	return customer;
 }
 
-/* The place for a row of the customer that is under way, or of the next. */
+/* The place for another row of a customer. */
 static Stay *
-next_stay(MigrationState *state, int place, int places)
+next_stay(Customer *customer, int place, int places)
 {
 	if (place < 1 || place > MIGRATION_MAX_PLACES || places < 1 || places > MIGRATION_MAX_PLACES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("place %d or number of places %d is out of range", place, places),
 				 errdetail("At most %d days are possible.", MIGRATION_MAX_PLACES)));
-	if (place > state->stay_capacity)
+	if (place > customer->capacity)
 	{
-		int			capacity = Max(place, 2 * state->stay_capacity);
+		int			capacity = Max(place, 2 * customer->capacity);
 
-		state->stays = repalloc_huge(state->stays, capacity * sizeof(Stay));
-		memset(state->stays + state->stay_capacity, 0,
-			   (capacity - state->stay_capacity) * sizeof(Stay));
-		state->stay_capacity = capacity;
+		customer->stays = repalloc(customer->stays, capacity * sizeof(Stay));
+		memset(customer->stays + customer->capacity, 0,
+			   (capacity - customer->capacity) * sizeof(Stay));
+		customer->capacity = capacity;
 	}
-	if (state->places == 0)
+	if (customer->places == 0)
 	{
-		state->places = places;
-		state->seen = 0;
-		state->first = state->last = place;
+		customer->places = places;
+		customer->seen = 0;
+		customer->first = customer->last = place;
 	}
-	state->first = Min(state->first, place);
-	state->last = Max(state->last, place);
-	if (places != state->places || state->stays[place - 1].set ||
-		state->last - state->first >= places)
+	customer->first = Min(customer->first, place);
+	customer->last = Max(customer->last, place);
+	if (places != customer->places || customer->stays[place - 1].set ||
+		customer->last - customer->first >= places)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("rows of different customers are mixed")));
-	state->stays[place - 1].set = true;
-	state->seen++;
-	return &state->stays[place - 1];
+				 errmsg("rows of a customer are not for %d consecutive places", customer->places)));
+	customer->stays[place - 1].set = true;
+	customer->seen++;
+	return &customer->stays[place - 1];
+}
+
+static void
+check_complete(const MigrationState *state)
+{
+	if (state->current->places > 0 || state->waiting->members > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("rows of a customer are missing")));
 }
 
 /* ---------- the aggregate ---------- */
 
 /*
- * migration_accum(state, place, places, class, net): a customer on a day
+ * migration_accum(state, customer, place, places, class, net): a customer on a
+ * day
  *
  * place counts the days from 1; places is the number of the customer's rows,
  * which are for consecutive places.  net NULL counts as 0.
@@ -261,35 +334,62 @@ migration_accum(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = aggregate_context(fcinfo);
 	MigrationState *state;
+	ItemPointer row;
+	Customer   *customer;
 	Stay	   *stay;
 	int			likely = 0;
 	int			place;
 
 	state = PG_ARGISNULL(0) ? migration_create(context) : (MigrationState *) PG_GETARG_POINTER(0);
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("place and number of places must not be null")));
-	place = PG_GETARG_INT32(1);
-	stay = next_stay(state, place, PG_GETARG_INT32(2));
-	if (place > 1 && state->stays[place - 2].set)
-		likely = state->stays[place - 2].class;
+				 errmsg("customer, place and number of places must not be null")));
+	row = (ItemPointer) PG_GETARG_POINTER(1);
+	place = PG_GETARG_INT32(2);
+	customer = find_customer(context, state,
+							 (uint64) ItemPointerGetBlockNumberNoCheck(row) << 16 |
+							 ItemPointerGetOffsetNumberNoCheck(row));
+	stay = next_stay(customer, place, PG_GETARG_INT32(3));
+	if (place > 1 && customer->stays[place - 2].set)
+		likely = customer->stays[place - 2].class;
 	stay->class = 0;
-	if (!PG_ARGISNULL(3))
-		stay->class = class_number(context, state,
-								   (struct varlena *) PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(3)), likely);
-	stay->net = 0;
 	if (!PG_ARGISNULL(4))
+		stay->class = class_number(context, state,
+								   (struct varlena *) PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(4)), likely);
+	stay->net = 0;
+	if (!PG_ARGISNULL(5))
 	{
-		int			scale = decimal_from_numeric(PointerGetDatum(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(4))),
+		int			scale = decimal_from_numeric(PointerGetDatum(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(5))),
 												 &stay->net);
 
 		stay->net = decimal_rescale(stay->net, scale, DECIMAL_MAX_SCALE);
 		state->display_scale = Max(state->display_scale, scale);
 	}
-	if (state->seen == state->places)
-		count_customer(state);
+	if (customer->seen == customer->places)
+		count_customer(state, customer);
 	PG_RETURN_POINTER(state);
+}
+
+/* Everything of another state's customer who is not complete, with the numbers of its classes here. */
+static void
+add_customer(MemoryContext context, MigrationState *state, const Customer *other, const int *numbers)
+{
+	for (int place = other->first; other->places > 0 && place <= other->last; place++)
+	{
+		const Stay *from = &other->stays[place - 1];
+		Customer   *customer;
+		Stay	   *stay;
+
+		if (!from->set)
+			continue;
+		customer = find_customer(context, state, other->key);
+		stay = next_stay(customer, place, other->places);
+		stay->class = numbers[from->class];
+		stay->net = from->net;
+		if (customer->seen == customer->places)
+			count_customer(state, customer);
+	}
 }
 
 PG_FUNCTION_INFO_V1(migration_combine);
@@ -301,6 +401,8 @@ migration_combine(PG_FUNCTION_ARGS)
 	MigrationState *other;
 	moves_iterator iterator;
 	Move	   *move;
+	waiting_iterator customers;
+	Waiting    *waiting;
 	int		   *numbers;
 
 	if (PG_ARGISNULL(1))
@@ -311,8 +413,6 @@ migration_combine(PG_FUNCTION_ARGS)
 	}
 	state = PG_ARGISNULL(0) ? migration_create(context) : (MigrationState *) PG_GETARG_POINTER(0);
 	other = (MigrationState *) PG_GETARG_POINTER(1);
-	check_complete(state);
-	check_complete(other);
 	state->display_scale = Max(state->display_scale, other->display_scale);
 	numbers = palloc0(other->class_count * sizeof(int));
 	for (int i = 1; i < other->class_count; i++)
@@ -321,6 +421,10 @@ migration_combine(PG_FUNCTION_ARGS)
 	while ((move = moves_iterate(other->moves, &iterator)) != NULL)
 		add_move(state, MOVE_PLACE(move), numbers[MOVE_FROM(move)], numbers[MOVE_TO(move)],
 				 move->customers, move->net_from, move->net_to);
+	add_customer(context, state, other->current, numbers);
+	waiting_start_iterate(other->waiting, &customers);
+	while ((waiting = waiting_iterate(other->waiting, &customers)) != NULL)
+		add_customer(context, state, waiting->customer, numbers);
 	pfree(numbers);
 	PG_RETURN_POINTER(state);
 }
@@ -341,6 +445,24 @@ receive_amount(StringInfo buf)
 	return (int128) ((uint128) high << 64 | low);
 }
 
+/* The rows of a customer who is not complete. */
+static void
+send_customer(StringInfo buf, const Customer *customer)
+{
+	for (int place = customer->first; customer->places > 0 && place <= customer->last; place++)
+	{
+		const Stay *stay = &customer->stays[place - 1];
+
+		if (!stay->set)
+			continue;
+		pq_sendint64(buf, customer->key);
+		pq_sendint32(buf, place);
+		pq_sendint32(buf, customer->places);
+		pq_sendint32(buf, stay->class);
+		send_amount(buf, stay->net);
+	}
+}
+
 PG_FUNCTION_INFO_V1(migration_serialize);
 Datum
 migration_serialize(PG_FUNCTION_ARGS)
@@ -349,9 +471,10 @@ migration_serialize(PG_FUNCTION_ARGS)
 	StringInfoData buf;
 	moves_iterator iterator;
 	Move	   *move;
+	waiting_iterator customers;
+	Waiting    *waiting;
 
 	(void) aggregate_context(fcinfo);
-	check_complete(state);
 	pq_begintypsend(&buf);
 	pq_sendbyte(&buf, MIGRATION_STATE_VERSION);
 	pq_sendbyte(&buf, state->display_scale);
@@ -361,6 +484,7 @@ migration_serialize(PG_FUNCTION_ARGS)
 		pq_sendint32(&buf, VARSIZE_ANY_EXHDR(state->classes[i]));
 		pq_sendbytes(&buf, VARDATA_ANY(state->classes[i]), VARSIZE_ANY_EXHDR(state->classes[i]));
 	}
+	pq_sendint64(&buf, state->moves->members);
 	moves_start_iterate(state->moves, &iterator);
 	while ((move = moves_iterate(state->moves, &iterator)) != NULL)
 	{
@@ -369,6 +493,10 @@ migration_serialize(PG_FUNCTION_ARGS)
 		send_amount(&buf, move->net_from);
 		send_amount(&buf, move->net_to);
 	}
+	send_customer(&buf, state->current);
+	waiting_start_iterate(state->waiting, &customers);
+	while ((waiting = waiting_iterate(state->waiting, &customers)) != NULL)
+		send_customer(&buf, waiting->customer);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
@@ -380,14 +508,64 @@ invalid_state(void)
 			 errmsg("invalid state of aggregate function %s", "migration_agg")));
 }
 
+static void
+receive_classes(StringInfo buf, MigrationState *state)
+{
+	int			count = pq_getmsgint(buf, 4);
+
+	if (count < 1 || count > MIGRATION_MAX_CLASSES + 1)
+		invalid_state();
+	for (int i = 1; i < count; i++)
+	{
+		int			size = pq_getmsgint(buf, 4);
+		text	   *class;
+
+		if (size < 0 || size > buf->len - buf->cursor)
+			invalid_state();
+		class = cstring_to_text_with_len(pq_getmsgbytes(buf, size), size);
+		if (class_number(CurrentMemoryContext, state, class, 0) != i)
+			invalid_state();
+		pfree(class);
+	}
+}
+
+static void
+receive_move(StringInfo buf, MigrationState *state)
+{
+	Move		move;
+
+	move.key = (uint64) pq_getmsgint64(buf);
+	move.customers = pq_getmsgint64(buf);
+	move.net_from = receive_amount(buf);
+	move.net_to = receive_amount(buf);
+	if (move.key >> 32 > MIGRATION_MAX_PLACES || MOVE_FROM(&move) >= state->class_count ||
+		MOVE_TO(&move) >= state->class_count || move.customers < 1)
+		invalid_state();
+	add_move(state, MOVE_PLACE(&move), MOVE_FROM(&move), MOVE_TO(&move),
+			 move.customers, move.net_from, move.net_to);
+}
+
+static void
+receive_stay(StringInfo buf, MigrationState *state)
+{
+	Customer   *customer = find_customer(CurrentMemoryContext, state, (uint64) pq_getmsgint64(buf));
+	int			place = pq_getmsgint(buf, 4);
+	Stay	   *stay = next_stay(customer, place, pq_getmsgint(buf, 4));
+
+	stay->class = pq_getmsgint(buf, 4);
+	if (stay->class < 0 || stay->class >= state->class_count || customer->seen == customer->places)
+		invalid_state();
+	stay->net = receive_amount(buf);
+}
+
 PG_FUNCTION_INFO_V1(migration_deserialize);
 Datum
 migration_deserialize(PG_FUNCTION_ARGS)
 {
 	bytea	   *image = PG_GETARG_BYTEA_PP(0);
-	MigrationState *state = migration_create(CurrentMemoryContext);
+	MigrationState *state;
 	StringInfoData buf;
-	int			class_count;
+	int64		moves;
 
 	(void) aggregate_context(fcinfo);
 	buf.data = VARDATA_ANY(image);
@@ -395,38 +573,15 @@ migration_deserialize(PG_FUNCTION_ARGS)
 	buf.cursor = 0;
 	if (pq_getmsgbyte(&buf) != MIGRATION_STATE_VERSION)
 		invalid_state();
+	state = migration_create(CurrentMemoryContext);
 	state->display_scale = pq_getmsgbyte(&buf);
-	class_count = pq_getmsgint(&buf, 4);
-	if (state->display_scale > DECIMAL_MAX_SCALE || class_count < 1 ||
-		class_count > MIGRATION_MAX_CLASSES + 1)
+	if (state->display_scale > DECIMAL_MAX_SCALE)
 		invalid_state();
-	for (int i = 1; i < class_count; i++)
-	{
-		int			size = pq_getmsgint(&buf, 4);
-		text	   *class;
-
-		if (size < 0 || size > buf.len - buf.cursor)
-			invalid_state();
-		class = cstring_to_text_with_len(pq_getmsgbytes(&buf, size), size);
-		if (class_number(CurrentMemoryContext, state, class, 0) != i)
-			invalid_state();
-		pfree(class);
-	}
+	receive_classes(&buf, state);
+	for (moves = pq_getmsgint64(&buf); moves > 0; moves--)
+		receive_move(&buf, state);
 	while (buf.cursor < buf.len)
-	{
-		uint64		key = (uint64) pq_getmsgint64(&buf);
-		int64		customers = pq_getmsgint64(&buf);
-		int128		net_from = receive_amount(&buf);
-		int128		net_to = receive_amount(&buf);
-		Move		move;
-
-		move.key = key;
-		if (key >> 32 > MIGRATION_MAX_PLACES || MOVE_FROM(&move) >= class_count ||
-			MOVE_TO(&move) >= class_count || customers < 1)
-			invalid_state();
-		add_move(state, MOVE_PLACE(&move), MOVE_FROM(&move), MOVE_TO(&move),
-				 customers, net_from, net_to);
-	}
+		receive_stay(&buf, state);
 	PG_RETURN_POINTER(state);
 }
 
