@@ -24,7 +24,10 @@ CONCEPTS = \
 	score \
 	concentration \
 	customer \
+	customer_days \
+	row_array \
 	flow \
+	migration \
 	source \
 	dependence \
 	watch \
@@ -64,6 +67,7 @@ SQL_FRAGMENTS = \
 	value \
 	key_account \
 	flow \
+	migration \
 	snapshot \
 	watch \
 	portfolio_view \

@@ -4,7 +4,8 @@
 #
 #   CUSTOMERS, ORDERS  the size (1000000 and 20000000)
 #   ROWS               the rows to measure (all): aggregates read memory size
-#                      scores cuts portfolio models lookup refresh notes
+#                      scores cuts portfolio migration models lookup refresh
+#                      notes
 #   RUNS               runs of each query, interleaved; the median counts (3)
 #   OUT                the file for the table; bench/RESULTS.md when all rows
 #                      are measured at full size, else nothing but the screen
@@ -21,7 +22,7 @@ CUSTOMERS=${CUSTOMERS:-1000000}
 ORDERS=${ORDERS:-20000000}
 RUNS=${RUNS:-3}
 SEED=0.20240229
-ALL_ROWS="aggregates read memory size scores cuts portfolio models lookup refresh notes"
+ALL_ROWS="aggregates read memory size scores cuts portfolio migration models lookup refresh notes"
 ROWS=${ROWS:-$ALL_ROWS}
 FULL=
 [ "$CUSTOMERS/$ORDERS/$ROWS" != "1000000/20000000/$ALL_ROWS" ] || FULL=yes
@@ -285,7 +286,7 @@ row_cuts() {
 make_portfolio() {
 	[ -z "$(sql -c "SELECT to_regnamespace('shop')")" ] || return 0
 	PORTFOLIO_MS=$(milliseconds 2 "SELECT segment.create_portfolio('shop',
-		purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$)")
+		purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$, timezone => 'UTC')")
 	sql -c 'ANALYZE' >/dev/null
 }
 
@@ -303,6 +304,80 @@ row_portfolio() {
 		"SELECT count(*) FROM segment.refresh('shop', \"full\" => true)" "$HAND_USED" "" ""
 	timing "segments of the view customer beside ntile" \
 		'SELECT rfm_segment, count(*), sum(net), avg(m_score) FROM shop.customer GROUP BY 1' "$NTILE" "" "$NTILE"
+}
+
+# Classes at 36 month ends and who moved between them, by hand: as of each day
+# the last order, orders and net of each customer, scores by the cut points of
+# the scorecard, the class, the class before, and counts.  The argument makes a
+# moment of a timestamp in UTC, and back: migration_by_hand AT_TIME_ZONE
+migration_by_hand() {
+	local cuts
+	cuts=$(sql -F ' ' -c "SELECT array_to_string(recency_cuts, ' '), array_to_string(frequency_cuts, ' ') FROM shop.scorecard")
+	# shellcheck disable=SC2086
+	set -- "$1" $cuts
+	[ $# -eq 9 ] || die "the scorecard has other cut points than expected: $cuts"
+	cat <<-SQL
+		WITH month AS (
+			SELECT (g.month + INTERVAL '1 month')::date - 1 AS day
+			FROM generate_series(TIMESTAMP '2022-01-01', TIMESTAMP '2024-12-01', INTERVAL '1 month') AS g(month)
+		), measure AS (
+			SELECT d.day, o.customer_id, max(o.ordered_at) AS last_at, count(*) AS n, sum(o.total) AS net
+			FROM month AS d JOIN orders AS o ON o.ordered_at < CAST(d.day + 1 AS timestamp)$1
+			GROUP BY d.day, o.customer_id
+		), recent AS (
+			SELECT day, customer_id, n, net, CAST(last_at$1 AS date) - day AS recency FROM measure
+		), score AS (
+			SELECT day, customer_id, net,
+				CASE WHEN recency <= $2 THEN 1 WHEN recency <= $3 THEN 2 WHEN recency <= $4 THEN 3
+					WHEN recency <= $5 THEN 4 ELSE 5 END AS r,
+				CASE WHEN n <= $6 THEN 1 WHEN n <= $7 THEN 2 WHEN n <= $8 THEN 3 WHEN n <= $9 THEN 4 ELSE 5 END AS f
+			FROM recent
+		), class AS (
+			SELECT day, customer_id, net, $GRID AS class FROM score
+		), moved AS (
+			SELECT day, class, net, lag(class) OVER before AS from_class, lag(net) OVER before AS net_from
+			FROM class WINDOW before AS (PARTITION BY customer_id ORDER BY day)
+		)
+		SELECT day, from_class, class AS to_class, count(*) AS customers, coalesce(sum(net_from), 0) AS net_from,
+			sum(net) AS net_to
+		FROM moved WHERE day > DATE '2022-01-31' GROUP BY day, from_class, class
+	SQL
+}
+
+# The statement by hand takes long, so it runs once for each number of workers,
+# and what it finds must be what monthly_migration finds.
+row_migration() {
+	local ours="SELECT day, from_class, to_class, customers, net_from, net_to
+		FROM shop.monthly_migration('2022-01-31', '2024-12-31', 'rfm_segment')"
+	local workers run other different one two
+	if ! have_function migration_agg; then
+		missing migration migration_agg
+		return 0
+	fi
+	make_portfolio
+	timing_heading "Class of everybody at 36 month ends, and who moved" "the same in SQL over orders, once"
+	other=$(migration_by_hand '')
+	one=$(duckdb 1 "$other")
+	two=$(duckdb 2 "$other")
+	other=$(migration_by_hand " AT TIME ZONE 'UTC'")
+	for workers in 0 2; do
+		sql -c 'SET client_min_messages = warning; DROP TABLE IF EXISTS migration_by_hand'
+		OTHER_MS=$(milliseconds "$workers" "CREATE UNLOGGED TABLE migration_by_hand AS $other")
+		: >"$WORK/ours"
+		for ((run = 0; run < RUNS; run++)); do
+			# where a parallel scan of a table of one page costs nothing, a lookup in
+			# the scorecard is planned as a parallel query of its own, and the rest is not
+			milliseconds "$workers" "SET min_parallel_table_scan_size = '64kB'; $ours" >>"$WORK/ours"
+		done
+		OURS_MS=$(median <"$WORK/ours")
+		line "| monthly_migration | $workers | $(seconds "$OURS_MS") | $(seconds "$OTHER_MS") | $(ratio "$OURS_MS" "$OTHER_MS") | 0.05; 0.5 of DuckDB | $(seconds "$one") | $(seconds "$two") |"
+		different=$(sql -c "WITH ours AS MATERIALIZED ($ours)
+			SELECT (SELECT count(*) FROM ours),
+				(SELECT count(*) FROM (TABLE ours EXCEPT ALL TABLE migration_by_hand) AS e),
+				(SELECT count(*) FROM (TABLE migration_by_hand EXCEPT ALL TABLE ours) AS e)")
+		[[ $different == [1-9]*"|0|0" ]] ||
+			die "monthly_migration and the statement by hand differ: rows, only in the one, only in the other: $different"
+	done
 }
 
 # alone NAME SQL: a line for a statement that has nothing to compare with.

@@ -55,8 +55,25 @@ RETURN format($template$(
 COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text) IS
 'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures (internal)';
 
+/*
+ * The same for many days at once, for one customer: one of customer_history and
+ * d with the array of days stand outside.  s has a row for each day.
+ */
+CREATE FUNCTION segment.portfolio_known_on_days() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN $template$(
+		SELECT one.customer_id, m, m.margin, m.cost, m.repeat_spend
+		FROM segment.customer_days(one.purchases, one.margins, one.costs, one.complaints,
+			one.satisfaction, one.listed, d.days) AS m
+		WHERE m.place = s."day place"
+	) AS h$template$;
+COMMENT ON FUNCTION segment.portfolio_known_on_days() IS
+'the FROM item h of portfolio_known_customers for a customer one of customer_history and an array of judged days d.days (internal)';
+
 CREATE FUNCTION segment.portfolio_customer_query(
-	portfolio text, as_of text, scorecard text, schemes text, held_classes text DEFAULT NULL
+	portfolio text, as_of text, scorecard text, schemes text, held_classes text DEFAULT NULL,
+	judged_days text DEFAULT NULL
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -96,18 +113,19 @@ FROM (
 			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
 				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
 					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv,
-			s.*%7$s
+			s.*%8$s%9$s
 		FROM (
 			-- settings and cuts, taken out of the scorecard once
 			SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
 				n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
 				n.purchase_model_usable, n.spend_model_usable,
 				n.unit_days, n.horizon, n.probability_horizon%5$s
-			FROM %1$I.scorecard AS n
-			WHERE n.scorecard_id = %3$s
-			OFFSET 0
+			FROM %7$s
+			-- keeps this in one piece; NULL and not 0, which the planner takes for
+			-- a limit when it asks whether the query can go parallel
+			OFFSET NULL
 		) AS s
-		CROSS JOIN LATERAL %4$s%8$s
+		CROSS JOIN LATERAL %4$s%10$s
 		-- the models' inputs; NULL for those who never bought
 		CROSS JOIN LATERAL (
 			SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
@@ -116,13 +134,22 @@ FROM (
 		) AS x
 	) AS v
 ) AS k$template$, portfolio, as_of, scorecard,
-	segment.portfolio_known_customers(portfolio, as_of,
-		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days'),
-	segment.scheme_figure_columns(portfolio), schemes,
+	CASE WHEN judged_days IS NULL THEN segment.portfolio_known_customers(portfolio, as_of,
+			's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days')
+		ELSE segment.portfolio_known_on_days() END,
+	segment.scheme_figure_columns(portfolio) || CASE WHEN judged_days IS NULL THEN ''
+		ELSE E',\n\t\t\t\tj.day AS "judged day", j.place::integer AS "day place"' END,
+	schemes,
+	CASE WHEN judged_days IS NULL THEN format('%1$I.scorecard AS n WHERE n.scorecard_id = %2$s', portfolio, scorecard)
+		-- all days have a scorecard; LEFT, so that the planner knows it
+		ELSE format('unnest(%2$s) WITH ORDINALITY AS j(day, scorecard_id, recency_cuts, frequency_cuts,
+				monetary_cuts, prior_gaps, usual_gap_days, place)
+			LEFT JOIN %1$I.scorecard AS n ON n.scorecard_id = j.scorecard_id', portfolio, judged_days) END,
+	CASE WHEN judged_days IS NOT NULL THEN ', (h.m).places AS "day places"' END,
 	CASE WHEN held_classes IS NOT NULL THEN ', held.*' END,
-	segment.scheme_held_item(portfolio, held_classes, as_of, scorecard));
-COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text) IS
-'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard, the columns of the schemes and the classes that they want from the last snapshot (internal)';
+	segment.scheme_held_item(portfolio, held_classes, as_of, coalesce(scorecard, 'NULL')));
+COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text, text) IS
+'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard, the columns of the schemes and the classes that they want from the last snapshot; or for one customer on many judged days, see portfolio_known_on_days (internal)';
 
 CREATE FUNCTION segment.model_figures(model segment.model) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

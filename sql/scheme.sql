@@ -149,7 +149,7 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 		-- the classes held in the last snapshot
-		LEFT JOIN (
+		LEFT JOIN LATERAL (
 			SELECT p.customer_id AS "held by", p.as_of AS "held on"%2$s
 			FROM %1$I.snapshot_customer AS p
 			WHERE p.as_of = (SELECT max(t.as_of) FROM %1$I.snapshot AS t WHERE t.as_of < %3$s)

@@ -201,6 +201,8 @@ AS $snapshot_create_views$
 DECLARE
 	schemes text[];
 	checks text;
+	judged_days text;
+	scheme_columns record;
 BEGIN
 	EXECUTE format('SELECT coalesce(array_agg(s.scheme ORDER BY s.ordinal), ''{}'') FROM %I.scheme AS s', portfolio)
 	INTO schemes;
@@ -260,8 +262,9 @@ BEGIN
 		END$template$, portfolio, checks,
 		segment.snapshot_population(portfolio, '$1'), segment.snapshot_population(portfolio, '$2'));
 
-	-- the planner reads each customer once and puts the days beside, so that
-	-- the class before is found without sorting everything
+	-- each customer is read once, for all days, and nothing is sorted
+	scheme_columns := segment.scheme_columns(portfolio);
+	judged_days := format('segment.judged_days(%L::regclass, $1, $2)', format('%I.scorecard', portfolio));
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.monthly_migration(from_day date, to_day date, scheme text,
 			OUT day_before date, OUT day date, OUT from_class text, OUT to_class text,
@@ -269,33 +272,24 @@ BEGIN
 		RETURNS SETOF record
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 		BEGIN ATOMIC
-		SELECT m.day_before, m.day, m.from_class, m.to_class, count(*),
-			sum(m.net_from), sum(m.net), sum(m.net) - sum(m.net_from)
+		SELECT (a.days[m.place - 1]).day, (a.days[m.place]).day, m.from_class, m.to_class, m.customers,
+			m.net_from, m.net_to, m.net_to - m.net_from
 		FROM (
-			SELECT k.day_before, k.day, lag(k.class) OVER before AS from_class, k.class AS to_class,
-				coalesce(lag(k.net) OVER before, 0) AS net_from, k.net
+			SELECT %4$s AS days,
+				segment.migration_agg(q.customer, q.place, q.places, q.class, q.net) AS moves
 			FROM (
-				SELECT d.day_before, d.day, c.customer_id, CASE $3 %3$s END AS class, c.net
-				FROM (
-					SELECT lag(e.day) OVER (ORDER BY e.day) AS day_before, e.day
-					FROM (
-						SELECT $1 AS day
-						UNION
-						SELECT (g.month + interval '1 month')::date - 1 AS day
-						FROM generate_series(date_trunc('month', $1::timestamp), $2::timestamp - interval '1 month',
-							interval '1 month') AS g(month)
-						UNION
-						SELECT $2 AS day
-					) AS e
-					WHERE %2$s AND e.day BETWEEN $1 AND $2
-				) AS d
-				CROSS JOIN LATERAL %1$I.customer_at(d.day) AS c
-			) AS k
-			WINDOW before AS (PARTITION BY k.customer_id ORDER BY k.day)
-		) AS m
-		WHERE m.day_before IS NOT NULL
-		GROUP BY m.day_before, m.day, m.from_class, m.to_class;
-		END$template$, portfolio, checks, segment.scheme_choice(portfolio));
+				SELECT one.ctid AS customer, c."day place" AS place, c."day places" AS places,
+					CASE $3 %3$s END AS class, c.net
+				FROM %1$I.customer_history AS one
+				CROSS JOIN %4$s AS d(days)
+				CROSS JOIN LATERAL (%5$s) AS c
+				WHERE %2$s
+			) AS q
+		) AS a
+		CROSS JOIN LATERAL unnest(a.moves) AS m;
+		END$template$, portfolio, checks, segment.scheme_choice(portfolio), judged_days,
+		segment.portfolio_customer_query(portfolio, 's."judged day"', NULL,
+			concat(scheme_columns.columns, ', k."day place", k."day places"'), scheme_columns.held_classes, judged_days));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.movers(from_day date, to_day date, scheme text)

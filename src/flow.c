@@ -32,6 +32,7 @@
 
 #include "decimal.h"
 #include "history.h"
+#include "row_array.h"
 #include "time_unit.h"
 
 #define FLOW_STATE_VERSION		1
@@ -195,44 +196,6 @@ invalid_state(const char *aggregate)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 			 errmsg("invalid state of aggregate function %s", aggregate)));
-}
-
-/* An array of rows of the final function's element type, being filled. */
-typedef struct RowArray
-{
-	Oid			element_type;
-	TupleDesc	tupdesc;
-	Datum	   *rows;
-	int64		count;
-} RowArray;
-
-static void
-row_array_begin(RowArray *array, FunctionCallInfo fcinfo, int64 capacity)
-{
-	Oid			type;
-
-	/* of the declared function: the expression's type is not known everywhere */
-	(void) get_call_result_type(fcinfo, &type, NULL);
-	array->element_type = get_element_type(type);
-	array->tupdesc = lookup_rowtype_tupdesc_copy(array->element_type, -1);
-	array->rows = MemoryContextAllocHuge(CurrentMemoryContext, Max(capacity, 1) * sizeof(Datum));
-	array->count = 0;
-}
-
-static void
-row_array_add(RowArray *array, Datum *values, bool *nulls)
-{
-	array->rows[array->count++] =
-		HeapTupleGetDatum(heap_form_tuple(array->tupdesc, values, nulls));
-	if (array->count % 4096 == 0)
-		CHECK_FOR_INTERRUPTS();
-}
-
-static Datum
-row_array_end(RowArray *array)
-{
-	return PointerGetDatum(construct_array(array->rows, (int) array->count,
-										   array->element_type, -1, false, TYPALIGN_DOUBLE));
 }
 
 /* ---------- the leaky bucket ---------- */

@@ -28,10 +28,45 @@
 #include "rfm.h"
 #include "time_unit.h"
 
-/*
- * Everything up to and including a day.  The sums of a valid history are
- * within the limits.
- */
+static void
+totals_init(HistoryTotals *totals, const HistoryReader *reader)
+{
+	memset(totals, 0, sizeof(HistoryTotals));
+	totals->scale = reader->scale;
+	totals->display_scale = reader->display_scale;
+}
+
+/* The sums of a valid history are within the limits. */
+static inline void
+totals_add(HistoryTotals *totals, const HistoryDay *day, int128 limit, const HistoryReader *reader)
+{
+	totals->any = true;
+	totals->gross += day->gross;
+	totals->refunded += day->refunded;
+	if (unlikely(pg_add_s64_overflow(totals->orders, day->orders, &totals->orders) ||
+				 pg_add_s64_overflow(totals->refunds, day->refunds, &totals->refunds) ||
+				 totals->gross > limit || totals->refunded > limit))
+		history_damaged(reader, "A sum is out of range.");
+	if (day->orders == 0)
+		return;
+	if ((totals->purchase_days & 0xFFFF) == 0xFFFF)
+		CHECK_FOR_INTERRUPTS();
+	if (totals->purchase_days == 0)
+	{
+		totals->first_day = day->day;
+		totals->first_gross = day->gross;
+	}
+	else
+	{
+		int64		gap = (int64) day->day - totals->last_day;
+
+		totals->squared_gaps += (int128) gap * gap;
+	}
+	totals->last_day = day->day;
+	totals->purchase_days++;
+}
+
+/* Everything up to and including a day. */
 void
 history_total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals *totals)
 {
@@ -41,36 +76,40 @@ history_total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals 
 
 	history_open(&reader, history);
 	limit = decimal_limit(reader.scale);
-	memset(totals, 0, sizeof(HistoryTotals));
-	totals->scale = reader.scale;
-	totals->display_scale = reader.display_scale;
+	totals_init(totals, &reader);
 	while (history_next(&reader, &day) && day.day <= as_of)
-	{
-		totals->any = true;
-		totals->gross += day.gross;
-		totals->refunded += day.refunded;
-		if (unlikely(pg_add_s64_overflow(totals->orders, day.orders, &totals->orders) ||
-					 pg_add_s64_overflow(totals->refunds, day.refunds, &totals->refunds) ||
-					 totals->gross > limit || totals->refunded > limit))
-			history_damaged(&reader, "A sum is out of range.");
-		if (day.orders == 0)
-			continue;
-		if ((totals->purchase_days & 0xFFFF) == 0xFFFF)
-			CHECK_FOR_INTERRUPTS();
-		if (totals->purchase_days == 0)
-		{
-			totals->first_day = day.day;
-			totals->first_gross = day.gross;
-		}
-		else
-		{
-			int64		gap = (int64) day.day - totals->last_day;
+		totals_add(totals, &day, limit, &reader);
+}
 
-			totals->squared_gaps += (int128) gap * gap;
-		}
-		totals->last_day = day.day;
-		totals->purchase_days++;
-	}
+/* history_run_start: before the first day; the history must stay in memory */
+void
+history_run_start(HistoryRun *run, const struct varlena *history)
+{
+	history_open(&run->reader, history);
+	totals_init(&run->totals, &run->reader);
+	run->more = history_next(&run->reader, &run->next);
+}
+
+/*
+ * history_run_to: everything up to and including a day, which is not before
+ * the day of the last call
+ *
+ * Returns whether the totals have changed.
+ */
+bool
+history_run_to(HistoryRun *run, DateADT as_of)
+{
+	int128		limit;
+
+	if (!run->more || run->next.day > as_of)
+		return false;
+	limit = decimal_limit(run->reader.scale);
+	do
+	{
+		totals_add(&run->totals, &run->next, limit, &run->reader);
+		run->more = history_next(&run->reader, &run->next);
+	} while (run->more && run->next.day <= as_of);
+	return true;
 }
 
 static inline void

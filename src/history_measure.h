@@ -29,8 +29,22 @@ typedef struct HistoryTotals
 	bool		any;			/* was there any day? */
 } HistoryTotals;
 
+/*
+ * The same for several days, each later than the one before, in one pass over
+ * the history.
+ */
+typedef struct HistoryRun
+{
+	HistoryReader reader;
+	HistoryDay	next;			/* the first day that is not in the totals */
+	bool		more;			/* is there one? */
+	HistoryTotals totals;
+} HistoryRun;
+
 extern void history_total_up_to(const struct varlena *history, DateADT as_of,
 								HistoryTotals *totals);
+extern void history_run_start(HistoryRun *run, const struct varlena *history);
+extern bool history_run_to(HistoryRun *run, DateADT as_of);
 extern Numeric history_amount(const HistoryTotals *totals, int128 amount);
 extern double history_monetary(const HistoryTotals *totals);
 extern double history_mean_repeat_spend(const HistoryTotals *totals);

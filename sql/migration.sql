@@ -1,0 +1,84 @@
+/*
+ * migration: who moves from class to class between consecutive days
+ */
+
+CREATE TYPE segment.class_migration AS (
+	place integer, from_class text, to_class text, customers bigint, net_from numeric, net_to numeric
+);
+COMMENT ON TYPE segment.class_migration IS
+'customers who were in a class on the day before and in one on a day: place of the day, classes, heads, net sales on both days; from_class is NULL for those who were not known on the day before';
+
+CREATE FUNCTION segment.migration_accum(internal, tid, integer, integer, text, numeric) RETURNS internal
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'migration_accum';
+COMMENT ON FUNCTION segment.migration_accum(internal, tid, integer, integer, text, numeric) IS
+'transition function of migration_agg';
+
+CREATE FUNCTION segment.migration_combine(internal, internal) RETURNS internal
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'migration_combine';
+COMMENT ON FUNCTION segment.migration_combine(internal, internal) IS 'combine function of migration_agg';
+
+CREATE FUNCTION segment.migration_serialize(internal) RETURNS bytea
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'migration_serialize';
+COMMENT ON FUNCTION segment.migration_serialize(internal) IS 'serialisation function of migration_agg';
+
+CREATE FUNCTION segment.migration_deserialize(bytea, internal) RETURNS internal
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'migration_deserialize';
+COMMENT ON FUNCTION segment.migration_deserialize(bytea, internal) IS 'deserialisation function of migration_agg';
+
+CREATE FUNCTION segment.migration_final(internal) RETURNS segment.class_migration[]
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'migration_final';
+COMMENT ON FUNCTION segment.migration_final(internal) IS 'final function of migration_agg';
+
+CREATE AGGREGATE segment.migration_agg(customer tid, place integer, places integer, class text, net numeric) (
+	SFUNC = segment.migration_accum,
+	STYPE = internal,
+	SSPACE = 262144,
+	COMBINEFUNC = segment.migration_combine,
+	SERIALFUNC = segment.migration_serialize,
+	DESERIALFUNC = segment.migration_deserialize,
+	FINALFUNC = segment.migration_final,
+	FINALFUNC_MODIFY = READ_ONLY,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segment.migration_agg(tid, integer, integer, text, numeric) IS
+'how many customers moved between which classes from day to day. A row is a customer on a day: the customer, told from others by his row in a table; place of the day, counted from 1; number of rows of the customer, which are for consecutive places; class; net sales (NULL counts as 0). Rows may come in any order; memory for one customer is needed where those of a customer come together. What there is on the first day alone is not counted. NULL without rows. Errors: 22023 rows of a customer are missing, too many, or not for consecutive places, 22004 customer or place NULL, 22003 a sum beyond 27 digits, 54000 more than 65535 classes';
+
+/*
+ * The ends of the months of a period, with its first and last day, each with
+ * the scorecard that judges it: the same as in customer_at.
+ */
+CREATE FUNCTION segment.judged_days(scorecards regclass, from_day date, to_day date) RETURNS segment.judged_day[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $judged_days$
+DECLARE
+	days segment.judged_day[];
+BEGIN
+	EXECUTE format($query$
+		SELECT array_agg(ROW(e.day, n.scorecard_id, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
+			(n.settings ->> 'dormancy_prior_gaps')::float8, n.usual_gap_days)::segment.judged_day ORDER BY e.day)
+		FROM (
+			SELECT $1 AS day
+			UNION
+			SELECT (g.month + interval '1 month')::date - 1
+			FROM generate_series(date_trunc('month', $1::timestamp), $2::timestamp - interval '1 month',
+				interval '1 month') AS g(month)
+			UNION
+			SELECT $2
+		) AS e
+		JOIN %1$s AS n ON n.scorecard_id = coalesce(
+			(SELECT b.scorecard_id FROM %1$s AS b WHERE b.as_of <= e.day
+				ORDER BY b.as_of DESC, b.scorecard_id DESC LIMIT 1),
+			(SELECT b.scorecard_id FROM %1$s AS b ORDER BY b.as_of, b.scorecard_id DESC LIMIT 1))
+		WHERE e.day BETWEEN $1 AND $2$query$, scorecards)
+	INTO days USING from_day, to_day;
+	RETURN days;
+END
+$judged_days$;
+COMMENT ON FUNCTION segment.judged_days(regclass, date, date) IS
+'the first day, each end of a month up to the last day, and that, ascending, with the scorecard of a table that judges each: the newest that is not later, or the oldest (internal)';

@@ -1,0 +1,231 @@
+--
+-- Migration month by month: the same as migration from each day to the next,
+-- for schemes of all kinds; each history is read once for all days
+--
+\unset ECHO
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\set ON_ERROR_STOP true
+SET client_min_messages = warning;
+
+BEGIN;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+CREATE EXTENSION IF NOT EXISTS segment;
+SELECT plan(44);
+
+-- ---------- a portfolio with everything ----------
+
+-- orders and refunds, some customers with refunds alone, many late ones
+SELECT setseed(0.35);
+CREATE TABLE mm_order AS
+SELECT customer, '2022-01-10'::date + arrival + (span * random())::integer AS day,
+	CASE WHEN random() < 0.1 OR customer % 40 = 0 THEN -1 ELSE 1 END
+		* round((random() * 100)::numeric, (random() * 2)::integer) AS amount
+FROM (
+	SELECT customer, (random() * 700)::integer AS arrival, (random() * 300)::integer AS span,
+		1 + (random() * random() * 16)::integer AS events
+	FROM generate_series(1, 300) AS customer
+	OFFSET 0
+) AS c, generate_series(1, events);
+CREATE TABLE mm_cost AS
+SELECT n AS customer, '2022-02-01'::date + 2 * n AS day, round((random() * 60)::numeric, 2) AS amount
+FROM generate_series(150, 340) AS n, generate_series(1, 2);
+CREATE TABLE mm_complaint AS
+SELECT n AS customer, '2022-03-01'::date + n AS day FROM generate_series(1, 400, 7) AS n;
+CREATE TABLE mm_score AS
+SELECT n AS customer, '2022-01-20'::date + 2 * n AS day, round((random() * 5)::numeric, 1) AS score
+FROM generate_series(1, 420, 11) AS n;
+CREATE TABLE mm_person AS SELECT n AS customer FROM generate_series(290, 330) AS n;
+SELECT segment.create_portfolio('mm', 'SELECT customer, day, amount, amount * 0.3 FROM mm_order',
+	customers => 'SELECT customer FROM mm_person', costs => 'SELECT customer, day, amount FROM mm_cost',
+	complaints => 'SELECT customer, day FROM mm_complaint',
+	satisfaction => 'SELECT customer, day, score FROM mm_score', timezone => 'UTC') IS NOT NULL \g /dev/null
+-- several scorecards, in no order
+SELECT segment.refresh('mm', '2023-02-15') IS NOT NULL, segment.refresh('mm', '2022-08-31') IS NOT NULL,
+	segment.refresh('mm', '2023-06-30') IS NOT NULL, segment.refresh('mm') IS NOT NULL \g /dev/null
+SELECT segment.create_scheme('mm', 'everything', '[
+	{"class": "regular", "rule": "gap_cv < 0.8 AND mean_gap_days < 60 AND tenure_days > 30"},
+	{"class": "costly", "rule": "cost > 40 AND net_value < cost"},
+	{"class": "refunder", "rule": "refunded > gross / 5 AND first_day < last_day"},
+	{"class": "promising", "rule": "clv > 10 AND p_alive > 0.5 AND expected_spend > 12"},
+	{"class": "odd", "rule": "rfm_cell LIKE ''%3%'' OR extract(month FROM last_day) = 5"},
+	{"class": "young", "rule": "days_since_last < dormancy_default_gap_days / 4 AND average_order > 20 AND as_of > ''2022-07-01''"},
+	{"class": "rest"}]') IS NOT NULL \g /dev/null
+SELECT is(count(DISTINCT as_of)::integer, 4, 'the scorecards are of several days') FROM mm.scorecard;
+
+-- ---------- the figures of many days ----------
+
+CREATE TEMP TABLE figures AS
+SELECT h.customer_id, (d.days[m.place]).day AS day, m.*
+FROM mm.customer_history AS h,
+	segment.judged_days('mm.scorecard', '2022-01-01', '2024-01-31') AS d(days),
+	segment.customer_days(h.purchases, h.margins, h.costs, h.complaints, h.satisfaction, h.listed, d.days) AS m;
+CREATE TEMP TABLE one_by_one AS
+SELECT d.day, c.* FROM (SELECT DISTINCT day FROM figures) AS d, LATERAL (SELECT * FROM mm.customer_at(d.day)) AS c;
+SELECT is(count(DISTINCT day)::integer, 26, 'the first day, month ends, and the last day') FROM figures;
+SELECT set_eq('SELECT day, customer_id FROM figures', 'SELECT day, customer_id FROM one_by_one',
+	'known on the same days as in customer_at');
+SELECT ok(count(*) FILTER (WHERE orders IS NULL) > 50 AND count(*) FILTER (WHERE orders = 0) > 50
+	AND count(*) FILTER (WHERE gap_cv > 0) > 200 AND count(*) FILTER (WHERE cost IS NULL) > 50,
+	'there are customers of every kind') FROM figures;
+SELECT is_empty($$
+	SELECT * FROM figures AS f JOIN one_by_one AS c USING (day, customer_id)
+	WHERE ROW(coalesce(f.orders, 0), coalesce(f.purchase_days, 0), f.first_day, f.last_day, f.days_since_last, f.tenure_days,
+			f.mean_gap_days, f.gap_cv, f.gap_ratio, f.r_score, f.f_score, f.m_score)
+		IS DISTINCT FROM ROW(c.orders, c.purchase_days, c.first_day, c.last_day, c.days_since_last, c.tenure_days,
+			c.mean_gap_days, c.gap_cv, c.gap_ratio, c.r_score, c.f_score, c.m_score) $$,
+	'counts, days, rhythm and scores as in customer_at, to the last bit');
+SELECT is_empty($$
+	SELECT * FROM figures AS f JOIN one_by_one AS c USING (day, customer_id)
+	WHERE coalesce(ROW(f.gross, f.refunded, f.net, f.margin, f.cost)::text, '') <>
+		ROW(CASE WHEN f.gross IS NOT NULL THEN c.gross END, CASE WHEN f.refunded IS NOT NULL THEN c.refunded END,
+			CASE WHEN f.net IS NOT NULL THEN c.net END, CASE WHEN f.margin IS NOT NULL THEN c.margin END,
+			CASE WHEN f.cost IS NOT NULL THEN c.cost END)::text
+		OR (f.gross IS NULL AND c.gross <> 0) OR (f.cost IS NULL AND c.cost <> 0) OR (f.margin IS NULL AND c.margin <> 0) $$,
+	'amounts too, with their decimals');
+SELECT is_empty($$
+	SELECT f.customer_id, f.day FROM figures AS f
+	JOIN mm.customer_history AS h USING (customer_id)
+	CROSS JOIN LATERAL segment.measures(h.purchases, f.day) AS m
+	WHERE f.orders > 0 AND f.repeat_spend IS DISTINCT FROM CASE WHEN m.purchase_days < 2 THEN m.mean_repeat_spend
+		ELSE greatest(0, coalesce(segment.net(segment.during(h.margins, m.first_day + 1, f.day)), 0)::float8
+			/ (m.purchase_days - 1)) END $$,
+	'what a repeat purchase day brings comes from the margins');
+SELECT is_empty($$
+	SELECT customer_id FROM figures GROUP BY customer_id
+	HAVING min(places) <> max(places) OR max(places) <> count(*) OR max(place) - min(place) + 1 <> count(*) OR max(place) <> 26 $$,
+	'places are consecutive, up to the last, and counted');
+
+-- days and arguments
+SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment.judged_days('mm.scorecard', '2022-01-31', '2022-03-31'))),
+	'2022-01-31 2022-02-28 2022-03-31', 'month ends');
+SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment.judged_days('mm.scorecard', '2024-02-10', '2024-02-10'))),
+	'2024-02-10', 'one day');
+SELECT is_empty($$
+	SELECT j.day FROM unnest(segment.judged_days('mm.scorecard', '2021-11-15', '2024-01-31')) AS j
+	WHERE j.scorecard_id IS DISTINCT FROM (SELECT s.scorecard_id FROM mm.scorecard AS s
+		ORDER BY s.as_of > j.day, CASE WHEN s.as_of <= j.day THEN -(s.as_of - date '2000-01-01') ELSE s.as_of - date '2000-01-01' END,
+			s.scorecard_id DESC LIMIT 1) $$,
+	'the newest scorecard that is not later judges a day, or the oldest');
+SELECT is_empty($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true, NULL) $$, 'no days, no rows');
+SELECT is_empty($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true, '{}') $$, 'nor with an empty array');
+SELECT is_empty($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, NULL,
+	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment.judged_day]) $$, 'nor for somebody nobody knows');
+SELECT is((SELECT ROW(place, places, r_score, orders, net)::text FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment.judged_day])), '(1,1,,,)', 'a prospect');
+PREPARE unordered AS SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL), ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL)]::segment.judged_day[]);
+SELECT throws_ok('unordered', '22023', 'argument "days" must ascend', 'days ascend');
+SELECT throws_ok($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true, ARRAY[NULL]::segment.judged_day[]) $$,
+	'22004', NULL, 'no NULL among the days');
+SELECT throws_ok($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW(NULL, 1, NULL, NULL, NULL, NULL, NULL)::segment.judged_day]) $$, '22004', NULL, 'nor a day that is NULL');
+SELECT throws_ok($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW('infinity', 1, NULL, NULL, NULL, NULL, NULL)::segment.judged_day]) $$, '22008', NULL, 'nor an infinite one');
+-- a call whose days differ from row to row
+SELECT is_empty($$
+	SELECT m.* FROM (SELECT n, date '2022-01-01' + n AS day FROM generate_series(1, 50) AS n) AS d,
+		segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+			ARRAY[ROW(d.day, 1, NULL, NULL, NULL, NULL, NULL), ROW(d.day + 1, 1, NULL, NULL, NULL, NULL, NULL)]::segment.judged_day[]) AS m
+	WHERE m.places <> 2 $$, 'the days may be others in each row');
+
+-- ---------- the migration ----------
+
+CREATE TEMP TABLE monthly AS
+SELECT s.scheme, m.* FROM mm.scheme AS s, mm.monthly_migration('2021-12-15', '2024-01-20', s.scheme) AS m;
+SELECT is(count(DISTINCT scheme), (SELECT count(*) FROM mm.scheme), 'all schemes') FROM monthly;
+SELECT is(count(DISTINCT to_class)::integer, 7, 'everybody is somewhere in the scheme of one''s own')
+FROM monthly WHERE scheme = 'everything';
+SELECT ok(count(DISTINCT scheme || from_class || to_class) > 150, 'many pairs of classes') FROM monthly;
+SELECT set_eq('SELECT scheme, day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly',
+	$$ SELECT d.scheme, d.day_before, d.day, m.from_class, m.to_class, m.customers, m.net_from, m.net_to, m.net_change
+	FROM (SELECT s.scheme, lag(j.day) OVER (PARTITION BY s.scheme ORDER BY j.day) AS day_before, j.day
+		FROM mm.scheme AS s, unnest(segment.judged_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
+		mm.migration(d.day_before, d.day, d.scheme) AS m WHERE d.day_before IS NOT NULL $$,
+	'the migration of each month, for all schemes, judged by the scorecards of the days');
+SELECT is(count(*), (SELECT count(*) FROM (SELECT DISTINCT scheme, day, from_class, to_class FROM monthly) AS d), 'a pair is once there') FROM monthly;
+SELECT is_empty($$
+	SELECT scheme, day FROM monthly GROUP BY scheme, day
+	HAVING ROW(sum(customers), sum(net_to)) <> (SELECT count(*)::numeric, coalesce(sum(net), 0) FROM mm.customer_at(day)) $$,
+	'heads and money add up to those of the day');
+SELECT is_empty($$
+	SELECT scheme, day_before FROM monthly GROUP BY scheme, day_before
+	HAVING coalesce(sum(customers) FILTER (WHERE from_class IS NOT NULL), 0) <> (SELECT count(*) FROM mm.customer_at(day_before))
+		OR sum(net_from) <> (SELECT coalesce(sum(net), 0) FROM mm.customer_at(day_before)) $$,
+	'and to those of the day before');
+SELECT is_empty($$
+	SELECT scheme, day FROM monthly GROUP BY scheme, day, day_before
+	HAVING sum(net_change) <> (SELECT coalesce(sum(amount), 0) FROM mm_order WHERE mm_order.day > day_before AND mm_order.day <= monthly.day) $$,
+	'the change is the sales of the month');
+SELECT is_empty($$ SELECT * FROM mm.monthly_migration('2022-05-31', '2022-05-31', 'abcd') $$, 'one day: nobody moves');
+SELECT is_empty($$ SELECT * FROM mm.monthly_migration('2020-01-31', '2021-05-31', 'abcd') WHERE to_class <> 'prospects' $$,
+	'before any order there are the listed customers only');
+-- the scheme need not be known when the query is planned
+SET LOCAL plan_cache_mode = force_generic_plan;
+PREPARE any_scheme(date, date, text) AS SELECT * FROM mm.monthly_migration($1, $2, $3);
+SELECT set_eq($$ EXECUTE any_scheme('2021-12-15', '2024-01-20', 'rfm125') $$,
+	$$ SELECT day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly WHERE scheme = 'rfm125' $$,
+	'the same with a plan for any scheme');
+SELECT throws_ok($$ EXECUTE any_scheme('2021-12-15', '2024-01-20', 'nonsense') $$, '22023', 'scheme "nonsense" is not known', 'errors as well');
+SELECT throws_ok($$ EXECUTE any_scheme('2021-12-15', 'infinity', 'abcd') $$, '22023', NULL, 'an infinite day');
+RESET plan_cache_mode;
+SELECT throws_ok($$ SELECT * FROM mm.monthly_migration('2022-05-31', '2022-05-30', 'abcd') $$, '22023', NULL, 'days in the wrong order');
+SELECT throws_ok($$ SELECT * FROM mm.monthly_migration('2022-05-31', NULL, 'abcd') $$, '22023', NULL, 'a day that is NULL');
+-- with workers, as far as the server grants them
+SET LOCAL max_parallel_workers_per_gather = 2;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+CREATE FUNCTION pg_temp.plan_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+	result text := '';
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+		result := result || line || E'\n';
+	END LOOP;
+	RETURN result;
+END $$;
+ALTER TABLE mm.customer_history SET (parallel_workers = 2);
+SELECT matches(pg_temp.plan_of($$ SELECT * FROM mm.monthly_migration('2021-12-15', '2024-01-20', 'everything') $$),
+	'Gather.*Partial Aggregate.*customer_days', 'the work is shared among workers');
+SELECT set_eq($$ SELECT * FROM mm.monthly_migration('2021-12-15', '2024-01-20', 'everything') $$,
+	$$ SELECT day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly WHERE scheme = 'everything' $$,
+	'with the same result');
+RESET max_parallel_workers_per_gather;
+
+-- ---------- the aggregate ----------
+
+CREATE TABLE mm_row AS
+SELECT h.ctid AS customer, f.place, f.places, 'class ' || coalesce(f.r_score, 0) AS class, f.net
+FROM figures AS f JOIN mm.customer_history AS h USING (customer_id) ORDER BY random();
+ANALYZE mm_row;
+CREATE TEMP TABLE counted AS
+SELECT p.place, p.from_class, p.to_class, count(*) AS customers, coalesce(sum(p.net_from), 0) AS net_from, coalesce(sum(p.net), 0) AS net_to
+FROM (
+	SELECT place, net, class AS to_class, lag(class) OVER before AS from_class, lag(net) OVER before AS net_from
+	FROM mm_row WINDOW before AS (PARTITION BY customer ORDER BY place)
+) AS p
+WHERE place > 1 GROUP BY 1, 2, 3;
+SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_row) AS k, unnest(k.a) AS m $$,
+	'TABLE counted', 'rows in any order give the pairs of the window function');
+-- customers torn apart between workers
+ALTER TABLE mm_row SET (parallel_workers = 2);
+SET LOCAL max_parallel_workers_per_gather = 2;
+SET LOCAL min_parallel_table_scan_size = 0;
+SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_row'), 'Partial Aggregate',
+	'a parallel plan');
+SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_row) AS k, unnest(k.a) AS m $$,
+	'TABLE counted', 'as do parts of customers in several workers');
+RESET max_parallel_workers_per_gather;
+SELECT is((SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_row WHERE false), NULL, 'no rows: NULL');
+SELECT throws_ok('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_row WHERE place < 26',
+	'22023', 'rows of a customer are missing', 'all rows of a customer must come');
+SELECT throws_ok('SELECT segment.migration_agg(customer, place, places, class, net) FROM (TABLE mm_row UNION ALL (SELECT * FROM mm_row WHERE places > 3 LIMIT 1)) AS r',
+	'22023', NULL, 'and none twice');
+SELECT is((SELECT array_agg(ROW(m.*)::text ORDER BY m) FROM unnest((
+	SELECT segment.migration_agg('(1,1)', p, 3, c, n) FROM (VALUES (1, NULL, 1.5), (2, '', NULL), (3, NULL, -2)) AS v(p, c, n))) AS m),
+	'{"(2,,\"\",1,1.5,0.0)","(3,\"\",,1,0.0,-2.0)"}', 'a class may be NULL or empty, money NULL');
+
+SELECT * FROM finish();
+ROLLBACK;
