@@ -43,13 +43,14 @@ DECLARE
 	query text;
 BEGIN
 	FOR relation, query IN
-		SELECT c.relname, format('SELECT count(*) FROM (
-				(SELECT md5(r::text) FROM %1$I.%3$I AS r EXCEPT ALL SELECT md5(r::text) FROM %2$I.%3$I AS r)
-				UNION ALL (SELECT md5(r::text) FROM %2$I.%3$I AS r EXCEPT ALL SELECT md5(r::text) FROM %1$I.%3$I AS r)) AS d', a, b, c.relname)
+		SELECT c.relname, format('WITH a AS MATERIALIZED (SELECT r::text FROM %1$I.%3$I AS r), b AS MATERIALIZED (SELECT r::text FROM %2$I.%3$I AS r)
+				SELECT count(*) FROM ((TABLE a EXCEPT ALL TABLE b) UNION ALL (TABLE b EXCEPT ALL TABLE a)) AS d', a, b, c.relname)
 		FROM pg_class AS c
 		WHERE c.relnamespace = a::regnamespace AND c.relkind IN ('r', 'v')
 			-- when, from what, and what only events can tell
-			AND c.relname NOT IN ('portfolio', 'scorecard', 'model_card', 'defect', 'data_quality', 'key_account_criterion')
+			AND c.relname NOT IN ('portfolio', 'scorecard', 'model_card', 'defect', 'data_quality', 'key_account_criterion',
+				-- whose last digits depend on the order of rows; and empty without snapshots
+				'segment_profile', 'segment_trend')
 	LOOP
 		EXECUTE query INTO rows;
 		RETURN NEXT;
@@ -71,10 +72,11 @@ CREATE FUNCTION made(purchases text, zone text) RETURNS segment.refresh_report L
 $$;
 SELECT results_eq(format('SELECT customers, customers_read, as_of FROM made(%L, %L)', :'merged', :zone),
 	'SELECT customers, customers_read, as_of FROM segment.refresh(''events'')', 'a portfolio from histories');
-SELECT cmp_ok((SELECT count(*) FROM differences('events', 'histories')), '>=', 10::bigint, 'tables and views to compare');
-SELECT is((SELECT count(*) FROM differences('events', 'histories') AS d WHERE d.relation IN ('customer', 'customer_history', 'churn_signal')),
+CREATE TABLE difference AS SELECT * FROM differences('events', 'histories');
+SELECT cmp_ok((SELECT count(*) FROM difference), '>=', 10::bigint, 'tables and views to compare');
+SELECT is((SELECT count(*) FROM difference AS d WHERE d.relation IN ('customer', 'customer_history', 'churn_signal')),
 	3::bigint, 'the most important among them');
-SELECT is_empty($$ SELECT * FROM differences('events', 'histories') WHERE rows > 0 $$,
+SELECT is_empty($$ SELECT * FROM difference WHERE rows > 0 $$,
 	'every table and view is the same as from the events');
 SELECT is((SELECT array_agg(format_type(atttypid, atttypmod)) FROM pg_attribute
 	WHERE attname = 'customer_id' AND attrelid IN ('histories.customer_history'::regclass, 'histories.defect'::regclass)),
