@@ -13,8 +13,9 @@ use Test::More;
 use Portfolios;
 
 # The minor releases of all major versions come on the same days: 15.14, 16.10,
-# 17.6 and 18.0 were one.
-my %first = (15 => 0, 16 => 4, 17 => 8, 18 => 14);
+# 17.6 and 18.0 were one.  Since then 18 has had a release of its own (18.6), so
+# that 18.7 came with 15.20.
+my %first = (15 => 0, 16 => 4, 17 => 8, 18 => 13);
 
 # The directories of the servers' programs, and their releases, by major version.
 my (%server, %release);
