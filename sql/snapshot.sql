@@ -60,8 +60,7 @@ DECLARE
 	started timestamptz := clock_timestamp();
 	newest date;
 	names text[];
-	pairs text;
-	missing record;
+	classes text;
 	deleted bigint;
 	report segment.snapshot_report;
 BEGIN
@@ -84,8 +83,8 @@ BEGIN
 	END IF;
 
 	EXECUTE format('SELECT array_agg(s.scheme ORDER BY s.ordinal),
-			string_agg(format(''%%L, c.%%I'', s.scheme, s.scheme), '', '' ORDER BY s.ordinal)
-		FROM %I.scheme AS s', name) INTO names, pairs;
+			string_agg(format(''c.%%I'', s.scheme), '', '' ORDER BY s.ordinal)
+		FROM %I.scheme AS s', name) INTO names, classes;
 	EXECUTE format('DELETE FROM %I.snapshot AS s WHERE s.as_of = $1', name) USING report.as_of;
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	EXECUTE format('INSERT INTO %1$I.snapshot (as_of, scorecard_id, customers, schemes)
@@ -95,8 +94,8 @@ BEGIN
 		INSERT INTO %1$I.snapshot_customer (as_of, customer_id, orders, net, margin, cost, net_value,
 			p_alive, clv, classes)
 		SELECT $1, c.customer_id, c.orders, c.net, c.margin, c.cost, c.net_value, c.p_alive, c.clv,
-			jsonb_build_object(%2$s)
-		FROM %1$I.customer_at($1) AS c$query$, name, pairs) USING report.as_of;
+			jsonb_object($2, ARRAY[%2$s]::text[])
+		FROM %1$I.customer_at($1) AS c$query$, name, classes) USING report.as_of, coalesce(names, '{}');
 	GET DIAGNOSTICS report.customers = ROW_COUNT;
 	EXECUTE format('UPDATE %I.snapshot AS s SET customers = $2 WHERE s.as_of = $1
 		RETURNING s.scorecard_id', name)
