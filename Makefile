@@ -20,7 +20,10 @@ CONCEPTS = \
 	history_aggregate \
 	history_measure \
 	history_query \
+	selection \
 	score \
+	amount_cuts \
+	exact_avg \
 	concentration \
 	customer \
 	flow \
@@ -48,6 +51,7 @@ SQL_FRAGMENTS = \
 	rfm \
 	history \
 	score \
+	amount_cuts \
 	concentration \
 	customer \
 	model \

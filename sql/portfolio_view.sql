@@ -55,8 +55,55 @@ RETURN format($template$(
 COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text) IS
 'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures (internal)';
 
-CREATE FUNCTION segment.portfolio_customer_query(
-	portfolio text, as_of text, scorecard text, schemes text
+/*
+ * What the view customer shows of the histories of h, given the share of sales
+ * that is contribution as s.margin_rate.  It depends on no other customer.
+ */
+CREATE FUNCTION segment.portfolio_history_columns() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN $columns$
+			coalesce((h.m).orders, 0) AS orders, coalesce((h.m).purchase_days, 0) AS purchase_days,
+			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
+			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
+			coalesce((h.m).net, 0) AS net,
+			coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
+			coalesce(h.cost, 0) AS cost,
+			(h.m).gross / nullif((h.m).orders, 0) AS average_order,
+			(h.m).mean_gap_days, (h.m).gap_cv$columns$;
+COMMENT ON FUNCTION segment.portfolio_history_columns() IS
+'the columns of the view customer that come from the histories of a FROM item h (portfolio_known_customers) and from s.margin_rate (internal)';
+
+/*
+ * The customers as far as they can be known before there is a scorecard: the
+ * columns of the view customer that do not depend on it, and what cut points
+ * and models are made of.
+ */
+CREATE FUNCTION segment.portfolio_unscored_query(portfolio text, as_of date, margin_rate numeric) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+SELECT k.*, k.margin - k.cost AS net_value
+FROM (
+	-- OFFSET 0: what several cuts need is computed once
+	SELECT h.customer_id, %2$L::date AS as_of,%3$s,
+		(h.m).monetary, h.repeat_spend
+	FROM %1$s
+	CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
+	OFFSET 0
+) AS k$template$,
+	segment.portfolio_known_customers(portfolio, format('%L::date', as_of), 'NULL, NULL, NULL, NULL, NULL'),
+	as_of, segment.portfolio_history_columns(), quote_nullable(margin_rate));
+COMMENT ON FUNCTION segment.portfolio_unscored_query(text, date, numeric) IS
+'the query of the customers of a portfolio as of a day, with what does not depend on a scorecard, and with monetary and repeat_spend; the margin rate is NULL where the purchases have margins (internal)';
+
+/*
+ * The customers as a scorecard sees them.  The scorecard n is what stands
+ * behind FROM: a row of the table, read once; or a constant, with which the
+ * query can be run by parallel workers, since it has no lateral join.
+ */
+CREATE FUNCTION segment.portfolio_scored_query(
+	portfolio text, as_of text, scorecard_source text, schemes text
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -73,16 +120,8 @@ FROM (
 		v.r_score::text || v.f_score::text || v.m_score::text AS rfm_cell,
 		1 - v.p_alive AS churn_risk
 	FROM (
-		SELECT h.customer_id, %2$s AS as_of,
-			coalesce((h.m).orders, 0) AS orders, coalesce((h.m).purchase_days, 0) AS purchase_days,
-			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
-			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
-			coalesce((h.m).net, 0) AS net,
-			coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
-			coalesce(h.cost, 0) AS cost,
-			(h.m).gross / nullif((h.m).orders, 0) AS average_order,
-			(h.m).mean_gap_days, (h.m).gap_cv, (h.m).gap_ratio,
-			(h.m).r_score, (h.m).f_score, (h.m).m_score,
+		SELECT h.customer_id, %1$s AS as_of,%5$s,
+			(h.m).gap_ratio, (h.m).r_score, (h.m).f_score, (h.m).m_score,
 			CASE WHEN s.purchase_model_usable
 				THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
 			CASE WHEN s.purchase_model_usable
@@ -102,12 +141,10 @@ FROM (
 			SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
 				n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
 				n.purchase_model_usable, n.spend_model_usable,
-				n.unit_days, n.horizon, n.probability_horizon%5$s
-			FROM %1$I.scorecard AS n
-			WHERE n.scorecard_id = %3$s
-			OFFSET 0
+				n.unit_days, n.horizon, n.probability_horizon%4$s
+			FROM %2$s
 		) AS s
-		CROSS JOIN LATERAL %4$s
+		CROSS JOIN LATERAL %3$s
 		-- the models' inputs; NULL for those who never bought
 		CROSS JOIN LATERAL (
 			SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
@@ -115,10 +152,22 @@ FROM (
 				(h.m).tenure_days / s.unit_days AS t
 		) AS x
 	) AS v
-) AS k$template$, portfolio, as_of, scorecard,
+) AS k$template$, as_of, scorecard_source,
 	segment.portfolio_known_customers(portfolio, as_of,
 		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days'),
-	segment.scheme_figure_columns(portfolio), schemes);
+	segment.scheme_figure_columns(portfolio), segment.portfolio_history_columns(), schemes);
+COMMENT ON FUNCTION segment.portfolio_scored_query(text, text, text, text) IS
+'the customers of a portfolio for an as_of expression, a FROM clause of the scorecard n and the columns of the schemes (internal)';
+
+CREATE FUNCTION segment.portfolio_customer_query(
+	portfolio text, as_of text, scorecard text, schemes text
+) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN segment.portfolio_scored_query(portfolio, as_of,
+	format($template$%1$I.scorecard AS n
+			WHERE n.scorecard_id = %2$s
+			OFFSET 0$template$, portfolio, scorecard), schemes);
 COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text) IS
 'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard and the columns of the schemes (internal)';
 

@@ -173,27 +173,27 @@ coefficient_at_full_scale(const NumericParts *parts, int128 *coefficient)
 }
 
 /*
- * decimal_from_numeric: the exact value of a numeric
+ * decimal_try_numeric: the exact value of a numeric, if it is an amount
  *
- * Returns the scale, which is the numeric's own display scale, but at most 9.
- * The datum may have a short header (it is read in place), but must not be
- * compressed or out of line.
+ * Returns false for 10^27 and more and for digits beyond the ninth decimal.
+ * The scale is the numeric's own display scale, but at most 9; the display
+ * scale is the numeric's, up to 16383.  The datum may have a short header (it
+ * is read in place), but must not be compressed or out of line.
  *
- * Errors: 22023 for NaN and infinities, 22003 for 10^27 and more or for
- * digits beyond the ninth decimal.
+ * Error 22023 for NaN and infinities.
  */
-int
-decimal_from_numeric(Datum num, int128 *coefficient)
+bool
+decimal_try_numeric(Datum num, int128 *coefficient, int *scale, int *display_scale)
 {
 	NumericParts parts;
-	int			scale;
 	int			shift;
 
 	take_numeric_apart((struct varlena *) DatumGetPointer(num), &parts);
-	scale = Min(parts.scale, DECIMAL_MAX_SCALE);
+	*display_scale = parts.scale;
+	*scale = Min(parts.scale, DECIMAL_MAX_SCALE);
 
 	/* What money looks like: at most four digits, 10^16, in 64-bit arithmetic. */
-	shift = scale + NUM_BASE_DIGITS * (parts.weight - parts.ndigits + 1);
+	shift = *scale + NUM_BASE_DIGITS * (parts.weight - parts.ndigits + 1);
 	if (parts.ndigits <= 4 && shift >= -NUM_BASE_DIGITS && shift <= 18 &&
 		parts.weight <= 3)
 	{
@@ -209,19 +209,39 @@ decimal_from_numeric(Datum num, int128 *coefficient)
 			int64		divisor = decimal_power_of_ten[-shift];
 
 			if (value % divisor != 0)
-				amount_out_of_range(num);
+				return false;
 			*coefficient = value / divisor;
 		}
 	}
 	else
 	{
 		if (!coefficient_at_full_scale(&parts, coefficient))
-			amount_out_of_range(num);
+			return false;
 		/* exact: digits beyond the display scale are zero */
-		*coefficient /= decimal_power_of_ten[DECIMAL_MAX_SCALE - scale];
+		*coefficient /= decimal_power_of_ten[DECIMAL_MAX_SCALE - *scale];
 	}
 	if (parts.negative)
 		*coefficient = -*coefficient;
+	return true;
+}
+
+/*
+ * decimal_from_numeric: the exact value of a numeric
+ *
+ * Returns the scale, which is the numeric's own display scale, but at most 9.
+ * The datum is as for decimal_try_numeric.
+ *
+ * Errors: 22023 for NaN and infinities, 22003 for 10^27 and more or for
+ * digits beyond the ninth decimal.
+ */
+int
+decimal_from_numeric(Datum num, int128 *coefficient)
+{
+	int			scale;
+	int			display_scale;
+
+	if (!decimal_try_numeric(num, coefficient, &scale, &display_scale))
+		amount_out_of_range(num);
 	return scale;
 }
 

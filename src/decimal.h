@@ -37,6 +37,7 @@ decimal_limit(int scale)
 /* Longest text of an amount: sign, 27 digits, point, 9 decimals, NUL; rounded up. */
 #define DECIMAL_TEXT_SIZE	48
 
+extern bool decimal_try_numeric(Datum num, int128 *coefficient, int *scale, int *display_scale);
 extern int	decimal_from_numeric(Datum num, int128 *coefficient);
 extern int	decimal_from_float8(double value, int128 *coefficient);
 extern int	decimal_from_int64(int64 value, int128 *coefficient);
