@@ -531,7 +531,8 @@ CREATE FUNCTION segment.refresh_scorecard(
 	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+-- two queries, many expressions: compiling takes longer than it saves
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $refresh_scorecard$
 DECLARE
 	purchase_kind text := nullif(settings ->> 'purchase_model', 'none');

@@ -85,12 +85,10 @@ SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 SELECT k.*, k.margin - k.cost AS net_value
 FROM (
-	-- OFFSET 0: what several cuts need is computed once
 	SELECT h.customer_id, %2$L::date AS as_of,%3$s,
 		(h.m).monetary, h.repeat_spend
 	FROM %1$s
 	CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
-	OFFSET 0
 ) AS k$template$,
 	segment.portfolio_known_customers(portfolio, format('%L::date', as_of), 'NULL, NULL, NULL, NULL, NULL'),
 	as_of, segment.portfolio_history_columns(), quote_nullable(margin_rate));
