@@ -24,6 +24,7 @@ CONCEPTS = \
 	score \
 	amount_cuts \
 	exact_avg \
+	class_medians \
 	concentration \
 	customer \
 	flow \

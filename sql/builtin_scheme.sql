@@ -206,7 +206,7 @@ SELECT v.* FROM (VALUES
 	-- most valuable, most growable, middle, and below zero: those who cost more than they bring
 	('value_class', 'mvc', 1, 'orders > 0 AND net_value >= 0 AND net_value >= value_mvc', 'MVC: most valuable', 'MVC：最具价值客户',
 	 1, 'personal', 'Keep: personal contact, best conditions.', '保留：专人联系，最优条件。'),
-	('value_class', 'mgc', 2, 'orders > 0 AND net_value >= 0 AND coalesce(clv::numeric >= value_mgc_clv, net_value >= value_mgc)', 'MGC: most growable', 'MGC：最具成长性客户',
+	('value_class', 'mgc', 2, 'orders > 0 AND net_value >= 0 AND coalesce(clv >= value_mgc_clv::float8, net_value >= value_mgc)', 'MGC: most growable', 'MGC：最具成长性客户',
 	 2, 'premium', 'Grow: develop what they could buy from you.', '培养：挖掘潜在需求。'),
 	('value_class', 'middle', 3, 'orders > 0 AND net_value >= 0', 'middle', '中间客户',
 	 3, 'standard', 'Good standard service.', '良好的标准服务。'),

@@ -114,9 +114,11 @@ SELECT k.customer_id, k.as_of,
 	k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv,
 	k.churn_risk%6$s
 FROM (
+	-- again a set-returning function, so that rules which mention a column often
+	-- find it computed
 	SELECT v.*, v.margin - v.cost AS net_value,
 		v.r_score::text || v.f_score::text || v.m_score::text AS rfm_cell,
-		1 - v.p_alive AS churn_risk
+		1 - v.p_alive AS churn_risk, segment.one_row() AS one_row
 	FROM (
 		SELECT h.customer_id, %1$s AS as_of,%5$s,
 			(h.m).gap_ratio, (h.m).r_score, (h.m).f_score, (h.m).m_score,

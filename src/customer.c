@@ -16,7 +16,16 @@
 #include "score.h"
 #include "time_unit.h"
 
-#define COLUMNS		17
+/* The columns of the result, in the order of the type customer_figures */
+enum
+{
+	ORDERS, PURCHASE_DAYS, MONETARY,
+	DAYS_SINCE_LAST, TENURE_DAYS, FIRST_DAY, LAST_DAY,
+	MEAN_REPEAT_SPEND, MEAN_GAP_DAYS, GAP_CV, GAP_RATIO,
+	R_SCORE, F_SCORE, M_SCORE,
+	NET, GROSS, REFUNDED,
+	COLUMNS
+};
 
 /*
  * Days since the last purchase in units of the customer's own usual gap: the
@@ -75,40 +84,49 @@ customer_figures(PG_FUNCTION_ARGS)
 		fcinfo->flinfo->fn_extra = tupdesc;
 	}
 
-	/* the columns that are read most come first, where they are found fastest */
+	values[ORDERS] = Int64GetDatum(totals.orders);
+	values[PURCHASE_DAYS] = Int64GetDatum(totals.purchase_days);
+	values[MONETARY] = Float8GetDatum(history_monetary(&totals));
+	values[DAYS_SINCE_LAST] = Int32GetDatum(as_of - totals.last_day);
+	values[TENURE_DAYS] = Int32GetDatum(as_of - totals.first_day);
+	values[FIRST_DAY] = DateADTGetDatum(totals.first_day);
+	values[LAST_DAY] = DateADTGetDatum(totals.last_day);
+	values[MEAN_REPEAT_SPEND] = Float8GetDatum(history_mean_repeat_spend(&totals));
+	for (i = DAYS_SINCE_LAST; i <= MEAN_REPEAT_SPEND; i++)
+		nulls[i] = totals.purchase_days == 0;
+	nulls[MEAN_GAP_DAYS] = totals.purchase_days < 2;
+	if (!nulls[MEAN_GAP_DAYS])
+		values[MEAN_GAP_DAYS] = Float8GetDatum(history_mean_gap(&totals));
+	nulls[GAP_CV] = totals.purchase_days < 3;
+	if (!nulls[GAP_CV])
+		values[GAP_CV] = Float8GetDatum(history_gap_variation(&totals));
+	nulls[GAP_RATIO] = totals.purchase_days == 0 || PG_ARGISNULL(5) || PG_ARGISNULL(6);
+	if (!nulls[GAP_RATIO])
+		values[GAP_RATIO] = Float8GetDatum(gap_ratio(&totals, as_of, PG_GETARG_FLOAT8(5),
+													 PG_GETARG_FLOAT8(6)));
 	scored[0] = -((double) as_of - totals.last_day);
 	scored[1] = (double) totals.orders;
 	scored[2] = history_monetary(&totals);
 	for (i = 0; i < 3; i++)
 	{
-		nulls[i] = totals.purchase_days == 0 || PG_ARGISNULL(2 + i);
-		if (!nulls[i])
-			values[i] = Int32GetDatum(score_of(scored[i],
-											   PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(2 + i))));
+		nulls[R_SCORE + i] = totals.purchase_days == 0 || PG_ARGISNULL(2 + i);
+		if (!nulls[R_SCORE + i])
+			values[R_SCORE + i] = Int32GetDatum(score_of(scored[i],
+														 PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(2 + i))));
 	}
-	nulls[3] = totals.purchase_days == 0 || PG_ARGISNULL(5) || PG_ARGISNULL(6);
-	if (!nulls[3])
-		values[3] = Float8GetDatum(gap_ratio(&totals, as_of, PG_GETARG_FLOAT8(5),
-											 PG_GETARG_FLOAT8(6)));
-	values[4] = Int64GetDatum(totals.orders);
-	values[5] = Int64GetDatum(totals.purchase_days);
-	values[6] = Int32GetDatum(as_of - totals.last_day);
-	values[7] = Int32GetDatum(as_of - totals.first_day);
-	values[8] = DateADTGetDatum(totals.first_day);
-	values[9] = DateADTGetDatum(totals.last_day);
-	for (i = 6; i <= 9; i++)
-		nulls[i] = totals.purchase_days == 0;
-	values[10] = Float8GetDatum(history_monetary(&totals));
-	values[11] = Float8GetDatum(history_mean_repeat_spend(&totals));
-	nulls[11] = totals.purchase_days == 0;
-	nulls[12] = totals.purchase_days < 2;
-	if (!nulls[12])
-		values[12] = Float8GetDatum(history_mean_gap(&totals));
-	nulls[13] = totals.purchase_days < 3;
-	if (!nulls[13])
-		values[13] = Float8GetDatum(history_gap_variation(&totals));
-	values[14] = NumericGetDatum(history_amount(&totals, totals.gross));
-	values[15] = NumericGetDatum(history_amount(&totals, totals.refunded));
-	values[16] = NumericGetDatum(history_amount(&totals, totals.gross - totals.refunded));
+	values[NET] = NumericGetDatum(history_amount(&totals, totals.gross - totals.refunded));
+	values[GROSS] = NumericGetDatum(history_amount(&totals, totals.gross));
+	values[REFUNDED] = NumericGetDatum(history_amount(&totals, totals.refunded));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
+}
+
+/*
+ * one_row(): true.  To SQL this is a set, too: a subquery that calls it is kept
+ * in one piece as well.
+ */
+PG_FUNCTION_INFO_V1(one_row);
+Datum
+one_row(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(true);
 }

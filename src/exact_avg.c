@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * exact_avg.c
- *		The mean of floating point numbers, the same for any order of rows.
+ *		Sum and mean of floating point numbers, the same for any order of rows.
  *
  * A sum of float8 depends on the order in which it is taken.  Here each number
  * is taken as the decimal number of 15 significant digits that it is shown as,
- * and decimal numbers are summed exactly: avg(value::numeric)::float8, bit by
- * bit, without going through text for every row.
+ * and decimal numbers are summed exactly: sum(value::numeric) and
+ * avg(value::numeric)::float8, bit by bit, without going through text for every row.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,11 +22,11 @@
 
 #include "decimal.h"
 
-/* Decimals of a number in [1, 10) with DBL_DIG significant digits */
-#define SUM_SCALE		14
+/* Decimals of a number from LEAST_VALUE on with 15 significant digits */
+#define SUM_SCALE		20
 
-/* Numbers that are summed in integers: 2^63 of them stay below 2^127. */
-#define LEAST_VALUE		1.0
+/* Numbers that are summed in integers: 2^40 of them stay below 2^127. */
+#define LEAST_VALUE		1e-6
 #define END_OF_VALUES	1e5
 
 #define STATE_VERSION	1
@@ -67,6 +67,13 @@ add_rest(AvgState *state, MemoryContext context, Numeric value)
 	MemoryContextSwitchTo(old);
 }
 
+/* 10^n for 0 <= n <= 36 */
+static inline int128
+power_of_ten(int n)
+{
+	return (int128) decimal_power_of_ten[Min(n, 18)] * decimal_power_of_ten[Max(n - 18, 0)];
+}
+
 /*
  * A number within the range at SUM_SCALE, rounded to 15 significant digits,
  * half to even, as printf does it.
@@ -74,6 +81,7 @@ add_rest(AvgState *state, MemoryContext context, Numeric value)
 static int128
 decimal_of(double value)
 {
+	static const double end_of_scale[] = {1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5};
 	int			decimals = SUM_SCALE;
 	int			exponent;
 	int64		mantissa = (int64) ldexp(frexp(value, &exponent), 53);
@@ -83,14 +91,14 @@ decimal_of(double value)
 	uint128		rest;
 	uint128		result;
 
-	while (value >= (double) decimal_power_of_ten[SUM_SCALE + 1 - decimals])
+	while (value >= end_of_scale[SUM_SCALE - decimals])
 		decimals--;
-	product = (uint128) mantissa * decimal_power_of_ten[decimals];
+	product = (uint128) mantissa * (uint128) power_of_ten(decimals);
 	result = product >> shift;
 	rest = product - (result << shift);
 	if (rest > half || (rest == half && (result & 1) != 0))
 		result++;
-	return (int128) result * decimal_power_of_ten[SUM_SCALE - decimals];
+	return (int128) result * power_of_ten(SUM_SCALE - decimals);
 }
 
 /* exact_avg_accum(state, value): one more number; NULL is skipped */
@@ -112,7 +120,7 @@ exact_avg_accum(PG_FUNCTION_ARGS)
 
 		state->sum += decimal;
 		while (state->scale < SUM_SCALE &&
-			   decimal % decimal_power_of_ten[SUM_SCALE - state->scale] != 0)
+			   decimal % power_of_ten(SUM_SCALE - state->scale) != 0)
 			state->scale++;
 	}
 	else
@@ -166,6 +174,14 @@ exact_avg_serialize(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
+static void
+state_error(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+			 errmsg("invalid state of aggregate function exact_avg")));
+}
+
 PG_FUNCTION_INFO_V1(exact_avg_deserialize);
 Datum
 exact_avg_deserialize(PG_FUNCTION_ARGS)
@@ -181,11 +197,9 @@ exact_avg_deserialize(PG_FUNCTION_ARGS)
 	initStringInfo(&buf);
 	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 	if (pq_getmsgbyte(&buf) != STATE_VERSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("invalid state of aggregate function exact_avg")));
+		state_error();
 	state->count = pq_getmsgint64(&buf);
-	state->scale = Min(pq_getmsgbyte(&buf), SUM_SCALE);
+	state->scale = pq_getmsgbyte(&buf);
 	sum = (uint128) (uint64) pq_getmsgint64(&buf) << 64;
 	sum |= (uint64) pq_getmsgint64(&buf);
 	state->sum = (int128) sum;
@@ -193,47 +207,67 @@ exact_avg_deserialize(PG_FUNCTION_ARGS)
 		state->rest = DatumGetNumeric(DirectFunctionCall3(numeric_recv, PointerGetDatum(&buf),
 														  ObjectIdGetDatum(InvalidOid),
 														  Int32GetDatum(-1)));
+	if (state->count < 0 || state->scale > SUM_SCALE)
+		state_error();
 	PG_RETURN_POINTER(state);
 }
 
-/* The sum in integers as a numeric with as many decimals as were seen */
+/* The sum as a numeric, with as many decimals as were seen */
 static Numeric
 sum_of(const AvgState *state)
 {
+	char		digits[SUM_SCALE + 1];
+	int128		whole = state->sum / power_of_ten(SUM_SCALE);
+	int128		fraction = state->sum % power_of_ten(SUM_SCALE);
 	StringInfoData text;
-	int128		whole = state->sum / decimal_power_of_ten[SUM_SCALE];
-	int64		fraction = (int64) (state->sum % decimal_power_of_ten[SUM_SCALE]);
+	Datum		sum;
 
-	/* whole < 2^63 x 10^5: in two parts */
+	/* in two halves of ten digits */
+	snprintf(digits, sizeof(digits), "%010" INT64_MODIFIER "d%010" INT64_MODIFIER "d",
+			 (int64) (fraction / decimal_power_of_ten[10]),
+			 (int64) (fraction % decimal_power_of_ten[10]));
 	initStringInfo(&text);
-	appendStringInfo(&text, INT64_FORMAT "%018" INT64_MODIFIER "d",
-					 (int64) (whole / decimal_power_of_ten[18]),
-					 (int64) (whole % decimal_power_of_ten[18]));
-	if (state->scale > 0)
-		appendStringInfo(&text, ".%0*" INT64_MODIFIER "d", state->scale,
-						 fraction / decimal_power_of_ten[SUM_SCALE - state->scale]);
-	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text.data),
-											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	appendStringInfo(&text, INT64_FORMAT "%s%.*s", (int64) whole, state->scale > 0 ? "." : "",
+					 state->scale, digits);
+	sum = DirectFunctionCall3(numeric_in, CStringGetDatum(text.data),
+							  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	if (state->rest != NULL)
+		sum = DirectFunctionCall2(numeric_add, sum, NumericGetDatum(state->rest));
+	return DatumGetNumeric(sum);
 }
 
-/* The mean; NULL if there was no number */
-PG_FUNCTION_INFO_V1(exact_avg_final);
-Datum
-exact_avg_final(PG_FUNCTION_ARGS)
+/* The state of a final function; NULL if there was no number */
+static AvgState *
+final_state(FunctionCallInfo fcinfo)
 {
 	AvgState   *state;
-	Numeric		sum;
 
 	if (!AggCheckCallContext(fcinfo, NULL))
 		elog(ERROR, "aggregate function called in non-aggregate context");
 	state = PG_ARGISNULL(0) ? NULL : (AvgState *) PG_GETARG_POINTER(0);
-	if (state == NULL || state->count == 0)
+	return state == NULL || state->count == 0 ? NULL : state;
+}
+
+PG_FUNCTION_INFO_V1(exact_sum_final);
+Datum
+exact_sum_final(PG_FUNCTION_ARGS)
+{
+	AvgState   *state = final_state(fcinfo);
+
+	if (state == NULL)
 		PG_RETURN_NULL();
-	sum = sum_of(state);
-	if (state->rest != NULL)
-		sum = DatumGetNumeric(DirectFunctionCall2(numeric_add, NumericGetDatum(sum),
-												  NumericGetDatum(state->rest)));
+	PG_RETURN_NUMERIC(sum_of(state));
+}
+
+PG_FUNCTION_INFO_V1(exact_avg_final);
+Datum
+exact_avg_final(PG_FUNCTION_ARGS)
+{
+	AvgState   *state = final_state(fcinfo);
+
+	if (state == NULL)
+		PG_RETURN_NULL();
 	return DirectFunctionCall1(numeric_float8,
-							   DirectFunctionCall2(numeric_div, NumericGetDatum(sum),
+							   DirectFunctionCall2(numeric_div, NumericGetDatum(sum_of(state)),
 												   NumericGetDatum(int64_to_numeric(state->count))));
 }
