@@ -173,6 +173,27 @@ LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
 COMMENT ON FUNCTION segment.class_medians_accum(internal, integer, float8, integer[]) IS
 'transition function of class_medians';
 
+CREATE FUNCTION segment.class_medians_combine(internal, internal)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'class_medians_combine'
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+COMMENT ON FUNCTION segment.class_medians_combine(internal, internal) IS
+'combine function of class_medians';
+
+CREATE FUNCTION segment.class_medians_serialize(internal)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'class_medians_serialize'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segment.class_medians_serialize(internal) IS
+'serialisation function of class_medians';
+
+CREATE FUNCTION segment.class_medians_deserialize(bytea, internal)
+RETURNS internal
+AS 'MODULE_PATHNAME', 'class_medians_deserialize'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION segment.class_medians_deserialize(bytea, internal) IS
+'deserialisation function of class_medians';
+
 CREATE FUNCTION segment.class_medians_final(internal)
 RETURNS float8[]
 AS 'MODULE_PATHNAME', 'class_medians_final'
@@ -184,8 +205,11 @@ CREATE AGGREGATE segment.class_medians(customer_group integer, value float8, cla
 	SFUNC = segment.class_medians_accum,
 	STYPE = internal,
 	SSPACE = 16384,
+	COMBINEFUNC = segment.class_medians_combine,
+	SERIALFUNC = segment.class_medians_serialize,
+	DESERIALFUNC = segment.class_medians_deserialize,
 	FINALFUNC = segment.class_medians_final,
-	FINALFUNC_MODIFY = READ_WRITE,
+	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.class_medians(integer, float8, integer[]) IS
@@ -209,8 +233,11 @@ CREATE AGGREGATE segment.class_medians(customer_group integer, value numeric, cl
 	SFUNC = segment.class_medians_accum,
 	STYPE = internal,
 	SSPACE = 32768,
+	COMBINEFUNC = segment.class_medians_combine,
+	SERIALFUNC = segment.class_medians_serialize,
+	DESERIALFUNC = segment.class_medians_deserialize,
 	FINALFUNC = segment.class_medians_final_numeric,
-	FINALFUNC_MODIFY = READ_WRITE,
+	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.class_medians(integer, numeric, integer[]) IS

@@ -16,6 +16,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/array.h"
@@ -30,6 +31,8 @@
 #define INTERRUPT_INTERVAL		65536
 
 #define MIN_CAPACITY			1024
+
+#define STATE_VERSION			1
 
 typedef struct GroupValue
 {
@@ -111,6 +114,16 @@ state_create(MemoryContext context, ArrayType *class_of)
 	return state;
 }
 
+/* Make room for more values. */
+static void
+state_reserve(MedianState *state, size_t more)
+{
+	if (state->count + more <= state->capacity)
+		return;
+	state->capacity = Max(state->count + more, state->capacity * 2);
+	state->values = repalloc_huge(state->values, mul_size(state->capacity, sizeof(GroupValue)));
+}
+
 /*
  * The state of an aggregate with the arguments (state, group, value, class_of)
  * and room for one more value; *counts is false for a row with a NULL.
@@ -131,12 +144,7 @@ state_argument(FunctionCallInfo fcinfo, MemoryContext context, bool *counts)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("group must be from 1 to %d, not %d", state->groups, group)));
-	if (state->count == state->capacity)
-	{
-		state->capacity *= 2;
-		state->values = repalloc_huge(state->values,
-									  mul_size(state->capacity, sizeof(GroupValue)));
-	}
+	state_reserve(state, 1);
 	return state;
 }
 
@@ -199,6 +207,158 @@ class_medians_accum_numeric(PG_FUNCTION_ARGS)
 	return class_medians_add(fcinfo, true);
 }
 
+PG_FUNCTION_INFO_V1(class_medians_combine);
+Datum
+class_medians_combine(PG_FUNCTION_ARGS)
+{
+	MemoryContext context;
+	MemoryContext old;
+	MedianState *state;
+	MedianState *other;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "aggregate function called in non-aggregate context");
+	state = PG_ARGISNULL(0) ? NULL : (MedianState *) PG_GETARG_POINTER(0);
+	other = PG_ARGISNULL(1) ? NULL : (MedianState *) PG_GETARG_POINTER(1);
+	if (other == NULL)
+	{
+		if (state == NULL)
+			PG_RETURN_NULL();
+		PG_RETURN_POINTER(state);
+	}
+	old = MemoryContextSwitchTo(context);
+	if (state == NULL)
+	{
+		int			n = other->schemes * other->groups;
+
+		state = palloc(sizeof(MedianState));
+		*state = *other;
+		state->class_of = palloc(n * sizeof(int32));
+		memcpy(state->class_of, other->class_of, n * sizeof(int32));
+		state->count = 0;
+		state->values = MemoryContextAllocHuge(context, mul_size(state->capacity, sizeof(GroupValue)));
+	}
+	state_reserve(state, other->count);
+	for (size_t i = 0; i < other->count; i++)
+	{
+		GroupValue *entry = &state->values[state->count++];
+
+		*entry = other->values[i];
+		if (entry->exact != NULL)
+			entry->exact = DatumGetNumericCopy(NumericGetDatum(entry->exact));
+		if (i % INTERRUPT_INTERVAL == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(old);
+	PG_RETURN_POINTER(state);
+}
+
+/*
+ * Version, schemes, groups, class_of, count, and for each value its group, the
+ * length of its numeric (0: none), the numeric as it lies in memory, and the
+ * value.
+ */
+PG_FUNCTION_INFO_V1(class_medians_serialize);
+Datum
+class_medians_serialize(PG_FUNCTION_ARGS)
+{
+	MedianState *state = (MedianState *) PG_GETARG_POINTER(0);
+	StringInfoData buf;
+
+	if (!AggCheckCallContext(fcinfo, NULL))
+		elog(ERROR, "aggregate function called in non-aggregate context");
+	pq_begintypsend(&buf);
+	pq_sendbyte(&buf, STATE_VERSION);
+	pq_sendint32(&buf, state->schemes);
+	pq_sendint32(&buf, state->groups);
+	for (int i = 0; i < state->schemes * state->groups; i++)
+		pq_sendint32(&buf, state->class_of[i]);
+	pq_sendint64(&buf, state->count);
+	for (size_t i = 0; i < state->count; i++)
+	{
+		const GroupValue *entry = &state->values[i];
+		int			size = entry->exact != NULL ? VARSIZE(entry->exact) : 0;
+
+		pq_sendint32(&buf, entry->group);
+		pq_sendint32(&buf, size);
+		if (size > 0)
+			pq_sendbytes(&buf, (const char *) entry->exact, size);
+		pq_sendfloat8(&buf, entry->value);
+		if (i % INTERRUPT_INTERVAL == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+static void
+state_error(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+			 errmsg("invalid state of aggregate function class_medians")));
+}
+
+static void
+receive_value(StringInfo buf, const MedianState *state, GroupValue *entry)
+{
+	int			size;
+
+	entry->group = pq_getmsgint(buf, 4);
+	size = pq_getmsgint(buf, 4);
+	if (entry->group < 0 || entry->group >= state->groups ||
+		size < 0 || size > buf->len - buf->cursor)
+		state_error();
+	entry->exact = NULL;
+	if (size > 0)
+	{
+		entry->exact = palloc(size);
+		memcpy(entry->exact, pq_getmsgbytes(buf, size), size);
+	}
+	entry->value = pq_getmsgfloat8(buf);
+}
+
+PG_FUNCTION_INFO_V1(class_medians_deserialize);
+Datum
+class_medians_deserialize(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+	MedianState *state;
+	StringInfoData buf;
+	int64		n;
+
+	if (!AggCheckCallContext(fcinfo, NULL))
+		elog(ERROR, "aggregate function called in non-aggregate context");
+	buf.data = VARDATA_ANY(bytes);
+	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(bytes);
+	buf.cursor = 0;
+	state = palloc0(sizeof(MedianState));
+	if (pq_getmsgbyte(&buf) != STATE_VERSION)
+		state_error();
+	state->schemes = pq_getmsgint(&buf, 4);
+	state->groups = pq_getmsgint(&buf, 4);
+	n = (int64) state->schemes * state->groups;
+	if (state->schemes < 1 || state->groups < 1 || n > buf.len)
+		state_error();
+	state->class_of = palloc(n * sizeof(int32));
+	for (int64 i = 0; i < n; i++)
+	{
+		state->class_of[i] = pq_getmsgint(&buf, 4);
+		if (state->class_of[i] < 1 || state->class_of[i] > n)
+			state_error();
+		state->classes = Max(state->classes, state->class_of[i]);
+	}
+	state->count = pq_getmsgint64(&buf);
+	if (state->count > (size_t) buf.len)
+		state_error();
+	state->capacity = Max(state->count, MIN_CAPACITY);
+	state->values = MemoryContextAllocHuge(CurrentMemoryContext,
+										   mul_size(state->capacity, sizeof(GroupValue)));
+	for (size_t i = 0; i < state->count; i++)
+		receive_value(&buf, state, &state->values[i]);
+	pq_getmsgend(&buf);
+	PG_RETURN_POINTER(state);
+}
+
 /* The medians of the classes of one scheme, from sorted values; NULL stays */
 static void
 scheme_medians(const MedianState *state, const int32 *class_of, int64 *left,
@@ -228,6 +388,7 @@ static Datum
 class_medians_result(FunctionCallInfo fcinfo, bool numeric)
 {
 	MedianState *state;
+	MedianState sorted;
 	int64	   *left;
 	const GroupValue **medians;
 	bool	   *nulls;
@@ -239,12 +400,16 @@ class_medians_result(FunctionCallInfo fcinfo, bool numeric)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (MedianState *) PG_GETARG_POINTER(0);
-	sort_values(state->values, state->count);
+	sorted = *state;
+	sorted.values = MemoryContextAllocHuge(CurrentMemoryContext,
+										   mul_size(state->count, sizeof(GroupValue)));
+	memcpy(sorted.values, state->values, state->count * sizeof(GroupValue));
+	sort_values(sorted.values, sorted.count);
 
 	left = palloc((state->classes + 1) * sizeof(int64));
 	medians = palloc0(state->classes * sizeof(GroupValue *));
 	for (int scheme = 0; scheme < state->schemes; scheme++)
-		scheme_medians(state, state->class_of + (size_t) scheme * state->groups, left, medians);
+		scheme_medians(&sorted, state->class_of + (size_t) scheme * state->groups, left, medians);
 
 	result = palloc0(state->classes * sizeof(Datum));
 	nulls = palloc0(state->classes * sizeof(bool));
