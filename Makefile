@@ -21,7 +21,11 @@ CONCEPTS = \
 	history_aggregate \
 	history_measure \
 	history_query \
+	selection \
 	score \
+	amount_cuts \
+	exact_avg \
+	class_medians \
 	concentration \
 	customer \
 	customer_days \
@@ -54,6 +58,7 @@ SQL_FRAGMENTS = \
 	rfm \
 	history \
 	score \
+	amount_cuts \
 	concentration \
 	customer \
 	model \

@@ -57,10 +57,10 @@ COMMENT ON FUNCTION segment.builtin_schemes() IS
 'the built-in schemes, with what they are';
 
 /*
- * Each cut is a query that returns one number, over the relation customers:
- * one row per customer, with the columns of the view customer.  Cut points of
- * money are amounts of customers, exactly: quantile_cuts counts in floats, so
- * the amount that its cut point stands for is looked up.
+ * Each cut is an expression of aggregates over the relation customers: one row
+ * per customer, with the columns of the view customer.  They are computed
+ * together, in one pass; aggregates with equal arguments are computed once.
+ * Cut points of money are amounts of customers, exactly.
  */
 CREATE FUNCTION segment.builtin_cuts() RETURNS TABLE (
 	scheme text, cut text, query text, meaning text
@@ -69,46 +69,38 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT v.* FROM (VALUES
-	('rfm8', 'rfm8_recency', 'SELECT avg(days_since_last) FROM customers', 'mean days since the last order, of the buyers'),
-	('rfm8', 'rfm8_frequency', 'SELECT avg(orders) FROM customers WHERE orders > 0', 'mean number of orders of the buyers'),
-	('rfm8', 'rfm8_monetary', 'SELECT avg(net) FROM customers WHERE orders > 0', 'mean net amount of the buyers'),
-	('abcd', 'abcd_a', 'SELECT min(net) FROM customers WHERE orders > 0 AND segment.float8(net) >= -(SELECT (segment.quantile_cuts(-segment.float8(net), 100))[1] FROM customers WHERE orders > 0)',
+	('rfm8', 'rfm8_recency', 'avg(days_since_last)', 'mean days since the last order, of the buyers'),
+	('rfm8', 'rfm8_frequency', 'avg(orders) FILTER (WHERE orders > 0)', 'mean number of orders of the buyers'),
+	('rfm8', 'rfm8_monetary', 'avg(net) FILTER (WHERE orders > 0)', 'mean net amount of the buyers'),
+	('abcd', 'abcd_a', '(segment.top_cuts(net, 100) FILTER (WHERE orders > 0))[1]',
 	 'net amount of the last of the top 1 % of the buyers, their number rounded up: 10 of 1,000'),
-	('abcd', 'abcd_b', 'SELECT min(net) FROM customers WHERE orders > 0 AND segment.float8(net) >= -(SELECT (segment.quantile_cuts(-segment.float8(net), 100))[5] FROM customers WHERE orders > 0)',
+	('abcd', 'abcd_b', '(segment.top_cuts(net, 100) FILTER (WHERE orders > 0))[5]',
 	 'net amount of the last of the top 5 % of the buyers'),
-	('abcd', 'abcd_c', 'SELECT min(net) FROM customers WHERE orders > 0 AND segment.float8(net) >= -(SELECT (segment.quantile_cuts(-segment.float8(net), 100))[20] FROM customers WHERE orders > 0)',
+	('abcd', 'abcd_c', '(segment.top_cuts(net, 100) FILTER (WHERE orders > 0))[20]',
 	 'net amount of the last of the top 20 % of the buyers'),
-	('abc', 'abc_a', $query$SELECT min(s.net) FROM (
-		SELECT c.net, sum(c.net) OVER (ORDER BY c.net DESC)
-				- c.net * count(*) OVER (PARTITION BY c.net) AS larger,
-			sum(c.net) OVER () AS total
-		FROM customers AS c WHERE c.net > 0) AS s WHERE s.larger < 0.80 * s.total$query$,
+	('abc', 'abc_a', '(segment.share_cuts(net, 100) FILTER (WHERE orders > 0))[80]',
 	 'least net amount of those who bring the first 80 % of sales'),
-	('abc', 'abc_b', $query$SELECT min(s.net) FROM (
-		SELECT c.net, sum(c.net) OVER (ORDER BY c.net DESC)
-				- c.net * count(*) OVER (PARTITION BY c.net) AS larger,
-			sum(c.net) OVER () AS total
-		FROM customers AS c WHERE c.net > 0) AS s WHERE s.larger < 0.95 * s.total$query$,
+	('abc', 'abc_b', '(segment.share_cuts(net, 100) FILTER (WHERE orders > 0))[95]',
 	 'least net amount of those who bring the first 95 % of sales'),
-	('visit_abc', 'visit_many', 'SELECT -(segment.quantile_cuts(-purchase_days::float8, 3))[1] FROM customers WHERE orders > 0',
+	('visit_abc', 'visit_many', '-(segment.quantile_cuts(-purchase_days::float8, 3) FILTER (WHERE orders > 0))[1]',
 	 'purchase days of the last of the top third of the buyers'),
-	('visit_abc', 'visit_middle', 'SELECT -(segment.quantile_cuts(-purchase_days::float8, 3))[2] FROM customers WHERE orders > 0',
+	('visit_abc', 'visit_middle', '-(segment.quantile_cuts(-purchase_days::float8, 3) FILTER (WHERE orders > 0))[2]',
 	 'purchase days of the last of the top two thirds of the buyers'),
-	('visit_abc', 'spend_much', 'SELECT min(gross) FROM customers WHERE orders > 0 AND segment.float8(gross) >= -(SELECT (segment.quantile_cuts(-segment.float8(gross), 3))[1] FROM customers WHERE orders > 0)',
+	('visit_abc', 'spend_much', '(segment.top_cuts(gross, 3) FILTER (WHERE orders > 0))[1]',
 	 'gross sales of the last of the top third of the buyers'),
-	('visit_abc', 'spend_middle', 'SELECT min(gross) FROM customers WHERE orders > 0 AND segment.float8(gross) >= -(SELECT (segment.quantile_cuts(-segment.float8(gross), 3))[2] FROM customers WHERE orders > 0)',
+	('visit_abc', 'spend_middle', '(segment.top_cuts(gross, 3) FILTER (WHERE orders > 0))[2]',
 	 'gross sales of the last of the top two thirds of the buyers'),
-	('hsbc', 'hsbc_value', 'SELECT max(margin) FROM customers WHERE orders > 0 AND segment.float8(margin) <= (SELECT (segment.quantile_cuts(segment.float8(margin), 5))[3] FROM customers WHERE orders > 0)',
+	('hsbc', 'hsbc_value', '(segment.amount_cuts(margin, 5) FILTER (WHERE orders > 0))[3]',
 	 'margin of the last of the lower three fifths of the buyers'),
-	('value_class', 'value_mvc', 'SELECT min(net_value) FROM customers WHERE orders > 0 AND segment.float8(net_value) >= -(SELECT (segment.quantile_cuts(-segment.float8(net_value), 5))[1] FROM customers WHERE orders > 0)',
+	('value_class', 'value_mvc', '(segment.top_cuts(net_value, 5) FILTER (WHERE orders > 0))[1]',
 	 'net value of the last of the top fifth of the buyers'),
-	('value_class', 'value_mgc', 'SELECT min(net_value) FROM customers WHERE orders > 0 AND segment.float8(net_value) >= -(SELECT (segment.quantile_cuts(-segment.float8(net_value), 5))[2] FROM customers WHERE orders > 0)',
+	('value_class', 'value_mgc', '(segment.top_cuts(net_value, 5) FILTER (WHERE orders > 0))[2]',
 	 'net value of the last of the top two fifths of the buyers'),
-	('value_class', 'value_mgc_clv', 'SELECT -(segment.quantile_cuts(-clv, 5))[1] FROM customers WHERE orders > 0',
+	('value_class', 'value_mgc_clv', '-(segment.quantile_cuts(-clv, 5) FILTER (WHERE orders > 0))[1]',
 	 'lifetime value of the last of the top fifth of the buyers'),
-	('usage_class', 'usage_heavy', 'SELECT min(gross) FROM customers WHERE orders > 0 AND segment.float8(gross) >= -(SELECT (segment.quantile_cuts(-segment.float8(gross), 3))[1] FROM customers WHERE orders > 0)',
+	('usage_class', 'usage_heavy', '(segment.top_cuts(gross, 3) FILTER (WHERE orders > 0))[1]',
 	 'gross sales of the last of the top third of the buyers'),
-	('usage_class', 'usage_medium', 'SELECT min(gross) FROM customers WHERE orders > 0 AND segment.float8(gross) >= -(SELECT (segment.quantile_cuts(-segment.float8(gross), 3))[2] FROM customers WHERE orders > 0)',
+	('usage_class', 'usage_medium', '(segment.top_cuts(gross, 3) FILTER (WHERE orders > 0))[2]',
 	 'gross sales of the last of the top two thirds of the buyers')
 ) AS v(scheme, cut, query, meaning);
 END;
@@ -237,7 +229,7 @@ FROM (VALUES
 	-- most valuable, most growable, middle, and below zero: those who cost more than they bring
 	('value_class', 'mvc', 1, 'orders > 0 AND net_value >= 0 AND net_value >= value_mvc', 'MVC: most valuable', 'MVC：最具价值客户',
 	 1, 'personal', 'Keep: personal contact, best conditions.', '保留：专人联系，最优条件。'),
-	('value_class', 'mgc', 2, 'orders > 0 AND net_value >= 0 AND coalesce(clv::numeric >= value_mgc_clv, net_value >= value_mgc)', 'MGC: most growable', 'MGC：最具成长性客户',
+	('value_class', 'mgc', 2, 'orders > 0 AND net_value >= 0 AND coalesce(clv >= value_mgc_clv::float8, net_value >= value_mgc)', 'MGC: most growable', 'MGC：最具成长性客户',
 	 2, 'premium', 'Grow: develop what they could buy from you.', '培养：挖掘潜在需求。'),
 	('value_class', 'middle', 3, 'orders > 0 AND net_value >= 0', 'middle', '中间客户',
 	 3, 'standard', 'Good standard service.', '良好的标准服务。'),

@@ -8,6 +8,10 @@ AS 'MODULE_PATHNAME', 'numeric_to_float8';
 COMMENT ON FUNCTION segment.float8(numeric) IS
 'the amount as a floating point number: the same as the cast of the server, several times faster for usual amounts; errors as for the cast';
 
+/*
+ * In this order, since a column is found fast when all before it have a fixed
+ * length and are not NULL.
+ */
 CREATE TYPE segment.customer_figures AS (
 	r_score integer, f_score integer, m_score integer, gap_ratio float8,
 	days_since_last integer, tenure_days integer,
@@ -54,3 +58,8 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50 ROWS 36
 AS 'MODULE_PATHNAME', 'customer_days';
 COMMENT ON FUNCTION segment.customer_days(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, segment.judged_day[]) IS
 'what the view customer needs of a customer''s histories, for many days in one pass: a row, in order, for each day by which the customer was known (listed, or something had happened). Errors: 22004 a NULL among the days, 22023 days that do not ascend, 22008 an infinite day, those of score';
+CREATE FUNCTION segment.one_row() RETURNS SETOF boolean
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1 ROWS 1
+AS 'MODULE_PATHNAME', 'one_row';
+COMMENT ON FUNCTION segment.one_row() IS
+'one row: true. A set, so that the planner computes the columns of the subquery that calls it once, lets conditions through, and lets workers take part (internal)';

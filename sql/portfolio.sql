@@ -608,13 +608,48 @@ BEGIN
 		END IF;
 		RETURN given;
 	END IF;
-	EXECUTE format('SELECT max(segment.last_day(segment.as_of(c.purchases, $1))) FROM %I.customer_history AS c',
-		portfolio) INTO last_purchase USING today;
+	-- hardly any history goes beyond today: only those are cut off
+	EXECUTE format($query$
+		SELECT max(CASE WHEN d.last_day <= $1 THEN d.last_day
+			ELSE segment.last_day(segment.as_of(d.purchases, $1)) END)
+		FROM (
+			SELECT c.purchases, segment.last_day(c.purchases) AS last_day
+			FROM %I.customer_history AS c
+			OFFSET 0
+		) AS d$query$, portfolio) INTO last_purchase USING today;
 	RETURN coalesce(last_purchase, today);
 END
 $refresh_day$;
 COMMENT ON FUNCTION segment.refresh_day(text, date, date) IS
 'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today; errors: 22008 infinite, 22023 after today (internal)';
+
+/* What a scorecard is made of, from one pass over the customers; %s is left for the cuts. */
+CREATE FUNCTION segment.refresh_figures_query(
+	customers_query text, unit text, purchase_kind text, spend_kind text
+) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+	SELECT count(*) AS customers, count(*) FILTER (WHERE orders > 0) AS buyers,
+		segment.quantile_cuts(-days_since_last::float8, 5) AS recency_cuts,
+		segment.quantile_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
+		segment.quantile_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
+		segment.exact_avg(mean_gap_days) AS usual_gap_days,
+		%2$s AS purchase_model, %3$s AS spend_model, %%s AS cuts
+	FROM (%1$s) AS customers$template$,
+	-- it is formatted once more
+	replace(customers_query, '%', '%%'),
+	CASE WHEN purchase_kind IS NULL THEN 'NULL::segment.model'
+		ELSE format($fit$segment.with_unit(segment.%1$I(
+				purchase_days - 1, (last_day - first_day) / segment.unit_days(%2$L),
+				tenure_days / segment.unit_days(%2$L)) FILTER (WHERE orders > 0), %2$L)$fit$,
+			purchase_kind || '_fit', unit) END,
+	CASE WHEN spend_kind IS NULL THEN 'NULL::segment.model'
+		ELSE format($fit$segment.with_unit(segment.%I(
+				purchase_days - 1, repeat_spend) FILTER (WHERE orders > 0), %L)$fit$,
+			spend_kind || '_fit', unit) END);
+COMMENT ON FUNCTION segment.refresh_figures_query(text, text, text, text) IS
+'the query of the figures of a scorecard over the customers of a query, with a %s for the cuts; kinds of models, NULL: none (internal)';
 
 /*
  * Cut points, the population's rhythm and the models, over everybody, as one
@@ -626,55 +661,46 @@ CREATE FUNCTION segment.refresh_scorecard(
 	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+-- two queries, many expressions: compiling takes longer than it saves
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $refresh_scorecard$
 DECLARE
 	purchase_kind text := nullif(settings ->> 'purchase_model', 'none');
 	spend_kind text := nullif(settings ->> 'spend_model', 'none');
+	margin_rate numeric := CASE WHEN own_margin THEN NULL ELSE (settings ->> 'margin')::numeric END;
+	cuts record := segment.scheme_cuts(portfolio, false, false);
+	query text := segment.refresh_figures_query(
+		segment.portfolio_unscored_query(portfolio, as_of, margin_rate), unit, purchase_kind, spend_kind);
+	unscored jsonb;
+	f record;
 BEGIN
+	-- computed first and then inserted, since an INSERT never uses parallel workers
+	BEGIN
+		EXECUTE format(query, format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f;
+		unscored := segment.cuts_object(cuts.cuts, f.cuts);
+	EXCEPTION WHEN OTHERS THEN
+		-- if it is a cut, scheme_compute_cuts will tell which
+		EXECUTE format(query, 'NULL::numeric[]') INTO STRICT f;
+	END;
 	EXECUTE format($template$
 		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, customers, buyers,
 			recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days, margin,
 			purchase_model, spend_model, purchase_model_usable, spend_model_usable,
-			unit_days, horizon, probability_horizon, settings)
-		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, %3$L::date,
-			f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
-			coalesce(f.usual_gap_days, ($1 ->> 'dormancy_default_gap_days')::float8),
-			CASE WHEN $2 THEN NULL ELSE ($1 ->> 'margin')::numeric END,
-			f.purchase_model, f.spend_model,
-			coalesce(segment.status(f.purchase_model) <> 'too_few', false),
-			coalesce(segment.status(f.spend_model) <> 'too_few', false),
-			u.days, ($1 ->> 'horizon_weeks')::float8 * 7 / u.days,
-			($1 ->> 'probability_weeks')::float8 * 7 / u.days, $1
-		FROM (SELECT segment.unit_days(%4$L)) AS u(days)
-		CROSS JOIN LATERAL (
-			SELECT count(*) AS customers, count(*) FILTER (WHERE (h.m).orders > 0) AS buyers,
-				segment.quantile_cuts(-(h.m).days_since_last::float8, 5) AS recency_cuts,
-				segment.quantile_cuts((h.m).orders::float8, 5)
-					FILTER (WHERE (h.m).orders > 0) AS frequency_cuts,
-				segment.quantile_cuts((h.m).monetary, 5)
-					FILTER (WHERE (h.m).orders > 0) AS monetary_cuts,
-				-- numeric, since a sum of floats depends on the order of rows
-				avg((h.m).mean_gap_days::numeric)::float8 AS usual_gap_days,
-				%5$s AS purchase_model, %6$s AS spend_model
-			FROM %2$s
-		) AS f
+			unit_days, horizon, probability_horizon, settings, cuts)
+		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1,
+			$2, $3, $4, $5, $6, coalesce($7, ($8 ->> 'dormancy_default_gap_days')::float8), $9, $10, $11,
+			coalesce(segment.status($10) <> 'too_few', false),
+			coalesce(segment.status($11) <> 'too_few', false),
+			u.days, ($8 ->> 'horizon_weeks')::float8 * 7 / u.days,
+			($8 ->> 'probability_weeks')::float8 * 7 / u.days, $8, $12
+		FROM (SELECT segment.unit_days($13)) AS u(days)
 		RETURNING s.scorecard_id, s.customers,
-			segment.status(s.purchase_model), segment.status(s.spend_model)$template$,
-		portfolio, segment.portfolio_known_customers(portfolio, format('%L::date', as_of),
-			'NULL, NULL, NULL, NULL, NULL'), as_of, unit,
-		CASE WHEN purchase_kind IS NULL THEN 'NULL::segment.model'
-			ELSE format($fit$segment.with_unit(segment.%I(
-					(h.m).purchase_days - 1, ((h.m).last_day - (h.m).first_day) / u.days,
-					(h.m).tenure_days / u.days) FILTER (WHERE (h.m).orders > 0), %L)$fit$,
-				purchase_kind || '_fit', unit) END,
-		CASE WHEN spend_kind IS NULL THEN 'NULL::segment.model'
-			ELSE format($fit$segment.with_unit(segment.%I(
-					(h.m).purchase_days - 1, h.repeat_spend) FILTER (WHERE (h.m).orders > 0), %L)$fit$,
-				spend_kind || '_fit', unit) END)
+			segment.status(s.purchase_model), segment.status(s.spend_model)$template$, portfolio)
 	INTO scorecard_id, customers, purchase_status, spend_status
-	USING settings, own_margin;
-	PERFORM segment.scheme_compute_cuts(portfolio, scorecard_id);
+	USING as_of, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
+		f.usual_gap_days, settings, margin_rate, f.purchase_model, f.spend_model,
+		nullif(unscored, '{}'), unit;
+	PERFORM segment.scheme_compute_cuts(portfolio, scorecard_id, unscored);
 END
 $refresh_scorecard$;
 COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS

@@ -71,9 +71,57 @@ RETURN $template$(
 COMMENT ON FUNCTION segment.portfolio_known_on_days() IS
 'the FROM item h of portfolio_known_customers for a customer one of customer_history and an array of judged days d.days (internal)';
 
-CREATE FUNCTION segment.portfolio_customer_query(
-	portfolio text, as_of text, scorecard text, schemes text, held_classes text DEFAULT NULL,
-	judged_days text DEFAULT NULL
+/*
+ * What the view customer shows of the histories of h, given the share of sales
+ * that is contribution as s.margin_rate.  It depends on no other customer.
+ */
+CREATE FUNCTION segment.portfolio_history_columns() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN $columns$
+			coalesce((h.m).orders, 0) AS orders, coalesce((h.m).purchase_days, 0) AS purchase_days,
+			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
+			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
+			coalesce((h.m).net, 0) AS net,
+			coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
+			coalesce(h.cost, 0) AS cost,
+			(h.m).gross / nullif((h.m).orders, 0) AS average_order,
+			(h.m).mean_gap_days, (h.m).gap_cv$columns$;
+COMMENT ON FUNCTION segment.portfolio_history_columns() IS
+'the columns of the view customer that come from the histories of a FROM item h (portfolio_known_customers) and from s.margin_rate (internal)';
+
+/*
+ * The customers as far as they can be known before there is a scorecard: the
+ * columns of the view customer that do not depend on it, and what cut points
+ * and models are made of.
+ */
+CREATE FUNCTION segment.portfolio_unscored_query(portfolio text, as_of date, margin_rate numeric) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+SELECT k.*, k.margin - k.cost AS net_value
+FROM (
+	SELECT h.customer_id, %2$L::date AS as_of,%3$s,
+		(h.m).monetary, h.repeat_spend
+	FROM %1$s
+	CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
+) AS k$template$,
+	segment.portfolio_known_customers(portfolio, format('%L::date', as_of), 'NULL, NULL, NULL, NULL, NULL'),
+	as_of, segment.portfolio_history_columns(), quote_nullable(margin_rate));
+COMMENT ON FUNCTION segment.portfolio_unscored_query(text, date, numeric) IS
+'the query of the customers of a portfolio as of a day, with what does not depend on a scorecard, and with monetary and repeat_spend; the margin rate is NULL where the purchases have margins (internal)';
+
+/*
+ * The customers as a scorecard sees them.  The scorecard n is what stands
+ * behind FROM: a row of the table, read once; or a constant, with which the
+ * query can be run by parallel workers, since it has no lateral join.  known is
+ * the FROM item h of the customers, figures and columns are further columns of s
+ * and v, items further FROM items.
+ */
+CREATE FUNCTION segment.portfolio_scored_query(
+	portfolio text, as_of text, scorecard_source text, schemes text,
+	known text DEFAULT NULL, figures text DEFAULT '', columns text DEFAULT '', items text DEFAULT '',
+	in_one_piece text DEFAULT ', segment.one_row() AS one_row'
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -86,20 +134,14 @@ SELECT k.customer_id, k.as_of,
 	k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv,
 	k.churn_risk%6$s
 FROM (
+	-- again a set-returning function, so that rules which mention a column often
+	-- find it computed
 	SELECT v.*, v.margin - v.cost AS net_value,
 		v.r_score::text || v.f_score::text || v.m_score::text AS rfm_cell,
-		1 - v.p_alive AS churn_risk
+		1 - v.p_alive AS churn_risk%9$s
 	FROM (
-		SELECT h.customer_id, %2$s AS as_of,
-			coalesce((h.m).orders, 0) AS orders, coalesce((h.m).purchase_days, 0) AS purchase_days,
-			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
-			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
-			coalesce((h.m).net, 0) AS net,
-			coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
-			coalesce(h.cost, 0) AS cost,
-			(h.m).gross / nullif((h.m).orders, 0) AS average_order,
-			(h.m).mean_gap_days, (h.m).gap_cv, (h.m).gap_ratio,
-			(h.m).r_score, (h.m).f_score, (h.m).m_score,
+		SELECT h.customer_id, %1$s AS as_of,%5$s,
+			(h.m).gap_ratio, (h.m).r_score, (h.m).f_score, (h.m).m_score,
 			CASE WHEN s.purchase_model_usable
 				THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
 			CASE WHEN s.purchase_model_usable
@@ -113,19 +155,16 @@ FROM (
 			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
 				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
 					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv,
-			s.*%8$s%9$s
+			s.*%7$s
 		FROM (
 			-- settings and cuts, taken out of the scorecard once
 			SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
 				n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
 				n.purchase_model_usable, n.spend_model_usable,
-				n.unit_days, n.horizon, n.probability_horizon%5$s
-			FROM %7$s
-			-- keeps this in one piece; NULL and not 0, which the planner takes for
-			-- a limit when it asks whether the query can go parallel
-			OFFSET NULL
+				n.unit_days, n.horizon, n.probability_horizon%4$s
+			FROM %2$s
 		) AS s
-		CROSS JOIN LATERAL %4$s%10$s
+		CROSS JOIN LATERAL %3$s%8$s
 		-- the models' inputs; NULL for those who never bought
 		CROSS JOIN LATERAL (
 			SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
@@ -133,21 +172,43 @@ FROM (
 				(h.m).tenure_days / s.unit_days AS t
 		) AS x
 	) AS v
-) AS k$template$, portfolio, as_of, scorecard,
-	CASE WHEN judged_days IS NULL THEN segment.portfolio_known_customers(portfolio, as_of,
-			's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days')
-		ELSE segment.portfolio_known_on_days() END,
-	segment.scheme_figure_columns(portfolio) || CASE WHEN judged_days IS NULL THEN ''
-		ELSE E',\n\t\t\t\tj.day AS "judged day", j.place::integer AS "day place"' END,
-	schemes,
-	CASE WHEN judged_days IS NULL THEN format('%1$I.scorecard AS n WHERE n.scorecard_id = %2$s', portfolio, scorecard)
+) AS k$template$, as_of, scorecard_source,
+	coalesce(known, segment.portfolio_known_customers(portfolio, as_of,
+		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days')),
+	concat(segment.scheme_figure_columns(portfolio), figures), segment.portfolio_history_columns(), schemes,
+	columns, items, in_one_piece);
+COMMENT ON FUNCTION segment.portfolio_scored_query(text, text, text, text, text, text, text, text, text) IS
+'the customers of a portfolio for an as_of expression, a FROM clause of the scorecard n and the columns of the schemes; with another FROM item h of the customers, further columns and FROM items (internal)';
+
+/*
+ * What the views show.  With stay rules, the classes of the last snapshot are
+ * joined; on many judged days, for one customer, s has a row for each day.
+ */
+CREATE FUNCTION segment.portfolio_customer_query(
+	portfolio text, as_of text, scorecard text, schemes text, held_classes text DEFAULT NULL,
+	judged_days text DEFAULT NULL
+) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN segment.portfolio_scored_query(portfolio, as_of,
+	-- OFFSET keeps this in one piece; NULL and not 0, which the planner takes
+	-- for a limit when it asks whether the query can go parallel
+	CASE WHEN judged_days IS NULL THEN format($template$%1$I.scorecard AS n
+			WHERE n.scorecard_id = %2$s
+			OFFSET NULL$template$, portfolio, scorecard)
 		-- all days have a scorecard; LEFT, so that the planner knows it
-		ELSE format('unnest(%2$s) WITH ORDINALITY AS j(day, scorecard_id, recency_cuts, frequency_cuts,
+		ELSE format($template$unnest(%2$s) WITH ORDINALITY AS j(day, scorecard_id, recency_cuts, frequency_cuts,
 				monetary_cuts, prior_gaps, usual_gap_days, place)
-			LEFT JOIN %1$I.scorecard AS n ON n.scorecard_id = j.scorecard_id', portfolio, judged_days) END,
-	CASE WHEN judged_days IS NOT NULL THEN ', (h.m).places AS "day places"' END,
-	CASE WHEN held_classes IS NOT NULL THEN ', held.*' END,
-	segment.scheme_held_item(portfolio, held_classes, as_of, coalesce(scorecard, 'NULL')));
+			LEFT JOIN %1$I.scorecard AS n ON n.scorecard_id = j.scorecard_id
+			OFFSET NULL$template$, portfolio, judged_days) END,
+	schemes,
+	CASE WHEN judged_days IS NOT NULL THEN segment.portfolio_known_on_days() END,
+	CASE WHEN judged_days IS NOT NULL
+		THEN E',\n\t\t\t\tj.day AS "judged day", j.place::integer AS "day place"' END,
+	concat(CASE WHEN judged_days IS NOT NULL THEN ', (h.m).places AS "day places"' END,
+		CASE WHEN held_classes IS NOT NULL THEN ', held.*' END),
+	segment.scheme_held_item(portfolio, held_classes, as_of, coalesce(scorecard, 'NULL')),
+	CASE WHEN judged_days IS NULL THEN ', segment.one_row() AS one_row' END);
 COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text, text) IS
 'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard, the columns of the schemes and the classes that they want from the last snapshot; or for one customer on many judged days, see portfolio_known_on_days (internal)';
 

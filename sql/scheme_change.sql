@@ -143,6 +143,7 @@ SET search_path = pg_catalog, pg_temp
 AS $scheme_write$
 DECLARE
 	c record;
+	query text;
 BEGIN
 	PERFORM segment.scheme_check_classes(scheme, classes);
 	IF jsonb_typeof(cuts) NOT IN ('object', 'null') OR EXISTS (
@@ -155,8 +156,9 @@ BEGIN
 	FOR c IN SELECT key AS cut, value #>> '{}' AS query
 		FROM jsonb_each(CASE jsonb_typeof(cuts) WHEN 'object' THEN cuts END) ORDER BY key LOOP
 		PERFORM segment.scheme_check_name(portfolio, c.cut, 'cut');
+		query := segment.source_statement(format('cut %s', c.cut), segment.cut_query(c.query));
 		EXECUTE format('INSERT INTO %I.scheme_cut (cut, scheme, query) VALUES ($1, $2, $3)', portfolio)
-		USING c.cut, scheme, btrim(segment.source_statement(format('cut %s', c.cut), c.query), E' \t\r\n');
+		USING c.cut, scheme, btrim(CASE WHEN segment.cut_is_query(c.query) THEN query ELSE c.query END, E' \t\r\n');
 	END LOOP;
 	EXECUTE format($template$
 		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, stay_rule, label, label_zh, priority,

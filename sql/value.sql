@@ -64,15 +64,20 @@ RETURN format('(%s / nullif(greatest(%s, 0), 0))::float8', part, total);
 COMMENT ON FUNCTION segment.value_share(text, text) IS
 'the expression part / total, NULL unless the total is positive (internal)';
 
-/* The numbers of the view customer that segment_profile compares. */
-CREATE FUNCTION segment.value_measures() RETURNS text[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+/* The numbers of the view customer that segment_profile compares, in the order shown. */
+CREATE FUNCTION segment.value_measures() RETURNS TABLE (measure text, type text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 17
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['orders', 'purchase_days', 'days_since_last', 'tenure_days', 'gross', 'refunded', 'net',
-	'margin', 'cost', 'net_value', 'average_order', 'mean_gap_days', 'p_alive', 'expected_purchases',
-	'purchase_probability', 'expected_spend', 'clv'];
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('orders', 'bigint'), ('purchase_days', 'bigint'), ('days_since_last', 'integer'), ('tenure_days', 'integer'),
+	('gross', 'numeric'), ('refunded', 'numeric'), ('net', 'numeric'), ('margin', 'numeric'), ('cost', 'numeric'),
+	('net_value', 'numeric'), ('average_order', 'numeric'), ('mean_gap_days', 'float8'), ('p_alive', 'float8'),
+	('expected_purchases', 'float8'), ('purchase_probability', 'float8'), ('expected_spend', 'float8'), ('clv', 'float8')
+) AS v(measure, type);
+END;
 COMMENT ON FUNCTION segment.value_measures() IS
-'the numeric columns of the view customer that segment_profile compares between classes (internal)';
+'the numeric columns of the view customer that segment_profile compares between classes, with their types (internal)';
 
 CREATE FUNCTION segment.value_create_tables(portfolio text) RETURNS void
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -217,24 +222,58 @@ DECLARE
 	schemes record := segment.value_schemes(portfolio);
 	columns text;
 	figures text;
+	sums text;
 	overall text;
+	medians text;
 	rows text;
 BEGIN
-	SELECT string_agg(format('c.%I', m), ', '),
-		string_agg(format('count(c.%1$I) AS %2$I, avg(c.%1$I::numeric) AS %3$I, '
-				-- of equal values, 0 and 0.00, any could be the one
-				'trim_scale((percentile_disc(0.5) WITHIN GROUP (ORDER BY c.%1$I))::numeric) AS %4$I',
-			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t\t'),
-		string_agg(format('avg(c.%1$I::numeric) AS %1$I', m), ', '),
-		string_agg(format('(%1$L, g.%2$I, g.%3$I, g.%4$I, a.%1$I)',
-			m, m || '_known', m || '_mean', m || '_median'), E',\n\t\t\t')
-	INTO columns, figures, overall, rows
-	FROM unnest(segment.value_measures()) AS m;
+	SELECT string_agg(format('c.%I', m.measure), ', '),
+		-- of a group: how many are known, and their sum, exactly
+		string_agg(format('count(c.%1$I) AS %2$I, %4$s(c.%1$I)::numeric AS %3$I',
+			m.measure, m.measure || '_known', m.measure || '_sum',
+			CASE m.type WHEN 'float8' THEN 'segment.exact_sum' ELSE 'sum' END), E',\n\t\t\t\t'),
+		string_agg(format('sum(g.%1$I)::bigint AS %1$I, sum(g.%2$I) / nullif(sum(g.%1$I), 0) AS %3$I',
+			m.measure || '_known', m.measure || '_sum', m.measure || '_mean'), E',\n\t\t\t\t\t'),
+		string_agg(format('sum(g.%2$I) / nullif(sum(g.%3$I), 0) AS %1$I',
+			m.measure, m.measure || '_sum', m.measure || '_known'), ', '),
+		string_agg(format('segment.class_medians(g.number, c.%1$I::%2$s, x.class_of) AS %1$I', m.measure,
+			CASE m.type WHEN 'numeric' THEN 'numeric' ELSE 'float8' END), E',\n\t\t\t\t'),
+		-- of equal values, 0 and 0.00, any could be the median
+		string_agg(format('(%1$L, g.%2$I, g.%3$I, trim_scale(d.%1$I[g.number]::numeric), a.%1$I)',
+			m.measure, m.measure || '_known', m.measure || '_mean'), E',\n\t\t\t')
+	INTO columns, figures, sums, overall, medians, rows
+	FROM segment.value_measures() AS m;
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.segment_profile WITH (security_invoker = %2$s) AS
 		WITH member AS MATERIALIZED (
-			SELECT c.customer_id, %9$s AS classes FROM %1$I.customer AS c
+			SELECT c.customer_id, %10$s, %9$s AS classes FROM %1$I.customer AS c
+		), together AS MATERIALIZED (
+			-- those who are in the same class of every scheme are a group
+			SELECT row_number() OVER ()::integer AS number, g.*
+			FROM (
+				SELECT c.classes, count(*) AS customers,
+				%5$s
+				FROM member AS c GROUP BY c.classes
+			) AS g
+		), numbered AS MATERIALIZED (
+			SELECT m.scheme, m.class, row_number() OVER ()::integer AS number
+			FROM together AS g CROSS JOIN LATERAL unnest(%8$s, g.classes) AS m(scheme, class)
+			GROUP BY m.scheme, m.class
+		), median AS MATERIALIZED (
+			SELECT %11$s
+			FROM member AS c
+			JOIN together AS g ON g.classes = c.classes
+			CROSS JOIN (
+				SELECT array_agg(s.numbers) AS class_of
+				FROM (
+					SELECT array_agg(n.number ORDER BY g.number) AS numbers
+					FROM together AS g
+					CROSS JOIN LATERAL unnest(%8$s, g.classes) AS m(scheme, class)
+					JOIN numbered AS n ON n.scheme = m.scheme AND n.class = m.class
+					GROUP BY n.scheme
+				) AS s
+			) AS x
 		), attribute AS (
 			SELECT h.customer_id, a.key AS measure, a.value #>> '{}' AS value,
 				CASE WHEN jsonb_typeof(a.value) = 'number' THEN (a.value #>> '{}')::numeric END AS number
@@ -254,7 +293,7 @@ BEGIN
 				r.customers
 			FROM ranked AS r CROSS JOIN %3$s
 		), everybody AS (
-			SELECT count(*) AS customers FROM member
+			SELECT coalesce(sum(g.customers), 0)::bigint AS customers FROM together AS g
 		), shown AS (
 			SELECT c.measure, c.shown AS value, sum(c.customers) AS customers
 			FROM category AS c GROUP BY c.measure, c.shown
@@ -273,13 +312,15 @@ BEGIN
 				NULL::text AS value, v.customers, v.mean, v.median, v.all_mean,
 				NULL::float8 AS share, NULL::float8 AS all_share
 			FROM (
-				SELECT m.scheme, m.class,
-				%5$s
-				FROM (SELECT %10$s, %9$s AS classes FROM %1$I.customer AS c OFFSET 0) AS c
-				CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
-				GROUP BY m.scheme, m.class
+				SELECT n.scheme, n.class, n.number,
+					%12$s
+				FROM together AS g
+				CROSS JOIN LATERAL unnest(%8$s, g.classes) AS m(scheme, class)
+				JOIN numbered AS n ON n.scheme = m.scheme AND n.class = m.class
+				GROUP BY n.scheme, n.class, n.number
 			) AS g
-			CROSS JOIN (SELECT %6$s FROM %1$I.customer AS c) AS a
+			CROSS JOIN (SELECT %6$s FROM together AS g) AS a
+			CROSS JOIN median AS d
 			CROSS JOIN LATERAL (VALUES
 			%7$s
 			) AS v(measure, customers, mean, median, all_mean)
@@ -311,7 +352,7 @@ BEGIN
 							OVER (PARTITION BY z.scheme, z.class, w.measure), 0) END AS customers
 				FROM (
 					SELECT m.scheme, m.class, sum(c.customers) AS customers
-					FROM (SELECT b.classes, count(*) AS customers FROM member AS b GROUP BY b.classes) AS c
+					FROM together AS c
 					CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
 					GROUP BY m.scheme, m.class
 				) AS z
@@ -335,7 +376,7 @@ BEGIN
 		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
 		portfolio, security_invoker, segment.value_scorecard(portfolio),
 		segment.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
-		schemes.names, schemes.classes, columns);
+		schemes.names, schemes.classes, columns, medians, sums);
 END
 $value_create_profile$;
 COMMENT ON FUNCTION segment.value_create_profile(text, boolean) IS

@@ -96,6 +96,7 @@ typedef struct CountTerms
 	double		constant;		/* ln Gamma(r+x)/Gamma(r) B(a,b+k)/B(a,b) */
 	double		log_odds;		/* ln a / (b + k - 1) */
 	double		b_before;		/* b + k - 1; 0 if no coin was tossed */
+	double		d_b_dead;		/* 1 / b_before */
 	double		d_r;			/* derivatives of the constant */
 	double		d_a;
 	double		d_b;
@@ -115,6 +116,7 @@ compute_count_terms(CountTerms *terms, int first_coin, const double *params,
 	terms->constant = special_log_gamma_ratio(params[PARAM_R], x) +
 		special_log_beta_ratio(a, b, k);
 	terms->b_before = k > 0.0 ? b + (k - 1.0) : 0.0;
+	terms->d_b_dead = k > 0.0 ? 1.0 / terms->b_before : 0.0;
 	terms->log_odds = k > 0.0 ? log(a / terms->b_before) : -INFINITY;
 	if (derivatives)
 	{
@@ -126,8 +128,9 @@ compute_count_terms(CountTerms *terms, int first_coin, const double *params,
 
 /*
  * The likelihood above, summed.  What depends on x alone (the gamma and beta
- * ratios and their derivatives) is kept for the last counts seen, so that the
- * usual input costs four elementary functions.
+ * ratios and their derivatives) is kept for the last counts seen, and what
+ * depends on t_x for the last of these, since inputs come in order of x and
+ * t_x.  So the usual input costs three elementary functions.
  */
 double
 beta_geometric_loglik(int first_coin, const double *params,
@@ -144,6 +147,10 @@ beta_geometric_loglik(int first_coin, const double *params,
 				d_alpha = 0.0,
 				d_a = 0.0,
 				d_b = 0.0;
+	double		last_t_x = -1.0;
+	double		log_last = 0.0; /* ln (alpha + t_x) / alpha */
+	double		rate_last = 0.0;	/* 1 / (alpha + t_x) */
+	double		deaths = 0.0;	/* sum of weight * P(dead) */
 	CountTerms	cache[CACHED_COUNTS];
 	size_t		i;
 
@@ -157,21 +164,31 @@ beta_geometric_loglik(int first_coin, const double *params,
 		double		t = inputs[i].t;
 		double		weight = inputs[i].weight;
 		CountTerms *terms = &cache[x < 4096.0 ? (int) x % CACHED_COUNTS : 0];
-		double		log_time = log1p(t / alpha);
+		double		gap;		/* 1 + gap = (alpha + t) / (alpha + t_x) */
+		double		log_gap;
 		double		loglik;
 
 		if (terms->x != x)
 			compute_count_terms(terms, first_coin, params, x, gradient != NULL);
+		if (t_x != last_t_x)
+		{
+			last_t_x = t_x;
+			log_last = special_log1p_fast(t_x / alpha);
+			rate_last = 1.0 / (alpha + t_x);
+		}
+		gap = (t - t_x) * rate_last;
+		log_gap = gap > 0.25 ? log(1.0 + gap) : gap > 0.0 ? special_log1p_fast(gap) : 0.0;
 
-		loglik = terms->constant - (r + x) * log_time;
+		loglik = terms->constant - (r + x) * log_last;
 		if (x > 0.0)
 			loglik -= x * log_alpha;
 
 		if (terms->b_before == 0.0)
 		{
+			loglik -= (r + x) * log_gap;
 			if (gradient)
 			{
-				d_r += weight * (terms->d_r - log_time);
+				d_r += weight * (terms->d_r - (log_last + log_gap));
 				d_alpha += weight * (r * t / alpha - x) / (alpha + t);
 				d_a += weight * terms->d_a;
 				d_b += weight * terms->d_b;
@@ -179,28 +196,25 @@ beta_geometric_loglik(int first_coin, const double *params,
 		}
 		else
 		{
-			double		log_gap = t > t_x ? log1p((t - t_x) / (alpha + t_x)) : 0.0;
 			double		log_odds = terms->log_odds + (r + x) * log_gap;
+			double		smaller = exp(-fabs(log_odds)); /* odds, or their inverse */
 
+			/* start from the likelier of the two: nothing cancels */
+			loglik += log(1.0 + smaller);
 			if (log_odds <= 0.0)
-				loglik += log1p(exp(log_odds));
+				loglik -= (r + x) * log_gap;
 			else
-			{
-				/* most likely dead: start from that term, nothing cancels */
-				loglik = terms->constant + terms->log_odds - (r + x) * log1p(t_x / alpha) +
-					log1p(exp(-log_odds));
-				if (x > 0.0)
-					loglik -= x * log_alpha;
-			}
+				loglik += terms->log_odds;
 			if (gradient)
 			{
-				double		dead = 1.0 / (1.0 + exp(-log_odds));
+				double		dead = (log_odds <= 0.0 ? smaller : 1.0) / (1.0 + smaller);
 
-				d_r += weight * (terms->d_r - log_time + dead * log_gap);
+				d_r += weight * (terms->d_r - (log_last + log_gap) + dead * log_gap);
 				d_alpha += weight * ((r * t / alpha - x) -
-									 dead * (r + x) * (t - t_x) / (alpha + t_x)) / (alpha + t);
-				d_a += weight * (terms->d_a + dead / a);
-				d_b += weight * (terms->d_b - dead / terms->b_before);
+									 dead * (r + x) * gap) / (alpha + t);
+				d_a += weight * terms->d_a;
+				d_b += weight * (terms->d_b - dead * terms->d_b_dead);
+				deaths += weight * dead;
 			}
 		}
 		total += weight * loglik;
@@ -210,7 +224,7 @@ beta_geometric_loglik(int first_coin, const double *params,
 	{
 		gradient[PARAM_R] = r * d_r;
 		gradient[PARAM_ALPHA] = alpha * d_alpha;
-		gradient[PARAM_A] = a * d_a;
+		gradient[PARAM_A] = a * d_a + deaths;
 		gradient[PARAM_B] = b * d_b;
 	}
 	return special_clamp_loglik(total);

@@ -165,3 +165,14 @@ customer_figures(PG_FUNCTION_ARGS)
 	customer_set_amounts(&totals, values + COLUMN_AMOUNTS);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
 }
+
+/*
+ * one_row(): true.  To SQL this is a set, too: a subquery that calls it is kept
+ * in one piece as well.
+ */
+PG_FUNCTION_INFO_V1(one_row);
+Datum
+one_row(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(true);
+}

@@ -226,11 +226,47 @@ decimal_from_short_numeric(Datum num, int64 *coefficient, int *scale)
 }
 
 /*
+ * decimal_try_numeric: the exact value of a numeric, if it is an amount
+ *
+ * Returns false for 10^27 and more and for digits beyond the ninth decimal.
+ * The scale is the numeric's own display scale, but at most 9; the display
+ * scale is the numeric's, up to 16383.  The datum may have a short header (it
+ * is read in place), but must not be compressed or out of line.
+ *
+ * Error 22023 for NaN and infinities.
+ */
+bool
+decimal_try_numeric(Datum num, int128 *coefficient, int *scale, int *display_scale)
+{
+	NumericParts parts;
+	int64		narrow;
+
+	if (likely(decimal_from_short_numeric(num, &narrow, scale)))
+	{
+		uint16		word;
+
+		memcpy(&word, VARDATA_ANY(DatumGetPointer(num)), sizeof(word));
+		*display_scale = NUM_SHORT_SCALE(word);
+		*coefficient = narrow;
+		return true;
+	}
+	take_numeric_apart((struct varlena *) DatumGetPointer(num), &parts);
+	*display_scale = parts.scale;
+	*scale = Min(parts.scale, DECIMAL_MAX_SCALE);
+	if (!coefficient_at_full_scale(&parts, coefficient))
+		return false;
+	/* exact: digits beyond the display scale are zero */
+	*coefficient /= decimal_power_of_ten[DECIMAL_MAX_SCALE - *scale];
+	if (parts.negative)
+		*coefficient = -*coefficient;
+	return true;
+}
+
+/*
  * decimal_from_numeric: the exact value of a numeric
  *
  * Returns the scale, which is the numeric's own display scale, but at most 9.
- * The datum may have a short header (it is read in place), but must not be
- * compressed or out of line.
+ * The datum is as for decimal_try_numeric.
  *
  * Errors: 22023 for NaN and infinities, 22003 for 10^27 and more or for
  * digits beyond the ninth decimal.
@@ -238,23 +274,11 @@ decimal_from_short_numeric(Datum num, int64 *coefficient, int *scale)
 int
 decimal_from_numeric(Datum num, int128 *coefficient)
 {
-	NumericParts parts;
 	int			scale;
-	int64		narrow;
+	int			display_scale;
 
-	if (likely(decimal_from_short_numeric(num, &narrow, &scale)))
-	{
-		*coefficient = narrow;
-		return scale;
-	}
-	take_numeric_apart((struct varlena *) DatumGetPointer(num), &parts);
-	scale = Min(parts.scale, DECIMAL_MAX_SCALE);
-	if (!coefficient_at_full_scale(&parts, coefficient))
+	if (!decimal_try_numeric(num, coefficient, &scale, &display_scale))
 		amount_out_of_range(num);
-	/* exact: digits beyond the display scale are zero */
-	*coefficient /= decimal_power_of_ten[DECIMAL_MAX_SCALE - scale];
-	if (parts.negative)
-		*coefficient = -*coefficient;
 	return scale;
 }
 

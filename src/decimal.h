@@ -13,6 +13,7 @@
 #ifndef SEGMENT_DECIMAL_H
 #define SEGMENT_DECIMAL_H
 
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/numeric.h"
 
@@ -38,11 +39,15 @@ decimal_limit(int scale)
 #define DECIMAL_TEXT_SIZE	48
 
 extern bool decimal_from_short_numeric(Datum num, int64 *coefficient, int *scale);
+extern bool decimal_try_numeric(Datum num, int128 *coefficient, int *scale, int *display_scale);
 extern int	decimal_from_numeric(Datum num, int128 *coefficient);
 extern int	decimal_from_float8(double value, int128 *coefficient);
 extern int	decimal_from_int64(int64 value, int128 *coefficient);
 extern Numeric decimal_to_numeric(int128 coefficient, int scale, int display_scale);
 extern double decimal_to_float8(int128 coefficient, int scale);
+
+/* the SQL function segment.float8 */
+extern Datum numeric_to_float8(PG_FUNCTION_ARGS);
 
 extern void decimal_add(int128 *sum, int128 addend, int scale);
 extern void decimal_sum_overflow(void);

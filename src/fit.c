@@ -183,7 +183,7 @@ segment_fit_serialize(PG_FUNCTION_ARGS)
 	if (!AggCheckCallContext(fcinfo, NULL))
 		elog(ERROR, "aggregate function called in non-aggregate context");
 	pq_begintypsend(&buf);
-	inputs_send((const Inputs *) PG_GETARG_POINTER(0), &buf);
+	inputs_send((Inputs *) PG_GETARG_POINTER(0), &buf);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
@@ -515,7 +515,7 @@ fit(FunctionCallInfo fcinfo, ModelKind kind,
 	double (*loglik) (const double *, const PurchaseInput *, size_t, double *),
 	void (*prepare) (Likelihood *, const Summary *))
 {
-	const Inputs *inputs;
+	Inputs	   *inputs;
 	PurchaseInput *merged;
 	Likelihood	likelihood;
 	Summary		summary;
@@ -527,7 +527,7 @@ fit(FunctionCallInfo fcinfo, ModelKind kind,
 		elog(ERROR, "aggregate function called in non-aggregate context");
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	inputs = (const Inputs *) PG_GETARG_POINTER(0);
+	inputs = (Inputs *) PG_GETARG_POINTER(0);
 	if (inputs_rows(inputs) == 0)
 		PG_RETURN_NULL();
 

@@ -41,6 +41,38 @@ log_kernel(double m, double q, double u)
 	return gammas - m * log1p(1 / u) - q * log1p(u);
 }
 
+/* What the likelihood needs and depends on the number of amounts only. */
+typedef struct CountTerms
+{
+	double		x;
+	double		shape;			/* m = px */
+	double		total;			/* m + q */
+	double		smaller;		/* the smaller of m and q ... */
+	double		fraction;		/* ... as a share of m + q */
+	double		constant;		/* log_kernel at u = m / q */
+	double		d_p;			/* derivatives of the constant, by m and by q, u fixed */
+	double		d_q;
+} CountTerms;
+
+static void
+compute_count_terms(CountTerms *terms, double p, double q, double x, bool derivatives)
+{
+	double		m = p * x;
+	double		middle = m / q;
+
+	terms->x = x;
+	terms->shape = m;
+	terms->total = m + q;
+	terms->smaller = Min(m, q);
+	terms->fraction = terms->smaller / terms->total;
+	terms->constant = log_kernel(m, q, middle);
+	if (derivatives)
+	{
+		terms->d_p = m * (special_digamma_difference(m, q) - log1p(1 / middle));
+		terms->d_q = q * (special_digamma_difference(q, m) - log1p(middle));
+	}
+}
+
 /*
  * Sum of weight * log-likelihood, with its gradient by the logarithms of the
  * parameters if wanted (as in purchase_model.h).
@@ -50,9 +82,21 @@ log_kernel(double m, double q, double u)
  *	Gamma(px + q) / (Gamma(px) Gamma(q)) * gamma^q z^(px - 1) x^(px)
  *		/ (gamma + xz)^(px + q)
  *
- * which with u = xz / gamma is
+ * which with m = px and u = xz / gamma is
  *
- *	Gamma(px + q) / (Gamma(px) Gamma(q)) * u^(px) / (1 + u)^(px + q) / z
+ *	Gamma(m + q) / (Gamma(m) Gamma(q)) * u^m / (1 + u)^(m + q) / z
+ *
+ * What has gamma functions in it is computed once for every x, at u = m / q,
+ * where it is highest over ln u.  From there, with v = u q / m, the logarithm
+ * changes by
+ *
+ *	m ln v - (m + q) ln((1 + u) / (1 + m / q))
+ *		=  m ln v - (m + q) ln(1 + (v - 1) m / (m + q))
+ *		= -q ln v - (m + q) ln(1 + (1 / v - 1) q / (m + q))
+ *
+ * Of the last two the one with the smaller of m and q in it is taken, which
+ * keeps its digits when the other is large.  So the usual input, in order of
+ * x, costs two logarithms.
  */
 double
 gammagamma_loglik(const double *params, const PurchaseInput *inputs,
@@ -60,28 +104,55 @@ gammagamma_loglik(const double *params, const PurchaseInput *inputs,
 {
 	double		p = params[GAMMAGAMMA_P];
 	double		q = params[GAMMAGAMMA_Q];
-	double		gamma = params[GAMMAGAMMA_GAMMA];
+	double		unit = params[GAMMAGAMMA_GAMMA] * (p / q);	/* z at v = 1 */
+	double		log_unit = log(unit);
+	CountTerms	terms = {.x = -1};
 	double		sum = 0;
+	double		d_p = 0;
+	double		d_q = 0;
+	double		d_gamma = 0;
 	size_t		i;
-
-	if (gradient != NULL)
-		gradient[GAMMAGAMMA_P] = gradient[GAMMAGAMMA_Q] = gradient[GAMMAGAMMA_GAMMA] = 0;
 
 	for (i = 0; i < ninputs; i++)
 	{
 		double		weight = inputs[i].weight;
-		double		px = p * inputs[i].x;
 		double		z = GAMMAGAMMA_SPEND(&inputs[i]);
-		double		u = inputs[i].x * z / gamma;
+		double		v = z / unit;
+		double		log_v = log(v);
+		double		up;			/* ln (1 + u) / (1 + m / q) */
+		double		down;		/* ln (1 + 1 / u) / (1 + q / m) = up - ln v */
 
-		sum += weight * (log_kernel(px, q, u) - log(z));
-		if (gradient == NULL)
-			continue;
-		gradient[GAMMAGAMMA_P] += weight * px *
-			(special_digamma_difference(px, q) - log1p(1 / u));
-		gradient[GAMMAGAMMA_Q] += weight * q *
-			(special_digamma_difference(q, px) - log1p(u));
-		gradient[GAMMAGAMMA_GAMMA] += weight * (q * u - px) / (1 + u);
+		if (inputs[i].x != terms.x)
+			compute_count_terms(&terms, p, q, inputs[i].x, gradient != NULL);
+		if (terms.shape <= q)
+		{
+			up = special_log1p_fast((v - 1) * terms.fraction);
+			down = up - log_v;
+			sum += weight * (terms.constant + terms.shape * log_v - terms.total * up -
+							 (log_unit + log_v));
+		}
+		else
+		{
+			down = special_log1p_fast((unit / z - 1) * terms.fraction);
+			up = down + log_v;
+			sum += weight * (terms.constant - q * log_v - terms.total * down -
+							 (log_unit + log_v));
+		}
+		if (gradient != NULL)
+		{
+			/* (qu - m) / (1 + u) with u = v m / q */
+			double		spread = (v - 1) / (q + v * terms.shape);
+
+			d_p += weight * (terms.d_p - terms.shape * down);
+			d_q += weight * (terms.d_q - q * up);
+			d_gamma += weight * (terms.shape * (q * spread));
+		}
+	}
+	if (gradient != NULL)
+	{
+		gradient[GAMMAGAMMA_P] = d_p;
+		gradient[GAMMAGAMMA_Q] = d_q;
+		gradient[GAMMAGAMMA_GAMMA] = d_gamma;
 	}
 	return sum;
 }

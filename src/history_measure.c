@@ -243,10 +243,10 @@ part_of(FunctionCallInfo fcinfo, DateADT from_day, DateADT to_day)
 		}
 		if (day.day >= from_day)
 			history_days_add(&list, &day);
-		if ((list.count & 0xFFFF) == 0xFFFF)
-			CHECK_FOR_INTERRUPTS();
 		else
 			all = false;
+		if ((list.count & 0xFFFF) == 0xFFFF)
+			CHECK_FOR_INTERRUPTS();
 	}
 	if (list.count == 0)
 		PG_RETURN_NULL();

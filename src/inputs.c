@@ -3,9 +3,12 @@
  * inputs.c
  *		The inputs of a fit: distinct rows with exact counts.
  *
- * A million customers have far fewer different (x, t_x, t).  Equal rows are
- * merged as they come in, so that memory is bounded by the number of distinct
- * rows, and the likelihood is summed over distinct rows only.
+ * A million customers may have far fewer different (x, t_x, t).  Rows are
+ * appended to an array; when it is full it is sorted, equal rows become one
+ * with their count, and only if it is then still more than half full it grows.
+ * So memory is bounded by the number of distinct rows, the likelihood is
+ * summed over distinct rows only, and where nearly all are distinct a row
+ * costs no look-up that misses the cache.
  *
  * Rows are told apart by their weight too, and counted in an integer.  Only
  * when the fit begins are the counts multiplied with the weights and summed,
@@ -17,97 +20,127 @@
 #include "postgres.h"
 #include "compat.h"
 
-#include "common/hashfn.h"
 #include "common/int.h"
 #include "inputs.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
+#include "utils/memutils.h"
 
 #define INPUTS_VERSION	1
 
+/* First allocation; small, as there may be many groups. */
+#define MIN_CAPACITY	32
+
 typedef struct InputRow
 {
-	double		x;
+	double		x;				/* no -0 in here */
 	double		t_x;
 	double		t;
 	double		weight;
-} InputRow;
-
-typedef struct InputEntry
-{
-	InputRow	row;			/* the key; no -0 in it */
 	int64		count;			/* how many such rows came */
-	uint32		hash;
-	char		status;
-} InputEntry;
-
-/* The finalizer of MurmurHash3 */
-static inline uint64
-mix(uint64 h)
-{
-	h ^= h >> 33;
-	h *= UINT64CONST(0xff51afd7ed558ccd);
-	h ^= h >> 33;
-	h *= UINT64CONST(0xc4ceb9fe1a85ec53);
-	h ^= h >> 33;
-	return h;
-}
-
-/*
- * Each table has a seed of its own: rows that are read from one table in its
- * order and put into another with the same hash function would pile up there.
- */
-static inline uint32
-row_hash(uint32 seed, const InputRow *row)
-{
-	uint64		bits[4];
-	uint64		hash;
-
-	memcpy(bits, row, sizeof(bits));
-	hash = mix(bits[0] ^ seed);
-	hash = mix(hash ^ bits[1]);
-	hash = mix(hash ^ bits[2]);
-	hash = mix(hash ^ bits[3]);
-	return (uint32) hash;
-}
-
-static inline bool
-row_equal(const InputRow *a, const InputRow *b)
-{
-	return memcmp(a, b, sizeof(InputRow)) == 0;
-}
-
-#define SH_PREFIX		rows
-#define SH_ELEMENT_TYPE	InputEntry
-#define SH_KEY_TYPE		InputRow
-#define SH_KEY			row
-#define SH_HASH_KEY(tb, key)	row_hash((uint32) (uintptr_t) (tb)->private_data, &(key))
-#define SH_EQUAL(tb, a, b)		row_equal(&(a), &(b))
-#define SH_SCOPE		static inline
-#define SH_STORE_HASH
-#define SH_GET_HASH(tb, a)		(a)->hash
-#define SH_DEFINE
-#define SH_DECLARE
-#include "lib/simplehash.h"
+} InputRow;
 
 struct Inputs
 {
-	rows_hash  *table;
+	InputRow   *entries;
+	size_t		sorted;			/* so many at the start are sorted and distinct */
+	size_t		used;
+	size_t		capacity;
 	int64		rows;			/* rows added */
 	int64		ignored;		/* rows left out for want of a positive spend */
 };
+
+#define COMPARE_FIELD(a, b, field) \
+	if ((a)->field != (b)->field) \
+		return (a)->field < (b)->field ? -1 : 1
+
+static inline int
+row_compare(const InputRow *a, const InputRow *b)
+{
+	COMPARE_FIELD(a, b, x);
+	COMPARE_FIELD(a, b, t_x);
+	COMPARE_FIELD(a, b, t);
+	COMPARE_FIELD(a, b, weight);
+	return 0;
+}
+
+#define ST_SORT sort_rows
+#define ST_ELEMENT_TYPE InputRow
+#define ST_COMPARE(a, b) row_compare(a, b)
+#define ST_SCOPE static
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+static void *
+alloc_array(MemoryContext context, size_t count, size_t size)
+{
+	return MemoryContextAllocHuge(context, mul_size(Max(count, 1), size));
+}
 
 /* No inputs yet; all memory comes from the context. */
 Inputs *
 inputs_create(MemoryContext context)
 {
-	static uint32 seed = 0;
 	Inputs	   *inputs = MemoryContextAllocZero(context, sizeof(Inputs));
 
-	seed = murmurhash32(seed + MyProcPid);
-	inputs->table = rows_create(context, 64, (void *) (uintptr_t) seed);
+	inputs->capacity = MIN_CAPACITY;
+	inputs->entries = alloc_array(context, inputs->capacity, sizeof(InputRow));
 	return inputs;
+}
+
+/* Append a row to sorted ones, or count it where the last is equal. */
+static inline InputRow *
+append_sorted(InputRow *first, InputRow *end, const InputRow *row)
+{
+	if (end > first && row_compare(end - 1, row) == 0)
+		end[-1].count += row->count;	/* at most the rows of the inputs */
+	else
+		*end++ = *row;
+	return end;
+}
+
+/* Sort everything and merge what is equal, with room for a number of rows. */
+static void
+inputs_sort(Inputs *inputs, size_t capacity)
+{
+	InputRow   *left = inputs->entries;
+	InputRow   *left_end = left + inputs->sorted;
+	InputRow   *right = left_end;
+	InputRow   *right_end = left + inputs->used;
+	InputRow   *merged;
+	InputRow   *end;
+
+	if (inputs->sorted == inputs->used && capacity <= inputs->capacity)
+		return;
+	sort_rows(right, right_end - right);
+	merged = alloc_array(GetMemoryChunkContext(inputs), capacity, sizeof(InputRow));
+	end = merged;
+	while (left < left_end || right < right_end)
+	{
+		if (right == right_end || (left < left_end && row_compare(left, right) <= 0))
+			end = append_sorted(merged, end, left++);
+		else
+			end = append_sorted(merged, end, right++);
+	}
+	pfree(inputs->entries);
+	inputs->entries = merged;
+	inputs->sorted = inputs->used = end - merged;
+	inputs->capacity = capacity;
+}
+
+/* Make room for at least one more row. */
+static void
+inputs_make_room(Inputs *inputs)
+{
+	inputs_sort(inputs, inputs->capacity);
+	if (inputs->used > inputs->capacity / 2)
+	{
+		inputs->capacity *= 2;
+		inputs->entries = repalloc_huge(inputs->entries,
+										mul_size(inputs->capacity, sizeof(InputRow)));
+	}
 }
 
 static void
@@ -123,35 +156,32 @@ add_counts(int64 *sum, int64 count)
 void
 inputs_add(Inputs *inputs, double x, double t_x, double t, double weight, int64 count)
 {
-	InputRow	row;
-	InputEntry *entry;
-	bool		found;
-
-	/* adding 0 turns -0 into 0 */
-	row.x = x + 0.0;
-	row.t_x = t_x + 0.0;
-	row.t = t + 0.0;
-	row.weight = weight;
+	InputRow   *row;
 
 	add_counts(&inputs->rows, count);
-	entry = rows_insert(inputs->table, row, &found);
-	if (!found)
-		entry->count = 0;
-	entry->count += count;		/* at most inputs->rows */
+	if (unlikely(inputs->used == inputs->capacity))
+		inputs_make_room(inputs);
+	row = &inputs->entries[inputs->used++];
+
+	/* adding 0 turns -0 into 0 */
+	row->x = x + 0.0;
+	row->t_x = t_x + 0.0;
+	row->t = t + 0.0;
+	row->weight = weight;
+	row->count = count;
 }
 
 /* Add everything that is in another set of inputs. */
 void
 inputs_add_all(Inputs *inputs, const Inputs *other)
 {
-	rows_iterator i;
-	InputEntry *entry;
-
-	rows_start_iterate(other->table, &i);
-	while ((entry = rows_iterate(other->table, &i)) != NULL)
-		inputs_add(inputs, entry->row.x, entry->row.t_x, entry->row.t,
-				   entry->row.weight, entry->count);
+	add_counts(&inputs->rows, other->rows);
 	add_counts(&inputs->ignored, other->ignored);
+
+	/* sorted first, so that sorted rows are appended to sorted rows */
+	inputs_sort(inputs, Max(inputs->capacity, inputs->used + other->used));
+	memcpy(inputs->entries + inputs->used, other->entries, other->used * sizeof(InputRow));
+	inputs->used += other->used;
 }
 
 /* Count rows that were left out. */
@@ -177,58 +207,23 @@ inputs_ignored(const Inputs *inputs)
  * Merging
  * --------------------------------------------------------------------- */
 
-#define COMPARE_FIELD(a, b, field) \
-	if ((a)->row.field != (b)->row.field) \
-		return (a)->row.field < (b)->row.field ? -1 : 1
-
-static inline int
-entry_compare(const InputEntry *a, const InputEntry *b)
-{
-	COMPARE_FIELD(a, b, x);
-	COMPARE_FIELD(a, b, t_x);
-	COMPARE_FIELD(a, b, t);
-	COMPARE_FIELD(a, b, weight);
-	return 0;
-}
-
-#define ST_SORT sort_entries
-#define ST_ELEMENT_TYPE InputEntry
-#define ST_COMPARE(a, b) entry_compare(a, b)
-#define ST_SCOPE static
-#define ST_CHECK_FOR_INTERRUPTS
-#define ST_DEFINE
-#include "lib/sort_template.h"
-
-static void *
-alloc_array(size_t count, size_t size)
-{
-	return MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(count, 1), size));
-}
-
 /*
  * The distinct inputs, sorted by x, t_x, t, with the sum of their weights.
- * Allocated in the current memory context; the inputs stay as they are.
+ * Allocated in the current memory context; the inputs are put in order.
  */
 PurchaseInput *
-inputs_merged(const Inputs *inputs, size_t *count)
+inputs_merged(Inputs *inputs, size_t *count)
 {
-	size_t		nentries = inputs->table->members;
-	InputEntry *entries = alloc_array(nentries, sizeof(InputEntry));
-	PurchaseInput *merged = alloc_array(nentries, sizeof(PurchaseInput));
+	PurchaseInput *merged;
 	PurchaseInput *last = NULL;
-	rows_iterator iterator;
-	InputEntry *entry;
-	size_t		i = 0;
+	size_t		i;
 
-	rows_start_iterate(inputs->table, &iterator);
-	while ((entry = rows_iterate(inputs->table, &iterator)) != NULL)
-		entries[i++] = *entry;
-	sort_entries(entries, nentries);
-
-	for (i = 0; i < nentries; i++)
+	inputs_sort(inputs, inputs->capacity);
+	merged = alloc_array(CurrentMemoryContext, inputs->used, sizeof(PurchaseInput));
+	for (i = 0; i < inputs->used; i++)
 	{
-		const InputRow *row = &entries[i].row;
-		double		weight = row->weight * (double) entries[i].count;
+		const InputRow *row = &inputs->entries[i];
+		double		weight = row->weight * (double) row->count;
 
 		if (last != NULL && last->x == row->x && last->t_x == row->t_x && last->t == row->t)
 		{
@@ -241,7 +236,6 @@ inputs_merged(const Inputs *inputs, size_t *count)
 		last->t = row->t;
 		last->weight = weight;
 	}
-	pfree(entries);
 	*count = (last == NULL) ? 0 : last - merged + 1;
 	return merged;
 }
@@ -253,22 +247,24 @@ inputs_merged(const Inputs *inputs, size_t *count)
 #define ENTRY_BYTES	(4 * sizeof(float8) + sizeof(int64))
 
 void
-inputs_send(const Inputs *inputs, StringInfo buf)
+inputs_send(Inputs *inputs, StringInfo buf)
 {
-	rows_iterator i;
-	InputEntry *entry;
+	size_t		i;
 
+	inputs_sort(inputs, inputs->capacity);
 	pq_sendbyte(buf, INPUTS_VERSION);
 	pq_sendint64(buf, inputs->ignored);
-	pq_sendint64(buf, inputs->table->members);
-	rows_start_iterate(inputs->table, &i);
-	while ((entry = rows_iterate(inputs->table, &i)) != NULL)
+	pq_sendint64(buf, inputs->used);
+	enlargeStringInfo(buf, mul_size(inputs->used, ENTRY_BYTES));
+	for (i = 0; i < inputs->used; i++)
 	{
-		pq_sendfloat8(buf, entry->row.x);
-		pq_sendfloat8(buf, entry->row.t_x);
-		pq_sendfloat8(buf, entry->row.t);
-		pq_sendfloat8(buf, entry->row.weight);
-		pq_sendint64(buf, entry->count);
+		const InputRow *row = &inputs->entries[i];
+
+		pq_sendfloat8(buf, row->x);
+		pq_sendfloat8(buf, row->t_x);
+		pq_sendfloat8(buf, row->t);
+		pq_sendfloat8(buf, row->weight);
+		pq_sendint64(buf, row->count);
 	}
 }
 

@@ -21,9 +21,9 @@ extern void inputs_add_all(Inputs *inputs, const Inputs *other);
 extern void inputs_ignore(Inputs *inputs, int64 count);
 extern int64 inputs_rows(const Inputs *inputs);
 extern int64 inputs_ignored(const Inputs *inputs);
-extern PurchaseInput *inputs_merged(const Inputs *inputs, size_t *count);
+extern PurchaseInput *inputs_merged(Inputs *inputs, size_t *count);
 
-extern void inputs_send(const Inputs *inputs, StringInfo buf);
+extern void inputs_send(Inputs *inputs, StringInfo buf);
 extern Inputs *inputs_receive(MemoryContext context, StringInfo buf);
 
 #endif							/* SEGMENT_INPUTS_H */

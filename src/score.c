@@ -22,12 +22,12 @@
 #include "catalog/pg_type.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
-#include "port/pg_bitutils.h"
 #include "utils/array.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
 
 #include "score.h"
+#include "selection.h"
 
 /* More groups than anybody reads; keeps the result far below 1 GB. */
 #define QUANTILE_MAX_GROUPS		1000000
@@ -51,17 +51,7 @@ typedef struct QuantileState
 	double	   *values;
 } QuantileState;
 
-/* ---------- selection ---------- */
-
-/*
- * Several order statistics at once, by partitioning on the most significant
- * bits that differ and following only the parts that hold a wanted rank.
- * Every pass over a part settles at least 8 bits, so at most 8 passes touch a
- * value: linear in the number of values whatever they are.
- */
-#define DIGIT_BITS				8
-#define DIGIT_VALUES			(1 << DIGIT_BITS)
-#define INSERTION_SORT_MAX		32
+/* ---------- quantile_cuts ---------- */
 
 /* The key of a finite float8: an integer in the same order. */
 static inline uint64
@@ -82,131 +72,6 @@ value_of_key(uint64 key)
 	memcpy(&value, &bits, sizeof(value));
 	return value;
 }
-
-static void
-insertion_sort(uint64 *keys, int64 n)
-{
-	for (int64 i = 1; i < n; i++)
-	{
-		uint64		key = keys[i];
-		int64		j = i;
-
-		for (; j > 0 && keys[j - 1] > key; j--)
-			keys[j] = keys[j - 1];
-		keys[j] = key;
-	}
-}
-
-/* Where to shift for the digit that holds the highest differing bit; -1: all equal. */
-static int
-first_digit_shift(const uint64 *keys, int64 n)
-{
-	uint64		differing = 0;
-	int			highest;
-
-	for (int64 start = 0; start < n; start += INTERRUPT_INTERVAL)
-	{
-		int64		end = Min(n, start + INTERRUPT_INTERVAL);
-
-		CHECK_FOR_INTERRUPTS();
-		for (int64 i = start; i < end; i++)
-			differing |= keys[i] ^ keys[0];
-	}
-	if (differing == 0)
-		return -1;
-	highest = pg_leftmost_one_pos64(differing);
-	return Max(highest + 1 - DIGIT_BITS, 0);
-}
-
-static inline int
-digit_of_key(uint64 key, int shift)
-{
-	return (key >> shift) & (DIGIT_VALUES - 1);
-}
-
-/* Order keys by one digit, in place; part d then ends before ends[d]. */
-static void
-partition_by_digit(uint64 *keys, int64 n, int shift, int64 *ends)
-{
-	int64		next[DIGIT_VALUES] = {0};	/* first open place of each part */
-	int64		sum = 0;
-	int64		moves = 0;
-
-	for (int64 start = 0; start < n; start += INTERRUPT_INTERVAL)
-	{
-		int64		end = Min(n, start + INTERRUPT_INTERVAL);
-
-		CHECK_FOR_INTERRUPTS();
-		for (int64 i = start; i < end; i++)
-			next[digit_of_key(keys[i], shift)]++;
-	}
-	for (int d = 0; d < DIGIT_VALUES; d++)
-	{
-		int64		size = next[d];
-
-		next[d] = sum;
-		sum += size;
-		ends[d] = sum;
-	}
-
-	/* Each exchange brings one key to its part. */
-	for (int d = 0; d < DIGIT_VALUES; d++)
-	{
-		while (next[d] < ends[d])
-		{
-			uint64		key = keys[next[d]];
-			int			digit;
-
-			while ((digit = digit_of_key(key, shift)) != d)
-			{
-				uint64		displaced = keys[next[digit]];
-
-				keys[next[digit]++] = key;
-				key = displaced;
-			}
-			keys[next[d]++] = key;
-			if (++moves % INTERRUPT_INTERVAL == 0)
-				CHECK_FOR_INTERRUPTS();
-		}
-	}
-}
-
-/*
- * Put the right key in each of the places ranks[0..nranks - 1] (ascending,
- * counted from the start of the whole array; keys[0] is place "base").
- */
-static void
-select_ranks(uint64 *keys, int64 n, int64 base, const int64 *ranks, int nranks)
-{
-	int64		ends[DIGIT_VALUES];
-	int64		begin = 0;
-	int			shift;
-
-	if (n <= INSERTION_SORT_MAX)
-	{
-		insertion_sort(keys, n);
-		return;
-	}
-	shift = first_digit_shift(keys, n);
-	if (shift < 0)
-		return;
-	partition_by_digit(keys, n, shift, ends);
-
-	for (int d = 0; d < DIGIT_VALUES && nranks > 0; d++)
-	{
-		int			inside = 0;
-
-		while (inside < nranks && ranks[inside] < base + ends[d])
-			inside++;
-		if (inside > 0 && shift > 0)
-			select_ranks(keys + begin, ends[d] - begin, base + begin, ranks, inside);
-		ranks += inside;
-		nranks -= inside;
-		begin = ends[d];
-	}
-}
-
-/* ---------- quantile_cuts ---------- */
 
 static QuantileState *
 quantile_state_create(MemoryContext context, int32 groups, int64 capacity)
@@ -432,14 +297,6 @@ quantile_cuts_deserialize(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
-/* The place, from 0, of the i/n quantile of count values: ceil(i * count / n) - 1. */
-static int64
-quantile_rank(int64 i, int64 n, int64 count)
-{
-	/* i * count could overflow */
-	return i * (count / n) + (i * (count % n) + n - 1) / n - 1;
-}
-
 /*
  * quantile_cuts_final: the n - 1 cut points, ascending
  *
@@ -474,9 +331,9 @@ quantile_cuts_final(PG_FUNCTION_ARGS)
 	}
 	ranks = (int64 *) palloc(mul_size(ncuts, sizeof(int64)));
 	for (int i = 0; i < ncuts; i++)
-		ranks[i] = quantile_rank(i + 1, state->groups, state->count);
+		ranks[i] = selection_rank(i + 1, state->groups, state->count);
 
-	select_ranks(keys, state->count, 0, ranks, ncuts);
+	selection_ranks(keys, state->count, 0, ranks, ncuts);
 
 	cuts = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
 	for (int i = 0; i < ncuts; i++)
