@@ -432,14 +432,8 @@ ELSE format($template$
 			pg_catalog.count(*) FILTER (WHERE %6$s) AS without_margin,
 			e.customer_id::%2$s IS NOT NULL AND e.at IS NOT NULL AND %3$s IS NOT NULL AS complete
 		FROM %4$s
-		LEFT JOIN (
-			SELECT r.customer_id AS again, u.day
-			FROM %8$I.refresh_read AS r
-			CROSS JOIN LATERAL segment.unnest(r.%1$I) AS u
-			WHERE (segment.orders(r.%1$I) OPERATOR(pg_catalog.>) segment.purchase_days(r.%1$I)
-					OR segment.refunds(r.%1$I) OPERATOR(pg_catalog.>) 1)
-				AND (u.orders OPERATOR(pg_catalog.>) 1 OR u.refunds OPERATOR(pg_catalog.>) 1)
-		) AS r ON r.again %7$s e.customer_id::%2$s AND r.day OPERATOR(pg_catalog.=) %5$s
+		LEFT JOIN %8$I.refresh_double AS r ON r.again %7$s e.customer_id::%2$s
+			AND r.day OPERATOR(pg_catalog.=) %5$s
 		WHERE (e.customer_id IS NULL OR e.at IS NULL OR %3$s IS NULL
 			OR %3$s OPERATOR(pg_catalog.=) 0 OR %6$s OR r.again IS NOT NULL)%10$s
 		GROUP BY 1, 2, 3
@@ -469,6 +463,47 @@ ELSE format($template$
 COMMENT ON FUNCTION segment.refresh_defect_query(text, text, segment.source_shape, text, text, boolean) IS
 'the query that finds doubtful rows of a source, all or those of the customers in table refresh_key and of none, run with the portfolio''s time zone as the session''s (internal)';
 
+/* Those of one source, added to table defect. */
+CREATE FUNCTION segment.refresh_source_defects(
+	portfolio text, source text, shape segment.source_shape, query_path text,
+	key_base_type text, key_equality text, changes_only boolean
+) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_source_defects$
+DECLARE
+	by_events boolean := source <> 'customers' AND NOT (shape).histories;
+	query text := segment.refresh_defect_query(portfolio, source, shape, key_base_type, key_equality, changes_only);
+BEGIN
+	-- a table, so that the planner knows how few there are
+	IF by_events THEN
+		EXECUTE format($template$
+			CREATE UNLOGGED TABLE %1$I.refresh_double AS
+			SELECT r.customer_id AS again, u.day
+			FROM %1$I.refresh_read AS r
+			CROSS JOIN LATERAL segment.unnest(r.%2$I) AS u
+			WHERE (segment.orders(r.%2$I) > segment.purchase_days(r.%2$I) OR segment.refunds(r.%2$I) > 1)
+				AND (u.orders > 1 OR u.refunds > 1)$template$, portfolio, source);
+		EXECUTE format('ANALYZE %I.refresh_double', portfolio);
+	END IF;
+	PERFORM set_config('search_path', query_path, true);
+	IF changes_only THEN
+		EXECUTE pg_catalog.format('INSERT INTO %I.defect %s', portfolio, query);
+	ELSE
+		-- by way of a table, since INSERT is never parallel
+		EXECUTE pg_catalog.format('CREATE UNLOGGED TABLE %I.refresh_defect (a, b, c, d, e) AS %s', portfolio, query);
+		EXECUTE pg_catalog.format('INSERT INTO %1$I.defect TABLE %1$I.refresh_defect', portfolio);
+		EXECUTE pg_catalog.format('DROP TABLE %I.refresh_defect', portfolio);
+	END IF;
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	IF by_events THEN
+		EXECUTE format('DROP TABLE %I.refresh_double', portfolio);
+	END IF;
+END
+$refresh_source_defects$;
+COMMENT ON FUNCTION segment.refresh_source_defects(text, text, segment.source_shape, text, text, text, boolean) IS
+'finds the doubtful rows of a source, all or those of the customers in table refresh_key (internal)';
+
 /*
  * Brings table defect up to date.  A future date is one only until that day
  * has come, so customers who had one are looked at again in any case.
@@ -481,19 +516,14 @@ SET search_path = pg_catalog, pg_temp
 AS $refresh_defects$
 DECLARE
 	s record;
-	query text;
 BEGIN
 	EXECUTE format($template$DELETE FROM %I.defect AS d WHERE d.check_name <> 'future_date'%s$template$, portfolio,
 		CASE WHEN changes_only THEN format(' AND (d.customer_id IS NULL
 			OR d.customer_id %s ANY (ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k)))', key_equality, portfolio) END);
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
-		query := format('INSERT INTO %I.defect %s', portfolio,
-			segment.refresh_defect_query(portfolio, s.source,
-				segment.check_source(s.source, s.query, definition ->> 'search_path'),
-				key_base_type, key_equality, changes_only));
-		PERFORM set_config('search_path', definition ->> 'search_path', true);
-		EXECUTE query;
-		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+		PERFORM segment.refresh_source_defects(portfolio, s.source,
+			segment.check_source(s.source, s.query, definition ->> 'search_path'),
+			definition ->> 'search_path', key_base_type, key_equality, changes_only);
 	END LOOP;
 	EXECUTE format($template$
 		INSERT INTO %1$I.defect
