@@ -37,11 +37,13 @@
 	} while (0)
 #endif
 
-/* Ask for memory that will soon be read. */
+/* Ask for memory that will soon be read or written. */
 #ifdef __GNUC__
-#define prefetch(address)	__builtin_prefetch(address)
+#define prefetch(address)			__builtin_prefetch(address)
+#define prefetch_to_write(address)	__builtin_prefetch(address, 1)
 #else
-#define prefetch(address)	((void) 0)
+#define prefetch(address)			((void) 0)
+#define prefetch_to_write(address)	((void) 0)
 #endif
 
 #endif							/* SEGMENT_COMPAT_H */

@@ -73,6 +73,8 @@ partition_append(PartitionSet *set, uint32 hash, Size size)
 		place = partition_next_block(set, partition, size);
 	partition->place = place + size;
 	partition->rows++;
+	/* the partition's next rows come long after this one */
+	prefetch_to_write(place + 128);
 	return place;
 }
 
