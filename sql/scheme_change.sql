@@ -156,7 +156,13 @@ BEGIN
 	FOR c IN SELECT key AS cut, value #>> '{}' AS query
 		FROM jsonb_each(CASE jsonb_typeof(cuts) WHEN 'object' THEN cuts END) ORDER BY key LOOP
 		PERFORM segment.scheme_check_name(portfolio, c.cut, 'cut');
-		query := segment.source_statement(format('cut %s', c.cut), segment.cut_query(c.query));
+		BEGIN
+			query := segment.source_statement(format('cut %s', c.cut), segment.cut_query(c.query));
+		EXCEPTION WHEN syntax_error THEN
+			-- no expression either: say what is wrong with the text as it was given
+			query := segment.source_statement(format('cut %s', c.cut), c.query);
+			RAISE;
+		END;
 		EXECUTE format('INSERT INTO %I.scheme_cut (cut, scheme, query) VALUES ($1, $2, $3)', portfolio)
 		USING c.cut, scheme, btrim(CASE WHEN segment.cut_is_query(c.query) THEN query ELSE c.query END, E' \t\r\n');
 	END LOOP;
