@@ -203,11 +203,13 @@ RETURN segment.portfolio_scored_query(portfolio, as_of,
 			OFFSET NULL$template$, portfolio, judged_days) END,
 	schemes,
 	CASE WHEN judged_days IS NOT NULL THEN segment.portfolio_known_on_days() END,
-	CASE WHEN judged_days IS NOT NULL
-		THEN E',\n\t\t\t\tj.day AS "judged day", j.place::integer AS "day place"' END,
+	CASE WHEN judged_days IS NOT NULL THEN concat(E',\n\t\t\t\tj.day AS "judged day", j.place::integer AS "day place"',
+		CASE WHEN held_classes IS NOT NULL THEN format(
+			', (SELECT max(t.as_of) FROM %I.snapshot AS t WHERE t.as_of < j.day) AS "held day"', portfolio) END) END,
 	concat(CASE WHEN judged_days IS NOT NULL THEN ', (h.m).places AS "day places"' END,
 		CASE WHEN held_classes IS NOT NULL THEN ', held.*' END),
-	segment.scheme_held_item(portfolio, held_classes, as_of, coalesce(scorecard, 'NULL')),
+	CASE WHEN judged_days IS NULL THEN segment.scheme_held_item(portfolio, held_classes, as_of, scorecard)
+		ELSE segment.scheme_held_on_days(portfolio, held_classes) END,
 	CASE WHEN judged_days IS NULL THEN ', segment.one_row() AS one_row' END);
 COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text, text) IS
 'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard, the columns of the schemes and the classes that they want from the last snapshot; or for one customer on many judged days, see portfolio_known_on_days (internal)';

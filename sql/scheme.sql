@@ -149,7 +149,7 @@ LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 		-- the classes held in the last snapshot
-		LEFT JOIN LATERAL (
+		LEFT JOIN (
 			SELECT p.customer_id AS "held by", p.as_of AS "held on"%2$s
 			FROM %1$I.snapshot_customer AS p
 			WHERE p.as_of = (SELECT max(t.as_of) FROM %1$I.snapshot AS t WHERE t.as_of < %3$s)
@@ -160,6 +160,21 @@ RETURN format($template$
 	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
 COMMENT ON FUNCTION segment.scheme_held_item(text, text, text, text) IS
 'the FROM item, to be joined to the customers h, that finds the classes of the last snapshot before a day; NULL if no class is asked for (internal)';
+
+/* The same for many days: s has a row for each, with the day of that snapshot. */
+CREATE FUNCTION segment.scheme_held_on_days(portfolio text, held_classes text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+		LEFT JOIN (
+			SELECT p.customer_id AS "held by", p.as_of AS "held on"%2$s
+			FROM %1$I.snapshot_customer AS p
+		) AS held ON held."held on" = s."held day" AND held."held by" %3$s h.customer_id$template$,
+	portfolio, held_classes,
+	(SELECT segment.equality_operator(a.atttypid) FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
+COMMENT ON FUNCTION segment.scheme_held_on_days(text, text) IS
+'the FROM item of scheme_held_item for customers on many judged days; NULL if no class is asked for (internal)';
 
 /* ---------- cuts ---------- */
 

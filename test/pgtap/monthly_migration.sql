@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(44);
+SELECT plan(46);
 
 -- ---------- a portfolio with everything ----------
 
@@ -193,6 +193,22 @@ SELECT set_eq($$ SELECT * FROM mm.monthly_migration('2021-12-15', '2024-01-20', 
 	$$ SELECT day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly WHERE scheme = 'everything' $$,
 	'with the same result');
 RESET max_parallel_workers_per_gather;
+
+-- stay rules look at the last snapshot before each day
+SELECT segment.create_scheme('mm', 'sticky', '[
+	{"class": "often", "rule": "orders >= 4 AND days_since_last < 60", "stay_rule": "days_since_last < 120"},
+	{"class": "big", "rule": "net > 100 AND days_since_last < 30", "stay_rule": "net > 20"},
+	{"class": "rest"}]') \g /dev/null
+CREATE TEMP TABLE not_sticky AS SELECT * FROM mm.monthly_migration('2021-12-15', '2024-01-20', 'sticky');
+SELECT segment.take_snapshot('mm', '2022-06-15'), segment.take_snapshot('mm', '2022-10-15'), segment.take_snapshot('mm', '2023-03-31') \g /dev/null
+CREATE TEMP TABLE sticky AS SELECT * FROM mm.monthly_migration('2021-12-15', '2024-01-20', 'sticky');
+SELECT set_eq('SELECT day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM sticky',
+	$$ SELECT d.day_before, d.day, m.from_class, m.to_class, m.customers, m.net_from, m.net_to, m.net_change
+	FROM (SELECT lag(j.day) OVER (ORDER BY j.day) AS day_before, j.day
+		FROM unnest(segment.judged_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
+		mm.migration(d.day_before, d.day, 'sticky') AS m WHERE d.day_before IS NOT NULL $$,
+	'the same with stay rules');
+SELECT isnt_empty('TABLE sticky EXCEPT TABLE not_sticky', 'and they matter');
 
 -- ---------- the aggregate ----------
 
