@@ -32,7 +32,7 @@ CREATE TYPE segment.refresh_report AS (
 	seconds float8
 );
 COMMENT ON TYPE segment.refresh_report IS
-'what a refresh did: the day everything is seen from, what it read (changes: only customers whose rows changed, or full) and why, customers now, customers read, customers whose stored row changed, number of the new scorecard, status of its models, seconds taken';
+'what a refresh did: the day everything is seen from, what it read (changes: only customers whose rows changed, or full) and why, customers in the scorecard in force, customers read, customers whose stored row changed, number of that scorecard, status of its models, seconds taken';
 
 /*
  * The portfolio's owner, in whose name everything is done: the caller must
@@ -906,6 +906,11 @@ BEGIN
 		set_config('bytea_output', 'hex', true);
 	today := clock_timestamp()::date;
 	settings := segment.check_settings(definition -> 'settings');
+	IF NOT (arguments ->> 'scorecard')::boolean AND arguments ->> 'as_of' IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('as_of must be null without a new scorecard, not %s', arguments ->> 'as_of'),
+			HINT = 'The day that customers are seen from belongs to the scorecard.';
+	END IF;
 
 	plan := segment.refresh_plan(name, definition, (arguments ->> 'full')::boolean);
 	SELECT h.* INTO report.customers_read, report.customers_changed
@@ -915,16 +920,23 @@ BEGIN
 	EXECUTE format('UPDATE %I.portfolio AS p SET read_fingerprint = $1, refreshed_at = clock_timestamp()', name)
 	USING plan.fingerprint;
 
-	PERFORM segment.refresh_step(name, 'scorecard');
-	own_margin := (segment.check_source('purchases', definition ->> 'purchases',
-		definition ->> 'search_path')).margin IS NOT NULL;
 	report.portfolio := name;
 	report.mode := plan.mode;
 	report.reason := plan.reason;
-	report.as_of := segment.refresh_day(name, (arguments ->> 'as_of')::date, today);
-	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
-	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-	FROM segment.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
+	IF (arguments ->> 'scorecard')::boolean THEN
+		PERFORM segment.refresh_step(name, 'scorecard');
+		own_margin := (segment.check_source('purchases', definition ->> 'purchases',
+			definition ->> 'search_path')).margin IS NOT NULL;
+		report.as_of := segment.refresh_day(name, (arguments ->> 'as_of')::date, today);
+		SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
+		INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
+		FROM segment.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
+	ELSE
+		EXECUTE format('SELECT s.as_of, s.scorecard_id, s.customers, segment.status(s.purchase_model),
+				segment.status(s.spend_model)
+			FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
+		INTO STRICT report.as_of, report.scorecard_id, report.customers, report.purchase_model, report.spend_model;
+	END IF;
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
 	EXECUTE format('INSERT INTO %I.refresh_log (started_at, as_of, mode, reason, customers, customers_read,
 			customers_changed, scorecard_id, purchase_model, spend_model, seconds)
@@ -939,15 +951,17 @@ COMMENT ON FUNCTION segment.portfolio_refresh(text, jsonb) IS
 'refreshes a portfolio, with the current user''s rights (internal)';
 
 CREATE FUNCTION segment.refresh(
-	name text, as_of date DEFAULT NULL, "full" boolean DEFAULT false, nowait boolean DEFAULT false
+	name text, as_of date DEFAULT NULL, "full" boolean DEFAULT false, nowait boolean DEFAULT false,
+	scorecard boolean DEFAULT true
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $refresh$
 SELECT segment.portfolio_run(name, 'refresh', pg_catalog.jsonb_build_object(
-	'as_of', as_of, 'full', COALESCE("full", false), 'nowait', COALESCE(nowait, false)))
+	'as_of', as_of, 'full', COALESCE("full", false), 'nowait', COALESCE(nowait, false),
+	'scorecard', COALESCE(scorecard, true)))
 $refresh$;
-COMMENT ON FUNCTION segment.refresh(text, date, boolean, boolean) IS
-'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Where segment.watch notes the changes, only changed customers are read, unless "full" asks for all. Readers see the old state until it commits, a second refresh waits or, with nowait, fails with 55P03; an error leaves the old state. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date, and those of the sources';
+COMMENT ON FUNCTION segment.refresh(text, date, boolean, boolean, boolean) IS
+'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Where segment.watch notes the changes, only changed customers are read, unless "full" asks for all. Readers see the old state until it commits, a second refresh waits or, with nowait, fails with 55P03; an error leaves the old state. With scorecard false the newest scorecard stays in force, with its day: only the histories change. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date or without a new scorecard, and those of the sources';
 
 /* ---------- create, alter, drop ---------- */
 
@@ -1064,7 +1078,7 @@ BEGIN
 			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 				d.timezone, d.unit, d.settings, d.search_path
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
-	report := segment.portfolio_refresh(name, '{"full": false, "nowait": false}');
+	report := segment.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true}');
 	-- last, since it locks out readers
 	PERFORM segment.portfolio_create_views(name,
 		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);

@@ -328,6 +328,21 @@ SELECT is(key_follows('text', 'varchar', '{a,b,c}'), 'changes 2 5 0', 'varchar i
 SELECT throws_ok($$ SELECT key_follows('text', 'integer', '{1,2,3}') $$, '42804', NULL, 'a key that is converted cannot be followed');
 SELECT throws_ok($$ SELECT key_follows('bigint', 'numeric', '{1,2,3}') $$, '42804', NULL, 'nor this');
 
+-- ---------- a source that brings histories ----------
+
+CREATE TABLE sum_orders AS SELECT n % 50 AS k, date '2024-01-01' + n AS at, n::numeric AS amount FROM generate_series(1, 200) AS n;
+SELECT segment.create_portfolio('sums', 'SELECT k, segment.history_agg(at, amount) FROM sum_orders GROUP BY k');
+SELECT is((segment.watch('sums', 'sum_orders', 'k')).obstacle, NULL, 'orders that are grouped by the customer can be watched');
+SELECT segment.refresh('sums');
+INSERT INTO sum_orders VALUES (1, '2024-03-01', 5), (99, '2990-01-01', 6), (NULL, '2024-03-01', 7);
+DELETE FROM sum_orders WHERE k = 2;
+SELECT results_eq($$ SELECT mode, customers_read, customers_changed FROM segment.refresh('sums') $$,
+	$$ VALUES ('changes', 2::bigint, 3::bigint) $$, 'changes are read');
+CREATE TABLE sums_before AS SELECT * FROM sums.data_quality;
+SELECT is((SELECT count FROM sums_before WHERE check_name = 'null_customer'), 1::bigint, 'those without a customer, too');
+SELECT is((segment.refresh('sums', "full" => true)).customers_changed, 0::bigint, 'as if all had been read');
+SELECT set_eq('TABLE sums.data_quality', 'TABLE sums_before', 'with the same doubtful rows');
+
 -- ---------- errors ----------
 
 CREATE TABLE plain (k integer, at date, amount numeric);
@@ -363,11 +378,18 @@ SELECT segment.refresh('small', as_of => '2024-02-06') FROM generate_series(1, 4
 SELECT results_eq('SELECT as_of, count(*) FROM small.scorecard WHERE as_of < ''2025-01-01'' GROUP BY 1 ORDER BY 1',
 	$$ VALUES (date '2024-02-02', 2::bigint), ('2024-02-03', 1), ('2024-02-04', 1), ('2024-02-05', 1), ('2024-02-06', 2) $$,
 	'scorecards of the same day: the newest');
+INSERT INTO plain VALUES (1, '2024-02-05', 10);
+SELECT results_eq($$ SELECT as_of, mode, customers_changed, scorecard_id FROM segment.refresh('small', scorecard => false) $$,
+	'SELECT as_of, ''changes'', 1::bigint, scorecard_id FROM small.scorecard ORDER BY scorecard_id DESC LIMIT 1', 'only the histories');
+SELECT is((SELECT net FROM small.customer WHERE customer_id = 1), 11::numeric, 'which the views show');
+SELECT throws_ok($$ SELECT segment.refresh('small', '2024-02-06', scorecard => false) $$, '22023',
+	'as_of must be null without a new scorecard, not 2024-02-06', 'another day needs a scorecard');
+DELETE FROM plain WHERE at = '2024-02-05';
 SELECT segment.refresh('small', as_of => '2024-03-15');
 SELECT results_eq('SELECT as_of, count(*) FROM small.scorecard WHERE as_of < ''2025-01-01'' GROUP BY 1 ORDER BY 1',
 	$$ VALUES (date '2024-02-03', 1::bigint), ('2024-02-04', 1), ('2024-02-05', 1), ('2024-02-06', 2), ('2024-03-15', 1) $$,
 	'older ones go, except the one that a snapshot names');
-SELECT is((SELECT count(*) FROM small.refresh_log), 12::bigint, 'each refresh has a row in the log');
+SELECT is((SELECT count(*) FROM small.refresh_log), 13::bigint, 'each refresh has a row in the log');
 SELECT is_empty($$ SELECT * FROM small.refresh_log WHERE mode = 'full' AND started_at > (SELECT min(started_at) FROM small.refresh_log WHERE mode = 'changes') $$,
 	'with its mode');
 UPDATE small.refresh_log SET started_at = started_at - interval '500 days' WHERE as_of <> '2024-03-15';
