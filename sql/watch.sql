@@ -181,7 +181,7 @@ BEGIN
 	INTO watched, columns
 	FROM segment.watch_tables(portfolio) AS w WHERE w.obstacle IS NULL;
 	IF watched = '{}' THEN
-		obstacle := 'no table is watched';
+		obstacle := coalesce((SELECT min(w.obstacle) FROM segment.watch_tables(portfolio) AS w), 'no table is watched');
 		RETURN;
 	END IF;
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP

@@ -41,7 +41,6 @@
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
-#include "tcop/tcopprot.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
@@ -861,7 +860,7 @@ source_dependence(PG_FUNCTION_ARGS)
 	Dependence	dependence = {0};
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *query_text = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	RawStmt    *statement = source_parse(name, query_text);
+	RawStmt    *statement;
 	TupleDesc	description;
 	Query	   *query;
 	Datum	   *tables;
@@ -874,8 +873,8 @@ source_dependence(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	watched_tables(&dependence, PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(3));
 
+	query = source_rewritten(name, query_text, &statement);
 	find_clock_literal(statement->stmt, &dependence);
-	query = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(statement, query_text, NULL, 0, NULL));
 	values[2] = CStringGetTextDatum(nodeToString(query));
 	find_tables((Node *) query, &dependence);
 	check_watched(&dependence);

@@ -21,6 +21,7 @@
 #include "nodes/parsenodes.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
+#include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -102,15 +103,29 @@ source_check_one_select(const char *name, const char *query)
 	parse_one_select(&source);
 }
 
-/* The raw parse tree of a source's query; errors as source_columns. */
-RawStmt *
-source_parse(const char *name, const char *query)
+/*
+ * A source's query, analysed, with its views and row security in it; and its
+ * raw parse tree.  Errors as source_columns.
+ */
+Query *
+source_rewritten(const char *name, const char *query, RawStmt **statement)
 {
 	Source		source;
+	ErrorContextCallback context;
+	Query	   *rewritten;
 
 	source.name = (char *) name;
 	source.query = (char *) query;
-	return parse_one_select(&source);
+	context.callback = source_error_context;
+	context.arg = &source;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+
+	*statement = parse_one_select(&source);
+	rewritten = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(*statement, query, NULL, 0, NULL));
+
+	error_context_stack = context.previous;
+	return rewritten;
 }
 
 /* The arguments (source text, query text) of the functions below. */

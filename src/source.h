@@ -10,7 +10,7 @@
 
 #include "nodes/parsenodes.h"
 
-extern RawStmt *source_parse(const char *name, const char *query);
+extern Query *source_rewritten(const char *name, const char *query, RawStmt **statement);
 extern void source_check_one_select(const char *name, const char *query);
 
 #endif							/* SEGMENT_SOURCE_H */
