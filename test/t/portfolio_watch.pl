@@ -58,11 +58,12 @@ INSERT INTO complaint VALUES (:customer, '2024-02-02');
 
 my $timer = IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
 
+# Slow enough that fewer customers change than a refresh reads one by one.
 sub start_writers
 {
 	my ($round) = @_;
 	my $out = '';
-	return IPC::Run::start([ 'pgbench', '-n', '-c', 3, '-T', 3, "--random-seed=$round$seed", '-f', $script,
+	return IPC::Run::start([ 'pgbench', '-n', '-c', 3, '-R', 200, '-T', 3, "--random-seed=$round$seed", '-f', $script,
 			'-h', $node->host, '-p', $node->port, 'postgres' ], '>', \$out, '2>', \$out, $timer);
 }
 
