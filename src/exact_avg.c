@@ -223,9 +223,9 @@ sum_of(const AvgState *state)
 	Datum		sum;
 
 	/* in two halves of ten digits */
-	snprintf(digits, sizeof(digits), "%010" INT64_MODIFIER "d%010" INT64_MODIFIER "d",
-			 (int64) (fraction / decimal_power_of_ten[10]),
-			 (int64) (fraction % decimal_power_of_ten[10]));
+	snprintf(digits, sizeof(digits), "%010lld%010lld",
+			 (long long) (fraction / decimal_power_of_ten[10]),
+			 (long long) (fraction % decimal_power_of_ten[10]));
 	initStringInfo(&text);
 	appendStringInfo(&text, INT64_FORMAT "%s%.*s", (int64) whole, state->scale > 0 ? "." : "",
 					 state->scale, digits);

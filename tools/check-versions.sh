@@ -99,7 +99,8 @@ add_older_servers() {
 		for _ in 1 2 3; do
 			# shellcheck disable=SC2016
 			inside sh -c 'ldd "$1"/bin/* "$1"/lib/plpgsql.so 2>/dev/null' sh "/usr/lib/postgresql/$older" |
-				sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | sort -u |
+				# libpq comes with the newer server, whose programs need the newer one
+				sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | grep -v '^libpq\.' | sort -u |
 				while read -r library; do
 					path=$(ldconfig -p | sed -n "s|^[[:space:]]*$library .*=> ||p" | head -n 1)
 					[ -z "$path" ] || as_root cp -L "$path" "$ROOT/usr/local/lib/$library"
