@@ -122,7 +122,8 @@ source_rewritten(const char *name, const char *query, RawStmt **statement)
 	error_context_stack = &context;
 
 	*statement = parse_one_select(&source);
-	rewritten = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(*statement, query, NULL, 0, NULL));
+	/* a copy, since the analysis writes into what it is given */
+	rewritten = linitial_node(Query, pg_analyze_and_rewrite_fixedparams(copyObject(*statement), query, NULL, 0, NULL));
 
 	error_context_stack = context.previous;
 	return rewritten;
