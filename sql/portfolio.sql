@@ -310,21 +310,35 @@ COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text, 
 'the FROM item that reads the source customers, where a condition holds (NULL: all) (internal)';
 
 /*
- * The condition that only changed customers are read, whose keys are in the
- * table refresh_key.  The array is computed once, before; so the planner can
- * take the condition into the source's query and to an index of its tables.
- * The column must stay as it is for that, without a cast.
+ * The keys of changed customers, to the right of a comparison.  The array is
+ * computed once, before; so the planner can take a condition with it into the
+ * source's query and to an index of its tables.  Keys that are arrays themselves
+ * cannot be the elements of one, and are looked up one by one.
+ */
+CREATE FUNCTION segment.refresh_keys(portfolio text, further text DEFAULT '') RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT format(CASE WHEN format_type(a.atttypid, NULL) LIKE '%[]' THEN 'ANY (%s)' ELSE 'ANY (ARRAY(%s))' END,
+		format('SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL%s', portfolio, further))
+	FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.defect', portfolio)::regclass AND a.attname = 'customer_id');
+COMMENT ON FUNCTION segment.refresh_keys(text, text) IS
+'the keys in table refresh_key, and of a further UNION ALL, as the right side of a comparison (internal)';
+
+/*
+ * The condition that only changed customers are read.  The column stays as it
+ * is, without a cast, or no index would be found.
  */
 CREATE FUNCTION segment.refresh_key_condition(
 	portfolio text, shape segment.source_shape, col text, key_base_type text, key_equality text
 ) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format('%s %s ANY (ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL))',
+RETURN format('%s %s %s',
 	CASE WHEN (shape).key_base_type = key_base_type
 			OR ARRAY[(shape).key_base_type, key_base_type] <@ '{smallint,integer,bigint}'::text[] THEN col
 		ELSE format('%s::%s', col, key_base_type) END,
-	key_equality, portfolio);
+	key_equality, segment.refresh_keys(portfolio));
 COMMENT ON FUNCTION segment.refresh_key_condition(text, segment.source_shape, text, text, text) IS
 'the condition on a column of a source that its customer is in table refresh_key (internal)';
 
@@ -410,7 +424,7 @@ CREATE FUNCTION segment.refresh_defect_query(
 	portfolio text, source text, shape segment.source_shape, key_base_type text, key_equality text,
 	changes_only boolean
 ) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN source = 'customers' THEN format($template$
 	SELECT 'customers', CASE WHEN g.customer_id IS NULL THEN 'null_customer' ELSE 'duplicate_customer' END,
@@ -519,7 +533,7 @@ DECLARE
 BEGIN
 	EXECUTE format($template$DELETE FROM %I.defect AS d WHERE d.check_name <> 'future_date'%s$template$, portfolio,
 		CASE WHEN changes_only THEN format(' AND (d.customer_id IS NULL
-			OR d.customer_id %s ANY (ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k)))', key_equality, portfolio) END);
+			OR d.customer_id %s %s)', key_equality, segment.refresh_keys(portfolio)) END);
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
 		PERFORM segment.refresh_source_defects(portfolio, s.source,
 			segment.check_source(s.source, s.query, definition ->> 'search_path'),
@@ -564,9 +578,8 @@ BEGIN
 			) AS f
 			WHERE f.later IS NOT NULL$template$, portfolio, s.source, today,
 			CASE WHEN changes_only THEN format('
-				WHERE c.customer_id %2$s ANY (ARRAY(
-					SELECT k.customer_id FROM %1$I.refresh_key AS k UNION ALL SELECT b.customer_id FROM before AS b))',
-				portfolio, key_equality) END);
+				WHERE c.customer_id %s %s', key_equality,
+				segment.refresh_keys(portfolio, ' UNION ALL SELECT b.customer_id FROM before AS b')) END);
 	END LOOP;
 END
 $refresh_future_dates$;
@@ -610,8 +623,7 @@ BEGIN
 			SELECT FROM %1$I.refresh_read AS r WHERE r.customer_id %2$s c.customer_id)%3$s$template$,
 		portfolio, key_equality,
 		CASE WHEN changes_only THEN format(
-			' AND c.customer_id %2$s ANY (ARRAY(SELECT k.customer_id FROM %1$I.refresh_key AS k))',
-			portfolio, key_equality) END);
+			' AND c.customer_id %s %s', key_equality, segment.refresh_keys(portfolio)) END);
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	RETURN written + deleted;
 END

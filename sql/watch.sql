@@ -145,7 +145,7 @@ BEGIN
 						WHERE t.relation = c.oid AND t.sound) < 4
 					THEN format('table %%s has lost its triggers', w.relation)
 			END,
-			concat_ws(' ', c.oid, c.relfilenode, a.attnum,
+			concat_ws(' ', c.oid, c.relfilenode, a.attnum, w.xmin,
 				(SELECT string_agg(t.mark, ' ' ORDER BY t.mark) FROM segment.watch_triggers($1) AS t
 				WHERE t.relation = c.oid))
 		FROM %I.watched_table AS w
@@ -197,6 +197,13 @@ BEGIN
 			obstacle := NULL;
 		END IF;
 	END LOOP;
+
+	-- where the notes go
+	SELECT coalesce(watch_state.obstacle, CASE WHEN c.relkind <> 'r' OR c.relnatts <> 2
+			THEN format('table %s is not as segment.create_portfolio made it', segment.table_name(c.oid)) END),
+		forms || c.oid
+	INTO STRICT watch_state.obstacle, forms
+	FROM pg_class AS c WHERE c.oid = format('%I.changed_customer', portfolio)::regclass;
 
 	-- partitions, which statements can name too
 	SELECT coalesce(watch_state.obstacle, min(format('table %s is not watched, as %s is: call segment.watch again',

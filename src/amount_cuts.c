@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
+#include "aggregate.h"
 #include "decimal.h"
 #include "selection.h"
 
@@ -59,16 +60,6 @@ typedef struct AmountState
 } AmountState;
 
 /* ---------- the state ---------- */
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
 
 static AmountState *
 state_create(MemoryContext context, int32 groups, int64 capacity)

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
+#include "aggregate.h"
 #include "decimal.h"
 
 /* A loop over values checks for interrupts each time it has done so many. */
@@ -157,8 +158,7 @@ class_medians_add(FunctionCallInfo fcinfo, bool numeric)
 	double		value;
 	bool		counts;
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	context = aggregate_context(fcinfo);
 	state = state_argument(fcinfo, context, &counts);
 	if (!counts)
 	{
@@ -216,8 +216,7 @@ class_medians_combine(PG_FUNCTION_ARGS)
 	MedianState *state;
 	MedianState *other;
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	context = aggregate_context(fcinfo);
 	state = PG_ARGISNULL(0) ? NULL : (MedianState *) PG_GETARG_POINTER(0);
 	other = PG_ARGISNULL(1) ? NULL : (MedianState *) PG_GETARG_POINTER(1);
 	if (other == NULL)
@@ -265,8 +264,7 @@ class_medians_serialize(PG_FUNCTION_ARGS)
 	MedianState *state = (MedianState *) PG_GETARG_POINTER(0);
 	StringInfoData buf;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	aggregate_context(fcinfo);
 	pq_begintypsend(&buf);
 	pq_sendbyte(&buf, STATE_VERSION);
 	pq_sendint32(&buf, state->schemes);
@@ -326,8 +324,7 @@ class_medians_deserialize(PG_FUNCTION_ARGS)
 	StringInfoData buf;
 	int64		n;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	aggregate_context(fcinfo);
 	buf.data = VARDATA_ANY(bytes);
 	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(bytes);
 	buf.cursor = 0;
@@ -395,8 +392,7 @@ class_medians_result(FunctionCallInfo fcinfo, bool numeric)
 	Datum	   *result;
 	int			lbs[1] = {1};
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (MedianState *) PG_GETARG_POINTER(0);

@@ -41,6 +41,7 @@
 #include "utils/float.h"
 #include "utils/memutils.h"
 
+#include "aggregate.h"
 #include "decimal.h"
 
 #define CONCENTRATION_STATE_VERSION	1
@@ -370,16 +371,6 @@ state_free(ConcentrationState *state)
 }
 
 /* ---------- collecting the values ---------- */
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
 
 /* A numeric in units of 10^-9; errors as of decimal_from_numeric. */
 static int128

@@ -15,6 +15,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "libpq/pqformat.h"
 #include <math.h>
 
 #include "common/int.h"
@@ -572,4 +573,25 @@ decimal_parse_count(const char **text, int64 *count)
 	*text = p;
 	*count = value;
 	return true;
+}
+
+/*
+ * decimal_send, decimal_receive: a coefficient between processes and clients
+ *
+ * As 16 bytes in network byte order; the caller checks what was received.
+ */
+void
+decimal_send(StringInfo buf, int128 coefficient)
+{
+	pq_sendint64(buf, (uint64) (coefficient >> 64));
+	pq_sendint64(buf, (uint64) coefficient);
+}
+
+int128
+decimal_receive(StringInfo buf)
+{
+	uint64		high = (uint64) pq_getmsgint64(buf);
+	uint64		low = (uint64) pq_getmsgint64(buf);
+
+	return (int128) ((uint128) high << 64 | low);
 }

@@ -53,6 +53,9 @@ extern void decimal_add(int128 *sum, int128 addend, int scale);
 extern void decimal_sum_overflow(void);
 extern int128 decimal_rescale(int128 coefficient, int from_scale, int to_scale);
 
+extern void decimal_send(StringInfo buf, int128 coefficient);
+extern int128 decimal_receive(StringInfo buf);
+
 extern void decimal_append(StringInfo buf, int128 coefficient, int scale, int display_scale);
 extern bool decimal_parse(const char **text, int128 *coefficient, int *scale);
 extern bool decimal_parse_count(const char **text, int64 *count);

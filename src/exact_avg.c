@@ -20,6 +20,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
 
+#include "aggregate.h"
 #include "decimal.h"
 
 /* Decimals of a number from LEAST_VALUE on with 15 significant digits */
@@ -42,8 +43,7 @@ typedef struct AvgState
 static AvgState *
 state_argument(FunctionCallInfo fcinfo, MemoryContext *context)
 {
-	if (!AggCheckCallContext(fcinfo, context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	*context = aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		return MemoryContextAllocZero(*context, sizeof(AvgState));
 	return (AvgState *) PG_GETARG_POINTER(0);
@@ -162,8 +162,7 @@ exact_avg_serialize(PG_FUNCTION_ARGS)
 	pq_sendbyte(&buf, STATE_VERSION);
 	pq_sendint64(&buf, state->count);
 	pq_sendbyte(&buf, state->scale);
-	pq_sendint64(&buf, (int64) (state->sum >> 64));
-	pq_sendint64(&buf, (int64) (uint64) state->sum);
+	decimal_send(&buf, state->sum);
 	if (state->rest != NULL)
 	{
 		bytea	   *rest = DatumGetByteaP(DirectFunctionCall1(numeric_send,
@@ -189,10 +188,8 @@ exact_avg_deserialize(PG_FUNCTION_ARGS)
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
 	AvgState   *state;
 	StringInfoData buf;
-	uint128		sum;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	aggregate_context(fcinfo);
 	state = palloc0(sizeof(AvgState));
 	initStringInfo(&buf);
 	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
@@ -200,9 +197,7 @@ exact_avg_deserialize(PG_FUNCTION_ARGS)
 		state_error();
 	state->count = pq_getmsgint64(&buf);
 	state->scale = pq_getmsgbyte(&buf);
-	sum = (uint128) (uint64) pq_getmsgint64(&buf) << 64;
-	sum |= (uint64) pq_getmsgint64(&buf);
-	state->sum = (int128) sum;
+	state->sum = decimal_receive(&buf);
 	if (buf.cursor < buf.len)
 		state->rest = DatumGetNumeric(DirectFunctionCall3(numeric_recv, PointerGetDatum(&buf),
 														  ObjectIdGetDatum(InvalidOid),
@@ -242,8 +237,7 @@ final_state(FunctionCallInfo fcinfo)
 {
 	AvgState   *state;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	aggregate_context(fcinfo);
 	state = PG_ARGISNULL(0) ? NULL : (AvgState *) PG_GETARG_POINTER(0);
 	return state == NULL || state->count == 0 ? NULL : state;
 }

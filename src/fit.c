@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "aggregate.h"
 #include "arguments.h"
 #include "gammagamma.h"
 #include "inputs.h"
@@ -61,10 +62,8 @@ typedef struct Summary
 static Inputs *
 state_argument(FunctionCallInfo fcinfo)
 {
-	MemoryContext context;
+	MemoryContext context = aggregate_context(fcinfo);
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
 	if (PG_ARGISNULL(0))
 		return inputs_create(context);
 	return (Inputs *) PG_GETARG_POINTER(0);
@@ -180,8 +179,7 @@ segment_fit_serialize(PG_FUNCTION_ARGS)
 {
 	StringInfoData buf;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	aggregate_context(fcinfo);
 	pq_begintypsend(&buf);
 	inputs_send((Inputs *) PG_GETARG_POINTER(0), &buf);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
@@ -194,8 +192,7 @@ segment_fit_deserialize(PG_FUNCTION_ARGS)
 	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
 	StringInfoData buf;
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	aggregate_context(fcinfo);
 	initStringInfo(&buf);
 	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 	PG_RETURN_POINTER(inputs_receive(CurrentMemoryContext, &buf));
@@ -523,8 +520,7 @@ fit(FunctionCallInfo fcinfo, ModelKind kind,
 	Model	   *model;
 	instr_time	phases[3];
 
-	if (!AggCheckCallContext(fcinfo, NULL))
-		elog(ERROR, "aggregate function called in non-aggregate context");
+	aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	inputs = (Inputs *) PG_GETARG_POINTER(0);

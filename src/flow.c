@@ -30,6 +30,7 @@
 #include "utils/numeric.h"
 #include "utils/typcache.h"
 
+#include "aggregate.h"
 #include "decimal.h"
 #include "history.h"
 #include "row_array.h"
@@ -99,22 +100,6 @@ amount_datum(int128 amount, int display_scale)
 	return NumericGetDatum(decimal_to_numeric(amount, DECIMAL_MAX_SCALE, display_scale));
 }
 
-static void
-send_amount(StringInfo buf, int128 amount)
-{
-	pq_sendint64(buf, (uint64) (amount >> 64));
-	pq_sendint64(buf, (uint64) amount);
-}
-
-static int128
-receive_amount(StringInfo buf)
-{
-	uint64		high = (uint64) pq_getmsgint64(buf);
-	uint64		low = (uint64) pq_getmsgint64(buf);
-
-	return (int128) ((uint128) high << 64 | low);
-}
-
 /* ---------- reading histories day by day ---------- */
 
 /* A history up to a day: the day to come next, as long as there is one. */
@@ -148,16 +133,6 @@ stream_net(const DayStream *stream)
 }
 
 /* ---------- arguments ---------- */
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
 
 static void
 check_same_day(DateADT one, DateADT other)
@@ -470,9 +445,9 @@ flow_serialize(PG_FUNCTION_ARGS)
 		for (int j = 0; j < HEADS_COUNT; j++)
 			pq_sendint64(&buf, month->heads[j]);
 		for (int j = 0; j < SALES_COUNT; j++)
-			send_amount(&buf, month->sales[j]);
+			decimal_send(&buf, month->sales[j]);
 		for (int j = 0; j < CHANGE_COUNT; j++)
-			send_amount(&buf, month->change[j]);
+			decimal_send(&buf, month->change[j]);
 	}
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
@@ -508,9 +483,9 @@ flow_deserialize(PG_FUNCTION_ARGS)
 		for (int j = 0; j < HEADS_COUNT; j++)
 			month->heads[j] = pq_getmsgint64(&buf);
 		for (int j = 0; j < SALES_COUNT; j++)
-			month->sales[j] = receive_amount(&buf);
+			month->sales[j] = decimal_receive(&buf);
 		for (int j = 0; j < CHANGE_COUNT; j++)
-			month->change[j] = receive_amount(&buf);
+			month->change[j] = decimal_receive(&buf);
 	}
 	pq_getmsgend(&buf);
 	PG_RETURN_POINTER(state);
@@ -766,7 +741,7 @@ cohort_serialize(PG_FUNCTION_ARGS)
 		for (int age = 0; age <= i; age++)
 		{
 			pq_sendint64(&buf, state->cohorts[i][age].active);
-			send_amount(&buf, state->cohorts[i][age].sales);
+			decimal_send(&buf, state->cohorts[i][age].sales);
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -804,7 +779,7 @@ cohort_deserialize(PG_FUNCTION_ARGS)
 		for (int age = 0; age <= index; age++)
 		{
 			cells[age].active = pq_getmsgint64(&buf);
-			cells[age].sales = receive_amount(&buf);
+			cells[age].sales = decimal_receive(&buf);
 		}
 	}
 	PG_RETURN_POINTER(state);

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
+#include "aggregate.h"
 #include "decimal.h"
 #include "row_array.h"
 
@@ -114,16 +115,6 @@ typedef struct MigrationState
 	Customer   *current;		/* of the row before */
 	waiting_hash *waiting;		/* others who are not complete */
 } MigrationState;
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
 
 static Customer *
 customer_create(MemoryContext context)
@@ -429,22 +420,6 @@ migration_combine(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
-static void
-send_amount(StringInfo buf, int128 amount)
-{
-	pq_sendint64(buf, (uint64) (amount >> 64));
-	pq_sendint64(buf, (uint64) amount);
-}
-
-static int128
-receive_amount(StringInfo buf)
-{
-	uint64		high = (uint64) pq_getmsgint64(buf);
-	uint64		low = (uint64) pq_getmsgint64(buf);
-
-	return (int128) ((uint128) high << 64 | low);
-}
-
 /* The rows of a customer who is not complete. */
 static void
 send_customer(StringInfo buf, const Customer *customer)
@@ -459,7 +434,7 @@ send_customer(StringInfo buf, const Customer *customer)
 		pq_sendint32(buf, place);
 		pq_sendint32(buf, customer->places);
 		pq_sendint32(buf, stay->class);
-		send_amount(buf, stay->net);
+		decimal_send(buf, stay->net);
 	}
 }
 
@@ -490,8 +465,8 @@ migration_serialize(PG_FUNCTION_ARGS)
 	{
 		pq_sendint64(&buf, move->key);
 		pq_sendint64(&buf, move->customers);
-		send_amount(&buf, move->net_from);
-		send_amount(&buf, move->net_to);
+		decimal_send(&buf, move->net_from);
+		decimal_send(&buf, move->net_to);
 	}
 	send_customer(&buf, state->current);
 	waiting_start_iterate(state->waiting, &customers);
@@ -536,8 +511,8 @@ receive_move(StringInfo buf, MigrationState *state)
 
 	move.key = (uint64) pq_getmsgint64(buf);
 	move.customers = pq_getmsgint64(buf);
-	move.net_from = receive_amount(buf);
-	move.net_to = receive_amount(buf);
+	move.net_from = decimal_receive(buf);
+	move.net_to = decimal_receive(buf);
 	if (move.key >> 32 > MIGRATION_MAX_PLACES || MOVE_FROM(&move) >= state->class_count ||
 		MOVE_TO(&move) >= state->class_count || move.customers < 1)
 		invalid_state();
@@ -555,7 +530,7 @@ receive_stay(StringInfo buf, MigrationState *state)
 	stay->class = pq_getmsgint(buf, 4);
 	if (stay->class < 0 || stay->class >= state->class_count || customer->seen == customer->places)
 		invalid_state();
-	stay->net = receive_amount(buf);
+	stay->net = decimal_receive(buf);
 }
 
 PG_FUNCTION_INFO_V1(migration_deserialize);

@@ -411,28 +411,16 @@ Datum
 rfm_send(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
-	uint128		gross = get_word(rfm->gross);
-	uint128		refunded = get_word(rfm->refunded);
 	StringInfoData buf;
 
 	pq_begintypsend(&buf);
-	pq_sendint64(&buf, (uint64) (gross >> 64));
-	pq_sendint64(&buf, (uint64) gross);
-	pq_sendint64(&buf, (uint64) (refunded >> 64));
-	pq_sendint64(&buf, (uint64) refunded);
+	decimal_send(&buf, (int128) get_word(rfm->gross));
+	decimal_send(&buf, (int128) get_word(rfm->refunded));
 	pq_sendint64(&buf, rfm->orders);
 	pq_sendint64(&buf, rfm->refunds);
 	pq_sendint64(&buf, rfm->first_at);
 	pq_sendint64(&buf, rfm->last_at);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-static uint128
-receive_word(StringInfo buf)
-{
-	uint128		high = (uint64) pq_getmsgint64(buf);
-
-	return high << 64 | (uint64) pq_getmsgint64(buf);
 }
 
 PG_FUNCTION_INFO_V1(rfm_recv);
@@ -449,8 +437,8 @@ rfm_recv(PG_FUNCTION_ARGS)
 				 errmsg("invalid binary input for type %s", "rfm"),
 				 errdetail("There are %d bytes instead of %d.",
 						   buf->len - buf->cursor, (int) sizeof(Rfm))));
-	set_word(rfm->gross, receive_word(buf));
-	set_word(rfm->refunded, receive_word(buf));
+	set_word(rfm->gross, (uint128) decimal_receive(buf));
+	set_word(rfm->refunded, (uint128) decimal_receive(buf));
 	rfm->orders = pq_getmsgint64(buf);
 	rfm->refunds = pq_getmsgint64(buf);
 	rfm->first_at = pq_getmsgint64(buf);

@@ -26,6 +26,7 @@
 #include "utils/float.h"
 #include "utils/memutils.h"
 
+#include "aggregate.h"
 #include "score.h"
 #include "selection.h"
 
@@ -132,16 +133,6 @@ value_not_finite(double value)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("value must be a finite number, not \"%s\"",
 					float8out_internal(value))));
-}
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
 }
 
 /*

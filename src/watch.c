@@ -216,6 +216,27 @@ note_rows(Changed *changed, Tuplestorestate *rows, TupleDesc description, const 
 }
 
 /*
+ * Whether a relation is an ordinary table with at least so many columns, of
+ * which two are of these types (InvalidOid: any).  Whoever owns a schema can
+ * put anything of any name into it.
+ */
+static bool
+has_columns(Relation relation, int least, AttrNumber one, Oid one_type, AttrNumber other, Oid other_type)
+{
+	TupleDesc	description = RelationGetDescr(relation);
+	Form_pg_attribute first;
+	Form_pg_attribute second;
+
+	if (relation->rd_rel->relkind != RELKIND_RELATION || description->natts < least)
+		return false;
+	first = TupleDescAttr(description, one - 1);
+	second = TupleDescAttr(description, other - 1);
+	return !first->attisdropped && !second->attisdropped &&
+		(one_type == InvalidOid || first->atttypid == one_type) &&
+		(other_type == InvalidOid || second->atttypid == other_type);
+}
+
+/*
  * The row of the table watched_table for a relation: whether there is one, and
  * the column that it names, or NULL.
  */
@@ -225,10 +246,19 @@ find_watched(Oid watched_table, Relation relation, char **column)
 	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
 												  RelationGetRelationName(relation));
 	Relation	watched = table_open(watched_table, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(watched, snapshot, 0, NULL);
-	TupleTableSlot *slot = table_slot_create(watched, NULL);
+	Snapshot	snapshot;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
 	bool		found = false;
+
+	if (!has_columns(watched, Anum_watched_column, Anum_watched_relation, TEXTOID, Anum_watched_column, TEXTOID))
+	{
+		table_close(watched, AccessShareLock);
+		return false;
+	}
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = table_beginscan(watched, snapshot, 0, NULL);
+	slot = table_slot_create(watched, NULL);
 
 	/* a handful of rows, so that an index would take longer */
 	while (!found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
@@ -327,14 +357,19 @@ note_statement(TriggerData *trigger, Oid namespace, Oid changed_table, const cha
 	Oid			user;
 	int			security_context;
 
-	if (relation->rd_rel->relkind != RELKIND_RELATION || description->natts != Natts_changed ||
-		TupleDescAttr(description, Anum_changed_everybody - 1)->atttypid != BOOLOID)
-		ereport(ERROR,
+	if (description->natts != Natts_changed ||
+		!has_columns(relation, Natts_changed, Anum_changed_customer, InvalidOid, Anum_changed_everybody, BOOLOID))
+	{
+		/* refresh stumbles over it, too, and that is the place to fail */
+		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s.%s\" is not as segment.create_portfolio made it",
+				 errmsg("changes are not noted, since table \"%s.%s\" is not as segment.create_portfolio made it",
 						get_namespace_name(namespace), RelationGetRelationName(relation)),
 				 errhint("Take the trigger \"%s\" away with segment.unwatch.",
 						 trigger->tg_trigger->tgname)));
+		table_close(relation, RowExclusiveLock);
+		return;
+	}
 	changed.key_type.type = getBaseType(TupleDescAttr(description, Anum_changed_customer - 1)->atttypid);
 	get_typlenbyval(changed.key_type.type, &changed.key_type.length, &changed.key_type.by_value);
 	changed.limit = changed_limit(namespace);

@@ -296,6 +296,7 @@ SELECT is((SELECT count(*) FROM pg_trigger WHERE tgfoid = 'segment.note_changes'
 -- ---------- keys of all kinds ----------
 
 CREATE DOMAIN code AS text CHECK (VALUE <> '');
+CREATE TYPE pair AS (a integer, b text);
 CREATE FUNCTION key_follows(key_type text, in_table text, key_values text[]) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	report segment.refresh_report;
@@ -320,6 +321,7 @@ SELECT is(key_follows(v.t, v.t, v.k), 'changes 2 5 0', 'key of type ' || v.t) FR
 	('smallint', '{1,-32768,32767}'),
 	('uuid', '{00000000-0000-0000-0000-000000000001,ffffffff-ffff-ffff-ffff-ffffffffffff,12345678-0000-0000-0000-000000000001}'),
 	('text', ARRAY['a', '', 'ü' || repeat('long ', 3000)]),
+	('integer[]', ARRAY['{1,2}', '{}', '{NULL,3}']), ('pair', '{"(1,a)","(2,b)","(3,c)"}'), ('int4range', '{"[1,2)","[2,9)",empty}'),
 	('varchar(5)', '{a,b,abcde}'), ('bpchar', '{a,b,c}'), ('code', '{a,b,c}'),
 	('numeric', '{1.5,2.50,1e20}'), ('date', '{2020-01-01,-infinity,infinity}'), ('timestamptz', '{2020-01-01,2020-01-02,infinity}'),
 	('bytea', '{a,b,c}'), ('float8', '{1,NaN,-Infinity}'), ('inet', '{1.2.3.4,::1,10.0.0.0/8}'), ('boolean', '{t,f}')
@@ -368,6 +370,41 @@ SELECT segment.watch('small', 'big', 'k');
 INSERT INTO big VALUES (5000000000);
 SELECT results_eq('SELECT customer_id, everybody FROM small.changed_customer', 'SELECT NULL::integer, true', 'a number too large for the key');
 
+-- what somebody puts in the place of our tables breaks nobody's statement, and
+-- is no reason to believe in notes
+DELETE FROM small.changed_customer;
+SELECT segment.refresh('small');
+CREATE FUNCTION after_tampering(tampering text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	report segment.refresh_report;
+BEGIN
+	EXECUTE tampering;
+	INSERT INTO plain VALUES (7, '2023-01-01', 1);
+	BEGIN
+		report := segment.refresh('small');
+		RETURN report.mode || ': ' || report.reason;
+	EXCEPTION WHEN OTHERS THEN
+		RETURN SQLSTATE;
+	END;
+END
+$$;
+SAVEPOINT tampering;
+SELECT is(after_tampering('ALTER TABLE small.changed_customer ADD COLUMN more integer'),
+	'full: table small.changed_customer is not as segment.create_portfolio made it', 'a further column');
+ROLLBACK TO tampering;
+SELECT is(after_tampering('ALTER TABLE small.changed_customer DROP COLUMN everybody'), '42703', 'a column less');
+ROLLBACK TO tampering;
+SELECT is(after_tampering('DROP TABLE small.changed_customer; CREATE VIEW small.changed_customer AS SELECT 1 AS customer_id, false AS everybody'),
+	'55000', 'a view of that name');
+ROLLBACK TO tampering;
+SELECT is(after_tampering('CREATE TABLE again (LIKE small.changed_customer INCLUDING ALL); DROP TABLE small.changed_customer;
+	ALTER TABLE again RENAME TO changed_customer; ALTER TABLE changed_customer SET SCHEMA small'),
+	'full: sources, views in them, watched tables or their triggers were changed', 'a table made anew');
+ROLLBACK TO tampering;
+SELECT is(after_tampering($$ DROP TABLE small.watched_table; CREATE VIEW small.watched_table AS SELECT 't.plain'::text AS relation, NULL::text AS customer_column, now() AS watched_at $$),
+	'42703', 'a view instead of the list');
+ROLLBACK TO tampering;
+
 -- ---------- what is kept ----------
 
 INSERT INTO plain VALUES (1, '2024-01-01', 1), (2, '2024-02-02', 2);
@@ -389,7 +426,7 @@ SELECT segment.refresh('small', as_of => '2024-03-15');
 SELECT results_eq('SELECT as_of, count(*) FROM small.scorecard WHERE as_of < ''2025-01-01'' GROUP BY 1 ORDER BY 1',
 	$$ VALUES (date '2024-02-03', 1::bigint), ('2024-02-04', 1), ('2024-02-05', 1), ('2024-02-06', 2), ('2024-03-15', 1) $$,
 	'older ones go, except the one that a snapshot names');
-SELECT is((SELECT count(*) FROM small.refresh_log), 13::bigint, 'each refresh has a row in the log');
+SELECT is((SELECT count(*) FROM small.refresh_log), 14::bigint, 'each refresh has a row in the log');
 SELECT is_empty($$ SELECT * FROM small.refresh_log WHERE mode = 'full' AND started_at > (SELECT min(started_at) FROM small.refresh_log WHERE mode = 'changes') $$,
 	'with its mode');
 UPDATE small.refresh_log SET started_at = started_at - interval '500 days' WHERE as_of <> '2024-03-15';
