@@ -77,6 +77,7 @@ SQL_FRAGMENTS = \
 	watch \
 	portfolio_view \
 	portfolio \
+	refresh \
 	scheme_change \
 	explain \
 	evaluation
