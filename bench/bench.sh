@@ -463,15 +463,17 @@ row_refresh() {
 	line "| nothing changed: the scorecard alone | $(seconds "$(median <"$WORK/nothing")") | $(ratio "$(median <"$WORK/nothing")" "$(median <"$WORK/full")") | |"
 }
 
-# What watching costs those who write: notes_line NAME SCRIPT TRANSACTIONS
+# What watching costs those who write: notes_line NAME SCRIPT TRANSACTIONS PROTOCOL
 notes_line() {
 	local table run
-	printf '%s\n' "$2" | as_server tee "$WORK/notes.sql" >/dev/null
-	: >"$WORK/plain" && : >"$WORK/watched"
+	for table in plain watched; do
+		printf '%s\n' "${2//:table/$table}" | as_server tee "$WORK/notes-$table.sql" >/dev/null
+		: >"$WORK/$table"
+	done
 	for ((run = 0; run < 2 * RUNS; run++)); do
 		for table in plain watched; do
 			sql -c 'TRUNCATE plain, watched' -c 'DELETE FROM noted.changed_customer' -c 'VACUUM plain, watched, noted.changed_customer' -c CHECKPOINT
-			as_server pgbench -n -t "$3" -M prepared -D "rows=$NOTED_ROWS" -f <(sed "s/:table/$table/" "$WORK/notes.sql") bench 2>&1 |
+			as_server pgbench -n -t "$3" -M "$4" -f "$WORK/notes-$table.sql" bench 2>&1 |
 				sed -nE 's/^latency average = ([0-9.]+) ms.*/\1/p' >>"$WORK/$table"
 		done
 	done
@@ -480,8 +482,7 @@ notes_line() {
 
 row_notes() {
 	NOTED_ROWS=$((ORDERS / 20 > 0 ? ORDERS / 20 : 1))
-	sql -c 'DROP SCHEMA IF EXISTS noted CASCADE' -c 'DROP TABLE IF EXISTS plain, watched' \
-		-c 'CREATE TABLE plain (customer_id bigint, ordered_at timestamptz, total numeric(10,2))' \
+	sql -c 'CREATE TABLE plain (customer_id bigint, ordered_at timestamptz, total numeric(10,2))' \
 		-c 'CREATE INDEX ON plain (customer_id)' -c 'CREATE TABLE watched (LIKE plain INCLUDING ALL)' \
 		-c "INSERT INTO watched SELECT customer_id, ordered_at, total FROM orders LIMIT $NOTED_ROWS" \
 		-c "SELECT segment.create_portfolio('noted', 'SELECT customer_id, ordered_at, total FROM watched')" \
@@ -490,10 +491,10 @@ row_notes() {
 	heading "Writing to a watched table with one index" "| what | not watched | watched | ratio | target |"
 	line "|---|---|---|---|---|"
 	notes_line "INSERT of one row, prepared" \
-		"INSERT INTO :table VALUES (1 + floor($CUSTOMERS * random())::bigint, now(), 25);" 5000
+		"INSERT INTO :table VALUES (1 + floor($CUSTOMERS * random())::bigint, now(), 25);" 5000 prepared
 	notes_line "INSERT of 1,000 rows" \
-		"INSERT INTO :table SELECT 1 + floor($CUSTOMERS * random())::bigint, now(), 25 FROM generate_series(1, 1000);" 50
-	notes_line "COPY of $NOTED_ROWS rows" "COPY :table FROM '$WORK/notes.copy';" 1
+		"INSERT INTO :table SELECT 1 + floor($CUSTOMERS * random())::bigint, now(), 25 FROM generate_series(1, 1000);" 50 prepared
+	notes_line "COPY of $NOTED_ROWS rows" "COPY :table FROM '$WORK/notes.copy';" 1 simple
 }
 
 # ---------------------------------------------------------------------------

@@ -19,6 +19,7 @@
 #include "postgres.h"
 #include "compat.h"
 
+#include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -298,9 +299,9 @@ changed_limit(Oid namespace)
 	return (uint64) Max(customers * CHANGED_SHARE, CHANGED_LEAST);
 }
 
-/* Appends one row to changed_customer, through the executor, as an INSERT would. */
+/* A row of changed_customer in a slot. */
 static void
-append_row(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Datum key, bool no_key, bool everybody)
+fill_slot(TupleTableSlot *slot, Datum key, bool no_key, bool everybody)
 {
 	ExecClearTuple(slot);
 	slot->tts_values[Anum_changed_customer - 1] = key;
@@ -308,41 +309,105 @@ append_row(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Datum ke
 	slot->tts_values[Anum_changed_everybody - 1] = BoolGetDatum(everybody);
 	slot->tts_isnull[Anum_changed_everybody - 1] = false;
 	ExecStoreVirtualTuple(slot);
-	ExecSimpleRelationInsert(target, estate, slot);
-	ResetPerTupleExprContext(estate);
+}
+
+/*
+ * Rows on their way to changed_customer.  Usually nothing hangs on that table,
+ * and many rows go into a page at once, which costs a fraction; where its owner
+ * gave it an index, a trigger or a constraint, each is inserted by the executor.
+ */
+#define APPEND_BATCH	256
+
+typedef struct Appender
+{
+	Relation	relation;
+	EState	   *estate;
+	ResultRelInfo *target;		/* NULL: in batches */
+	BulkInsertState bulk;
+	TupleTableSlot *slots[APPEND_BATCH];
+	int			used;
+} Appender;
+
+static void
+append_begin(Appender *append, Relation relation)
+{
+	TupleConstr *constraints = RelationGetDescr(relation)->constr;
+
+	memset(append, 0, sizeof(Appender));
+	append->relation = relation;
+	append->estate = CreateExecutorState();
+	append->estate->es_output_cid = GetCurrentCommandId(true);
+	if (!relation->rd_rel->relhasindex && relation->trigdesc == NULL &&
+		(constraints == NULL || (constraints->num_check == 0 && !constraints->has_generated_stored)))
+	{
+		append->bulk = GetBulkInsertState();
+		return;
+	}
+	append->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(append->target, relation, 0, NULL, 0);
+	ExecOpenIndices(append->target, false);
+}
+
+static void
+append_flush(Appender *append)
+{
+	if (append->used > 0)
+		table_multi_insert(append->relation, append->slots, append->used,
+						   append->estate->es_output_cid, 0, append->bulk);
+	append->used = 0;
+}
+
+static void
+append_row(Appender *append, Datum key, bool no_key, bool everybody)
+{
+	TupleTableSlot **slot = &append->slots[append->used];
+
+	if (*slot == NULL)
+		*slot = table_slot_create(append->relation, &append->estate->es_tupleTable);
+	fill_slot(*slot, key, no_key, everybody);
+	if (append->target != NULL)
+	{
+		ExecSimpleRelationInsert(append->target, append->estate, *slot);
+		ResetPerTupleExprContext(append->estate);
+	}
+	else if (++append->used == APPEND_BATCH)
+		append_flush(append);
+}
+
+static void
+append_end(Appender *append)
+{
+	append_flush(append);
+	if (append->bulk != NULL)
+		FreeBulkInsertState(append->bulk);
+	else
+		ExecCloseIndices(append->target);
+	ExecResetTupleTable(append->estate->es_tupleTable, false);
+	FreeExecutorState(append->estate);
 }
 
 static void
 append_changed(const Changed *changed, Relation relation)
 {
-	EState	   *estate = CreateExecutorState();
-	ResultRelInfo *target = makeNode(ResultRelInfo);
-	TupleTableSlot *slot;
+	Appender	append;
 	keyset_iterator iterator;
 	KeyEntry   *entry;
 
-	InitResultRelInfo(target, relation, 0, NULL, 0);
-	estate->es_output_cid = GetCurrentCommandId(true);
-	ExecOpenIndices(target, false);
-	slot = table_slot_create(relation, &estate->es_tupleTable);
-
+	append_begin(&append, relation);
 	if (changed->everybody)
-		append_row(estate, target, slot, (Datum) 0, true, true);
+		append_row(&append, (Datum) 0, true, true);
 	else
 	{
 		if (changed->null_key)
-			append_row(estate, target, slot, (Datum) 0, true, false);
+			append_row(&append, (Datum) 0, true, false);
 		keyset_start_iterate(changed->keys, &iterator);
 		while ((entry = keyset_iterate(changed->keys, &iterator)) != NULL)
 		{
 			CHECK_FOR_INTERRUPTS();
-			append_row(estate, target, slot, entry->key, false, false);
+			append_row(&append, entry->key, false, false);
 		}
 	}
-
-	ExecCloseIndices(target);
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	FreeExecutorState(estate);
+	append_end(&append);
 }
 
 /*

@@ -369,6 +369,23 @@ SELECT segment.watch('small', 'big', 'k');
 INSERT INTO big VALUES (5000000000);
 SELECT results_eq('SELECT customer_id, everybody FROM small.changed_customer', 'SELECT NULL::integer, true', 'a number too large for the key');
 
+-- many notes, and a table of notes on which something hangs
+DELETE FROM small.changed_customer;
+INSERT INTO plain SELECT n, '2023-01-01', 1 FROM generate_series(1, 900) AS n, generate_series(1, 2);
+SELECT results_eq('SELECT count(*), count(DISTINCT customer_id), min(customer_id), max(customer_id), bool_or(everybody) FROM small.changed_customer',
+	'SELECT 900::bigint, 900::bigint, 1, 900, false', 'many customers, each once');
+DELETE FROM small.changed_customer;
+CREATE UNIQUE INDEX once ON small.changed_customer (customer_id) WHERE customer_id > 899;
+CREATE FUNCTION bypass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.customer_id := NEW.customer_id + 1; RETURN NEW; END';
+CREATE TRIGGER bypass BEFORE INSERT ON small.changed_customer FOR EACH ROW EXECUTE FUNCTION bypass();
+DELETE FROM plain WHERE k <= 900;
+SELECT results_eq('SELECT count(*), min(customer_id), max(customer_id) FROM small.changed_customer', 'SELECT 900::bigint, 2, 901', 'its triggers fire');
+SET LOCAL enable_seqscan = off;
+SELECT is((SELECT count(*) FROM small.changed_customer WHERE customer_id > 899), 2::bigint, 'its indexes are kept');
+RESET enable_seqscan;
+DROP INDEX small.once;
+DROP TRIGGER bypass ON small.changed_customer;
+
 -- what somebody puts in the place of our tables breaks nobody's statement, and
 -- is no reason to believe in notes
 DELETE FROM small.changed_customer;
