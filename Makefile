@@ -20,6 +20,7 @@ CONCEPTS = \
 	history \
 	history_aggregate \
 	history_measure \
+	data_quality \
 	history_query \
 	selection \
 	score \

@@ -93,7 +93,8 @@ COMMENT ON FUNCTION segment.portfolio_history_columns() IS
 /*
  * The customers as far as they can be known before there is a scorecard: the
  * columns of the view customer that do not depend on it, and what cut points
- * and models are made of.
+ * and models are made of.  Kept in one piece, so that many aggregates find the
+ * columns computed.
  */
 CREATE FUNCTION segment.portfolio_unscored_query(portfolio text, as_of date, margin_rate numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -102,7 +103,7 @@ RETURN format($template$
 SELECT k.*, k.margin - k.cost AS net_value
 FROM (
 	SELECT h.customer_id, %2$L::date AS as_of,%3$s,
-		(h.m).monetary, h.repeat_spend
+		(h.m).monetary, h.repeat_spend, segment.one_row() AS one_row
 	FROM %1$s
 	CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
 ) AS k$template$,

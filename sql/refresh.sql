@@ -29,27 +29,32 @@ RETURN format($template$(
 COMMENT ON FUNCTION segment.refresh_histories_query(text, segment.source_shape, text, text) IS
 'the FROM item that reads a source of histories, where a condition holds (NULL: all) (internal)';
 
-/* A source of events as histories, one row per customer. */
+/*
+ * A source of events as histories, one row per customer; and in two more columns
+ * what is doubtful about the rows, see segment.checked_histories.  Rows without
+ * a customer come with those of any customers: nobody knows which have changed.
+ */
 CREATE FUNCTION segment.refresh_events_query(
 	source text, shape segment.source_shape, key_type text, timezone text, condition text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN (shape).histories THEN segment.refresh_histories_query(source, shape, key_type, condition)
-ELSE format('segment.histories(%1$L, %2$L) AS %3$I (customer_id %4$s, %3$I segment.history%5$s)',
+ELSE format($from_item$segment.checked_histories(%1$L, %2$L)
+		AS %3$I (customer_id %4$s, %3$I segment.history%5$s, %6$I pg_catalog.int8[], %7$I pg_catalog.numeric[])$from_item$,
 	format($template$
 		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
-		FROM %4$s
-		WHERE e.customer_id IS NOT NULL%5$s$template$,
+		FROM %4$s%5$s$template$,
 		key_type, (shape).amount,
 		-- a row without an amount counts nowhere
 		CASE WHEN (shape).margin IS NOT NULL
 			THEN format(', CASE WHEN e.amount IS NOT NULL THEN %s END', (shape).margin) END,
-		segment.source_events(shape), ' AND ' || condition),
+		segment.source_events(shape), E'\n\t\tWHERE ' || condition || ' OR e.customer_id IS NULL'),
 	timezone, source, key_type,
-	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END) END;
+	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END,
+	source || '_counts', source || '_money') END;
 COMMENT ON FUNCTION segment.refresh_events_query(text, segment.source_shape, text, text, text) IS
-'the FROM item that reads a source of events into histories, where a condition holds (NULL: all) (internal)';
+'the FROM item that reads a source of events into histories and counts of doubtful rows, where a condition holds (NULL: all) (internal)';
 
 /* The source customers: one row per customer, attributes as JSON. */
 CREATE FUNCTION segment.refresh_customers_query(shape segment.source_shape, key_type text, condition text) RETURNS text
@@ -99,7 +104,10 @@ RETURN format('%s %s %s',
 COMMENT ON FUNCTION segment.refresh_key_condition(text, segment.source_shape, text, text, text) IS
 'the condition on a column of a source that its customer is in table refresh_key (internal)';
 
-/* All sources together: one row per customer, as in table customer_history. */
+/*
+ * All sources together: one row per customer, as in table customer_history, with
+ * the counts of doubtful rows; and rows without a customer for those that have none.
+ */
 CREATE FUNCTION segment.refresh_read_query(
 	portfolio text, definition jsonb, key_type text, key_base_type text, key_equality text, changes_only boolean
 ) RETURNS text
@@ -111,6 +119,7 @@ DECLARE
 	shape segment.source_shape;
 	from_items text;
 	keys text;
+	doubts text;
 	own_margin boolean := false;
 BEGIN
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
@@ -128,8 +137,11 @@ BEGIN
 				-- none for the first
 				|| left(keys, 0));
 		keys := concat(keys || ', ', format('%I.customer_id', s.source));
+		IF s.source <> 'customers' AND NOT shape.histories THEN
+			doubts := concat(doubts, format(', %I, %I', s.source || '_counts', s.source || '_money'));
+		END IF;
 	END LOOP;
-	RETURN format('SELECT COALESCE(%s) AS customer_id, purchases, %s, %s, %s, %s, %s
+	RETURN format('SELECT COALESCE(%s) AS customer_id, purchases, %s, %s, %s, %s, %s%s
 		FROM %s',
 		keys,
 		CASE WHEN own_margin THEN 'margins' ELSE 'NULL::segment.history AS margins' END,
@@ -138,11 +150,11 @@ BEGIN
 		CASE WHEN definition ->> 'satisfaction' IS NULL THEN 'NULL::segment.history AS satisfaction' ELSE 'satisfaction' END,
 		CASE WHEN definition ->> 'customers' IS NULL THEN 'false AS listed, NULL::pg_catalog.jsonb AS attributes'
 			ELSE 'COALESCE(listed, false) AS listed, attributes' END,
-		from_items);
+		doubts, from_items);
 END
 $refresh_read_query$;
 COMMENT ON FUNCTION segment.refresh_read_query(text, jsonb, text, text, text, boolean) IS
-'the query that reads all sources of a portfolio, or only the customers in its table refresh_key, into rows of its table customer_history (internal)';
+'the query that reads all sources of a portfolio, or only the customers in its table refresh_key, into rows of its table customer_history, with columns that tell of doubtful rows (internal)';
 
 /* Of a source of histories: what can be told of it, and which checks nobody could make. */
 CREATE FUNCTION segment.refresh_histories_defect_query(
@@ -169,21 +181,13 @@ RETURN format($template$
 COMMENT ON FUNCTION segment.refresh_histories_defect_query(text, segment.source_shape, text) IS
 'the query for the rows of table defect of a source of histories: events without a customer, and a row without a count for each check that needs the events themselves (internal)';
 
-/*
- * Rows of a source that data_quality reports.  A row that lacks several things
- * is counted once, for the first of them, so that the rows read are those in
- * the histories and those without customer, date or amount.  Duplicates can
- * only be among several events of one customer on one day, and the histories
- * tell which days those are; so few rows have to be grouped.  Names that the
- * query's search path could hide are qualified.
- */
-CREATE FUNCTION segment.refresh_defect_query(
-	portfolio text, source text, shape segment.source_shape, key_base_type text, key_equality text,
-	changes_only boolean
+/* Of the source customers: rows without a key, and rows that name a customer again. */
+CREATE FUNCTION segment.refresh_customers_defect_query(
+	portfolio text, shape segment.source_shape, key_base_type text, key_equality text, changes_only boolean
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN source = 'customers' THEN format($template$
+RETURN format($template$
 	SELECT 'customers', CASE WHEN g.customer_id IS NULL THEN 'null_customer' ELSE 'duplicate_customer' END,
 		g.customer_id, CASE WHEN g.customer_id IS NULL THEN g.n ELSE g.n OPERATOR(pg_catalog.-) 1 END, 0
 	FROM (
@@ -194,45 +198,27 @@ RETURN CASE WHEN source = 'customers' THEN format($template$
 	) AS g
 	WHERE g.customer_id IS NULL OR g.n OPERATOR(pg_catalog.>) 1$template$, key_base_type, (shape).statement,
 	CASE WHEN changes_only THEN format(E'\n\t\tWHERE %s OR a.segment_customer IS NULL',
-		segment.refresh_key_condition(portfolio, shape, 'a.segment_customer', key_base_type, key_equality)) END)
-WHEN (shape).histories THEN segment.refresh_histories_defect_query(source, shape, key_base_type)
-ELSE format($template$
-	SELECT %1$L, d.check_name, g.customer_id, pg_catalog.sum(d.count), %9$s
-	FROM (
-		SELECT e.customer_id::%2$s AS customer_id, e.at, %3$s AS amount, pg_catalog.count(*) AS n,
-			pg_catalog.count(*) FILTER (WHERE %6$s) AS without_margin,
-			e.customer_id::%2$s IS NOT NULL AND e.at IS NOT NULL AND %3$s IS NOT NULL AS complete
-		FROM %4$s
-		LEFT JOIN %8$I.refresh_double AS r ON r.again %7$s e.customer_id::%2$s
-			AND r.day OPERATOR(pg_catalog.=) %5$s
-		WHERE (e.customer_id IS NULL OR e.at IS NULL OR %3$s IS NULL
-			OR %3$s OPERATOR(pg_catalog.=) 0 OR %6$s OR r.again IS NOT NULL)%10$s
-		GROUP BY 1, 2, 3
-		HAVING e.customer_id::%2$s IS NULL OR e.at IS NULL OR %3$s IS NULL
-			OR %3$s OPERATOR(pg_catalog.=) 0 OR pg_catalog.bool_or(%6$s)
-			OR pg_catalog.count(*) OPERATOR(pg_catalog.>) 1
-	) AS g
-	CROSS JOIN LATERAL (VALUES
-		('null_customer', g.customer_id IS NULL, g.n, g.amount OPERATOR(pg_catalog.*) g.n),
-		('null_date', g.customer_id IS NOT NULL AND g.at IS NULL, g.n, g.amount OPERATOR(pg_catalog.*) g.n),
-		('null_amount', g.customer_id IS NOT NULL AND g.at IS NOT NULL AND g.amount IS NULL, g.n, 0),
-		('null_margin', g.complete AND g.without_margin OPERATOR(pg_catalog.>) 0, g.without_margin,
-			g.amount OPERATOR(pg_catalog.*) g.without_margin),
-		('zero_amount', g.complete AND g.amount OPERATOR(pg_catalog.=) 0, g.n, 0),
-		('duplicate', g.complete AND g.n OPERATOR(pg_catalog.>) 1, g.n OPERATOR(pg_catalog.-) 1,
-			g.amount OPERATOR(pg_catalog.*) (g.n OPERATOR(pg_catalog.-) 1))
-	) AS d(check_name, applies, count, money)
-	JOIN segment.quality_check AS q ON q.source OPERATOR(pg_catalog.=) %1$L
+		segment.refresh_key_condition(portfolio, shape, 'a.segment_customer', key_base_type, key_equality)) END);
+COMMENT ON FUNCTION segment.refresh_customers_defect_query(text, segment.source_shape, text, text, boolean) IS
+'the query that finds doubtful rows of the source customers, all or those of the customers in table refresh_key and of none (internal)';
+
+/* Of a source of events: what its reading has told. */
+CREATE FUNCTION segment.refresh_events_defect_query(portfolio text, source text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+	SELECT %2$L, q.check_name, r.customer_id, d.count, %5$s
+	FROM %1$I.refresh_read AS r
+	CROSS JOIN LATERAL ROWS FROM (
+		pg_catalog.unnest('{null_customer,null_date,null_amount,null_margin,zero_amount,duplicate}'::pg_catalog.text[]),
+		pg_catalog.unnest(r.%3$I), pg_catalog.unnest(r.%4$I)) AS d(check_name, count, money)
+	JOIN segment.quality_check AS q ON q.source OPERATOR(pg_catalog.=) %2$L
 		AND q.check_name OPERATOR(pg_catalog.=) d.check_name
-	WHERE d.applies
-	GROUP BY d.check_name, g.customer_id$template$,
-	source, key_base_type, (shape).amount, segment.source_events(shape), 'e.at::pg_catalog.date',
-	CASE WHEN (shape).margin IS NULL THEN 'false' ELSE 'e.margin IS NULL' END, key_equality, portfolio,
-	CASE WHEN source IN ('purchases', 'costs') THEN 'pg_catalog.sum(COALESCE(d.money, 0))' ELSE '0' END,
-	CASE WHEN changes_only THEN format(E'\n\t\t\tAND (%s OR e.customer_id IS NULL)',
-		segment.refresh_key_condition(portfolio, shape, 'e.customer_id', key_base_type, key_equality)) END) END;
-COMMENT ON FUNCTION segment.refresh_defect_query(text, text, segment.source_shape, text, text, boolean) IS
-'the query that finds doubtful rows of a source, all or those of the customers in table refresh_key and of none, run with the portfolio''s time zone as the session''s (internal)';
+	WHERE r.%3$I IS NOT NULL AND d.count OPERATOR(pg_catalog.>) 0$template$,
+	portfolio, source, source || '_counts', source || '_money',
+	CASE WHEN source IN ('purchases', 'costs') THEN 'd.money' ELSE '0' END);
+COMMENT ON FUNCTION segment.refresh_events_defect_query(text, text) IS
+'the query that takes the doubtful rows of a source of events out of table refresh_read (internal)';
 
 /* Those of one source, added to table defect. */
 CREATE FUNCTION segment.refresh_source_defects(
@@ -243,33 +229,15 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_source_defects$
 DECLARE
-	by_events boolean := source <> 'customers' AND NOT (shape).histories;
-	query text := segment.refresh_defect_query(portfolio, source, shape, key_base_type, key_equality, changes_only);
+	query text := CASE
+		WHEN source = 'customers' THEN
+			segment.refresh_customers_defect_query(portfolio, shape, key_base_type, key_equality, changes_only)
+		WHEN (shape).histories THEN segment.refresh_histories_defect_query(source, shape, key_base_type)
+		ELSE segment.refresh_events_defect_query(portfolio, source) END;
 BEGIN
-	-- a table, so that the planner knows how few there are
-	IF by_events THEN
-		EXECUTE format($template$
-			CREATE UNLOGGED TABLE %1$I.refresh_double AS
-			SELECT r.customer_id AS again, u.day
-			FROM %1$I.refresh_read AS r
-			CROSS JOIN LATERAL segment.unnest(r.%2$I) AS u
-			WHERE (segment.orders(r.%2$I) > segment.purchase_days(r.%2$I) OR segment.refunds(r.%2$I) > 1)
-				AND (u.orders > 1 OR u.refunds > 1)$template$, portfolio, source);
-		EXECUTE format('ANALYZE %I.refresh_double', portfolio);
-	END IF;
 	PERFORM set_config('search_path', query_path, true);
-	IF changes_only THEN
-		EXECUTE pg_catalog.format('INSERT INTO %I.defect %s', portfolio, query);
-	ELSE
-		-- by way of a table, since INSERT is never parallel
-		EXECUTE pg_catalog.format('CREATE UNLOGGED TABLE %I.refresh_defect (a, b, c, d, e) AS %s', portfolio, query);
-		EXECUTE pg_catalog.format('INSERT INTO %1$I.defect TABLE %1$I.refresh_defect', portfolio);
-		EXECUTE pg_catalog.format('DROP TABLE %I.refresh_defect', portfolio);
-	END IF;
+	EXECUTE pg_catalog.format('INSERT INTO %I.defect %s', portfolio, query);
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-	IF by_events THEN
-		EXECUTE format('DROP TABLE %I.refresh_double', portfolio);
-	END IF;
 END
 $refresh_source_defects$;
 COMMENT ON FUNCTION segment.refresh_source_defects(text, text, segment.source_shape, text, text, text, boolean) IS
@@ -356,7 +324,21 @@ AS $refresh_store$
 DECLARE
 	written bigint;
 	deleted bigint;
+	empty boolean;
 BEGIN
+	EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I.customer_history)', portfolio) INTO empty;
+	IF empty THEN
+		-- nothing to compare with, or to collide with
+		EXECUTE format($template$
+			INSERT INTO %1$I.customer_history
+				(customer_id, purchases, margins, costs, complaints, satisfaction, listed, attributes)
+			SELECT r.customer_id, r.purchases, r.margins, r.costs, r.complaints, r.satisfaction,
+				r.listed, r.attributes
+			FROM %1$I.refresh_read AS r
+			WHERE r.customer_id IS NOT NULL$template$, portfolio);
+		GET DIAGNOSTICS written = ROW_COUNT;
+		RETURN written;
+	END IF;
 	EXECUTE format($template$
 		INSERT INTO %1$I.customer_history AS c
 			(customer_id, purchases, margins, costs, complaints, satisfaction, listed, attributes)
@@ -366,9 +348,9 @@ BEGIN
 		LEFT JOIN %1$I.customer_history AS o ON o.customer_id %2$s r.customer_id
 		-- *<> compares the stored bytes, so a new display scale counts as well;
 		-- but of a key that is spelled in several ways, the first one stays
-		WHERE o.customer_id IS NULL
+		WHERE r.customer_id IS NOT NULL AND (o.customer_id IS NULL
 			OR ROW(o.purchases, o.margins, o.costs, o.complaints, o.satisfaction, o.listed, o.attributes)::record
-				*<> ROW(r.purchases, r.margins, r.costs, r.complaints, r.satisfaction, r.listed, r.attributes)::record
+				*<> ROW(r.purchases, r.margins, r.costs, r.complaints, r.satisfaction, r.listed, r.attributes)::record)
 		ON CONFLICT (customer_id) DO UPDATE SET
 			purchases = excluded.purchases, margins = excluded.margins, costs = excluded.costs,
 			complaints = excluded.complaints, satisfaction = excluded.satisfaction,
@@ -599,7 +581,7 @@ BEGIN
 	PERFORM set_config('search_path', definition ->> 'search_path', true);
 	EXECUTE query;
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-	EXECUTE format('SELECT count(*) FROM %I.refresh_read', portfolio) INTO customers_read;
+	EXECUTE format('SELECT count(*) FROM %I.refresh_read AS r WHERE r.customer_id IS NOT NULL', portfolio) INTO customers_read;
 	EXECUTE format('ANALYZE %I.refresh_read', portfolio);
 
 	PERFORM segment.refresh_step(portfolio, 'storing');

@@ -11,6 +11,9 @@
  * its rows are then sorted by customer and day, without a comparison, and put
  * together.  Beyond work_mem the partitions go to temporary files.
  *
+ * A portfolio's refresh has the rows checked on the way: which ones lack
+ * something, are for nothing, or repeat another one.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -36,6 +39,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "data_quality.h"
 #include "decimal.h"
 #include "history.h"
 #include "local_day.h"
@@ -46,8 +50,8 @@
 
 /*
  * A row in a partition: this head, then the amounts (8 bytes each, 16 if the
- * row is wide), then the bytes of a key that is passed by reference.  Every
- * part begins at a multiple of 8.
+ * row is wide), then the moment if it is wanted (8), then the bytes of a key
+ * that is passed by reference.  Every part begins at a multiple of 8.
  */
 typedef struct Row
 {
@@ -71,6 +75,7 @@ typedef struct Row
 #define ROW_HAS_ANY		(ROW_HAS(0) | ROW_HAS(1))
 #define ROW_WIDE		4
 #define ROW_NULL_KEY	8
+#define ROW_NO_DAY		16			/* of checked rows; amount 0 is there, if known */
 
 typedef enum DayKind
 {
@@ -94,6 +99,10 @@ typedef struct Reading
 	Oid			key_collation;
 	FmgrInfo	key_hash;
 	FmgrInfo	key_equal;
+
+	bool		checked;		/* are doubtful rows counted? */
+	bool		moments;		/* and is a day too coarse to tell rows apart? */
+	QualityCounts nobody;		/* rows without a customer, if checked */
 
 	PartitionSet *partitions;
 	MemoryContext row_context;	/* detoasted values of a few rows */
@@ -171,6 +180,30 @@ row_day(Reading *reading, Datum at)
 }
 
 /*
+ * The amount of a row that has no customer or no day, for the report of such
+ * rows alone: rounded, and 0 if it is none that can be added up.
+ */
+static int128
+doubtful_amount(const TupleTableSlot *slot, int *scale)
+{
+	if (!slot->tts_isnull[2])
+	{
+		Numeric		number = DatumGetNumeric(slot->tts_values[2]);
+		int128		amount;
+		int			display_scale;
+
+		if (!numeric_is_nan(number) && !numeric_is_inf(number) &&
+			(decimal_try_numeric(NumericGetDatum(number), &amount, scale, &display_scale) ||
+			 decimal_try_numeric(DirectFunctionCall2(numeric_round, NumericGetDatum(number),
+													 Int32GetDatum(DECIMAL_MAX_SCALE)),
+								 &amount, scale, &display_scale)))
+			return amount;
+	}
+	*scale = 0;
+	return 0;
+}
+
+/*
  * Day and amounts of a row, and its flags; without a day, the amounts do not
  * count.
  */
@@ -181,7 +214,14 @@ take_events(Reading *reading, TupleTableSlot *slot, DateADT *day, int128 *amount
 	int			i;
 
 	if (unlikely(slot->tts_isnull[1]))
-		return 0;
+	{
+		if (reading->checked)
+		{
+			amounts[0] = doubtful_amount(slot, &scales[0]);
+			flags = ROW_NO_DAY | (amounts[0] != (int64) amounts[0] ? ROW_WIDE : 0);
+		}
+		return flags;
+	}
 	for (i = 0; i < reading->amounts; i++)
 	{
 		Datum		amount = slot->tts_values[2 + i];
@@ -212,6 +252,13 @@ amounts_size(const Reading *reading, uint8 flags)
 	return reading->amounts * (flags & ROW_WIDE ? sizeof(int128) : sizeof(int64));
 }
 
+/* That of all in front of the bytes of a key. */
+static inline Size
+head_size(const Reading *reading, uint8 flags)
+{
+	return sizeof(Row) + amounts_size(reading, flags) + (reading->moments ? sizeof(int64) : 0);
+}
+
 static bool
 receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
@@ -229,6 +276,14 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 	int			i;
 
 	slot_getallattrs(slot);
+	if (unlikely(reading->checked && slot->tts_isnull[0]))
+	{
+		amounts[0] = doubtful_amount(slot, &scales[0]);
+		quality_count(&reading->nobody, QUALITY_NULL_CUSTOMER, amounts[0], scales[0]);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(reading->row_context);
+		return true;
+	}
 	flags = take_events(reading, slot, &day, amounts, scales);
 	key = slot->tts_values[0];
 	if (unlikely(slot->tts_isnull[0]))
@@ -247,7 +302,7 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 
 	/* straight to its place: what was just written as bytes is slow to copy */
 	row = (Row *) partition_append(reading->partitions, hash,
-								   sizeof(Row) + amounts_size(reading, flags) + MAXALIGN(key_size));
+								   head_size(reading, flags) + MAXALIGN(key_size));
 	row->day = day;
 	row->flags = flags;
 	row->scale[0] = scales[0];
@@ -276,6 +331,13 @@ receive_row(TupleTableSlot *slot, DestReceiver *self)
 			place += sizeof(int64);
 		}
 	}
+	if (reading->moments)
+	{
+		int64		moment = flags & ROW_NO_DAY ? 0 : DatumGetInt64(slot->tts_values[1]);
+
+		memcpy(place, &moment, sizeof(int64));
+		place += sizeof(int64);
+	}
 	if (key_size > 0)
 		memcpy(place, DatumGetPointer(key), key_size);
 
@@ -301,7 +363,7 @@ receiver_done(DestReceiver *self)
 static inline Size
 row_size(const Reading *reading, const Row *row)
 {
-	Size		size = sizeof(Row) + amounts_size(reading, row->flags);
+	Size		size = head_size(reading, row->flags);
 
 	if (!reading->key_by_value)
 		size += MAXALIGN(row->key.bytes.size);
@@ -329,7 +391,19 @@ row_key(const Reading *reading, const Row *row)
 {
 	if (reading->key_by_value)
 		return row->key.value;
-	return PointerGetDatum((const char *) row + sizeof(Row) + amounts_size(reading, row->flags));
+	return PointerGetDatum((const char *) row + head_size(reading, row->flags));
+}
+
+/* When it happened, as far as it makes a difference within a day. */
+static inline int64
+row_moment(const Reading *reading, const Row *row)
+{
+	int64		moment = 0;
+
+	if (reading->moments)
+		memcpy(&moment, (const char *) row + sizeof(Row) + amounts_size(reading, row->flags),
+			   sizeof(int64));
+	return moment;
 }
 
 static inline uint32
@@ -378,8 +452,12 @@ typedef struct CustomerRows
 	uint32		hash;
 	bool		null_key;
 	uint8		scale[2];		/* largest of the amounts */
+	uint32		doubts;			/* number of its counts + 1; 0: no doubtful rows */
 	Size		end;			/* of its rows in the sorted list */
 } CustomerRows;
+
+/* Columns of the result: customer, one or two histories, two of doubtful rows. */
+#define MAX_COLUMNS	5
 
 /* A partition's rows and customers on their way to histories. */
 typedef struct Grouping
@@ -394,6 +472,9 @@ typedef struct Grouping
 	uint32		capacity;
 	uint32	   *table;			/* numbers of groups + 1, by hash; at most half full */
 	uint32		mask;
+	QualityCounts *doubts;		/* of some customers */
+	uint32		ndoubts;
+	uint32		doubts_capacity;	/* 0: there is no list yet */
 } Grouping;
 
 #define FIRST_CAPACITY	128
@@ -479,9 +560,52 @@ find_group(Reading *reading, Grouping *grouping, const Row *row)
 	group->key = group->null_key ? 0 : row_key(reading, row);
 	group->hash = hash;
 	group->scale[0] = group->scale[1] = 0;
+	group->doubts = 0;
 	group->end = 0;
 	grouping->table[slot] = ++grouping->ngroups;
 	return grouping->ngroups - 1;
+}
+
+/* A doubtful row of a customer. */
+static void
+count_doubt(Grouping *grouping, CustomerRows *group, QualityCheck check, int128 amount, int scale)
+{
+	if (group->doubts == 0)
+	{
+		if (grouping->doubts_capacity == 0)
+		{
+			grouping->doubts_capacity = FIRST_CAPACITY;
+			grouping->doubts = palloc(FIRST_CAPACITY * sizeof(QualityCounts));
+		}
+		else if (grouping->ndoubts == grouping->doubts_capacity)
+		{
+			grouping->doubts_capacity *= 2;
+			grouping->doubts = repalloc_huge(grouping->doubts,
+											 grouping->doubts_capacity * sizeof(QualityCounts));
+		}
+		memset(&grouping->doubts[grouping->ndoubts], 0, sizeof(QualityCounts));
+		group->doubts = ++grouping->ndoubts;
+	}
+	quality_count(&grouping->doubts[group->doubts - 1], check, amount, scale);
+}
+
+/* Whatever is doubtful about a row by itself. */
+static inline void
+check_row(const Reading *reading, Grouping *grouping, CustomerRows *group, const Row *row)
+{
+	if (unlikely(row->flags & ROW_NO_DAY))
+		count_doubt(grouping, group, QUALITY_NULL_DATE, row_amount(row, 0), row->scale[0]);
+	else if (unlikely(!(row->flags & ROW_HAS(0))))
+		count_doubt(grouping, group, QUALITY_NULL_AMOUNT, 0, 0);
+	else
+	{
+		int128		amount = row_amount(row, 0);
+
+		if (unlikely(amount == 0))
+			count_doubt(grouping, group, QUALITY_ZERO_AMOUNT, 0, 0);
+		if (unlikely(reading->amounts == 2 && !(row->flags & ROW_HAS(1))))
+			count_doubt(grouping, group, QUALITY_NULL_MARGIN, amount, row->scale[0]);
+	}
 }
 
 /* Number the customers of a partition, and list its rows. */
@@ -500,6 +624,8 @@ find_groups(Reading *reading, Grouping *grouping, const Partition *partition)
 	grouping->mask = 2 * FIRST_CAPACITY - 1;
 	grouping->groups = palloc(FIRST_CAPACITY * sizeof(CustomerRows));
 	grouping->table = palloc0(2 * FIRST_CAPACITY * sizeof(uint32));
+	grouping->doubts = NULL;
+	grouping->ndoubts = grouping->doubts_capacity = 0;
 
 	for (block = partition->first; block != NULL; block = block->next)
 	{
@@ -513,10 +639,12 @@ find_groups(Reading *reading, Grouping *grouping, const Partition *partition)
 
 			row = (Row *) place;
 			number = find_group(reading, grouping, row);
+			group = &grouping->groups[number];
+			if (reading->checked)
+				check_row(reading, grouping, group, row);
 			if (unlikely(!(row->flags & ROW_HAS_ANY)))
 				continue;
 			row->key.group = number;
-			group = &grouping->groups[number];
 			group->end++;
 			group->scale[0] = Max(group->scale[0], row->scale[0]);
 			group->scale[1] = Max(group->scale[1], row->scale[1]);
@@ -638,6 +766,83 @@ customer_history(const Grouping *grouping, const CustomerRows *customer, Size be
 	return list->count > 0 ? history_store(list) : NULL;
 }
 
+/* An order as far as another one may repeat it. */
+typedef struct Repeatable
+{
+	int64		moment;
+	int128		amount;			/* at the customer's scale */
+} Repeatable;
+
+/* Equal ones next to each other. */
+static inline int
+compare_repeatable(const Repeatable *a, const Repeatable *b)
+{
+	if (a->moment != b->moment)
+		return a->moment < b->moment ? -1 : 1;
+	return a->amount < b->amount ? -1 : a->amount > b->amount;
+}
+
+#define ST_SORT sort_repeatable
+#define ST_ELEMENT_TYPE Repeatable
+#define ST_COMPARE(a, b) compare_repeatable(a, b)
+#define ST_SCOPE static
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/* The rows of one day of a customer that repeat others. */
+static void
+count_repeated(const Reading *reading, Grouping *grouping, CustomerRows *customer, Size begin, Size end)
+{
+	Repeatable *day = MemoryContextAllocHuge(CurrentMemoryContext, (end - begin) * sizeof(Repeatable));
+	Size		count = 0;
+	Size		i;
+
+	for (i = begin; i < end; i++)
+	{
+		const Row  *row = grouping->rows[i];
+
+		if (!(row->flags & ROW_HAS(0)))
+			continue;
+		day[count].moment = row_moment(reading, row);
+		day[count++].amount = row_amount(row, 0) *
+			decimal_power_of_ten[customer->scale[0] - row->scale[0]];
+	}
+	sort_repeatable(day, count);
+	for (i = 1; i < count; i++)
+		if (compare_repeatable(&day[i - 1], &day[i]) == 0)
+			count_doubt(grouping, customer, QUALITY_DUPLICATE, day[i].amount, customer->scale[0]);
+	pfree(day);
+}
+
+/* The rows of a customer that repeat others: those of each day are together. */
+static void
+count_duplicates(const Reading *reading, Grouping *grouping, CustomerRows *customer, Size begin)
+{
+	Size		day = begin;
+	Size		i;
+
+	for (i = begin; i < customer->end; i++)
+	{
+		bool		last = i + 1 == customer->end ||
+			grouping->rows[i + 1]->day != grouping->rows[i]->day;
+
+		if (last && i > day)
+			count_repeated(reading, grouping, customer, day, i + 1);
+		if (last)
+			day = i + 1;
+	}
+}
+
+/* What checked_histories tells of doubtful rows: the last two columns. */
+static void
+emit_doubts(const QualityCounts *counts, Datum *values, bool *nulls)
+{
+	nulls[0] = nulls[1] = counts == NULL;
+	if (counts != NULL)
+		quality_arrays(counts, &values[0], &values[1]);
+}
+
 /* The histories of a partition's customers. */
 static pg_noinline void
 emit_partition(Reading *reading, PartitionSet *set, Partition *partition, ReturnSetInfo *result)
@@ -658,9 +863,9 @@ emit_partition(Reading *reading, PartitionSet *set, Partition *partition, Return
 	history_days_init(&list, 0, 0);
 	for (i = 0; i < grouping.ngroups; i++)
 	{
-		const CustomerRows *group = &grouping.groups[i];
-		Datum		values[3] = {group->key};
-		bool		nulls[3] = {group->null_key};
+		CustomerRows *group = &grouping.groups[i];
+		Datum		values[MAX_COLUMNS] = {group->key};
+		bool		nulls[MAX_COLUMNS] = {group->null_key};
 		int			j;
 
 		for (j = 0; j < reading->amounts; j++)
@@ -669,6 +874,12 @@ emit_partition(Reading *reading, PartitionSet *set, Partition *partition, Return
 
 			values[1 + j] = PointerGetDatum(history);
 			nulls[1 + j] = history == NULL;
+		}
+		if (reading->checked)
+		{
+			count_duplicates(reading, &grouping, group, begin);
+			emit_doubts(group->doubts == 0 ? NULL : &grouping.doubts[group->doubts - 1],
+						&values[1 + reading->amounts], &nulls[1 + reading->amounts]);
 		}
 		begin = group->end;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
@@ -680,6 +891,19 @@ emit_partition(Reading *reading, PartitionSet *set, Partition *partition, Return
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	partition_clear(set, partition);
+}
+
+/* The rows without a customer: nothing but doubts. */
+static void
+emit_nobody(const Reading *reading, ReturnSetInfo *result)
+{
+	Datum		values[MAX_COLUMNS] = {0};
+	bool		nulls[MAX_COLUMNS] = {true, true, true};
+
+	if (!quality_any(&reading->nobody))
+		return;
+	emit_doubts(&reading->nobody, &values[1 + reading->amounts], &nulls[1 + reading->amounts]);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
 /* The histories of all customers of a set, partition by partition. */
@@ -732,6 +956,9 @@ equal_means_same_bytes(const TypeCacheEntry *type, Oid collation)
 {
 	Oid			function = InvalidOid;
 
+	/* of character(n), blanks at the end do not count, whatever its family says */
+	if (type->btree_opintype == BPCHAROID)
+		return false;
 	if (OidIsValid(type->btree_opf) && (type->typbyval || type->typlen > 0 || type->typlen == -1))
 		function = get_opfamily_proc(type->btree_opf, type->btree_opintype,
 									 type->btree_opintype, BTEQUALIMAGE_PROC);
@@ -774,6 +1001,7 @@ describe_query(Reading *reading, TupleDesc desc, const struct varlena *timezone)
 		reading->zone = palloc0(sizeof(LocalDayZone));
 		local_day_zone_set(reading->zone, timezone);
 	}
+	reading->moments = reading->checked && reading->day_kind != DAY_DATE;
 	for (i = 2; i < desc->natts; i++)
 		if (getBaseType(TupleDescAttr(desc, i)->atttypid) != NUMERICOID)
 			wrong_column(i + 1, "numeric", TupleDescAttr(desc, i)->atttypid);
@@ -795,36 +1023,36 @@ describe_query(Reading *reading, TupleDesc desc, const struct varlena *timezone)
 	reading->key_is_image = equal_means_same_bytes(key, reading->key_collation);
 }
 
-/* The caller's column list: the key's type, then history once or twice. */
+/*
+ * The caller's column list: the key's type, then history once or twice, then
+ * what is told of doubtful rows.
+ */
 static void
 check_result(FunctionCallInfo fcinfo, const Reading *reading, TupleDesc expected)
 {
 	Oid			history = history_type(fcinfo);
-	bool		fits = expected != NULL && expected->natts == 1 + reading->amounts &&
+	int			columns = 1 + reading->amounts;
+	bool		fits = expected != NULL && expected->natts == columns + (reading->checked ? 2 : 0) &&
 		TupleDescAttr(expected, 0)->atttypid == reading->key_type;
 	int			i;
 
-	for (i = 1; fits && i < expected->natts; i++)
+	for (i = 1; fits && i < columns; i++)
 		fits = TupleDescAttr(expected, i)->atttypid == history;
+	if (fits && reading->checked)
+		fits = TupleDescAttr(expected, columns)->atttypid == INT8ARRAYOID &&
+			TupleDescAttr(expected, columns + 1)->atttypid == NUMERICARRAYOID;
 	if (!fits)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("the column definition list does not fit the query"),
-				 errhint("Write AS h(customer_id %s, history segment.history%s).",
+				 errhint("Write AS h(customer_id %s, history segment.history%s%s).",
 						 format_type_be(reading->key_type),
-						 reading->amounts == 2 ? ", margins segment.history" : "")));
+						 reading->amounts == 2 ? ", margins segment.history" : "",
+						 reading->checked ? ", counts bigint[], money numeric[]" : "")));
 }
 
-/*
- * histories(query text, timezone text): setof (customer, history [, history])
- *
- * Errors: 22023 the query is not one SELECT, has other than 3 or 4 columns,
- * unknown time zone; 42804 types; 22004 time zone missing; those of
- * history_agg for the values, and those of the query.
- */
-PG_FUNCTION_INFO_V1(history_query);
-Datum
-history_query(PG_FUNCTION_ARGS)
+static Datum
+read_query(FunctionCallInfo fcinfo, bool checked)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	const struct varlena *timezone = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
@@ -851,6 +1079,7 @@ history_query(PG_FUNCTION_ARGS)
 	reading->receiver.rShutdown = receiver_done;
 	reading->receiver.rDestroy = receiver_done;
 	reading->receiver.mydest = DestNone;
+	reading->checked = checked;
 	reading->partitions = partition_set_create((Size) work_mem * 1024, 0);
 	reading->row_context = AllocSetContextCreate(context, "segment row", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
@@ -876,7 +1105,38 @@ history_query(PG_FUNCTION_ARGS)
 	partition_set_finish(reading->partitions);
 	MemoryContextSwitchTo(context);
 	emit_partitions(reading, reading->partitions, result);
+	emit_nobody(reading, result);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return (Datum) 0;
+}
+
+/*
+ * histories(query text, timezone text): setof (customer, history [, history])
+ *
+ * Errors: 22023 the query is not one SELECT, has other than 3 or 4 columns,
+ * unknown time zone; 42804 types; 22004 time zone missing; those of
+ * history_agg for the values, and those of the query.
+ */
+PG_FUNCTION_INFO_V1(history_query);
+Datum
+history_query(PG_FUNCTION_ARGS)
+{
+	return read_query(fcinfo, false);
+}
+
+/*
+ * checked_histories(query text, timezone text): the same with two more columns,
+ * the counts of doubtful rows of the customer and their money, in the order of
+ * QualityCheck; NULL where there are none
+ *
+ * Rows without a customer are counted, in a row of their own, and are in no
+ * history.  Amounts of rows without a customer or a day, which count nowhere
+ * else, raise no error.
+ */
+PG_FUNCTION_INFO_V1(checked_history_query);
+Datum
+checked_history_query(PG_FUNCTION_ARGS)
+{
+	return read_query(fcinfo, true);
 }
