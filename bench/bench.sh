@@ -4,8 +4,8 @@
 #
 #   CUSTOMERS, ORDERS  the size (1000000 and 20000000)
 #   ROWS               the rows to measure (all): aggregates read memory size
-#                      scores cuts portfolio migration models lookup refresh
-#                      notes
+#                      scores cuts portfolio migration models lookup growth
+#                      refresh notes
 #   RUNS               runs of each query, interleaved; the median counts (3)
 #   OUT                the file for the table; bench/RESULTS.md when all rows
 #                      are measured at full size, else nothing but the screen
@@ -22,7 +22,7 @@ CUSTOMERS=${CUSTOMERS:-1000000}
 ORDERS=${ORDERS:-20000000}
 RUNS=${RUNS:-3}
 SEED=0.20240229
-ALL_ROWS="aggregates read memory size scores cuts portfolio migration models lookup refresh notes"
+ALL_ROWS="aggregates read memory size scores cuts portfolio migration models lookup growth refresh notes"
 ROWS=${ROWS:-$ALL_ROWS}
 FULL=
 [ "$CUSTOMERS/$ORDERS/$ROWS" != "1000000/20000000/$ALL_ROWS" ] || FULL=yes
@@ -425,6 +425,35 @@ row_lookup() {
 	heading "One customer by key, mean of 2,000 prepared statements" "| what | time | target |"
 	line "|---|---|---|"
 	line "| a row of the view customer | $(latency 'SELECT * FROM shop.customer WHERE customer_id = :customer;') ms | 1 ms |"
+}
+
+# Everything over all orders, and over those of every tenth customer: what
+# grows faster than the data shows here.  growth NAME SQL, in which :orders is
+# the table and :portfolio the portfolio.
+growth() {
+	local all=${2//:orders/orders} tenth=${2//:orders/tenth}
+	compare 2 "${all//:portfolio/shop}" "${tenth//:portfolio/tenth_shop}"
+	line "| $1 | $(seconds "$OTHER_MS") | $(seconds "$OURS_MS") | $(awk -v a="$OURS_MS" -v b="$OTHER_MS" 'BEGIN { printf "%.1f", a / b }') | 11 |"
+}
+
+row_growth() {
+	local view
+	make_portfolio
+	sql -c 'CREATE UNLOGGED TABLE tenth AS SELECT * FROM orders WHERE customer_id % 10 = 0' \
+		-c "ALTER TABLE tenth ALTER customer_id SET (n_distinct = $((CUSTOMERS / 10)))" -c 'VACUUM (ANALYZE) tenth' \
+		-c "SELECT segment.create_portfolio('tenth_shop', 'SELECT customer_id, ordered_at, total FROM tenth', timezone => 'UTC')" \
+		-c 'ANALYZE' >/dev/null
+	heading "Ten times the orders, two workers where they can be used" "| what | a tenth | all | times | target |"
+	line "|---|---|---|---|---|"
+	growth "rfm_agg" "SELECT count(a) FROM (${RFM//FROM orders/FROM :orders}) AS g"
+	growth "history_agg" "SELECT count(a) FROM (${HISTORY//FROM orders/FROM :orders}) AS g"
+	growth "histories()" "${READ//FROM orders/FROM :orders}"
+	growth "full refresh" "SELECT count(*) FROM segment.refresh(':portfolio', \"full\" => true)"
+	growth "take_snapshot" "SELECT segment.take_snapshot(':portfolio')"
+	growth "all columns of the view customer" "SELECT max(c::text) FROM :portfolio.customer AS c"
+	for view in churn_signal segment_summary segment_pnl segment_profile pyramid concentration usage_share leaky_bucket cohort_retention; do
+		growth "$view" "SELECT max(v::text) FROM :portfolio.$view AS v"
+	done
 }
 
 # The milliseconds of a refresh, which must be of the mode given.  refresh_ms MODE FULL SCORECARD

@@ -40,7 +40,7 @@ CREATE FUNCTION segment.refresh_events_query(
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN (shape).histories THEN segment.refresh_histories_query(source, shape, key_type, condition)
-ELSE format($from_item$segment.checked_histories(%1$L, %2$L)
+ELSE format($from_item$segment.checked_histories(%1$L, %2$L, $1)
 		AS %3$I (customer_id %4$s, %3$I segment.history%5$s, %6$I pg_catalog.int8[], %7$I pg_catalog.numeric[])$from_item$,
 	format($template$
 		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
@@ -72,37 +72,62 @@ COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text, 
 'the FROM item that reads the source customers, where a condition holds (NULL: all) (internal)';
 
 /*
- * The keys of changed customers, to the right of a comparison.  The array is
- * computed once, before; so the planner can take a condition with it into the
- * source's query and to an index of its tables.  Keys that are arrays themselves
- * cannot be the elements of one, and are looked up one by one.
- */
-CREATE FUNCTION segment.refresh_keys(portfolio text, further text DEFAULT '') RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN (SELECT format(CASE WHEN format_type(a.atttypid, NULL) LIKE '%[]' THEN 'ANY (%s)' ELSE 'ANY (ARRAY(%s))' END,
-		format('SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL%s', portfolio, further))
-	FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.defect', portfolio)::regclass AND a.attname = 'customer_id');
-COMMENT ON FUNCTION segment.refresh_keys(text, text) IS
-'the keys in table refresh_key, and of a further UNION ALL, as the right side of a comparison (internal)';
-
-/*
- * The condition that only changed customers are read.  The column stays as it
- * is, without a cast, or no index would be found.
+ * The condition that only changed customers are read.  Their keys are a
+ * parameter, whose value the planner knows: so it takes the condition into the
+ * source's query and to an index of its tables, or, where there is none, looks
+ * the customer of every row up in a hash table.  The column stays as it is,
+ * without a cast, or no index would be found.  Keys that are arrays themselves
+ * cannot be the elements of one.
  */
 CREATE FUNCTION segment.refresh_key_condition(
 	portfolio text, shape segment.source_shape, col text, key_base_type text, key_equality text
 ) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format('%s %s %s',
 	CASE WHEN (shape).key_base_type = key_base_type
 			OR ARRAY[(shape).key_base_type, key_base_type] <@ '{smallint,integer,bigint}'::text[] THEN col
 		ELSE format('%s::%s', col, key_base_type) END,
-	key_equality, segment.refresh_keys(portfolio));
+	key_equality,
+	CASE WHEN key_base_type LIKE '%[]'
+		THEN format('ANY (SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL)', portfolio)
+		ELSE 'ANY ($1)' END);
 COMMENT ON FUNCTION segment.refresh_key_condition(text, segment.source_shape, text, text, text) IS
-'the condition on a column of a source that its customer is in table refresh_key (internal)';
+'the condition on a column of a source that its customer is in table refresh_key, whose keys are the parameter $1 as an array (internal)';
+
+/*
+ * Runs a query that reads sources: names in it are looked up along the owner's
+ * path, and $1 are the keys.
+ */
+CREATE FUNCTION segment.refresh_execute(query text, query_path text, keys anyarray) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_execute$
+BEGIN
+	PERFORM set_config('search_path', query_path, true);
+	EXECUTE query USING keys;
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+END
+$refresh_execute$;
+COMMENT ON FUNCTION segment.refresh_execute(text, text, anyarray) IS
+'runs a query with a search path and an array of keys as $1 (internal)';
+
+CREATE FUNCTION segment.refresh_run(
+	portfolio text, query text, query_path text, key_base_type text, changes_only boolean
+) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_run$
+BEGIN
+	EXECUTE format('SELECT segment.refresh_execute($1, $2, %s)',
+		CASE WHEN changes_only AND key_base_type NOT LIKE '%[]'
+			THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL)', portfolio)
+			ELSE $$'{}'::text[]$$ END)
+	USING query, query_path;
+END
+$refresh_run$;
+COMMENT ON FUNCTION segment.refresh_run(text, text, text, text, boolean) IS
+'runs a query that reads sources, all of them or the customers in table refresh_key (internal)';
 
 /*
  * All sources together: one row per customer, as in table customer_history, with
@@ -235,9 +260,8 @@ DECLARE
 		WHEN (shape).histories THEN segment.refresh_histories_defect_query(source, shape, key_base_type)
 		ELSE segment.refresh_events_defect_query(portfolio, source) END;
 BEGIN
-	PERFORM set_config('search_path', query_path, true);
-	EXECUTE pg_catalog.format('INSERT INTO %I.defect %s', portfolio, query);
-	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	PERFORM segment.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path,
+		key_base_type, changes_only);
 END
 $refresh_source_defects$;
 COMMENT ON FUNCTION segment.refresh_source_defects(text, text, segment.source_shape, text, text, text, boolean) IS
@@ -257,8 +281,11 @@ DECLARE
 	s record;
 BEGIN
 	EXECUTE format($template$DELETE FROM %I.defect AS d WHERE d.check_name <> 'future_date'%s$template$, portfolio,
-		CASE WHEN changes_only THEN format(' AND (d.customer_id IS NULL
-			OR d.customer_id %s %s)', key_equality, segment.refresh_keys(portfolio)) END);
+		CASE WHEN changes_only THEN format(' AND EXISTS (
+			SELECT FROM %I.refresh_key AS k WHERE k.customer_id %s d.customer_id)', portfolio, key_equality) END);
+	IF changes_only THEN
+		EXECUTE format('DELETE FROM %I.defect AS d WHERE d.customer_id IS NULL', portfolio);
+	END IF;
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
 		PERFORM segment.refresh_source_defects(portfolio, s.source,
 			segment.check_source(s.source, s.query, definition ->> 'search_path'),
@@ -303,8 +330,13 @@ BEGIN
 			) AS f
 			WHERE f.later IS NOT NULL$template$, portfolio, s.source, today,
 			CASE WHEN changes_only THEN format('
-				WHERE c.customer_id %s %s', key_equality,
-				segment.refresh_keys(portfolio, ' UNION ALL SELECT b.customer_id FROM before AS b')) END);
+				WHERE EXISTS (
+					SELECT FROM (
+						SELECT k.customer_id FROM %I.refresh_key AS k
+						UNION ALL
+						SELECT b.customer_id FROM before AS b
+					) AS k
+					WHERE k.customer_id %s c.customer_id)', portfolio, key_equality) END);
 	END LOOP;
 END
 $refresh_future_dates$;
@@ -361,8 +393,8 @@ BEGIN
 		WHERE NOT EXISTS (
 			SELECT FROM %1$I.refresh_read AS r WHERE r.customer_id %2$s c.customer_id)%3$s$template$,
 		portfolio, key_equality,
-		CASE WHEN changes_only THEN format(
-			' AND c.customer_id %s %s', key_equality, segment.refresh_keys(portfolio)) END);
+		CASE WHEN changes_only THEN format(' AND EXISTS (
+			SELECT FROM %I.refresh_key AS k WHERE k.customer_id %s c.customer_id)', portfolio, key_equality) END);
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	RETURN written + deleted;
 END
@@ -527,8 +559,9 @@ BEGIN
 		WHEN state.fingerprint <> definition ->> 'read_fingerprint'
 			THEN 'sources, views in them, watched tables or their triggers were changed'
 		WHEN everybody THEN 'a change concerned everybody'
-		-- as CHANGED_SHARE and CHANGED_LEAST in src/watch.c
-		WHEN changed > greatest(known * 0.2, 1000)
+		-- as CHANGED_SHARE and CHANGED_LEAST in src/watch.c; more than a million
+		-- are read faster from the beginning to the end than by an index
+		WHEN changed > least(greatest(known * 0.2, 1000), 1000000)
 			THEN format('%s of %s customers changed', changed, known) END;
 	mode := CASE WHEN reason IS NULL THEN 'changes' ELSE 'full' END;
 	reason := coalesce(reason, format('%s of %s customers changed', changed, known));
@@ -578,9 +611,7 @@ BEGIN
 	-- queries could leave traps around
 	query := format('CREATE UNLOGGED TABLE %I.refresh_read AS %s', portfolio,
 		segment.refresh_read_query(portfolio, definition, key.type, key.base_type, key.equality, changes_only));
-	PERFORM set_config('search_path', definition ->> 'search_path', true);
-	EXECUTE query;
-	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	PERFORM segment.refresh_run(portfolio, query, definition ->> 'search_path', key.base_type, changes_only);
 	EXECUTE format('SELECT count(*) FROM %I.refresh_read AS r WHERE r.customer_id IS NOT NULL', portfolio) INTO customers_read;
 	EXECUTE format('ANALYZE %I.refresh_read', portfolio);
 

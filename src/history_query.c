@@ -1051,6 +1051,19 @@ check_result(FunctionCallInfo fcinfo, const Reading *reading, TupleDesc expected
 						 reading->checked ? ", counts bigint[], money numeric[]" : "")));
 }
 
+/* An argument of the function as the parameter $1 of the query, which the planner may look at. */
+static ParamListInfo
+query_parameter(FunctionCallInfo fcinfo, int argument)
+{
+	ParamListInfo params = makeParamList(1);
+
+	params->params[0].ptype = get_fn_expr_argtype(fcinfo->flinfo, argument);
+	params->params[0].pflags = PARAM_FLAG_CONST;
+	params->params[0].isnull = PG_ARGISNULL(argument);
+	params->params[0].value = params->params[0].isnull ? 0 : PG_GETARG_DATUM(argument);
+	return params;
+}
+
 static Datum
 read_query(FunctionCallInfo fcinfo, bool checked)
 {
@@ -1085,7 +1098,11 @@ read_query(FunctionCallInfo fcinfo, bool checked)
 	MemoryContextSwitchTo(old);
 
 	SPI_connect();
-	plan = SPI_prepare_cursor(query, 0, NULL, CURSOR_OPT_PARALLEL_OK);
+	if (checked)
+		options.params = query_parameter(fcinfo, 2);
+	plan = SPI_prepare_cursor(query, checked ? 1 : 0,
+							  checked ? &options.params->params[0].ptype : NULL,
+							  CURSOR_OPT_PARALLEL_OK | CURSOR_OPT_CUSTOM_PLAN);
 	if (plan == NULL || list_length(SPI_plan_get_plan_sources(plan)) != 1)
 		elog(ERROR, "could not prepare the query: %s", SPI_result_code_string(SPI_result));
 	MemoryContextSwitchTo(context);
@@ -1126,9 +1143,10 @@ history_query(PG_FUNCTION_ARGS)
 }
 
 /*
- * checked_histories(query text, timezone text): the same with two more columns,
- * the counts of doubtful rows of the customer and their money, in the order of
- * QualityCheck; NULL where there are none
+ * checked_histories(query text, timezone text, parameter anyarray): the same,
+ * of a query with a parameter, with two more columns, the counts of doubtful
+ * rows of the customer and their money, in the order of QualityCheck; NULL
+ * where there are none
  *
  * Rows without a customer are counted, in a row of their own, and are in no
  * history.  Amounts of rows without a customer or a day, which count nowhere
