@@ -161,13 +161,13 @@ BEGIN
 	PERFORM set_config('search_path', query_path, true);
 	EXECUTE pg_catalog.format('CREATE TABLE %I.customer_history AS
 		SELECT e.customer_id::%s AS customer_id FROM %s WITH NO DATA',
-		portfolio, purchases.key_type, segment.source_events(purchases));
+		portfolio, purchases.key_cast, segment.source_events(purchases));
 	EXECUTE pg_catalog.format('CREATE TABLE %I.defect AS
 		SELECT NULL::pg_catalog.text AS source, NULL::pg_catalog.text AS check_name,
 			e.customer_id::%s AS customer_id, NULL::bigint AS count,
 			NULL::pg_catalog.numeric AS money FROM %s WITH NO DATA',
 		-- not the domain, which may forbid NULL
-		portfolio, purchases.key_base_type, segment.source_events(purchases));
+		portfolio, purchases.key_base_cast, segment.source_events(purchases));
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	EXECUTE format($template$
 		ALTER TABLE %1$I.customer_history

@@ -9,6 +9,29 @@
 /* ---------- reading ---------- */
 
 /*
+ * How keys are read and compared.  As the base type: a domain may forbid NULL,
+ * which rows without a customer have.  With the key's collation, where that
+ * decides which keys are equal.  A key that is a row may have fields that are
+ * NULL, and is there all the same: therefore IS DISTINCT FROM NULL.
+ */
+CREATE FUNCTION segment.refresh_key_shape(
+	portfolio text, OUT base_type text, OUT key_cast text, OUT key_collation text, OUT equality text
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT format_type(a.atttypid, -1), segment.qualified_type(a.atttypid),
+	coalesce((SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+		FROM pg_collation AS c JOIN pg_namespace AS n ON n.oid = c.collnamespace
+		WHERE c.oid = a.attcollation AND NOT c.collisdeterministic), ''),
+	segment.equality_operator(a.atttypid)
+FROM pg_attribute AS a
+WHERE a.attrelid = format('%I.defect', portfolio)::regclass AND a.attname = 'customer_id';
+END;
+COMMENT ON FUNCTION segment.refresh_key_shape(text) IS
+'the base type of a portfolio''s keys, qualified for a cast, the COLLATE clause that comparisons need, and their equality operator (internal)';
+
+/*
  * A source of histories: where several rows tell of a customer they are merged.
  * The query of the source stays as it is, so that a GROUP BY in it can run
  * where the rows are.
@@ -21,7 +44,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 	SELECT e.customer_id::%1$s AS customer_id, segment.rollup(e.history::segment.history) AS %2$I%3$s
 	FROM %4$s
-	WHERE e.customer_id IS NOT NULL%5$s
+	WHERE e.customer_id IS DISTINCT FROM NULL%5$s
 	GROUP BY 1) AS %2$I$template$,
 	key_type, source,
 	CASE WHEN (shape).margin IS NOT NULL THEN ', segment.rollup(e.margin::segment.history) AS margins' END,
@@ -40,7 +63,7 @@ CREATE FUNCTION segment.refresh_events_query(
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN (shape).histories THEN segment.refresh_histories_query(source, shape, key_type, condition)
-ELSE format($from_item$segment.checked_histories(%1$L, %2$L, $1)
+ELSE format($from_item$segment.checked_histories(%3$L, %1$L, %2$L, $1)
 		AS %3$I (customer_id %4$s, %3$I segment.history%5$s, %6$I pg_catalog.int8[], %7$I pg_catalog.numeric[])$from_item$,
 	format($template$
 		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
@@ -49,7 +72,7 @@ ELSE format($from_item$segment.checked_histories(%1$L, %2$L, $1)
 		-- a row without an amount counts nowhere
 		CASE WHEN (shape).margin IS NOT NULL
 			THEN format(', CASE WHEN e.amount IS NOT NULL THEN %s END', (shape).margin) END,
-		segment.source_events(shape), E'\n\t\tWHERE ' || condition || ' OR e.customer_id IS NULL'),
+		segment.source_events(shape), E'\n\t\tWHERE ' || condition || ' OR e.customer_id IS NOT DISTINCT FROM NULL'),
 	timezone, source, key_type,
 	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END,
 	source || '_counts', source || '_money') END;
@@ -65,7 +88,7 @@ RETURN format($template$(
 		pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text AS attributes
 	FROM (%2$s
 	) AS a (segment_customer)
-	WHERE a.segment_customer IS NOT NULL%3$s
+	WHERE a.segment_customer IS DISTINCT FROM NULL%3$s
 	ORDER BY 1, (pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text)::pg_catalog.text COLLATE pg_catalog."C") AS customers$template$,
 	key_type, (shape).statement, ' AND ' || condition);
 COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text, text) IS
@@ -79,20 +102,28 @@ COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text, 
  * without a cast, or no index would be found.  Keys that are arrays themselves
  * cannot be the elements of one.
  */
-CREATE FUNCTION segment.refresh_key_condition(
-	portfolio text, shape segment.source_shape, col text, key_base_type text, key_equality text
-) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION segment.refresh_key_condition(portfolio text, shape segment.source_shape, col text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format('%s %s %s',
-	CASE WHEN (shape).key_base_type = key_base_type
-			OR ARRAY[(shape).key_base_type, key_base_type] <@ '{smallint,integer,bigint}'::text[] THEN col
-		ELSE format('%s::%s', col, key_base_type) END,
-	key_equality,
-	CASE WHEN key_base_type LIKE '%[]'
-		THEN format('ANY (SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL)', portfolio)
-		ELSE 'ANY ($1)' END);
-COMMENT ON FUNCTION segment.refresh_key_condition(text, segment.source_shape, text, text, text) IS
+AS $refresh_key_condition$
+DECLARE
+	key record := segment.refresh_key_shape(portfolio);
+	widths text[] := '{smallint,integer,bigint}';
+	between_integers boolean := ARRAY[shape.key_base_type, key.base_type] <@ widths;
+BEGIN
+	RETURN format('%s %s %s',
+		CASE WHEN shape.key_base_type = key.base_type OR between_integers THEN col
+			ELSE format('%s::%s', col, key.key_cast) END,
+		key.equality,
+		CASE WHEN key.base_type LIKE '%[]'
+			THEN format('ANY (SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL)', portfolio)
+			-- integers of two widths cannot be looked up in a hash table
+			WHEN between_integers AND array_position(widths, shape.key_base_type) > array_position(widths, key.base_type)
+			THEN format('ANY ($1::%s[])', shape.key_base_type)
+			ELSE format('ANY ($1%s)', key.key_collation) END);
+END
+$refresh_key_condition$;
+COMMENT ON FUNCTION segment.refresh_key_condition(text, segment.source_shape, text) IS
 'the condition on a column of a source that its customer is in table refresh_key, whose keys are the parameter $1 as an array (internal)';
 
 /*
@@ -113,29 +144,27 @@ COMMENT ON FUNCTION segment.refresh_execute(text, text, anyarray) IS
 'runs a query with a search path and an array of keys as $1 (internal)';
 
 CREATE FUNCTION segment.refresh_run(
-	portfolio text, query text, query_path text, key_base_type text, changes_only boolean
+	portfolio text, query text, query_path text, changes_only boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_run$
 BEGIN
 	EXECUTE format('SELECT segment.refresh_execute($1, $2, %s)',
-		CASE WHEN changes_only AND key_base_type NOT LIKE '%[]'
-			THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL)', portfolio)
+		CASE WHEN changes_only AND (segment.refresh_key_shape(portfolio)).base_type NOT LIKE '%[]'
+			THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS DISTINCT FROM NULL)', portfolio)
 			ELSE $$'{}'::text[]$$ END)
 	USING query, query_path;
 END
 $refresh_run$;
-COMMENT ON FUNCTION segment.refresh_run(text, text, text, text, boolean) IS
+COMMENT ON FUNCTION segment.refresh_run(text, text, text, boolean) IS
 'runs a query that reads sources, all of them or the customers in table refresh_key (internal)';
 
 /*
  * All sources together: one row per customer, as in table customer_history, with
  * the counts of doubtful rows; and rows without a customer for those that have none.
  */
-CREATE FUNCTION segment.refresh_read_query(
-	portfolio text, definition jsonb, key_type text, key_base_type text, key_equality text, changes_only boolean
-) RETURNS text
+CREATE FUNCTION segment.refresh_read_query(portfolio text, definition jsonb, changes_only boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_read_query$
@@ -146,6 +175,8 @@ DECLARE
 	keys text;
 	doubts text;
 	own_margin boolean := false;
+	key record := segment.refresh_key_shape(portfolio);
+	key_type text := key.key_cast || key.key_collation;
 BEGIN
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
 		-- the tables may have changed since the portfolio was created
@@ -153,12 +184,10 @@ BEGIN
 		own_margin := own_margin OR s.source = 'purchases' AND shape.margin IS NOT NULL;
 		from_items := concat(from_items || E'\nFULL JOIN ', CASE s.source
 			WHEN 'customers' THEN segment.refresh_customers_query(shape, key_type,
-				CASE WHEN changes_only THEN segment.refresh_key_condition(
-					portfolio, shape, 'a.segment_customer', key_base_type, key_equality) END)
+				CASE WHEN changes_only THEN segment.refresh_key_condition(portfolio, shape, 'a.segment_customer') END)
 			ELSE segment.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone',
-				CASE WHEN changes_only THEN segment.refresh_key_condition(
-					portfolio, shape, 'e.customer_id', key_base_type, key_equality) END) END,
-			format(' ON COALESCE(%s) %s %I.customer_id', keys, key_equality, s.source)
+				CASE WHEN changes_only THEN segment.refresh_key_condition(portfolio, shape, 'e.customer_id') END) END,
+			format(' ON COALESCE(%s) %s %I.customer_id', keys, key.equality, s.source)
 				-- none for the first
 				|| left(keys, 0));
 		keys := concat(keys || ', ', format('%I.customer_id', s.source));
@@ -178,22 +207,22 @@ BEGIN
 		doubts, from_items);
 END
 $refresh_read_query$;
-COMMENT ON FUNCTION segment.refresh_read_query(text, jsonb, text, text, text, boolean) IS
+COMMENT ON FUNCTION segment.refresh_read_query(text, jsonb, boolean) IS
 'the query that reads all sources of a portfolio, or only the customers in its table refresh_key, into rows of its table customer_history, with columns that tell of doubtful rows (internal)';
 
 /* Of a source of histories: what can be told of it, and which checks nobody could make. */
 CREATE FUNCTION segment.refresh_histories_defect_query(
-	source text, shape segment.source_shape, key_base_type text
+	portfolio text, source text, shape segment.source_shape
 ) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
-	SELECT %1$L, 'null_customer', NULL::%2$s, g.count, %3$s
+	SELECT %1$L, 'null_customer', NULL::%4$s, g.count, %3$s
 	FROM (
 		SELECT pg_catalog.sum(segment.orders(e.history) OPERATOR(pg_catalog.+) segment.refunds(e.history)) AS count,
 			pg_catalog.sum(segment.net(e.history)) AS money
-		FROM %4$s
-		WHERE e.customer_id IS NULL
+		FROM %2$s
+		WHERE e.customer_id IS NOT DISTINCT FROM NULL
 	) AS g
 	WHERE g.count OPERATOR(pg_catalog.>) 0
 	UNION ALL
@@ -201,30 +230,32 @@ RETURN format($template$
 	FROM segment.quality_check AS q
 	WHERE q.source OPERATOR(pg_catalog.=) %1$L
 		AND q.check_name OPERATOR(pg_catalog.<>) ALL ('{null_customer,future_date,refund_without_purchase}'::pg_catalog.text[])$template$,
-	source, key_base_type, CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
-	segment.source_events(shape));
-COMMENT ON FUNCTION segment.refresh_histories_defect_query(text, segment.source_shape, text) IS
+	source, segment.source_events(shape), CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
+	(segment.refresh_key_shape(portfolio)).key_cast);
+COMMENT ON FUNCTION segment.refresh_histories_defect_query(text, text, segment.source_shape) IS
 'the query for the rows of table defect of a source of histories: events without a customer, and a row without a count for each check that needs the events themselves (internal)';
 
 /* Of the source customers: rows without a key, and rows that name a customer again. */
 CREATE FUNCTION segment.refresh_customers_defect_query(
-	portfolio text, shape segment.source_shape, key_base_type text, key_equality text, changes_only boolean
+	portfolio text, shape segment.source_shape, changes_only boolean
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format($template$
-	SELECT 'customers', CASE WHEN g.customer_id IS NULL THEN 'null_customer' ELSE 'duplicate_customer' END,
-		g.customer_id, CASE WHEN g.customer_id IS NULL THEN g.n ELSE g.n OPERATOR(pg_catalog.-) 1 END, 0
+RETURN (SELECT format($template$
+	SELECT 'customers', CASE WHEN g.customer_id IS NOT DISTINCT FROM NULL THEN 'null_customer' ELSE 'duplicate_customer' END,
+		g.customer_id, CASE WHEN g.customer_id IS NOT DISTINCT FROM NULL THEN g.n ELSE g.n OPERATOR(pg_catalog.-) 1 END, 0
 	FROM (
 		SELECT a.segment_customer::%1$s AS customer_id, pg_catalog.count(*) AS n
 		FROM (%2$s
 		) AS a (segment_customer)%3$s
 		GROUP BY 1
 	) AS g
-	WHERE g.customer_id IS NULL OR g.n OPERATOR(pg_catalog.>) 1$template$, key_base_type, (shape).statement,
-	CASE WHEN changes_only THEN format(E'\n\t\tWHERE %s OR a.segment_customer IS NULL',
-		segment.refresh_key_condition(portfolio, shape, 'a.segment_customer', key_base_type, key_equality)) END);
-COMMENT ON FUNCTION segment.refresh_customers_defect_query(text, segment.source_shape, text, text, boolean) IS
+	WHERE g.customer_id IS NOT DISTINCT FROM NULL OR g.n OPERATOR(pg_catalog.>) 1$template$,
+	key.key_cast || key.key_collation, (shape).statement,
+	CASE WHEN changes_only THEN format(E'\n\t\tWHERE %s OR a.segment_customer IS NOT DISTINCT FROM NULL',
+		segment.refresh_key_condition(portfolio, shape, 'a.segment_customer')) END)
+	FROM segment.refresh_key_shape(portfolio) AS key);
+COMMENT ON FUNCTION segment.refresh_customers_defect_query(text, segment.source_shape, boolean) IS
 'the query that finds doubtful rows of the source customers, all or those of the customers in table refresh_key and of none (internal)';
 
 /* Of a source of events: what its reading has told. */
@@ -247,8 +278,7 @@ COMMENT ON FUNCTION segment.refresh_events_defect_query(text, text) IS
 
 /* Those of one source, added to table defect. */
 CREATE FUNCTION segment.refresh_source_defects(
-	portfolio text, source text, shape segment.source_shape, query_path text,
-	key_base_type text, key_equality text, changes_only boolean
+	portfolio text, source text, shape segment.source_shape, query_path text, changes_only boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -256,15 +286,14 @@ AS $refresh_source_defects$
 DECLARE
 	query text := CASE
 		WHEN source = 'customers' THEN
-			segment.refresh_customers_defect_query(portfolio, shape, key_base_type, key_equality, changes_only)
-		WHEN (shape).histories THEN segment.refresh_histories_defect_query(source, shape, key_base_type)
+			segment.refresh_customers_defect_query(portfolio, shape, changes_only)
+		WHEN (shape).histories THEN segment.refresh_histories_defect_query(portfolio, source, shape)
 		ELSE segment.refresh_events_defect_query(portfolio, source) END;
 BEGIN
-	PERFORM segment.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path,
-		key_base_type, changes_only);
+	PERFORM segment.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only);
 END
 $refresh_source_defects$;
-COMMENT ON FUNCTION segment.refresh_source_defects(text, text, segment.source_shape, text, text, text, boolean) IS
+COMMENT ON FUNCTION segment.refresh_source_defects(text, text, segment.source_shape, text, boolean) IS
 'finds the doubtful rows of a source, all or those of the customers in table refresh_key (internal)';
 
 /*
@@ -272,7 +301,7 @@ COMMENT ON FUNCTION segment.refresh_source_defects(text, text, segment.source_sh
  * has come, so customers who had one are looked at again in any case.
  */
 CREATE FUNCTION segment.refresh_defects(
-	portfolio text, definition jsonb, key_base_type text, key_equality text, today date, changes_only boolean
+	portfolio text, definition jsonb, key_equality text, today date, changes_only boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -284,12 +313,12 @@ BEGIN
 		CASE WHEN changes_only THEN format(' AND EXISTS (
 			SELECT FROM %I.refresh_key AS k WHERE k.customer_id %s d.customer_id)', portfolio, key_equality) END);
 	IF changes_only THEN
-		EXECUTE format('DELETE FROM %I.defect AS d WHERE d.customer_id IS NULL', portfolio);
+		EXECUTE format('DELETE FROM %I.defect AS d WHERE d.customer_id IS NOT DISTINCT FROM NULL', portfolio);
 	END IF;
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
 		PERFORM segment.refresh_source_defects(portfolio, s.source,
 			segment.check_source(s.source, s.query, definition ->> 'search_path'),
-			definition ->> 'search_path', key_base_type, key_equality, changes_only);
+			definition ->> 'search_path', changes_only);
 	END LOOP;
 	EXECUTE format($template$
 		INSERT INTO %1$I.defect
@@ -300,7 +329,7 @@ BEGIN
 	PERFORM segment.refresh_future_dates(portfolio, definition, key_equality, today, changes_only);
 END
 $refresh_defects$;
-COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, text, date, boolean) IS
+COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, date, boolean) IS
 'finds the doubtful rows of all sources anew, or those of the customers in table refresh_key (internal)';
 
 /* Events after today, from the stored histories. */
@@ -367,7 +396,7 @@ BEGIN
 			SELECT r.customer_id, r.purchases, r.margins, r.costs, r.complaints, r.satisfaction,
 				r.listed, r.attributes
 			FROM %1$I.refresh_read AS r
-			WHERE r.customer_id IS NOT NULL$template$, portfolio);
+			WHERE r.customer_id IS DISTINCT FROM NULL$template$, portfolio);
 		GET DIAGNOSTICS written = ROW_COUNT;
 		RETURN written;
 	END IF;
@@ -380,7 +409,7 @@ BEGIN
 		LEFT JOIN %1$I.customer_history AS o ON o.customer_id %2$s r.customer_id
 		-- *<> compares the stored bytes, so a new display scale counts as well;
 		-- but of a key that is spelled in several ways, the first one stays
-		WHERE r.customer_id IS NOT NULL AND (o.customer_id IS NULL
+		WHERE r.customer_id IS DISTINCT FROM NULL AND (o.listed IS NULL
 			OR ROW(o.purchases, o.margins, o.costs, o.complaints, o.satisfaction, o.listed, o.attributes)::record
 				*<> ROW(r.purchases, r.margins, r.costs, r.complaints, r.satisfaction, r.listed, r.attributes)::record)
 		ON CONFLICT (customer_id) DO UPDATE SET
@@ -388,13 +417,16 @@ BEGIN
 			complaints = excluded.complaints, satisfaction = excluded.satisfaction,
 			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio, key_equality);
 	GET DIAGNOSTICS written = ROW_COUNT;
-	EXECUTE format($template$
+	EXECUTE format(CASE WHEN changes_only THEN $template$
+		DELETE FROM %1$I.customer_history AS c
+		USING %1$I.refresh_key AS k
+		WHERE k.customer_id %2$s c.customer_id AND NOT EXISTS (
+			SELECT FROM %1$I.refresh_read AS r WHERE r.customer_id %2$s k.customer_id)$template$
+	ELSE $template$
 		DELETE FROM %1$I.customer_history AS c
 		WHERE NOT EXISTS (
-			SELECT FROM %1$I.refresh_read AS r WHERE r.customer_id %2$s c.customer_id)%3$s$template$,
-		portfolio, key_equality,
-		CASE WHEN changes_only THEN format(' AND EXISTS (
-			SELECT FROM %I.refresh_key AS k WHERE k.customer_id %s c.customer_id)', portfolio, key_equality) END);
+			SELECT FROM %1$I.refresh_read AS r WHERE r.customer_id %2$s c.customer_id)$template$ END,
+		portfolio, key_equality);
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	RETURN written + deleted;
 END
@@ -426,9 +458,8 @@ BEGIN
 		SELECT max(CASE WHEN d.last_day <= $1 THEN d.last_day
 			ELSE segment.last_day(segment.as_of(d.purchases, $1)) END)
 		FROM (
-			SELECT c.purchases, segment.last_day(c.purchases) AS last_day
+			SELECT c.purchases, segment.last_day(c.purchases) AS last_day, segment.one_row() AS one_row
 			FROM %I.customer_history AS c
-			OFFSET 0
 		) AS d$query$, portfolio) INTO last_purchase USING today;
 	RETURN coalesce(last_purchase, today);
 END
@@ -476,8 +507,7 @@ CREATE FUNCTION segment.refresh_scorecard(
 	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
--- two queries, many expressions: compiling takes longer than it saves
-SET search_path = pg_catalog, pg_temp SET jit = off
+SET search_path = pg_catalog, pg_temp
 AS $refresh_scorecard$
 DECLARE
 	purchase_kind text := nullif(settings ->> 'purchase_model', 'none');
@@ -595,30 +625,23 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_histories$
 DECLARE
-	key record;
+	key_equality text := (segment.refresh_key_shape(portfolio)).equality;
 	query text;
 	known bigint;
 BEGIN
-	SELECT format_type(k.atttypid, -1) AS type, format_type(b.atttypid, -1) AS base_type,
-		segment.equality_operator(k.atttypid) AS equality
-	INTO STRICT key
-	FROM pg_attribute AS k, pg_attribute AS b
-	WHERE k.attrelid = format('%I.customer_history', portfolio)::regclass AND k.attname = 'customer_id'
-		AND b.attrelid = format('%I.defect', portfolio)::regclass AND b.attname = 'customer_id';
-
 	PERFORM segment.refresh_step(portfolio, CASE WHEN changes_only THEN 'reading changes' ELSE 'reading' END);
 	-- a table of the portfolio's and not a temporary one, which the owner's
 	-- queries could leave traps around
 	query := format('CREATE UNLOGGED TABLE %I.refresh_read AS %s', portfolio,
-		segment.refresh_read_query(portfolio, definition, key.type, key.base_type, key.equality, changes_only));
-	PERFORM segment.refresh_run(portfolio, query, definition ->> 'search_path', key.base_type, changes_only);
-	EXECUTE format('SELECT count(*) FROM %I.refresh_read AS r WHERE r.customer_id IS NOT NULL', portfolio) INTO customers_read;
+		segment.refresh_read_query(portfolio, definition, changes_only));
+	PERFORM segment.refresh_run(portfolio, query, definition ->> 'search_path', changes_only);
+	EXECUTE format('SELECT count(*) FROM %I.refresh_read AS r WHERE r.customer_id IS DISTINCT FROM NULL', portfolio) INTO customers_read;
 	EXECUTE format('ANALYZE %I.refresh_read', portfolio);
 
 	PERFORM segment.refresh_step(portfolio, 'storing');
-	customers_changed := segment.refresh_store(portfolio, key.equality, changes_only);
+	customers_changed := segment.refresh_store(portfolio, key_equality, changes_only);
 	PERFORM segment.refresh_step(portfolio, 'checking');
-	PERFORM segment.refresh_defects(portfolio, definition, key.base_type, key.equality, today, changes_only);
+	PERFORM segment.refresh_defects(portfolio, definition, key_equality, today, changes_only);
 	EXECUTE format('DROP TABLE %I.refresh_read', portfolio);
 	SELECT greatest(c.reltuples, 0) INTO known
 	FROM pg_class AS c WHERE c.oid = format('%I.customer_history', portfolio)::regclass;
@@ -663,7 +686,9 @@ COMMENT ON FUNCTION segment.refresh_retain(text, jsonb) IS
 CREATE FUNCTION segment.portfolio_refresh(name text, arguments jsonb)
 RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
+-- compiling many expressions takes longer than it saves, the more so where
+-- few customers are read
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $portfolio_refresh$
 DECLARE
 	started timestamptz := clock_timestamp();

@@ -22,12 +22,21 @@ AS 'MODULE_PATHNAME', 'equality_operator';
 COMMENT ON FUNCTION segment.equality_operator(oid) IS
 'the operator that GROUP BY and primary keys compare a type with, as OPERATOR(schema.name): "=" means another one where the search path hides it (citext = would be text =); error 42883 if the type has none';
 
+CREATE FUNCTION segment.qualified_type(type oid) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT format('%I.%I', n.nspname, t.typname)
+	FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
+	WHERE t.oid = type);
+COMMENT ON FUNCTION segment.qualified_type(oid) IS
+'a type as it is to be named where any search path may be in force (internal)';
+
 CREATE TYPE segment.source_shape AS (
-	statement text, key_type text, key_base_type text, day_type text, amount text, margin text, names text[],
+	statement text, key_type text, key_base_type text, key_cast text, key_base_cast text, day_type text, amount text, margin text, names text[],
 	histories boolean
 );
 COMMENT ON TYPE segment.source_shape IS
-'a checked source: its statement, type and base type of its key, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, the names of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
+'a checked source: its statement, type and base type of its key, both of them qualified for a cast, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, the names of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
 
 CREATE FUNCTION segment.check_source_column(
 	source text, col jsonb, meaning text
@@ -147,6 +156,8 @@ BEGIN
 	-- without a length: a cast to one would cut keys off (-1 and not NULL, which means character(1))
 	shape.key_type := format_type((columns -> 0 ->> 'type')::oid, -1);
 	shape.key_base_type := format_type((columns -> 0 ->> 'base_type')::oid, -1);
+	shape.key_cast := segment.qualified_type((columns -> 0 ->> 'type')::oid);
+	shape.key_base_cast := segment.qualified_type((columns -> 0 ->> 'base_type')::oid);
 	IF shape.histories THEN
 		shape.amount := 'e.history';
 		shape.margin := CASE cardinality(shape.names) WHEN 3 THEN 'e.margin' END;

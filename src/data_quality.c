@@ -17,14 +17,19 @@
  * quality_count: a row that a check finds doubtful; an amount that is not
  * known is 0
  *
- * Error 22003: the sum of the amounts is out of range.
+ * An amount with which the sum would leave the range of amounts is left out: a
+ * report must not fail for what it reports.
  */
 void
 quality_count(QualityCounts *counts, QualityCheck check, int128 amount, int scale)
 {
+	int128		sum = counts->money[check] +
+	amount * decimal_power_of_ten[DECIMAL_MAX_SCALE - scale];
+
 	counts->rows[check]++;
-	decimal_add(&counts->money[check],
-				amount * decimal_power_of_ten[DECIMAL_MAX_SCALE - scale], DECIMAL_MAX_SCALE);
+	if (sum > decimal_limit(DECIMAL_MAX_SCALE) || sum < -decimal_limit(DECIMAL_MAX_SCALE))
+		return;
+	counts->money[check] = sum;
 	counts->display_scale[check] = Max(counts->display_scale[check], scale);
 }
 

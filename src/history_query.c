@@ -1064,11 +1064,19 @@ query_parameter(FunctionCallInfo fcinfo, int argument)
 	return params;
 }
 
+/* Which of a portfolio's sources an error is about. */
+static void
+source_context(void *arg)
+{
+	errcontext("reading source \"%s\"", (const char *) arg);
+}
+
+/* The functions below, whose query and time zone are arguments first and first + 1. */
 static Datum
-read_query(FunctionCallInfo fcinfo, bool checked)
+read_query(FunctionCallInfo fcinfo, int first, bool checked)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	const struct varlena *timezone = PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1);
+	const struct varlena *timezone = PG_ARGISNULL(first + 1) ? NULL : PG_GETARG_TEXT_PP(first + 1);
 	SPIExecuteOptions options = {0};
 	MemoryContext context;
 	MemoryContext old;
@@ -1076,11 +1084,11 @@ read_query(FunctionCallInfo fcinfo, bool checked)
 	SPIPlanPtr	plan;
 	char	   *query;
 
-	if (PG_ARGISNULL(0))
+	if (PG_ARGISNULL(first))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("query must not be null")));
-	query = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	query = text_to_cstring(PG_GETARG_TEXT_PP(first));
 	source_check_one_select("query", query);
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "segment histories of a query",
@@ -1099,7 +1107,7 @@ read_query(FunctionCallInfo fcinfo, bool checked)
 
 	SPI_connect();
 	if (checked)
-		options.params = query_parameter(fcinfo, 2);
+		options.params = query_parameter(fcinfo, first + 2);
 	plan = SPI_prepare_cursor(query, checked ? 1 : 0,
 							  checked ? &options.params->params[0].ptype : NULL,
 							  CURSOR_OPT_PARALLEL_OK | CURSOR_OPT_CUSTOM_PLAN);
@@ -1139,14 +1147,14 @@ PG_FUNCTION_INFO_V1(history_query);
 Datum
 history_query(PG_FUNCTION_ARGS)
 {
-	return read_query(fcinfo, false);
+	return read_query(fcinfo, 0, false);
 }
 
 /*
- * checked_histories(query text, timezone text, parameter anyarray): the same,
- * of a query with a parameter, with two more columns, the counts of doubtful
- * rows of the customer and their money, in the order of QualityCheck; NULL
- * where there are none
+ * checked_histories(source text, query text, timezone text, parameter
+ * anyarray): the same, of a source's query with a parameter, with two more
+ * columns, the counts of doubtful rows of the customer and their money, in the
+ * order of QualityCheck; NULL where there are none
  *
  * Rows without a customer are counted, in a row of their own, and are in no
  * history.  Amounts of rows without a customer or a day, which count nowhere
@@ -1156,5 +1164,18 @@ PG_FUNCTION_INFO_V1(checked_history_query);
 Datum
 checked_history_query(PG_FUNCTION_ARGS)
 {
-	return read_query(fcinfo, true);
+	ErrorContextCallback context;
+	Datum		result;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("source must not be null")));
+	context.callback = source_context;
+	context.arg = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	result = read_query(fcinfo, 1, true);
+	error_context_stack = context.previous;
+	return result;
 }

@@ -60,7 +60,16 @@ not_one_select(const Source *source, const char *what)
 			 errmsg("source \"%s\" must be one SELECT, not %s", source->name, what)));
 }
 
-/* The raw parse tree of a text that is one SELECT, WITH or VALUES. */
+/* INTO stands in the first of the queries that UNION and the like put together. */
+static bool
+selects_into(const SelectStmt *statement)
+{
+	while (statement->op != SETOP_NONE)
+		statement = statement->larg;
+	return statement->intoClause != NULL;
+}
+
+/* The raw parse tree of a text that is one SELECT, WITH or VALUES, and no SELECT INTO. */
 static RawStmt *
 parse_one_select(const Source *source)
 {
@@ -74,6 +83,8 @@ parse_one_select(const Source *source)
 	statement = linitial_node(RawStmt, statements);
 	if (!IsA(statement->stmt, SelectStmt))
 		not_one_select(source, "another command");
+	if (selects_into((SelectStmt *) statement->stmt))
+		not_one_select(source, "SELECT INTO");
 	return statement;
 }
 
@@ -164,8 +175,6 @@ source_columns(PG_FUNCTION_ARGS)
 
 	statement = parse_one_select(&source);
 	query = parse_analyze_fixedparams(statement, source.query, NULL, 0, NULL);
-	if (query->commandType != CMD_SELECT || query->utilityStmt != NULL)
-		not_one_select(&source, "SELECT INTO");
 	if (query->hasModifyingCTE)
 		not_one_select(&source, "a query that changes data");
 	if (locks_rows((Node *) query, NULL))

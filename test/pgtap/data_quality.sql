@@ -11,7 +11,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(31);
+SELECT plan(33);
 
 -- ---------- random rows, of which many lack something or come again ----------
 
@@ -127,23 +127,28 @@ SELECT is_empty('TABLE strange_shop.defect', 'nothing');
 INSERT INTO strange VALUES (NULL, '2024-01-01', 5), (NULL, '2024-01-02', 6);
 SELECT is((SELECT r.customers_read || ' ' || r.customers FROM segment.refresh('strange_shop') AS r), '0 0', 'nobody is no customer');
 SELECT is((SELECT string_agg(d::text, ' ') FROM strange_shop.defect AS d), '(purchases,null_customer,,2,11)', 'but is counted');
+TRUNCATE strange;
+INSERT INTO strange VALUES (NULL, '2024-01-01', 9e26), (NULL, '2024-01-01', 9e26), (1, NULL, -9e26), (1, NULL, -9e26), (1, NULL, -1);
+SELECT lives_ok($$ SELECT segment.refresh('strange_shop') $$, 'sums out of range are no reason to fail');
+SELECT set_eq($$ SELECT check_name, count, money FROM strange_shop.defect $$,
+	$$ VALUES ('null_customer', 2::bigint, 9e26), ('null_date', 3, -9e26 - 1) $$, 'what does not fit is left out');
 
 -- ---------- the function behind it ----------
 
-SELECT results_eq($$ SELECT c, h::text, counts, money FROM segment.checked_histories('SELECT * FROM (VALUES
+SELECT results_eq($$ SELECT c, h::text, counts, money FROM segment.checked_histories('purchases', 'SELECT * FROM (VALUES
 		(1, date ''2024-01-01'', 2.0), (1, ''2024-01-01'', 2.00), (1, NULL, 3), (NULL, ''2024-01-01'', 4), (2, ''2024-01-01'', 5)) AS v', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[])
 		ORDER BY c $$,
 	$$ VALUES (1, '{2024-01-01: 4.00/2}'::text, '{0,1,0,0,0,1}'::bigint[], '{0,3,0,0,0,2.00}'::numeric[]),
 		(2, '{2024-01-01: 5}', NULL, NULL), (NULL, NULL, '{1,0,0,0,0,0}', '{4,0,0,0,0,0}') $$, 'counts and money of each check');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('SELECT 1, date ''2024-01-01'', 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history) $$,
+SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history) $$,
 	'42804', 'the column definition list does not fit the query', 'the columns must be there');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('SELECT 1, date ''2024-01-01'', 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts integer[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts integer[], money numeric[]) $$,
 	'42804', 'the column definition list does not fit the query', 'and of these types');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('SELECT 1, date ''2024-01-01'', 1.0, 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0, 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
 	'42804', 'the column definition list does not fit the query', 'and as many');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories(NULL, NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', NULL, NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
 	'22004', 'query must not be null', 'and a query');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('SELECT n % 2, date ''2024-01-01'', CASE n % 2 WHEN 0 THEN NULL ELSE 1e26 END FROM generate_series(1, 100) AS n', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT n % 2, date ''2024-01-01'', CASE n % 2 WHEN 0 THEN NULL ELSE 1e26 END FROM generate_series(1, 100) AS n', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
 	'22003', NULL, 'sums have their limits');
 
 SELECT * FROM finish();

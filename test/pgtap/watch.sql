@@ -228,7 +228,7 @@ $$;
 ANALYZE orders;
 CREATE FUNCTION key_plan(query text) RETURNS text LANGUAGE sql AS $$
 	SELECT plan_of(format('SELECT e.customer_id, e.at FROM %s WHERE %s OR e.customer_id IS NULL',
-		segment.source_events(s), segment.refresh_key_condition('shop', s, 'e.customer_id', 'bigint', 'OPERATOR(pg_catalog.=)')), ARRAY[3::bigint])
+		segment.source_events(s), segment.refresh_key_condition('shop', s, 'e.customer_id')), ARRAY[3::bigint])
 	FROM segment.check_source('purchases', query, 't, public') AS s
 $$;
 SELECT matches(key_plan(v.query), 'Index Cond: .*client = ANY', 'an index is used: ' || v.query) FROM (VALUES
