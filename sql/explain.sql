@@ -50,8 +50,7 @@ BEGIN
 			WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
 		(SELECT format_type(a.atttypid, -1) FROM pg_attribute AS a
 			WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
-		replace(segment.portfolio_customer_query(portfolio, '(s.scorecard_as_of + w.days)',
-				format('(SELECT max(x.scorecard_id) FROM %I.scorecard AS x)', portfolio),
+		replace(segment.portfolio_customer_query(portfolio, '(s.scorecard_as_of + w.days)', NULL,
 				concat(schemes.columns, schemes.kept,
 					(SELECT string_agg(format(', k.%I', f.name), '') FROM segment.scheme_figures(portfolio) AS f)),
 				schemes.held_classes),

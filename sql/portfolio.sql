@@ -118,8 +118,10 @@ BEGIN
 			search_path text NOT NULL,
 			created_at timestamptz NOT NULL DEFAULT now(),
 			refreshed_at timestamptz,
+			scorecard_id bigint,
 			read_fingerprint text
-		);
+		-- so that the planner learns soon, also after a restore, that it has one row
+		) WITH (autovacuum_analyze_threshold = 0, autovacuum_analyze_scale_factor = 0);
 		CREATE TABLE %1$I.refresh_log (
 			started_at timestamptz PRIMARY KEY,
 			who text NOT NULL DEFAULT session_user,
@@ -155,7 +157,8 @@ BEGIN
 			settings jsonb NOT NULL,
 			cuts jsonb
 		);
-		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id)$template$, portfolio);
+		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id);
+		ALTER TABLE %1$I.portfolio ADD FOREIGN KEY (scorecard_id) REFERENCES %1$I.scorecard$template$, portfolio);
 
 	-- from the query itself, so that domain and collation of the key are kept
 	PERFORM set_config('search_path', query_path, true);
@@ -272,6 +275,7 @@ BEGIN
 		SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 			d.timezone, d.unit, d.settings, d.search_path
 		FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d$template$, name) USING definition;
+	EXECUTE format('ANALYZE %I.portfolio', name);
 	PERFORM segment.scheme_check_leading(name, definition -> 'settings');
 	PERFORM segment.portfolio_create_views(name,
 		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);

@@ -27,33 +27,77 @@ COMMENT ON COLUMN segment.quality_check.meaning IS 'what is counted, and what be
 GRANT SELECT ON segment.quality_check TO PUBLIC;
 
 /*
+ * What a repeat purchase day brings: contribution where the source has margins,
+ * else its sales.
+ */
+CREATE FUNCTION segment.portfolio_repeat_spend(figures text, margins text, as_of text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$CASE WHEN %2$s IS NULL OR (%1$s).purchase_days < 2 THEN (%1$s).mean_repeat_spend
+				ELSE greatest(0, coalesce(segment.net(segment.during(%2$s,
+					(%1$s).first_day + 1, %3$s)), 0)::float8 / ((%1$s).purchase_days - 1)) END$template$,
+	figures, margins, as_of);
+COMMENT ON FUNCTION segment.portfolio_repeat_spend(text, text, text) IS
+'the expression for what a repeat purchase day of a customer brings, from the expressions of customer_figures, margins and as_of (internal)';
+
+/*
  * Everybody who was known on a day, with what the histories say: listed as a
- * customer, or something has happened.  The subquery r calls a set-returning
+ * customer, or something has happened.  The inner subquery calls a set-returning
  * function, so the planner keeps it in one piece, and yet pushes conditions on
  * the key into it: each history is read once, and only where it is wanted.
+ *
+ * The names with a space are those of no setting and no cut, which stand beside
+ * them where there is a scorecard.
  */
-CREATE FUNCTION segment.portfolio_known_customers(portfolio text, as_of text, judged_by text) RETURNS text
+CREATE FUNCTION segment.portfolio_known_customers(
+	portfolio text, as_of text, judged_by text, further_columns text DEFAULT '', further_items text DEFAULT ''
+) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
-		SELECT r.customer_id, r.m, r.margin, r.cost,
-			-- contribution of a repeat purchase day where the source has margins, else its sales
-			CASE WHEN r.margins IS NULL OR (r.m).purchase_days < 2 THEN (r.m).mean_repeat_spend
-				ELSE greatest(0, coalesce(segment.net(segment.during(r.margins,
-					(r.m).first_day + 1, %2$s)), 0)::float8 / ((r.m).purchase_days - 1)) END AS repeat_spend
-		FROM (
-			SELECT c.customer_id, c.listed, c.margins,
-				segment.customer_figures(c.purchases, %2$s, %3$s) AS m,
-				segment.net(segment.as_of(c.margins, %2$s)) AS margin,
-				segment.net(segment.as_of(c.costs, %2$s)) AS cost,
-				coalesce(segment.as_of(c.complaints, %2$s),
-					segment.as_of(c.satisfaction, %2$s)) IS NOT NULL AS heard_of
-			FROM %1$I.customer_history AS c
+			SELECT q.*
+			FROM (
+				SELECT c.customer_id AS "customer id", c.listed AS "is listed", c.margins AS "all margins",
+					segment.customer_figures(c.purchases, %2$s, %3$s) AS "the figures",
+					segment.net(segment.as_of(c.margins, %2$s)) AS "the margin",
+					segment.net(segment.as_of(c.costs, %2$s)) AS "the cost",
+					coalesce(segment.as_of(c.complaints, %2$s),
+						segment.as_of(c.satisfaction, %2$s)) IS NOT NULL AS "heard of",
+					%2$s AS "seen on"%4$s
+				FROM %1$I.customer_history AS c%5$s
+			) AS q
+			WHERE q."is listed" OR (q."the figures").orders IS NOT NULL OR q."the cost" IS NOT NULL OR q."heard of"
 		) AS r
-		WHERE r.listed OR (r.m).orders IS NOT NULL OR r.cost IS NOT NULL OR r.heard_of
-	) AS h$template$, portfolio, as_of, judged_by);
-COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text) IS
-'the FROM item h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures (internal)';
+		CROSS JOIN LATERAL (
+			SELECT r."customer id" AS customer_id, r."the figures" AS m, r."the margin" AS margin, r."the cost" AS cost,
+				%6$s AS repeat_spend
+		) AS h$template$, portfolio, as_of, judged_by, further_columns, further_items,
+	segment.portfolio_repeat_spend('r."the figures"', 'r."all margins"', 'r."seen on"'));
+COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text, text, text) IS
+'the FROM items r and h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures; with further columns of r and FROM items that these come from (internal)';
+
+/*
+ * The same, judged by a scorecard s, whose columns have the given names.  It is
+ * not joined laterally, so that several processes can each take a part of the
+ * customers; and by a condition, though it is always true: a hash table, of one
+ * row, is what the server lets them join with.
+ */
+CREATE FUNCTION segment.portfolio_judged_customers(portfolio text, as_of text, scorecard text, names text[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT format($template$%1$s
+		CROSS JOIN LATERAL (
+			SELECT %2$s
+		) AS s$template$,
+	segment.portfolio_known_customers(portfolio, as_of,
+		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days', ', s.*',
+		format($template$
+				JOIN (%s
+				) AS s ON s."is there" = (c.listed IS NOT NULL)$template$, scorecard)),
+	string_agg(format('r.%I', n.name), ', ' ORDER BY n.place))
+	FROM unnest(names) WITH ORDINALITY AS n(name, place));
+COMMENT ON FUNCTION segment.portfolio_judged_customers(text, text, text, text[]) IS
+'the FROM items h and s: the customers known on a day and the scorecard that judges them, for an as_of expression, the query of the scorecard and its columns (internal)';
 
 /*
  * The same for many days at once, for one customer: one of customer_history and
@@ -105,19 +149,40 @@ FROM (
 	SELECT h.customer_id, %2$L::date AS as_of,%3$s,
 		(h.m).monetary, h.repeat_spend, segment.one_row() AS one_row
 	FROM %1$s
-	CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
+		CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
 ) AS k$template$,
 	segment.portfolio_known_customers(portfolio, format('%L::date', as_of), 'NULL, NULL, NULL, NULL, NULL'),
 	as_of, segment.portfolio_history_columns(), quote_nullable(margin_rate));
 COMMENT ON FUNCTION segment.portfolio_unscored_query(text, date, numeric) IS
 'the query of the customers of a portfolio as of a day, with what does not depend on a scorecard, and with monetary and repeat_spend; the margin rate is NULL where the purchases have margins (internal)';
 
+/* Settings and cuts, taken out of the scorecard n once. */
+CREATE FUNCTION segment.portfolio_scorecard_query(portfolio text, scorecard_source text, further_columns text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+			SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
+				n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
+				n.purchase_model_usable, n.spend_model_usable,
+				n.unit_days, n.horizon, n.probability_horizon%1$s%2$s
+			FROM %3$s$template$,
+	segment.scheme_figure_columns(portfolio), further_columns, scorecard_source);
+COMMENT ON FUNCTION segment.portfolio_scorecard_query(text, text, text) IS
+'the query of a scorecard as customers are judged by it, from a FROM clause of its row n (internal)';
+
+CREATE FUNCTION segment.portfolio_scorecard_names(portfolio text) RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN '{scorecard_as_of,recency_cuts,frequency_cuts,monetary_cuts,usual_gap_days,margin_rate,purchase_model,spend_model,purchase_model_usable,spend_model_usable,unit_days,horizon,probability_horizon}'::text[]
+	|| (SELECT array_agg(f.name ORDER BY f.name) FROM segment.scheme_figures(portfolio) AS f);
+COMMENT ON FUNCTION segment.portfolio_scorecard_names(text) IS
+'the names of the columns of portfolio_scorecard_query (internal)';
+
 /*
  * The customers as a scorecard sees them.  The scorecard n is what stands
- * behind FROM: a row of the table, read once; or a constant, with which the
- * query can be run by parallel workers, since it has no lateral join.  known is
- * the FROM item h of the customers, figures and columns are further columns of s
- * and v, items further FROM items.
+ * behind FROM: a row of the table, or a constant.  known is another FROM item h
+ * of the customers, which may depend on s; figures and columns are further
+ * columns of s and v, items further FROM items.
  */
 CREATE FUNCTION segment.portfolio_scored_query(
 	portfolio text, as_of text, scorecard_source text, schemes text,
@@ -133,15 +198,15 @@ SELECT k.customer_id, k.as_of,
 	k.average_order, k.mean_gap_days, k.gap_cv, k.gap_ratio,
 	k.r_score, k.f_score, k.m_score, k.rfm_cell,
 	k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv,
-	k.churn_risk%6$s
+	k.churn_risk%4$s
 FROM (
 	-- again a set-returning function, so that rules which mention a column often
 	-- find it computed
 	SELECT v.*, v.margin - v.cost AS net_value,
 		v.r_score::text || v.f_score::text || v.m_score::text AS rfm_cell,
-		1 - v.p_alive AS churn_risk%9$s
+		1 - v.p_alive AS churn_risk%7$s
 	FROM (
-		SELECT h.customer_id, %1$s AS as_of,%5$s,
+		SELECT h.customer_id, %1$s AS as_of,%3$s,
 			(h.m).gap_ratio, (h.m).r_score, (h.m).f_score, (h.m).m_score,
 			CASE WHEN s.purchase_model_usable
 				THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
@@ -156,16 +221,8 @@ FROM (
 			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
 				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
 					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv,
-			s.*%7$s
-		FROM (
-			-- settings and cuts, taken out of the scorecard once
-			SELECT n.as_of AS scorecard_as_of, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
-				n.usual_gap_days, n.margin AS margin_rate, n.purchase_model, n.spend_model,
-				n.purchase_model_usable, n.spend_model_usable,
-				n.unit_days, n.horizon, n.probability_horizon%4$s
-			FROM %2$s
-		) AS s
-		CROSS JOIN LATERAL %3$s%8$s
+			s.*%5$s
+		FROM %2$s%6$s
 		-- the models' inputs; NULL for those who never bought
 		CROSS JOIN LATERAL (
 			SELECT ((h.m).purchase_days - CASE WHEN (h.m).orders > 0 THEN 1 END)::float8 AS x,
@@ -173,11 +230,15 @@ FROM (
 				(h.m).tenure_days / s.unit_days AS t
 		) AS x
 	) AS v
-) AS k$template$, as_of, scorecard_source,
-	coalesce(known, segment.portfolio_known_customers(portfolio, as_of,
-		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days')),
-	concat(segment.scheme_figure_columns(portfolio), figures), segment.portfolio_history_columns(), schemes,
-	columns, items, in_one_piece);
+) AS k$template$, as_of,
+	CASE WHEN known IS NULL THEN segment.portfolio_judged_customers(portfolio, as_of,
+			segment.portfolio_scorecard_query(portfolio, scorecard_source, concat(figures, ', true AS "is there"')),
+			segment.portfolio_scorecard_names(portfolio))
+		ELSE format($template$(%s
+		) AS s
+		CROSS JOIN LATERAL %s$template$,
+			segment.portfolio_scorecard_query(portfolio, scorecard_source, figures), known) END,
+	segment.portfolio_history_columns(), schemes, columns, items, in_one_piece);
 COMMENT ON FUNCTION segment.portfolio_scored_query(text, text, text, text, text, text, text, text, text) IS
 'the customers of a portfolio for an as_of expression, a FROM clause of the scorecard n and the columns of the schemes; with another FROM item h of the customers, further columns and FROM items (internal)';
 
@@ -193,8 +254,12 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN segment.portfolio_scored_query(portfolio, as_of,
 	-- OFFSET keeps this in one piece; NULL and not 0, which the planner takes
-	-- for a limit when it asks whether the query can go parallel
-	CASE WHEN judged_days IS NULL THEN format($template$%1$I.scorecard AS n
+	-- for a limit when it asks whether the query can go parallel.  Nor can it if
+	-- the newest scorecard is looked up by a subquery
+	CASE WHEN judged_days IS NULL AND scorecard IS NULL THEN format($template$%1$I.portfolio AS p
+			JOIN %1$I.scorecard AS n ON n.scorecard_id = p.scorecard_id
+			OFFSET NULL$template$, portfolio)
+		WHEN judged_days IS NULL THEN format($template$%1$I.scorecard AS n
 			WHERE n.scorecard_id = %2$s
 			OFFSET NULL$template$, portfolio, scorecard)
 		-- all days have a scorecard; LEFT, so that the planner knows it
@@ -209,11 +274,12 @@ RETURN segment.portfolio_scored_query(portfolio, as_of,
 			', (SELECT max(t.as_of) FROM %I.snapshot AS t WHERE t.as_of < j.day) AS "held day"', portfolio) END) END,
 	concat(CASE WHEN judged_days IS NOT NULL THEN ', (h.m).places AS "day places"' END,
 		CASE WHEN held_classes IS NOT NULL THEN ', held.*' END),
-	CASE WHEN judged_days IS NULL THEN segment.scheme_held_item(portfolio, held_classes, as_of, scorecard)
+	CASE WHEN judged_days IS NULL THEN segment.scheme_held_item(portfolio, held_classes, as_of,
+			coalesce(scorecard, format('(SELECT p.scorecard_id FROM %I.portfolio AS p)', portfolio)))
 		ELSE segment.scheme_held_on_days(portfolio, held_classes) END,
 	CASE WHEN judged_days IS NULL THEN ', segment.one_row() AS one_row' END);
 COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text, text) IS
-'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard, the columns of the schemes and the classes that they want from the last snapshot; or for one customer on many judged days, see portfolio_known_on_days (internal)';
+'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard (NULL: the newest), the columns of the schemes and the classes that they want from the last snapshot; or for one customer on many judged days, see portfolio_known_on_days (internal)';
 
 CREATE FUNCTION segment.model_figures(model segment.model) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -249,9 +315,7 @@ DECLARE
 BEGIN
 	EXECUTE format('CREATE OR REPLACE VIEW %I.customer WITH (security_invoker = %s) AS %s',
 		portfolio, security_invoker,
-		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of',
-			format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio),
-			schemes.columns, schemes.held_classes));
+		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL, schemes.columns, schemes.held_classes));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_at(day date) RETURNS SETOF %1$I.customer
@@ -331,6 +395,7 @@ SELECT v.* FROM (VALUES
 	('portfolio', 'search_path', 'search path in which names in the queries are looked up'),
 	('portfolio', 'created_at', 'when the portfolio was created'),
 	('portfolio', 'refreshed_at', 'when the last refresh had read the sources'),
+	('portfolio', 'scorecard_id', 'the newest scorecard, by which customers are judged; NULL: none yet'),
 	('portfolio', 'read_fingerprint', 'what the last refresh found of sources and watched tables; while it stays the same, their notes are complete; NULL: not all tables are watched'),
 	('refresh_log', NULL, 'one row per refresh that was completed (setting refresh_log_days)'),
 	('refresh_log', 'started_at', 'when it began'),

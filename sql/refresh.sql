@@ -546,6 +546,7 @@ BEGIN
 		f.usual_gap_days, settings, margin_rate, f.purchase_model, f.spend_model,
 		nullif(unscored, '{}'), unit;
 	PERFORM segment.scheme_compute_cuts(portfolio, scorecard_id, unscored);
+	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END
 $refresh_scorecard$;
 COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS

@@ -279,7 +279,7 @@ BEGIN
 	INTO stay_rules, counts USING scheme;
 	IF stay_rules IS NOT NULL THEN
 		EXECUTE format('SELECT %s FROM (%s) AS k', counts, segment.portfolio_customer_query(portfolio,
-			's.scorecard_as_of', format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio), stay_rules));
+			's.scorecard_as_of', NULL, stay_rules));
 	END IF;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
@@ -437,8 +437,7 @@ BEGIN
 	INTO kept, enters_only USING scheme;
 	RETURN CASE WHEN kept IS NULL THEN format('SELECT c.%I, false, false FROM %I.customer AS c', scheme, portfolio)
 		ELSE format('SELECT q.%1$I, q.%2$I IS NOT NULL, q.%2$I IS NULL AND q.enters_only FROM (%3$s) AS q', scheme, kept,
-			segment.portfolio_customer_query(portfolio, 's.scorecard_as_of',
-				format('(SELECT max(n.scorecard_id) FROM %I.scorecard AS n)', portfolio),
+			segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL,
 				columns.columns || columns.kept || enters_only, columns.held_classes)) END;
 END
 $scheme_members$;

@@ -215,7 +215,7 @@ BEGIN
 	LEFT JOIN segment.watch_tables(portfolio) AS w ON w.relation = f.member AND w.obstacle IS NULL;
 
 	fingerprint := CASE WHEN watch_state.obstacle IS NULL THEN
-		md5(concat_ws(' ', definition - '{settings,created_at,refreshed_at,read_fingerprint}'::text[], forms, marks)) END;
+		md5(concat_ws(' ', definition - '{settings,created_at,refreshed_at,scorecard_id,read_fingerprint}'::text[], forms, marks)) END;
 END
 $watch_state$;
 COMMENT ON FUNCTION segment.watch_state(text, jsonb) IS

@@ -310,7 +310,7 @@ BEGIN
 END
 $$;
 SELECT is(few_portfolio('nobody'), '0 at; 0 of them 0', 'nobody');
-SELECT is(as_of, (now() AT TIME ZONE timezone)::date, 'without a purchase as_of is today') FROM nobody.scorecard, nobody.portfolio WHERE scorecard_id = 1;
+SELECT is(as_of, (now() AT TIME ZONE timezone)::date, 'without a purchase as_of is today') FROM nobody.scorecard AS s, nobody.portfolio WHERE s.scorecard_id = 1;
 SELECT is(few_portfolio('prospects_only', 'VALUES (1), (2)'), '1 0 0 prospects prospects, 2 0 0 prospects prospects; 2 at; 2 of them 0', 'prospects only');
 INSERT INTO few VALUES (1, '2024-01-01', 5);
 SELECT is(few_portfolio('single'), '1 1 5 hibernating active; 1 at; 1 of them 1', 'one customer');

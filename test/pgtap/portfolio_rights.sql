@@ -96,6 +96,8 @@ SELECT is((SELECT array_agg(customer_id) FROM secret.customer), '{1}', 'and the 
 SET LOCAL ROLE segment_test_alice;
 ALTER TABLE shop.customer_history ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON shop.customer_history FOR SELECT TO segment_test_reader USING (customer_id = 2);
+-- where the newest scorecard is told
+GRANT SELECT (scorecard_id) ON shop.portfolio TO segment_test_reader;
 RESET ROLE;
 SELECT is(as_role('segment_test_reader', 'SELECT count(*) FROM shop.customer'), '2', 'without security_invoker the owner''s rights count');
 SELECT matches(as_role('segment_test_alice', $$ SELECT segment.alter_portfolio('shop', settings => '{"security_invoker": true}') $$), '^\(shop,', 'security_invoker');
