@@ -439,10 +439,38 @@ SET LOCAL min_parallel_table_scan_size = 0;
 SELECT isnt_empty(format('SELECT * FROM scans(%L) WHERE node LIKE ''Gather%%''', query), 'in parallel: ' || query)
 FROM (VALUES ('SELECT * FROM large.customer'), ('SELECT rfm_segment, sum(net) FROM large.customer GROUP BY 1'),
 	('SELECT * FROM large.customer_at(''2023-06-30'')')) AS q(query);
+-- The nodes of a plan that compute what a customer is, and are left to one process.
+CREATE FUNCTION left_to_one(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	plan jsonb;
+BEGIN
+	EXECUTE 'EXPLAIN (FORMAT JSON) ' || query INTO plan;
+	RETURN (
+		WITH RECURSIVE nodes AS (
+			SELECT plan -> 0 -> 'Plan' AS n
+			UNION ALL
+			SELECT p FROM nodes, jsonb_array_elements(n -> 'Plans') AS p WHERE n ->> 'Node Type' NOT LIKE 'Gather%'
+		)
+		SELECT count(*) FROM nodes WHERE n ->> 'Node Type' = 'ProjectSet');
+END
+$$;
+SELECT is(left_to_one(query), 0::bigint, 'not only the reading: ' || query)
+FROM (VALUES ('SELECT * FROM large.customer'), ('SELECT rfm_segment, sum(net) FROM large.customer GROUP BY 1'),
+	('SELECT sum(clv) FROM large.customer'), ('SELECT * FROM large.customer_class'), ('SELECT * FROM large.churn_signal')) AS q(query);
 CREATE TEMP TABLE in_parallel AS SELECT rfm_segment, dormancy, count(*), sum(net), sum(clv::numeric) AS clv FROM large.customer GROUP BY 1, 2;
 SET LOCAL max_parallel_workers_per_gather = 0;
 SELECT bag_eq('SELECT rfm_segment, dormancy, count(*), sum(net), sum(clv::numeric) AS clv FROM large.customer GROUP BY 1, 2', 'TABLE in_parallel',
 	'with the same answers');
+SELECT cmp_ok(left_to_one('SELECT * FROM large.customer'), '>', 0::bigint, 'one process computes alone where there are no others');
+
+-- ---------- the scorecard that judges ----------
+
+SELECT is((SELECT scorecard_id FROM large.portfolio), (SELECT max(scorecard_id) FROM large.scorecard), 'the newest scorecard judges');
+SELECT segment.refresh('large', '2023-06-30') IS NOT NULL AS refreshed \gset
+SELECT is((SELECT scorecard_id FROM large.portfolio), (SELECT max(scorecard_id) FROM large.scorecard), 'also if it is of an earlier day');
+SELECT is(as_of, '2023-06-30', 'which customers are then seen from') FROM large.customer LIMIT 1;
+SELECT throws_ok('DELETE FROM large.scorecard WHERE scorecard_id = 2', '23503', NULL, 'it cannot be deleted');
+SELECT lives_ok('DELETE FROM large.scorecard WHERE scorecard_id = 1', 'older ones can');
 
 SELECT * FROM finish();
 ROLLBACK;
