@@ -456,10 +456,15 @@ row_growth() {
 	done
 }
 
-# The milliseconds of a refresh, which must be of the mode given.  refresh_ms MODE FULL SCORECARD
+# The milliseconds of a refresh, which must be of the mode given; and one of
+# everything must find all customers as the refreshes of changes left them.
+# refresh_ms MODE FULL SCORECARD
 refresh_ms() {
-	sql -c "SELECT mode, 1000 * seconds, reason FROM segment.refresh('shop', \"full\" => $2, scorecard => $3)" |
-		awk -F'|' -v mode="$1" '$1 != mode { print "the refresh read", $1, "and not", mode ":", $3 > "/dev/stderr"; exit 1 } { print $2 }'
+	sql -c "SELECT mode, 1000 * seconds, reason, customers_changed FROM segment.refresh('shop', \"full\" => $2, scorecard => $3)" |
+		awk -F'|' -v mode="$1" '
+			$1 != mode { print "the refresh read", $1, "and not", mode ":", $3 > "/dev/stderr"; exit 1 }
+			mode == "full" && $4 != 0 { print "a full refresh changed", $4, "customers" > "/dev/stderr"; exit 1 }
+			{ print $2 }'
 }
 
 new_orders() {

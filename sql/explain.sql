@@ -16,6 +16,7 @@ SET search_path = pg_catalog, pg_temp
 AS $explain_query$
 DECLARE
 	schemes record := segment.scheme_columns(portfolio);
+	key record := segment.portfolio_key(portfolio);
 	supposed_history text := $supposed$(
 		SELECT o.customer_id,
 			CASE WHEN w.orders = 0 THEN o.purchases
@@ -46,10 +47,7 @@ BEGIN
 		) AS w
 		CROSS JOIN LATERAL (%4$s) AS k$template$,
 		portfolio,
-		(SELECT segment.equality_operator(a.atttypid) FROM pg_attribute AS a
-			WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
-		(SELECT format_type(a.atttypid, -1) FROM pg_attribute AS a
-			WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
+		key.equality, key.key_cast,
 		replace(segment.portfolio_customer_query(portfolio, '(s.scorecard_as_of + w.days)', NULL,
 				concat(schemes.columns, schemes.kept,
 					(SELECT string_agg(format(', k.%I', f.name), '') FROM segment.scheme_figures(portfolio) AS f)),
@@ -82,12 +80,9 @@ DECLARE
 			CROSS JOIN (SELECT s.as_of FROM %1$I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1) AS n
 			WHERE %2$s
 		) AS f$figures$;
-	key record;
+	key record := segment.portfolio_key(portfolio);
 BEGIN
-	SELECT format_type(a.atttypid, -1) AS type, segment.equality_operator(a.atttypid) AS equality INTO STRICT key
-	FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id';
-	EXECUTE format(own_figures, portfolio, format('h.customer_id %s $1::%s', key.equality, key.type))
+	EXECUTE format(own_figures, portfolio, format('h.customer_id %s $1::%s', key.equality, key.key_cast))
 	INTO amount, contribution USING customer;
 	IF amount IS NULL THEN
 		EXECUTE format(own_figures, portfolio, 'true') INTO amount, contribution;

@@ -27,20 +27,6 @@ COMMENT ON COLUMN segment.quality_check.meaning IS 'what is counted, and what be
 GRANT SELECT ON segment.quality_check TO PUBLIC;
 
 /*
- * What a repeat purchase day brings: contribution where the source has margins,
- * else its sales.
- */
-CREATE FUNCTION segment.portfolio_repeat_spend(figures text, margins text, as_of text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN format($template$CASE WHEN %2$s IS NULL OR (%1$s).purchase_days < 2 THEN (%1$s).mean_repeat_spend
-				ELSE greatest(0, coalesce(segment.net(segment.during(%2$s,
-					(%1$s).first_day + 1, %3$s)), 0)::float8 / ((%1$s).purchase_days - 1)) END$template$,
-	figures, margins, as_of);
-COMMENT ON FUNCTION segment.portfolio_repeat_spend(text, text, text) IS
-'the expression for what a repeat purchase day of a customer brings, from the expressions of customer_figures, margins and as_of (internal)';
-
-/*
  * Everybody who was known on a day, with what the histories say: listed as a
  * customer, or something has happened.  The inner subquery calls a set-returning
  * function, so the planner keeps it in one piece, and yet pushes conditions on
@@ -70,9 +56,13 @@ RETURN format($template$(
 		) AS r
 		CROSS JOIN LATERAL (
 			SELECT r."customer id" AS customer_id, r."the figures" AS m, r."the margin" AS margin, r."the cost" AS cost,
-				%6$s AS repeat_spend
-		) AS h$template$, portfolio, as_of, judged_by, further_columns, further_items,
-	segment.portfolio_repeat_spend('r."the figures"', 'r."all margins"', 'r."seen on"'));
+				-- contribution of a repeat purchase day where the source has margins, else its sales
+				CASE WHEN r."all margins" IS NULL OR (r."the figures").purchase_days < 2
+					THEN (r."the figures").mean_repeat_spend
+					ELSE greatest(0, coalesce(segment.net(segment.during(r."all margins",
+						(r."the figures").first_day + 1, r."seen on")), 0)::float8
+						/ ((r."the figures").purchase_days - 1)) END AS repeat_spend
+		) AS h$template$, portfolio, as_of, judged_by, further_columns, further_items);
 COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text, text, text) IS
 'the FROM items r and h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures; with further columns of r and FROM items that these come from (internal)';
 

@@ -9,29 +9,6 @@
 /* ---------- reading ---------- */
 
 /*
- * How keys are read and compared.  As the base type: a domain may forbid NULL,
- * which rows without a customer have.  With the key's collation, where that
- * decides which keys are equal.  A key that is a row may have fields that are
- * NULL, and is there all the same: therefore IS DISTINCT FROM NULL.
- */
-CREATE FUNCTION segment.refresh_key_shape(
-	portfolio text, OUT base_type text, OUT key_cast text, OUT key_collation text, OUT equality text
-)
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-SELECT format_type(a.atttypid, -1), segment.qualified_type(a.atttypid),
-	coalesce((SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
-		FROM pg_collation AS c JOIN pg_namespace AS n ON n.oid = c.collnamespace
-		WHERE c.oid = a.attcollation AND NOT c.collisdeterministic), ''),
-	segment.equality_operator(a.atttypid)
-FROM pg_attribute AS a
-WHERE a.attrelid = format('%I.defect', portfolio)::regclass AND a.attname = 'customer_id';
-END;
-COMMENT ON FUNCTION segment.refresh_key_shape(text) IS
-'the base type of a portfolio''s keys, qualified for a cast, the COLLATE clause that comparisons need, and their equality operator (internal)';
-
-/*
  * A source of histories: where several rows tell of a customer they are merged.
  * The query of the source stays as it is, so that a GROUP BY in it can run
  * where the rows are.
@@ -107,7 +84,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_key_condition$
 DECLARE
-	key record := segment.refresh_key_shape(portfolio);
+	key record := segment.portfolio_key(portfolio);
 	widths text[] := '{smallint,integer,bigint}';
 	between_integers boolean := ARRAY[shape.key_base_type, key.base_type] <@ widths;
 BEGIN
@@ -151,7 +128,7 @@ SET search_path = pg_catalog, pg_temp
 AS $refresh_run$
 BEGIN
 	EXECUTE format('SELECT segment.refresh_execute($1, $2, %s)',
-		CASE WHEN changes_only AND (segment.refresh_key_shape(portfolio)).base_type NOT LIKE '%[]'
+		CASE WHEN changes_only AND (segment.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
 			THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS DISTINCT FROM NULL)', portfolio)
 			ELSE $$'{}'::text[]$$ END)
 	USING query, query_path;
@@ -175,7 +152,7 @@ DECLARE
 	keys text;
 	doubts text;
 	own_margin boolean := false;
-	key record := segment.refresh_key_shape(portfolio);
+	key record := segment.portfolio_key(portfolio);
 	key_type text := key.key_cast || key.key_collation;
 BEGIN
 	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
@@ -231,7 +208,7 @@ RETURN format($template$
 	WHERE q.source OPERATOR(pg_catalog.=) %1$L
 		AND q.check_name OPERATOR(pg_catalog.<>) ALL ('{null_customer,future_date,refund_without_purchase}'::pg_catalog.text[])$template$,
 	source, segment.source_events(shape), CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
-	(segment.refresh_key_shape(portfolio)).key_cast);
+	(segment.portfolio_key(portfolio)).key_cast);
 COMMENT ON FUNCTION segment.refresh_histories_defect_query(text, text, segment.source_shape) IS
 'the query for the rows of table defect of a source of histories: events without a customer, and a row without a count for each check that needs the events themselves (internal)';
 
@@ -254,7 +231,7 @@ RETURN (SELECT format($template$
 	key.key_cast || key.key_collation, (shape).statement,
 	CASE WHEN changes_only THEN format(E'\n\t\tWHERE %s OR a.segment_customer IS NOT DISTINCT FROM NULL',
 		segment.refresh_key_condition(portfolio, shape, 'a.segment_customer')) END)
-	FROM segment.refresh_key_shape(portfolio) AS key);
+	FROM segment.portfolio_key(portfolio) AS key);
 COMMENT ON FUNCTION segment.refresh_customers_defect_query(text, segment.source_shape, boolean) IS
 'the query that finds doubtful rows of the source customers, all or those of the customers in table refresh_key and of none (internal)';
 
@@ -265,6 +242,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 	SELECT %2$L, q.check_name, r.customer_id, d.count, %5$s
 	FROM %1$I.refresh_read AS r
+	-- in the order of checked_histories
 	CROSS JOIN LATERAL ROWS FROM (
 		pg_catalog.unnest('{null_customer,null_date,null_amount,null_margin,zero_amount,duplicate}'::pg_catalog.text[]),
 		pg_catalog.unnest(r.%3$I), pg_catalog.unnest(r.%4$I)) AS d(check_name, count, money)
@@ -626,7 +604,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_histories$
 DECLARE
-	key_equality text := (segment.refresh_key_shape(portfolio)).equality;
+	key_equality text := (segment.portfolio_key(portfolio)).equality;
 	query text;
 	known bigint;
 BEGIN

@@ -156,8 +156,7 @@ RETURN format($template$
 		) AS held ON held."held by" %4$s h.customer_id$template$, portfolio, held_classes,
 	replace(as_of, 's.scorecard_as_of',
 		format('(SELECT n.as_of FROM %I.scorecard AS n WHERE n.scorecard_id = %s)', portfolio, scorecard)),
-	(SELECT segment.equality_operator(a.atttypid) FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
+	(segment.portfolio_key(portfolio)).equality);
 COMMENT ON FUNCTION segment.scheme_held_item(text, text, text, text) IS
 'the FROM item, to be joined to the customers h, that finds the classes of the last snapshot before a day; NULL if no class is asked for (internal)';
 
@@ -171,8 +170,7 @@ RETURN format($template$
 			FROM %1$I.snapshot_customer AS p
 		) AS held ON held."held on" = s."held day" AND held."held by" %3$s h.customer_id$template$,
 	portfolio, held_classes,
-	(SELECT segment.equality_operator(a.atttypid) FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
+	(segment.portfolio_key(portfolio)).equality);
 COMMENT ON FUNCTION segment.scheme_held_on_days(text, text) IS
 'the FROM item of scheme_held_item for customers on many judged days; NULL if no class is asked for (internal)';
 

@@ -31,6 +31,29 @@ RETURN (SELECT format('%I.%I', n.nspname, t.typname)
 COMMENT ON FUNCTION segment.qualified_type(oid) IS
 'a type as it is to be named where any search path may be in force (internal)';
 
+/*
+ * How keys are read and compared.  As the base type: a domain may forbid NULL,
+ * which rows without a customer have.  With the key's collation, where that
+ * decides which keys are equal.  A key that is a row may have fields that are
+ * NULL, and is there all the same: therefore IS DISTINCT FROM NULL.
+ */
+CREATE FUNCTION segment.portfolio_key(
+	portfolio text, OUT base_type text, OUT key_cast text, OUT key_collation text, OUT equality text
+)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT format_type(a.atttypid, -1), segment.qualified_type(a.atttypid),
+	coalesce((SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+		FROM pg_collation AS c JOIN pg_namespace AS n ON n.oid = c.collnamespace
+		WHERE c.oid = a.attcollation AND NOT c.collisdeterministic), ''),
+	segment.equality_operator(a.atttypid)
+FROM pg_attribute AS a
+WHERE a.attrelid = format('%I.defect', portfolio)::regclass AND a.attname = 'customer_id';
+END;
+COMMENT ON FUNCTION segment.portfolio_key(text) IS
+'the base type of a portfolio''s keys, qualified for a cast, the COLLATE clause that comparisons need, and their equality operator (internal)';
+
 CREATE TYPE segment.source_shape AS (
 	statement text, key_type text, key_base_type text, key_cast text, key_base_cast text, day_type text, amount text, margin text, names text[],
 	histories boolean
