@@ -9,81 +9,51 @@ EXTENSION = segment
 EXTVERSION = 0.1
 MODULE_big = segment
 
-# One concept per file, in src/ and in sql/.  The SQL fragments are
-# concatenated in this order.
-CONCEPTS = \
-	decimal \
-	time_unit \
-	local_day \
-	partition \
-	rfm \
-	history \
-	history_aggregate \
-	history_measure \
-	data_quality \
-	history_query \
-	selection \
-	score \
-	amount_cuts \
-	exact_avg \
-	class_medians \
-	concentration \
-	customer \
-	customer_days \
-	row_array \
-	flow \
-	migration \
-	source \
-	dependence \
-	watch \
-	portfolio \
-	model \
-	arguments \
-	inputs \
-	maximise \
-	fit \
-	predict \
-	gammagamma \
-	special \
-	quadrature \
-	beta_geometric \
-	bgnbd \
-	mbgnbd \
-	arrivals \
-	pnbd \
-	bgbb \
-	churn
-
+# One concept per file, in wings: src/base is below src/types, src/statistics
+# and src/models, and src/portfolio uses them all.  The SQL fragments have the
+# same wings and are concatenated in this order: each uses only what stands
+# before it.
 SQL_FRAGMENTS = \
 	prologue \
-	rfm \
-	history \
-	score \
-	amount_cuts \
-	concentration \
-	customer \
-	model \
-	fit \
-	predict \
-	source \
-	setting \
-	builtin_scheme \
-	scheme \
-	churn \
-	value \
-	key_account \
-	flow \
-	migration \
-	snapshot \
-	watch \
-	portfolio_view \
-	portfolio \
-	refresh \
-	scheme_change \
-	explain \
-	evaluation
+	types/rfm \
+	types/history \
+	statistics/score \
+	statistics/amount_cuts \
+	statistics/exact_avg \
+	statistics/class_medians \
+	statistics/concentration \
+	statistics/interval \
+	models/model \
+	models/fit \
+	models/predict \
+	portfolio/setting \
+	portfolio/key \
+	portfolio/source \
+	portfolio/histories \
+	portfolio/data_quality \
+	portfolio/definition \
+	portfolio/builtin_scheme \
+	portfolio/scheme \
+	portfolio/customer \
+	portfolio/cut \
+	portfolio/scorecard \
+	portfolio/watch \
+	portfolio/refresh \
+	portfolio/migration \
+	portfolio/snapshot \
+	portfolio/churn \
+	portfolio/value \
+	portfolio/flow \
+	portfolio/key_account \
+	portfolio/portfolio_view \
+	portfolio/portfolio \
+	portfolio/scheme_change \
+	portfolio/explain \
+	portfolio/evaluation
 
-OBJS = src/segment.o $(CONCEPTS:%=src/%.o)
+SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
+INCLUDES = $(wildcard $(srcdir)/src/*/*.h)
+OBJS = $(SOURCES:$(srcdir)/%.c=%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 # No fused multiply-add: printed values must not depend on the machine.
@@ -123,11 +93,16 @@ endif
 $(EXTENSION)--$(EXTVERSION).sql: $(SQL_FRAGMENTS:%=$(srcdir)/sql/%.sql)
 	perl -Ci -pe 's/([^\x00-\x7F])/sprintf("&#x%06X;", ord($$1))/ge' $^ > $@
 
-# Objects live in src/ also when building outside the source tree (whose own
-# src/ make would find, hence the full names).
-$(OBJS): | $(CURDIR)/src
+# Every object depends on every header: PGXS knows no dependencies where the
+# server was configured without --enable-depend, as Debian's.
+$(OBJS): $(INCLUDES)
+
+# Objects live below src/ also when building outside the source tree (whose
+# own src/ make would find, hence the full names).
+OBJECT_DIRECTORIES = $(sort $(dir $(OBJS:%=$(CURDIR)/%)))
+$(OBJS): | $(OBJECT_DIRECTORIES)
 installcheck: | $(CURDIR)/results
-$(CURDIR)/src $(CURDIR)/results:
+$(OBJECT_DIRECTORIES) $(CURDIR)/results:
 	mkdir -p $@
 
 ifneq ($(filter $(SERVER_TARGETS),$(MAKECMDGOALS)),)

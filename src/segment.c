@@ -7,7 +7,7 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
-#include "compat.h"
+#include "base/compat.h"
 
 #if PG_VERSION_NUM >= 180000
 PG_MODULE_MAGIC_EXT(

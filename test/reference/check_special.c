@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * check_special.c
- *		Compares src/special.c with special.csv, outside the server.
+ *		Compares src/base/special.c with special.csv, outside the server.
  *
  *	cc -std=gnu11 -ffp-contract=off -I$(pg_config --includedir-server) -Isrc \
- *		test/reference/check_special.c src/special.c -lm -o check_special
+ *		test/reference/check_special.c src/base/special.c -lm -o check_special
  *	./check_special test/reference/special.csv
  *
  * Prints the largest error of each function, relative to the scale that
@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "special.h"
+#include "base/special.h"
 
 #define TOLERANCE 1e-12
 #define MAX_FIELDS 7

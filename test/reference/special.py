@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Reference values of the functions in src/special.c, in arbitrary precision.
+"""Reference values of the functions in src/base/special.c, in arbitrary precision.
 
     /usr/bin/python3 special.py > special.csv
 

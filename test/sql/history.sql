@@ -193,7 +193,7 @@ SELECT bool_and(NOT pg_input_is_valid(v, 'segment.history')) AS refused FROM wro
 SELECT pg_temp.failure('SELECT NULL::segment.history(3)');
 SELECT typlen, typalign, typstorage FROM pg_type WHERE oid = 'segment.history'::regtype;
 
--- the bytes, worked out by hand from the description in src/history.h
+-- the bytes, worked out by hand from the description in src/types/history.h
 SELECT v, segment.history_send(v::segment.history) FROM unnest(ARRAY[
 	-- version 1 with scales, both 0
 	'{}',

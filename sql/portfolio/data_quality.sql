@@ -1,0 +1,19 @@
+CREATE VIEW segment.quality_check AS
+SELECT s.source, q.check_name, q.meaning
+FROM (VALUES
+	('null_customer', 'rows without a customer: counted in no customer''s figures', '{purchases,customers,costs,complaints,satisfaction}'::text[]),
+	('null_date', 'other rows without a date: counted in no customer''s figures', '{purchases,costs,complaints,satisfaction}'),
+	('null_amount', 'other rows without an amount: counted in no customer''s figures', '{purchases,costs,satisfaction}'),
+	('null_margin', 'other rows without a margin, where the query has that column: their margin counts as 0', '{purchases}'),
+	('zero_amount', 'rows with the amount 0: counted as orders', '{purchases}'),
+	('duplicate', 'rows that repeat customer, time and amount of another: counted all the same', '{purchases,costs,complaints,satisfaction}'),
+	('duplicate_customer', 'rows that name a customer again: one of them, by its text, is kept', '{customers}'),
+	('future_date', 'events dated after the day of the refresh: not counted until that day', '{purchases,costs,complaints,satisfaction}'),
+	('refund_without_purchase', 'refunds of customers who have no order', '{purchases}')
+) AS q(check_name, meaning, sources)
+CROSS JOIN LATERAL unnest(q.sources) AS s(source);
+COMMENT ON VIEW segment.quality_check IS 'the checks of source data that data_quality of a portfolio reports';
+COMMENT ON COLUMN segment.quality_check.source IS 'source query the check applies to';
+COMMENT ON COLUMN segment.quality_check.check_name IS 'name of the check';
+COMMENT ON COLUMN segment.quality_check.meaning IS 'what is counted, and what becomes of it';
+GRANT SELECT ON segment.quality_check TO PUBLIC;

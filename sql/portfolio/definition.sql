@@ -1,0 +1,144 @@
+CREATE VIEW segment.portfolio AS
+SELECT n.nspname::text AS name, pg_get_userbyid(n.nspowner)::text AS owner
+FROM pg_namespace AS n
+-- tables that others put into somebody's schema do not make it a portfolio
+WHERE EXISTS (
+	SELECT FROM pg_class AS t
+	JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = 'purchases' AND NOT a.attisdropped
+	WHERE t.relnamespace = n.oid AND t.relname = 'customer_history' AND t.relkind = 'r'
+		AND t.relowner = n.nspowner AND a.atttypid = 'segment.history'::regtype)
+AND EXISTS (
+	SELECT FROM pg_class AS t
+	WHERE t.relnamespace = n.oid AND t.relname = 'portfolio' AND t.relkind = 'r'
+		AND t.relowner = n.nspowner);
+COMMENT ON VIEW segment.portfolio IS 'the portfolios of this database: schemas made by create_portfolio';
+COMMENT ON COLUMN segment.portfolio.name IS 'name of the portfolio and of its schema';
+COMMENT ON COLUMN segment.portfolio.owner IS 'role it belongs to';
+GRANT SELECT ON segment.portfolio TO PUBLIC;
+
+CREATE TYPE segment.refresh_report AS (
+	portfolio text, as_of date, mode text, reason text, customers bigint, customers_read bigint,
+	customers_changed bigint, scorecard_id bigint, purchase_model text, spend_model text,
+	seconds float8
+);
+COMMENT ON TYPE segment.refresh_report IS
+'what a refresh did: the day everything is seen from, what it read (changes: only customers whose rows changed, or full) and why, customers in the scorecard in force, customers read, customers whose stored row changed, number of that scorecard, status of its models, seconds taken';
+
+/*
+ * The portfolio's owner, in whose name everything is done: the caller must
+ * have the owner's rights, as for ALTER TABLE.
+ */
+CREATE FUNCTION segment.portfolio_owner(portfolio text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_owner$
+DECLARE
+	found_owner text;
+BEGIN
+	IF portfolio IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'name of the portfolio must not be null';
+	END IF;
+	SELECT p.owner INTO found_owner FROM segment.portfolio AS p WHERE p.name = portfolio_owner.portfolio;
+	IF found_owner IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('portfolio "%s" does not exist', portfolio),
+			HINT = CASE WHEN to_regclass(format('%I.customer_history', portfolio)) IS NULL
+				THEN 'The view segment.portfolio lists the portfolios; segment.create_portfolio makes one.'
+				ELSE 'There are tables of one, but they and their schema belong to different roles. Give them all to one.' END;
+	ELSIF NOT pg_has_role(current_user, found_owner::name, 'USAGE') THEN
+		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+			MESSAGE = format('must be owner of portfolio "%s"', portfolio);
+	END IF;
+	RETURN found_owner;
+END
+$portfolio_owner$;
+COMMENT ON FUNCTION segment.portfolio_owner(text) IS
+'the owner of a portfolio; errors: 42704 no such portfolio, 42501 the caller does not have the owner''s rights';
+
+CREATE FUNCTION segment.portfolio_run(portfolio text, task text, arguments jsonb) RETURNS segment.refresh_report
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'portfolio_run';
+COMMENT ON FUNCTION segment.portfolio_run(text, text, jsonb) IS
+'runs portfolio_refresh or portfolio_alter as the portfolio''s owner, in a way that queries and rules, which the owner wrote, cannot take back; errors as for portfolio_owner (internal)';
+
+CREATE FUNCTION segment.portfolio_check_name(name text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_check_name$
+BEGIN
+	IF name IS NULL OR name = '' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = 'name of the portfolio must not be empty',
+			HINT = 'It becomes the name of a schema.';
+	ELSIF octet_length(name) > 63 THEN
+		RAISE EXCEPTION USING ERRCODE = 'name_too_long',
+			MESSAGE = format('name of the portfolio is too long: "%s"', name),
+			DETAIL = 'It becomes the name of a schema, of at most 63 bytes.';
+	ELSIF EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = portfolio_check_name.name) THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_schema',
+			MESSAGE = format('schema "%s" already exists', name),
+			HINT = 'A portfolio makes a schema of its own. Choose another name, or drop the old portfolio with segment.drop_portfolio.';
+	END IF;
+END
+$portfolio_check_name$;
+COMMENT ON FUNCTION segment.portfolio_check_name(text) IS
+'checks the name of a new portfolio; errors: 22023 empty, 42622 too long, 42P06 there is such a schema';
+
+/* Name and query of each source that is given. */
+CREATE FUNCTION segment.portfolio_sources(definition jsonb) RETURNS TABLE (source text, query text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT s.source, definition ->> s.source
+FROM unnest(ARRAY['purchases', 'customers', 'costs', 'complaints', 'satisfaction']) AS s(source)
+WHERE definition ->> s.source IS NOT NULL;
+END;
+COMMENT ON FUNCTION segment.portfolio_sources(jsonb) IS
+'the sources that a definition (the row of table portfolio as JSON) names, with their queries (internal)';
+
+/* Checks all sources of a definition; the definition with clean statements. */
+CREATE FUNCTION segment.portfolio_check(definition jsonb) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_check$
+DECLARE
+	s record;
+	shape segment.source_shape;
+	key_type text;
+BEGIN
+	IF definition ->> 'purchases' IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'source "purchases" must not be null',
+			HINT = 'Give the query of the orders: customer, at, amount and, if known, margin.';
+	END IF;
+	IF coalesce(definition ->> 'unit', '') NOT IN ('day', 'week', 'month', 'year') THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('time unit "%s" not recognized', definition ->> 'unit'),
+			HINT = 'Time units are "day", "week", "month" (30.4375 days) and "year" (365.25 days).';
+	END IF;
+	-- refuses an unknown time zone
+	PERFORM segment.history_agg(now(), 0::numeric, coalesce(definition ->> 'timezone', ''));
+	PERFORM segment.check_settings(definition -> 'settings');
+	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
+		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
+		definition := jsonb_set(definition, ARRAY[s.source], to_jsonb(shape.statement));
+		key_type := coalesce(key_type, shape.key_type);
+		IF shape.key_type <> key_type THEN
+			BEGIN
+				-- without a row, since a domain may forbid NULL
+				EXECUTE format('SELECT k.k::%s FROM (SELECT NULL::%s WHERE false) AS k(k)',
+					key_type, shape.key_type);
+			EXCEPTION WHEN cannot_coerce THEN
+				RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+					MESSAGE = format('the customer in source "%s" is of type %s, in "purchases" of type %s',
+						s.source, shape.key_type, key_type),
+					HINT = 'Cast one of them in the query.';
+			END;
+		END IF;
+	END LOOP;
+	RETURN definition;
+END
+$portfolio_check$;
+COMMENT ON FUNCTION segment.portfolio_check(jsonb) IS
+'checks the definition of a portfolio and returns it with clean statements (internal)';

@@ -1,0 +1,280 @@
+/*
+ * flow: the books of a portfolio, month by month: who came, left and came back,
+ * and what became of those who came in the same month
+ */
+
+/* ---------- months of many histories ---------- */
+
+CREATE TYPE segment.flow_month AS (
+	month date, month_end date, complete boolean,
+	opening bigint, new bigint, won_back bigint, lost bigint, lost_opening bigint, closing bigint,
+	sales numeric, sales_opening numeric, sales_new numeric, sales_won_back numeric, sales_other numeric,
+	running_opening numeric, running_new numeric, running_won_back numeric, running_grown numeric,
+	running_shrunk numeric, running_lost numeric, running_other numeric, running_closing numeric
+);
+COMMENT ON TYPE segment.flow_month IS
+'a month of the leaky bucket: heads, sales of the month and running sales; the views leaky_bucket and sales_bridge of a portfolio tell what each is';
+
+CREATE FUNCTION segment.flow_accum(internal, segment.history, date, integer) RETURNS internal
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'flow_accum';
+COMMENT ON FUNCTION segment.flow_accum(internal, segment.history, date, integer) IS
+'transition function of flow_agg';
+
+CREATE FUNCTION segment.flow_combine(internal, internal) RETURNS internal
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'flow_combine';
+COMMENT ON FUNCTION segment.flow_combine(internal, internal) IS 'combine function of flow_agg';
+
+CREATE FUNCTION segment.flow_serialize(internal) RETURNS bytea
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'flow_serialize';
+COMMENT ON FUNCTION segment.flow_serialize(internal) IS 'serialisation function of flow_agg';
+
+CREATE FUNCTION segment.flow_deserialize(bytea, internal) RETURNS internal
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'flow_deserialize';
+COMMENT ON FUNCTION segment.flow_deserialize(bytea, internal) IS 'deserialisation function of flow_agg';
+
+CREATE FUNCTION segment.flow_final(internal) RETURNS segment.flow_month[]
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'flow_final';
+COMMENT ON FUNCTION segment.flow_final(internal) IS 'final function of flow_agg';
+
+CREATE AGGREGATE segment.flow_agg(series segment.history, as_of date, lost_after_days integer) (
+	SFUNC = segment.flow_accum,
+	STYPE = internal,
+	SSPACE = 16384,
+	COMBINEFUNC = segment.flow_combine,
+	SERIALFUNC = segment.flow_serialize,
+	DESERIALFUNC = segment.flow_deserialize,
+	FINALFUNC = segment.flow_final,
+	FINALFUNC_MODIFY = READ_ONLY,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segment.flow_agg(segment.history, date, integer) IS
+'the leaky bucket of all histories: one row per month, ascending and without gaps, from the month of the first event to that of as_of; events after as_of do not count; a customer is active at the end of a day if the last order is less than lost_after_days old. Both arguments are the same for all rows; rows with a NULL are skipped; NULL without rows. Errors: 22008 infinite as_of, 22023 lost_after_days below 1 or arguments that differ, 22003 a sum beyond 27 digits, 54000 more than 120000 months';
+
+CREATE TYPE segment.cohort_month AS (
+	cohort date, age integer, month date, complete boolean,
+	customers bigint, active bigint, sales numeric
+);
+COMMENT ON TYPE segment.cohort_month IS
+'what a cohort, the customers whose first order fell in the same month, did in one month; the view cohort_retention of a portfolio tells what each is';
+
+CREATE FUNCTION segment.cohort_accum(internal, segment.history, date) RETURNS internal
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cohort_accum';
+COMMENT ON FUNCTION segment.cohort_accum(internal, segment.history, date) IS
+'transition function of cohort_agg';
+
+CREATE FUNCTION segment.cohort_combine(internal, internal) RETURNS internal
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cohort_combine';
+COMMENT ON FUNCTION segment.cohort_combine(internal, internal) IS 'combine function of cohort_agg';
+
+CREATE FUNCTION segment.cohort_serialize(internal) RETURNS bytea
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cohort_serialize';
+COMMENT ON FUNCTION segment.cohort_serialize(internal) IS 'serialisation function of cohort_agg';
+
+CREATE FUNCTION segment.cohort_deserialize(bytea, internal) RETURNS internal
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cohort_deserialize';
+COMMENT ON FUNCTION segment.cohort_deserialize(bytea, internal) IS 'deserialisation function of cohort_agg';
+
+CREATE FUNCTION segment.cohort_final(internal) RETURNS segment.cohort_month[]
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'cohort_final';
+COMMENT ON FUNCTION segment.cohort_final(internal) IS 'final function of cohort_agg';
+
+CREATE AGGREGATE segment.cohort_agg(series segment.history, as_of date) (
+	SFUNC = segment.cohort_accum,
+	STYPE = internal,
+	SSPACE = 32768,
+	COMBINEFUNC = segment.cohort_combine,
+	SERIALFUNC = segment.cohort_serialize,
+	DESERIALFUNC = segment.cohort_deserialize,
+	FINALFUNC = segment.cohort_final,
+	FINALFUNC_MODIFY = READ_ONLY,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segment.cohort_agg(segment.history, date) IS
+'the cohorts of all histories: one row per month of first orders and month since, ascending, up to the month of as_of; events after as_of do not count, nor do histories without an order; refunds before the first order count with its month. as_of is the same for all rows; rows with a NULL are skipped; NULL without rows. Errors: 22008 infinite as_of, 22023 as_of that differs, 22003 a sum beyond 27 digits, 54000 more than 5000000 rows';
+
+/* ---------- intervals ---------- */
+
+/* ---------- tables and views ---------- */
+
+CREATE FUNCTION segment.flow_create_tables(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $flow_create_tables$
+BEGIN
+	-- everything comes from the histories
+END
+$flow_create_tables$;
+COMMENT ON FUNCTION segment.flow_create_tables(text) IS 'no tables: everything comes from the histories (internal)';
+
+/* All months, for an as_of day and a setting that come from the scorecard in force. */
+CREATE FUNCTION segment.flow_months(portfolio text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$(
+		SELECT segment.flow_agg(c.purchases,
+			(SELECT s.as_of FROM %1$I.scorecard AS s
+				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)),
+			(SELECT (s.settings ->> 'lost_after_days')::numeric::integer FROM %1$I.scorecard AS s
+				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n))) AS months
+		FROM %1$I.customer_history AS c
+	) AS a
+	CROSS JOIN LATERAL unnest(a.months) AS f$template$, portfolio);
+COMMENT ON FUNCTION segment.flow_months(text) IS
+'the FROM item f of the months of a portfolio, of the type segment.flow_month (internal)';
+
+CREATE FUNCTION segment.flow_create_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $flow_create_views$
+BEGIN
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.leaky_bucket WITH (security_invoker = %2$s) AS
+		SELECT f.month, f.month_end, f.complete,
+			f.opening, f.new, f.won_back, f.lost, f.closing,
+			f.sales, f.sales_opening, f.sales_new, f.sales_won_back, f.sales_other
+		FROM %3$s$template$, portfolio, security_invoker, segment.flow_months(portfolio));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.sales_bridge WITH (security_invoker = %2$s) AS
+		SELECT f.month, f.month_end, f.complete, f.running_opening AS opening,
+			f.running_new AS new, f.running_won_back AS won_back, f.running_grown AS grown,
+			f.running_shrunk AS shrunk, f.running_lost AS lost, f.running_other AS other,
+			f.running_closing AS closing
+		FROM %3$s$template$, portfolio, security_invoker, segment.flow_months(portfolio));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.churn_rate WITH (security_invoker = %2$s) AS
+		SELECT m.month, m.month_end, m.complete, m.opening, m.lost,
+			m.lost::float8 / nullif(m.opening, 0) AS churn_rate,
+			w.low AS churn_low, w.high AS churn_high,
+			m.base_opening, m.base_lost,
+			m.base_lost::float8 / nullif(m.base_opening, 0) AS base_rate,
+			r.ratio - 1 AS change, r.low - 1 AS change_low, r.high - 1 AS change_high
+		FROM (
+			SELECT f.month, f.month_end, f.complete, f.opening, f.lost_opening AS lost,
+				coalesce(sum(f.opening) OVER year_before, 0)::bigint AS base_opening,
+				coalesce(sum(f.lost_opening) OVER year_before, 0)::bigint AS base_lost
+			FROM %3$s
+			WINDOW year_before AS (ORDER BY f.month ROWS BETWEEN 12 PRECEDING AND 1 PRECEDING)
+		) AS m
+		CROSS JOIN LATERAL segment.wilson_interval(m.lost, m.opening) AS w
+		CROSS JOIN LATERAL segment.ratio_interval(m.lost, m.opening, m.base_lost, m.base_opening) AS r
+		$template$, portfolio, security_invoker, segment.flow_months(portfolio));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.cohort_retention WITH (security_invoker = %2$s) AS
+		SELECT k.cohort, k.age, k.month, k.complete, k.customers, k.active,
+			k.active::float8 / k.customers AS retention, w.low AS retention_low, w.high AS retention_high,
+			k.sales
+		FROM (
+			SELECT segment.cohort_agg(c.purchases,
+				(SELECT s.as_of FROM %1$I.scorecard AS s
+					WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n))) AS months
+			FROM %1$I.customer_history AS c
+		) AS a
+		CROSS JOIN LATERAL unnest(a.months) AS k
+		CROSS JOIN LATERAL segment.wilson_interval(k.active, k.customers) AS w
+		$template$, portfolio, security_invoker);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE FUNCTION %1$I.churn_change(
+			base_from date, base_to date, from_day date, to_day date,
+			OUT base_months bigint, OUT base_opening bigint, OUT base_lost bigint, OUT base_rate float8,
+			OUT months bigint, OUT opening bigint, OUT lost bigint, OUT churn_rate float8,
+			OUT change float8, OUT change_low float8, OUT change_high float8)
+		RETURNS SETOF record
+		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+		BEGIN ATOMIC
+		SELECT p.base_months, p.base_opening, p.base_lost,
+			p.base_lost::float8 / nullif(p.base_opening, 0),
+			p.months, p.opening, p.lost, p.lost::float8 / nullif(p.opening, 0),
+			r.ratio - 1, r.low - 1, r.high - 1
+		FROM (
+			SELECT count(*) FILTER (WHERE m.month BETWEEN $1 AND $2) AS base_months,
+				coalesce(sum(m.opening) FILTER (WHERE m.month BETWEEN $1 AND $2), 0)::bigint AS base_opening,
+				coalesce(sum(m.lost) FILTER (WHERE m.month BETWEEN $1 AND $2), 0)::bigint AS base_lost,
+				count(*) FILTER (WHERE m.month BETWEEN $3 AND $4) AS months,
+				coalesce(sum(m.opening) FILTER (WHERE m.month BETWEEN $3 AND $4), 0)::bigint AS opening,
+				coalesce(sum(m.lost) FILTER (WHERE m.month BETWEEN $3 AND $4), 0)::bigint AS lost
+			FROM %1$I.churn_rate AS m
+			WHERE m.complete
+		) AS p
+		CROSS JOIN LATERAL segment.ratio_interval(p.lost, p.opening, p.base_lost, p.base_opening) AS r;
+		END$template$, portfolio);
+END
+$flow_create_views$;
+COMMENT ON FUNCTION segment.flow_create_views(text, boolean) IS
+'creates or replaces the views and functions of a portfolio''s books (internal)';
+
+CREATE FUNCTION segment.flow_comments() RETURNS TABLE (relation text, col text, meaning text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 60
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('leaky_bucket', NULL, 'one row per month from the first event to as_of, months without events included: opening + new + won_back - lost = closing, and closing is the next month''s opening. A customer is active at the end of a day if the last order is less than lost_after_days old (setting, 365 days unless set)'),
+	('leaky_bucket', 'month', 'first day of the month'),
+	('leaky_bucket', 'month_end', 'last day of the month, or as_of if that is earlier'),
+	('leaky_bucket', 'complete', 'whether the month had ended at as_of; only the last month can be incomplete'),
+	('leaky_bucket', 'opening', 'customers active at the end of the month before, >= 0; more is better'),
+	('leaky_bucket', 'new', 'customers whose first order is in the month, >= 0; more is better'),
+	('leaky_bucket', 'won_back', 'customers who had bought before, were not active at the end of the month before, and ordered in the month, >= 0; more is better'),
+	('leaky_bucket', 'lost', 'customers of opening, new and won_back who are not active at month_end, >= 0; fewer is better'),
+	('leaky_bucket', 'closing', 'customers active at month_end, >= 0; more is better'),
+	('leaky_bucket', 'sales', 'net sales of the month in units of money: orders minus refunds, the sum of the four groups; may be negative; more is better'),
+	('leaky_bucket', 'sales_opening', 'net sales of the month to customers of opening, in units of money; may be negative; more is better'),
+	('leaky_bucket', 'sales_new', 'net sales of the month to new customers, in units of money; may be negative; more is better'),
+	('leaky_bucket', 'sales_won_back', 'net sales of the month to customers won back, in units of money; may be negative; more is better'),
+	('leaky_bucket', 'sales_other', 'refunds of the month to all others, as a negative amount in units of money, <= 0; nearer to 0 is better'),
+	('sales_bridge', NULL, 'one row per month: opening + new + won_back + grown - shrunk - lost + other = closing, in running sales: net sales of the lost_after_days (setting, 365 days unless set) up to a day. Each customer''s change over the month is in one place; closing is the next month''s opening'),
+	('sales_bridge', 'month', 'first day of the month'),
+	('sales_bridge', 'month_end', 'last day of the month, or as_of if that is earlier'),
+	('sales_bridge', 'complete', 'whether the month had ended at as_of; only the last month can be incomplete'),
+	('sales_bridge', 'opening', 'running sales at the end of the month before, in units of money; more is better'),
+	('sales_bridge', 'new', 'change by customers whose first order is in the month, in units of money; more is better'),
+	('sales_bridge', 'won_back', 'change by customers won back in the month, in units of money; more is better'),
+	('sales_bridge', 'grown', 'increase by customers active before and after the month, in units of money, >= 0; more is better'),
+	('sales_bridge', 'shrunk', 'decrease by customers active before and after the month, in units of money, >= 0; less is better'),
+	('sales_bridge', 'lost', 'decrease by customers active before the month and not after it, in units of money; negative only if refunds outweighed their orders; less is better'),
+	('sales_bridge', 'other', 'change by all others, whose running sales are refunds only, in units of money'),
+	('sales_bridge', 'closing', 'running sales at month_end, in units of money; more is better'),
+	('churn_rate', NULL, 'one row per month: the share of the customers active at its beginning who are lost at its end, beside that of the 12 months before. Who is lost bought for the last time lost_after_days earlier'),
+	('churn_rate', 'month', 'first day of the month'),
+	('churn_rate', 'month_end', 'last day of the month, or as_of if that is earlier'),
+	('churn_rate', 'complete', 'whether the month had ended at as_of; only the last month can be incomplete'),
+	('churn_rate', 'opening', 'customers active at the end of the month before, >= 0'),
+	('churn_rate', 'lost', 'those of them who are not active at month_end, >= 0; fewer is better'),
+	('churn_rate', 'churn_rate', 'lost as a share of opening, 0..1; lower is better; NULL without opening'),
+	('churn_rate', 'churn_low', 'lower end of its 95 % interval (Wilson), 0..1; NULL without opening'),
+	('churn_rate', 'churn_high', 'upper end of its 95 % interval (Wilson), 0..1; NULL without opening'),
+	('churn_rate', 'base_opening', 'sum of opening over the up to 12 months before, >= 0'),
+	('churn_rate', 'base_lost', 'sum of lost over the up to 12 months before, >= 0'),
+	('churn_rate', 'base_rate', 'base_lost as a share of base_opening, 0..1: the monthly churn rate of the year before; lower is better; NULL without base_opening'),
+	('churn_rate', 'change', 'churn_rate relative to base_rate, >= -1: -0.3 is cut by 30 %; lower is better; NULL if nobody was lost in the year before'),
+	('churn_rate', 'change_low', 'lower end of its 95 % interval (MOVER-R), >= -1; NULL as change'),
+	('churn_rate', 'change_high', 'upper end of its 95 % interval (MOVER-R); below 0: churn has really fallen; NULL as change'),
+	('cohort_retention', NULL, 'one row per cohort and month: of the customers whose first order fell in the month cohort, how many ordered in a later month, and for how much'),
+	('cohort_retention', 'cohort', 'first day of the month of the first order'),
+	('cohort_retention', 'age', 'months since then, >= 0; 0 is the month of the first order'),
+	('cohort_retention', 'month', 'first day of the month that the row is about'),
+	('cohort_retention', 'complete', 'whether that month had ended at as_of'),
+	('cohort_retention', 'customers', 'customers in the cohort, >= 1'),
+	('cohort_retention', 'active', 'those of them who ordered in the month, >= 0; more is better'),
+	('cohort_retention', 'retention', 'active as a share of customers, 0..1; 1 at age 0; higher is better'),
+	('cohort_retention', 'retention_low', 'lower end of its 95 % interval (Wilson), 0..1'),
+	('cohort_retention', 'retention_high', 'upper end of its 95 % interval (Wilson), 0..1'),
+	('cohort_retention', 'sales', 'net sales to the cohort in the month, in units of money; refunds before the first order count at age 0; may be negative; more is better'),
+	('churn_change(date, date, date, date)', NULL, 'monthly churn rate in the complete months that begin from from_day to to_day, relative to those from base_from to base_to: change is -0.3 if churn was cut by 30 %, with its 95 % interval (MOVER-R on Wilson intervals); base_opening and opening are sums over the months; NULL where there is nothing to divide by. The two periods should not overlap')
+) AS v(relation, col, meaning);
+END;
+COMMENT ON FUNCTION segment.flow_comments() IS
+'the comments on the views and functions of a portfolio''s books';

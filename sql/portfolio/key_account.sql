@@ -1,0 +1,702 @@
+/*
+ * key_account: few chosen accounts, by criteria that are written down
+ *
+ * Criteria are rows with an entry and an exit limit.  A review admits who
+ * meets all entry limits and reports who is beyond an exit limit; it never
+ * removes anybody: that takes a person, a reason, and a failed review.
+ */
+
+CREATE TYPE segment.key_account_report AS (
+	portfolio text, as_of date, accounts bigint, entered bigint, stayed bigint,
+	would_demote bigint, overridden bigint, kept_out bigint
+);
+COMMENT ON TYPE segment.key_account_report IS
+'what a review of key accounts found: its day, accounts after it, of these new ones, ones that stay by the criteria, ones to be demoted and ones kept by an override; and how many an override keeps out';
+
+/* What criteria can be about: columns of the view customer and two more. */
+CREATE FUNCTION segment.key_account_measures() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN ARRAY['lifetime_profit', 'lifetime_rank', 'net_value', 'clv', 'margin', 'net', 'gross', 'cost',
+	'orders', 'purchase_days', 'tenure_days', 'days_since_last', 'average_order', 'p_alive',
+	'expected_purchases'];
+COMMENT ON FUNCTION segment.key_account_measures() IS
+'the measures that criteria of key accounts can name: columns of the view customer; lifetime_profit, which is net_value + clv; and lifetime_rank, the place by it among all customers (1 is highest, equal ones share a place)';
+
+CREATE FUNCTION segment.key_account_create_tables(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_create_tables$
+BEGIN
+	EXECUTE format($template$
+		CREATE TABLE %1$I.key_account_criterion (
+			valid_from date NOT NULL CHECK (isfinite(valid_from)),
+			measure text NOT NULL CHECK (measure = ANY (%2$L::text[])),
+			entry_limit numeric NOT NULL CHECK (entry_limit BETWEEN -1e27 AND 1e27),
+			exit_limit numeric NOT NULL CHECK (exit_limit BETWEEN -1e27 AND 1e27),
+			reason text,
+			who text NOT NULL DEFAULT session_user,
+			created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+			PRIMARY KEY (valid_from, measure),
+			-- which of them is higher tells the direction
+			CONSTRAINT limits_differ CHECK (entry_limit <> exit_limit)
+		);
+		INSERT INTO %1$I.key_account_criterion (valid_from, measure, entry_limit, exit_limit, reason)
+		VALUES ('0001-01-01', 'lifetime_rank', 20, 25, 'default'),
+			('0001-01-01', 'lifetime_profit', 1, 0, 'default');
+
+		-- the key with its own type, domain and collation
+		CREATE TABLE %1$I.key_account_stay AS
+			SELECT c.customer_id FROM %1$I.customer_history AS c WITH NO DATA;
+		ALTER TABLE %1$I.key_account_stay
+			ADD COLUMN since date NOT NULL,
+			ADD COLUMN entered_by text NOT NULL,
+			ADD COLUMN owner text,
+			ADD COLUMN executive text,
+			ADD COLUMN until date,
+			ADD COLUMN left_reason text,
+			ADD COLUMN left_by text,
+			ADD PRIMARY KEY (customer_id, since),
+			ADD CONSTRAINT left_complete CHECK (num_nonnulls(until, left_reason, left_by) IN (0, 3)),
+			ADD CONSTRAINT left_later CHECK (until >= since);
+		CREATE UNIQUE INDEX key_account_stay_open ON %1$I.key_account_stay (customer_id) WHERE until IS NULL;
+
+		CREATE TABLE %1$I.key_account_override AS
+			SELECT c.customer_id FROM %1$I.customer_history AS c WITH NO DATA;
+		ALTER TABLE %1$I.key_account_override
+			ADD COLUMN admitted boolean NOT NULL,
+			ADD COLUMN reason text NOT NULL CHECK (reason <> ''),
+			ADD COLUMN who text NOT NULL CHECK (who <> ''),
+			ADD COLUMN valid_from date NOT NULL,
+			ADD COLUMN valid_until date NOT NULL,
+			ADD COLUMN created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+			ADD COLUMN ended_at timestamptz,
+			ADD COLUMN ended_by text,
+			ADD COLUMN end_reason text,
+			ADD PRIMARY KEY (customer_id, created_at),
+			ADD CONSTRAINT expires_later CHECK (valid_until >= valid_from),
+			ADD CONSTRAINT end_complete CHECK (num_nonnulls(ended_at, ended_by, end_reason) IN (0, 3));
+		CREATE UNIQUE INDEX key_account_override_open
+			ON %1$I.key_account_override (customer_id) WHERE ended_at IS NULL;
+
+		CREATE TABLE %1$I.key_account_review AS
+			SELECT NULL::date AS as_of, c.customer_id FROM %1$I.customer_history AS c WITH NO DATA;
+		ALTER TABLE %1$I.key_account_review
+			ADD COLUMN decision text NOT NULL CHECK (decision IN
+				('enters', 'stays', 'would_demote', 'overridden', 'kept_out')),
+			ADD COLUMN lifetime_profit numeric,
+			ADD COLUMN lifetime_rank bigint,
+			ADD COLUMN since date,
+			ADD COLUMN override_expired boolean NOT NULL,
+			ADD PRIMARY KEY (as_of, customer_id);
+
+		CREATE TABLE %1$I.key_account_finding AS
+			SELECT NULL::date AS as_of, c.customer_id FROM %1$I.customer_history AS c WITH NO DATA;
+		ALTER TABLE %1$I.key_account_finding
+			ADD COLUMN measure text NOT NULL,
+			ADD COLUMN value numeric,
+			ADD COLUMN entry_limit numeric NOT NULL,
+			ADD COLUMN exit_limit numeric NOT NULL,
+			ADD COLUMN enters boolean NOT NULL,
+			ADD COLUMN stays boolean NOT NULL,
+			ADD COLUMN failing_since date,
+			ADD PRIMARY KEY (as_of, customer_id, measure),
+			ADD FOREIGN KEY (as_of, customer_id) REFERENCES %1$I.key_account_review ON DELETE CASCADE
+		$template$, portfolio, segment.key_account_measures());
+END
+$key_account_create_tables$;
+COMMENT ON FUNCTION segment.key_account_create_tables(text) IS
+'creates the tables of the concept key_account, with the default criteria (internal)';
+
+CREATE FUNCTION segment.key_account_create_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_create_views$
+BEGIN
+	-- the last review of each account; the money is today's, found by key
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.key_account WITH (security_invoker = %2$s) AS
+		SELECT a.customer_id, f.met AS criteria_met, f.failed AS criteria_failed,
+			c.net_value + coalesce(c.clv::numeric, 0) AS value, c.net_value, c.clv,
+			a.owner, a.executive, a.since, a.entered_by,
+			o.reason AS override_reason, o.who AS override_by, o.valid_until AS override_until,
+			o.valid_until < s.as_of AS override_expired,
+			coalesce(r.decision = 'would_demote', false) AS would_demote,
+			r.as_of AS reviewed_on
+		FROM %1$I.key_account_stay AS a
+		CROSS JOIN (
+			SELECT n.as_of FROM %1$I.scorecard AS n
+			WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
+			OFFSET 0
+		) AS s
+		LEFT JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
+		LEFT JOIN %1$I.key_account_override AS o ON o.customer_id = a.customer_id
+			AND o.ended_at IS NULL AND o.admitted
+		LEFT JOIN %1$I.key_account_review AS r ON r.customer_id = a.customer_id
+			AND r.as_of = (SELECT max(l.as_of) FROM %1$I.key_account_review AS l)
+			AND r.as_of >= a.since
+		LEFT JOIN LATERAL (
+			SELECT string_agg(t.finding, ', ' ORDER BY t.measure) FILTER (WHERE t.stays) AS met,
+				string_agg(t.finding || coalesce(' since ' || t.failing_since, ''), ', ' ORDER BY t.measure)
+					FILTER (WHERE NOT t.stays) AS failed
+			FROM (
+				SELECT g.measure, g.stays, g.failing_since,
+					format('%%s %%s (exit limit %%s)', g.measure,
+						coalesce(trim_scale(round(g.value, 2))::text, 'unknown'), trim_scale(g.exit_limit)) AS finding
+				FROM %1$I.key_account_finding AS g
+				WHERE g.customer_id = r.customer_id AND g.as_of = r.as_of
+			) AS t
+		) AS f ON true
+		WHERE a.until IS NULL$template$, portfolio, security_invoker);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.key_account_requalification WITH (security_invoker = %2$s) AS
+		SELECT r.as_of, r.customer_id, r.decision, r.since, f.measure, f.value,
+			f.entry_limit, f.exit_limit, f.enters, f.stays, f.failing_since,
+			r.lifetime_profit, r.lifetime_rank, r.override_expired
+		FROM %1$I.key_account_review AS r
+		LEFT JOIN %1$I.key_account_finding AS f
+			ON f.as_of = r.as_of AND f.customer_id = r.customer_id$template$, portfolio, security_invoker);
+END
+$key_account_create_views$;
+COMMENT ON FUNCTION segment.key_account_create_views(text, boolean) IS
+'creates or replaces the views key_account and key_account_requalification (internal)';
+
+/* ---------- criteria as SQL ---------- */
+
+/*
+ * The criteria in force on a day as SQL: the columns of the view customer that
+ * they need; whether all entry limits are met; whether no exit limit is passed;
+ * and the rows (measure, value, entry_limit, exit_limit, enters, stays).  What
+ * is not known does not admit anybody, and is no reason to demote.
+ */
+CREATE FUNCTION segment.key_account_conditions(
+	portfolio text, day date, OUT version date, OUT columns text, OUT enters text, OUT stays text, OUT findings text
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_conditions$
+BEGIN
+	EXECUTE format($query$
+		SELECT max(m.valid_from),
+			coalesce(string_agg(format(', k.%%I', m.measure), '') FILTER (WHERE m.measure NOT IN
+				('lifetime_profit', 'lifetime_rank', 'net_value', 'clv')), ''),
+			string_agg(m.enters, ' AND '), string_agg(m.stays, ' AND '),
+			string_agg(format('(%%L, c.%%I::numeric, %%L::numeric, %%L::numeric, %%s, %%s)',
+				m.measure, m.measure, m.entry_limit, m.exit_limit, m.enters, m.stays), ', ')
+		FROM (
+			SELECT k.valid_from, k.measure, k.entry_limit, k.exit_limit,
+				format('coalesce(c.%%I::numeric %%s %%L, false)', k.measure,
+					CASE WHEN k.entry_limit > k.exit_limit THEN '>=' ELSE '<=' END, k.entry_limit) AS enters,
+				format('coalesce(c.known, false) AND coalesce(c.%%I::numeric %%s %%L, true)', k.measure,
+					CASE WHEN k.entry_limit > k.exit_limit THEN '>=' ELSE '<=' END, k.exit_limit) AS stays
+			FROM %1$I.key_account_criterion AS k
+			WHERE k.valid_from = (SELECT max(l.valid_from) FROM %1$I.key_account_criterion AS l
+				WHERE l.valid_from <= $1)
+			ORDER BY k.measure
+		) AS m$query$, portfolio)
+	INTO version, columns, enters, stays, findings USING day;
+	IF version IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('portfolio "%s" has no criteria of key accounts in force on %s', portfolio, day),
+			HINT = format('Insert rows into %I.key_account_criterion.', portfolio);
+	END IF;
+END
+$key_account_conditions$;
+COMMENT ON FUNCTION segment.key_account_conditions(text, date) IS
+'the criteria of key accounts in force on a day, as SQL expressions; error 55000 if there are none (internal)';
+
+/* ---------- the functions ---------- */
+
+CREATE FUNCTION segment.key_account_run(portfolio text, task text, arguments jsonb) RETURNS segment.key_account_report
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'portfolio_run';
+COMMENT ON FUNCTION segment.key_account_run(text, text, jsonb) IS
+'portfolio_run for the task key_account: runs key_account_change as the portfolio''s owner; errors as for portfolio_owner (internal)';
+
+/* The customer's key as an SQL literal of its type; refuses unknown customers. */
+CREATE FUNCTION segment.key_account_key(portfolio text, customer text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_key$
+DECLARE
+	key text;
+	found boolean;
+BEGIN
+	SELECT format('%L::%s', customer, format_type(a.atttypid, a.atttypmod)) INTO STRICT key
+	FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id';
+	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.customer_history AS c WHERE c.customer_id = %2$s)
+			OR EXISTS (SELECT FROM %1$I.key_account_stay AS c WHERE c.customer_id = %2$s)', portfolio, key)
+	INTO found;
+	IF NOT found THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+			MESSAGE = format('portfolio "%s" has no customer "%s"', portfolio, customer);
+	END IF;
+	RETURN key;
+END
+$key_account_key$;
+COMMENT ON FUNCTION segment.key_account_key(text, text) IS
+'the SQL literal of a customer''s key; errors: P0002 no such customer, 22P02 not of the key''s type (internal)';
+
+CREATE FUNCTION segment.key_account_require(argument text, value text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_require$
+BEGIN
+	IF value IS NULL OR btrim(value) = '' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('argument "%s" must not be empty', argument),
+			HINT = 'What is done by hand is reported, with the reason and who did it.';
+	END IF;
+END
+$key_account_require$;
+COMMENT ON FUNCTION segment.key_account_require(text, text) IS
+'error 22023 if an argument is NULL or blank (internal)';
+
+CREATE FUNCTION segment.key_account_review(portfolio text, as_of date, settings jsonb) RETURNS segment.key_account_report
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_review$
+DECLARE
+	conditions record := segment.key_account_conditions(portfolio, as_of);
+	last_review date;
+	report segment.key_account_report;
+BEGIN
+	EXECUTE format('SELECT max(r.as_of) FROM %I.key_account_review AS r', portfolio) INTO last_review;
+	IF last_review > as_of THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('portfolio "%s" is seen from %s, before the last review of key accounts', portfolio, as_of),
+			DETAIL = format('The last review was on %s.', last_review),
+			HINT = 'Refresh the portfolio as of that day or later.';
+	END IF;
+	-- a second review of the same day takes the place of the first
+	EXECUTE format('DELETE FROM %I.key_account_review AS r WHERE r.as_of = $1', portfolio) USING as_of;
+
+	EXECUTE format($template$
+		WITH candidate AS (
+			SELECT k.customer_id, k.net_value, k.clv%5$s, true AS known,
+				k.net_value + coalesce(k.clv::numeric, 0) AS lifetime_profit
+			FROM %1$I.customer AS k
+		), ranked AS (
+			SELECT c.*, rank() OVER (ORDER BY c.lifetime_profit DESC) AS lifetime_rank
+			FROM candidate AS c
+		), concerned AS (
+			-- a full join: the sources may no longer name an account
+			SELECT coalesce(c.customer_id, a.customer_id) AS key, c.*, a.since,
+				o.admitted, o.valid_until < $1 AS expired
+			FROM ranked AS c
+			FULL JOIN (SELECT e.* FROM %1$I.key_account_stay AS e WHERE e.until IS NULL) AS a
+				ON a.customer_id = c.customer_id
+			LEFT JOIN %1$I.key_account_override AS o
+				ON o.customer_id = coalesce(c.customer_id, a.customer_id) AND o.ended_at IS NULL
+			WHERE a.customer_id IS NOT NULL OR o.customer_id IS NOT NULL OR (%2$s)
+		), decided AS (
+			SELECT c.*, CASE
+					WHEN NOT c.admitted AND NOT c.expired THEN 'kept_out'
+					WHEN c.admitted AND NOT c.expired THEN 'overridden'
+					WHEN c.since IS NULL OR c.since = $1
+						THEN CASE WHEN %2$s THEN 'enters' WHEN c.since = $1 THEN 'stays' END
+					WHEN (%3$s) OR c.since + $2 > $1 THEN 'stays'
+					ELSE 'would_demote' END AS decision
+			FROM concerned AS c
+		), review AS (
+			INSERT INTO %1$I.key_account_review
+				(as_of, customer_id, decision, lifetime_profit, lifetime_rank, since, override_expired)
+			SELECT $1, c.key, c.decision, c.lifetime_profit, c.lifetime_rank,
+				CASE WHEN c.decision <> 'kept_out' THEN coalesce(c.since, $1) END, coalesce(c.expired, false)
+			FROM decided AS c
+			WHERE c.decision IS NOT NULL
+		), finding AS (
+			INSERT INTO %1$I.key_account_finding
+				(as_of, customer_id, measure, value, entry_limit, exit_limit, enters, stays, failing_since)
+			SELECT $1, c.key, v.measure, v.value, v.entry_limit, v.exit_limit, v.enters, v.stays,
+				CASE WHEN NOT v.stays THEN coalesce(p.failing_since, $1) END
+			FROM decided AS c
+			CROSS JOIN LATERAL (VALUES %4$s) AS v(measure, value, entry_limit, exit_limit, enters, stays)
+			LEFT JOIN %1$I.key_account_finding AS p ON p.customer_id = c.key
+				AND p.measure = v.measure
+				AND p.as_of = (SELECT max(l.as_of) FROM %1$I.key_account_review AS l WHERE l.as_of < $1)
+			WHERE c.decision IS NOT NULL
+		)
+		INSERT INTO %1$I.key_account_stay AS a (customer_id, since, entered_by)
+		SELECT c.key, $1, CASE c.decision WHEN 'enters' THEN 'criteria' ELSE 'override' END
+		FROM decided AS c
+		WHERE c.since IS NULL AND c.decision IN ('enters', 'overridden')
+		ON CONFLICT (customer_id, since) DO UPDATE
+			SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by$template$,
+		portfolio, conditions.enters, conditions.stays, conditions.findings, conditions.columns)
+	USING as_of, floor((settings ->> 'key_account_stay_days')::numeric)::integer;
+
+	EXECUTE format($template$
+		SELECT %2$L, $1, count(*) FILTER (WHERE r.decision <> 'kept_out'),
+			count(*) FILTER (WHERE r.decision = 'enters'), count(*) FILTER (WHERE r.decision = 'stays'),
+			count(*) FILTER (WHERE r.decision = 'would_demote'),
+			count(*) FILTER (WHERE r.decision = 'overridden'),
+			count(*) FILTER (WHERE r.decision = 'kept_out')
+		FROM %1$I.key_account_review AS r WHERE r.as_of = $1$template$, portfolio, portfolio)
+	INTO report USING as_of;
+	IF report.accounts NOT BETWEEN (settings ->> 'key_account_least')::numeric
+			AND (settings ->> 'key_account_most')::numeric THEN
+		RAISE NOTICE USING
+			MESSAGE = format('portfolio "%s" has %s key accounts, usual are %s to %s', portfolio, report.accounts,
+				settings ->> 'key_account_least', settings ->> 'key_account_most'),
+			HINT = format('The rows of %I.key_account_criterion decide; the settings key_account_least and key_account_most say what is usual.', portfolio);
+	END IF;
+	RETURN report;
+END
+$key_account_review$;
+COMMENT ON FUNCTION segment.key_account_review(text, date, jsonb) IS
+'all of review_key_accounts (internal)';
+
+/* An override takes the place of an earlier one, and takes effect at once. */
+CREATE FUNCTION segment.key_account_override(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_override$
+DECLARE
+	admitted boolean := arguments ->> 'admitted';
+	reason text := arguments ->> 'reason';
+	who text := arguments ->> 'who';
+	valid_until date := arguments ->> 'valid_until';
+BEGIN
+	IF admitted IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'argument "admitted" must not be null',
+			HINT = 'Say true for a key account, false for none.';
+	END IF;
+	IF valid_until IS NULL OR NOT isfinite(valid_until) OR valid_until < as_of THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('an override must expire on or after %s, not "%s"', as_of,
+				coalesce(valid_until::text, 'NULL')),
+			DETAIL = 'That is the day from which the portfolio is seen.';
+	END IF;
+	PERFORM segment.key_account_end_override(portfolio, key, 'replaced: ' || reason, who);
+	EXECUTE format('INSERT INTO %I.key_account_override
+			(customer_id, admitted, reason, who, valid_from, valid_until)
+		VALUES (%s, $1, $2, $3, $4, $5)', portfolio, key)
+	USING admitted, reason, who, as_of, valid_until;
+	IF admitted THEN
+		EXECUTE format($template$
+			INSERT INTO %1$I.key_account_stay AS a (customer_id, since, entered_by)
+			SELECT %2$s, $1, 'override'
+			WHERE NOT EXISTS (SELECT FROM %1$I.key_account_stay AS e
+				WHERE e.customer_id = %2$s AND e.until IS NULL)
+			ON CONFLICT (customer_id, since) DO UPDATE
+				SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by
+			$template$, portfolio, key) USING as_of;
+	ELSE
+		PERFORM segment.key_account_end_stay(portfolio, as_of, key, reason, who);
+	END IF;
+END
+$key_account_override$;
+COMMENT ON FUNCTION segment.key_account_override(text, date, text, jsonb) IS
+'all of override_key_account (internal)';
+
+CREATE FUNCTION segment.key_account_end_override(portfolio text, key text, reason text, who text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_end_override$
+DECLARE
+	ended bigint;
+BEGIN
+	EXECUTE format('UPDATE %I.key_account_override AS o
+		SET ended_at = clock_timestamp(), ended_by = $1, end_reason = $2
+		WHERE o.customer_id = %s AND o.ended_at IS NULL', portfolio, key) USING who, reason;
+	GET DIAGNOSTICS ended = ROW_COUNT;
+	RETURN ended;
+END
+$key_account_end_override$;
+COMMENT ON FUNCTION segment.key_account_end_override(text, text, text, text) IS
+'ends the open override of a customer, if there is one; returns how many (internal)';
+
+CREATE FUNCTION segment.key_account_end_stay(portfolio text, as_of date, key text, reason text, who text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_end_stay$
+BEGIN
+	EXECUTE format('UPDATE %I.key_account_stay AS a
+		SET until = greatest(a.since, $1), left_reason = $2, left_by = $3
+		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key) USING as_of, reason, who;
+END
+$key_account_end_stay$;
+COMMENT ON FUNCTION segment.key_account_end_stay(text, date, text, text, text) IS
+'ends the stay of a key account, if it is one (internal)';
+
+CREATE FUNCTION segment.key_account_demote(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_demote$
+DECLARE
+	failed boolean;
+BEGIN
+	EXECUTE format('SELECT a.would_demote FROM %I.key_account AS a WHERE a.customer_id = %s', portfolio, key)
+	INTO failed;
+	IF failed IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+			MESSAGE = format('customer "%s" is no key account', arguments ->> 'customer');
+	ELSIF NOT failed THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = format('customer "%s" still qualifies as a key account', arguments ->> 'customer'),
+			DETAIL = 'The last review does not say would_demote.',
+			HINT = 'segment.override_key_account keeps an account out against the criteria.';
+	END IF;
+	PERFORM segment.key_account_end_stay(portfolio, as_of, key, arguments ->> 'reason', arguments ->> 'who');
+	PERFORM segment.key_account_end_override(portfolio, key, 'demoted: ' || (arguments ->> 'reason'),
+		arguments ->> 'who');
+END
+$key_account_demote$;
+COMMENT ON FUNCTION segment.key_account_demote(text, date, text, jsonb) IS
+'all of demote_key_account (internal)';
+
+CREATE FUNCTION segment.key_account_assign(portfolio text, key text, arguments jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_assign$
+DECLARE
+	changed bigint;
+BEGIN
+	EXECUTE format('UPDATE %I.key_account_stay AS a SET owner = $1, executive = coalesce($2, a.executive)
+		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key)
+	USING arguments ->> 'owner', arguments ->> 'executive';
+	GET DIAGNOSTICS changed = ROW_COUNT;
+	IF changed = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+			MESSAGE = format('customer "%s" is no key account', arguments ->> 'customer');
+	END IF;
+END
+$key_account_assign$;
+COMMENT ON FUNCTION segment.key_account_assign(text, text, jsonb) IS
+'all of assign_key_account (internal)';
+
+/* One change of the key accounts, as the portfolio's owner (see portfolio_run). */
+CREATE FUNCTION segment.key_account_change(name text, arguments jsonb) RETURNS segment.key_account_report
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_change$
+DECLARE
+	command text := arguments ->> 'command';
+	settings jsonb;
+	key text;
+	report segment.key_account_report;
+BEGIN
+	-- one change at a time, and none during a refresh
+	EXECUTE format('SELECT FROM %I.portfolio FOR UPDATE', name);
+	report.portfolio := name;
+	EXECUTE format('SELECT n.as_of, n.settings FROM %I.scorecard AS n
+		ORDER BY n.scorecard_id DESC LIMIT 1', name) INTO STRICT report.as_of, settings;
+	IF command = 'review' THEN
+		RETURN segment.key_account_review(name, report.as_of, settings);
+	END IF;
+	IF command <> 'assign' THEN
+		PERFORM segment.key_account_require('reason', arguments ->> 'reason');
+		PERFORM segment.key_account_require('who', arguments ->> 'who');
+	END IF;
+	IF arguments ->> 'customer' IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'argument "customer" must not be null';
+	END IF;
+	key := segment.key_account_key(name, arguments ->> 'customer');
+	CASE command
+		WHEN 'override' THEN
+			PERFORM segment.key_account_override(name, report.as_of, key, arguments);
+		WHEN 'end_override' THEN
+			IF segment.key_account_end_override(name, key, arguments ->> 'reason', arguments ->> 'who') = 0 THEN
+				RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+					MESSAGE = format('customer "%s" has no override to end', arguments ->> 'customer');
+			END IF;
+		WHEN 'demote' THEN
+			PERFORM segment.key_account_demote(name, report.as_of, key, arguments);
+		WHEN 'assign' THEN
+			PERFORM segment.key_account_assign(name, key, arguments);
+	END CASE;
+	RETURN report;
+END
+$key_account_change$;
+COMMENT ON FUNCTION segment.key_account_change(text, jsonb) IS
+'changes the key accounts of a portfolio, with the current user''s rights (internal)';
+
+/* ---------- for users ---------- */
+
+CREATE FUNCTION segment.review_key_accounts(name text) RETURNS segment.key_account_report
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+RETURN segment.key_account_run(name, 'key_account', '{"command": "review"}');
+COMMENT ON FUNCTION segment.review_key_accounts(text) IS
+'reviews the key accounts of a portfolio as of its newest scorecard, by the criteria in force on that day: admits who meets all entry limits, keeps who passes no exit limit or has not yet stayed for the setting key_account_stay_days, reports the others as would_demote and removes nobody. Findings are kept per review (view key_account_requalification); a second review of a day takes the place of the first. A NOTICE says when the number of accounts is outside the settings key_account_least and key_account_most. Errors: 42704 no such portfolio, 42501 not the owner, 55000 no criteria in force or a later review exists';
+
+CREATE FUNCTION segment.override_key_account(
+	name text, customer text, admitted boolean, reason text, valid_until date, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'override', 'customer', customer, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who));
+END;
+COMMENT ON FUNCTION segment.override_key_account(text, text, boolean, text, date, text) IS
+'makes a customer a key account (admitted = true), or keeps it from being one (false), whatever the criteria say, until a day, which is included; with the reason and who decided. It takes the place of an earlier override of the customer and takes effect at once; after its last day the next review judges by the criteria again. All overrides are kept in the table key_account_override. Errors: 22004 no customer or neither true nor false, 22023 no reason, nobody named or an expiry that is past, P0002 no such customer, 42704 no such portfolio, 42501 not the owner';
+
+CREATE FUNCTION segment.override_key_account(
+	name text, customer anynonarray, admitted boolean, reason text, valid_until date, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'override', 'customer', customer::text, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who)) $$;
+COMMENT ON FUNCTION segment.override_key_account(text, anynonarray, boolean, text, date, text) IS
+'the same, for a key of another type than text';
+
+CREATE FUNCTION segment.end_key_account_override(
+	name text, customer text, reason text, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'end_override', 'customer', customer, 'reason', reason, 'who', who));
+END;
+COMMENT ON FUNCTION segment.end_key_account_override(text, text, text, text) IS
+'ends the override of a customer, with the reason and who did it; the next review judges by the criteria again. Errors: 22023 no reason or nobody named, P0002 no such customer or no override, 42704 no such portfolio, 42501 not the owner';
+
+CREATE FUNCTION segment.end_key_account_override(
+	name text, customer anynonarray, reason text, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'end_override', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
+COMMENT ON FUNCTION segment.end_key_account_override(text, anynonarray, text, text) IS
+'the same, for a key of another type than text';
+
+CREATE FUNCTION segment.demote_key_account(
+	name text, customer text, reason text, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'demote', 'customer', customer, 'reason', reason, 'who', who));
+END;
+COMMENT ON FUNCTION segment.demote_key_account(text, text, text, text) IS
+'removes an account that the last review reported as would_demote, with the reason and who did it. Errors: 22023 no reason or nobody named, P0002 no key account, 55000 it still qualifies, 42704 no such portfolio, 42501 not the owner';
+
+CREATE FUNCTION segment.demote_key_account(
+	name text, customer anynonarray, reason text, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'demote', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
+COMMENT ON FUNCTION segment.demote_key_account(text, anynonarray, text, text) IS
+'the same, for a key of another type than text';
+
+CREATE FUNCTION segment.assign_key_account(
+	name text, customer text, owner text, executive text DEFAULT NULL
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'assign', 'customer', customer, 'owner', owner, 'executive', executive));
+END;
+COMMENT ON FUNCTION segment.assign_key_account(text, text, text, text) IS
+'names the account manager (owner) of a key account and, if given, the executive above; errors: P0002 no key account, 42704 no such portfolio, 42501 not the owner of the portfolio';
+
+CREATE FUNCTION segment.assign_key_account(
+	name text, customer anynonarray, owner text, executive text DEFAULT NULL
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT segment.key_account_run(name, 'key_account',
+	jsonb_build_object('command', 'assign', 'customer', customer::text, 'owner', owner, 'executive', executive)) $$;
+COMMENT ON FUNCTION segment.assign_key_account(text, anynonarray, text, text) IS
+'the same, for a key of another type than text';
+
+CREATE FUNCTION segment.key_account_comments() RETURNS TABLE (relation text, col text, meaning text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 80
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('key_account_criterion', NULL, 'what makes a key account: the rows of the newest day that is not after the review are in force together; rows are added, not changed'),
+	('key_account_criterion', 'valid_from', 'day from which this version is in force'),
+	('key_account_criterion', 'measure', 'what is measured (segment.key_account_measures())'),
+	('key_account_criterion', 'entry_limit', 'an account enters at this value or better, in the unit of the measure'),
+	('key_account_criterion', 'exit_limit', 'an account fails when worse than this value; below entry_limit where more is better, above it where less is better'),
+	('key_account_criterion', 'reason', 'why this version'),
+	('key_account_criterion', 'who', 'who made it'),
+	('key_account_criterion', 'created_at', 'when it was written'),
+	('key_account_stay', NULL, 'the register: one row per stay of a customer among the key accounts, past ones included'),
+	('key_account_stay', 'customer_id', 'key of the customer'),
+	('key_account_stay', 'since', 'first day of the stay'),
+	('key_account_stay', 'entered_by', 'criteria or override'),
+	('key_account_stay', 'owner', 'account manager; NULL: nobody named'),
+	('key_account_stay', 'executive', 'executive above the account manager; NULL: nobody named'),
+	('key_account_stay', 'until', 'last day of the stay; NULL: still a key account'),
+	('key_account_stay', 'left_reason', 'why it ended; NULL as until'),
+	('key_account_stay', 'left_by', 'who ended it; NULL as until'),
+	('key_account_override', NULL, 'decisions against the criteria, past ones included; at most one of a customer is open'),
+	('key_account_override', 'customer_id', 'key of the customer'),
+	('key_account_override', 'admitted', 'true: is a key account; false: is none'),
+	('key_account_override', 'reason', 'why'),
+	('key_account_override', 'who', 'who decided'),
+	('key_account_override', 'valid_from', 'first day'),
+	('key_account_override', 'valid_until', 'last day'),
+	('key_account_override', 'created_at', 'when it was written'),
+	('key_account_override', 'ended_at', 'when it was ended by hand or replaced; NULL: open, though it may have expired'),
+	('key_account_override', 'ended_by', 'who ended it; NULL as ended_at'),
+	('key_account_override', 'end_reason', 'why it was ended; NULL as ended_at'),
+	('key_account_review', NULL, 'reviews: one row per day and account that was concerned'),
+	('key_account_review', 'as_of', 'day of the review'),
+	('key_account_review', 'customer_id', 'key of the customer'),
+	('key_account_review', 'decision', 'enters, stays, would_demote (fails, a person has to decide), overridden (a key account by override) or kept_out (none by override)'),
+	('key_account_review', 'lifetime_profit', 'net_value + clv in units of money; NULL: the sources no longer name the customer'),
+	('key_account_review', 'lifetime_rank', 'place by lifetime_profit, 1 is highest; NULL as lifetime_profit'),
+	('key_account_review', 'since', 'first day of the stay; NULL: kept out'),
+	('key_account_review', 'override_expired', 'whether an override of the customer is open but past its last day'),
+	('key_account_finding', NULL, 'reviews: one row per day, account and criterion'),
+	('key_account_finding', 'as_of', 'day of the review'),
+	('key_account_finding', 'customer_id', 'key of the customer'),
+	('key_account_finding', 'measure', 'what was measured'),
+	('key_account_finding', 'value', 'its value in the unit of the measure; NULL: not known'),
+	('key_account_finding', 'entry_limit', 'entry limit in force'),
+	('key_account_finding', 'exit_limit', 'exit limit in force'),
+	('key_account_finding', 'enters', 'whether the entry limit is met; false if the value is not known'),
+	('key_account_finding', 'stays', 'whether the exit limit is not passed; true if the value is not known, unless the sources no longer name the customer'),
+	('key_account_finding', 'failing_since', 'day of the first of the reviews in a row at which the exit limit was passed; NULL: it is not'),
+	('key_account', NULL, 'one row per key account: what the last review says, and what the account is worth now'),
+	('key_account', 'customer_id', 'key of the customer'),
+	('key_account', 'criteria_met', 'criteria whose exit limit is not passed at the last review, with the value then; NULL: none, or not yet reviewed'),
+	('key_account', 'criteria_failed', 'criteria whose exit limit is passed, with the value and since when; NULL: none, or not yet reviewed'),
+	('key_account', 'value', 'lifetime profit: net_value + clv (0 where it is not known) in units of money; more is better; NULL: the sources no longer name the customer'),
+	('key_account', 'net_value', 'margin minus cost so far in units of money; may be negative; more is better'),
+	('key_account', 'clv', 'expected discounted contribution in units of money, >= 0; more is better; NULL: no prediction'),
+	('key_account', 'owner', 'account manager; NULL: nobody named'),
+	('key_account', 'executive', 'executive above the account manager; NULL: nobody named'),
+	('key_account', 'since', 'first day as a key account'),
+	('key_account', 'entered_by', 'criteria or override'),
+	('key_account', 'override_reason', 'why the account is one whatever the criteria say; NULL: no override'),
+	('key_account', 'override_by', 'who decided so; NULL: no override'),
+	('key_account', 'override_until', 'last day of the override; NULL: no override'),
+	('key_account', 'override_expired', 'whether that day is past; NULL: no override'),
+	('key_account', 'would_demote', 'whether the last review found that the account no longer qualifies and has stayed long enough'),
+	('key_account', 'reviewed_on', 'day of that review; NULL: not yet reviewed'),
+	('key_account_requalification', NULL, 'the requalification report: one row per review, account and criterion'),
+	('key_account_requalification', 'as_of', 'day of the review'),
+	('key_account_requalification', 'customer_id', 'key of the customer'),
+	('key_account_requalification', 'decision', 'enters, stays, would_demote, overridden or kept_out'),
+	('key_account_requalification', 'since', 'first day as a key account; NULL: kept out'),
+	('key_account_requalification', 'measure', 'what was measured'),
+	('key_account_requalification', 'value', 'its value in the unit of the measure; NULL: not known'),
+	('key_account_requalification', 'entry_limit', 'entry limit in force'),
+	('key_account_requalification', 'exit_limit', 'exit limit in force'),
+	('key_account_requalification', 'enters', 'whether the entry limit is met'),
+	('key_account_requalification', 'stays', 'whether the exit limit is not passed'),
+	('key_account_requalification', 'failing_since', 'day of the first of the reviews in a row at which the exit limit was passed; NULL: it is not'),
+	('key_account_requalification', 'lifetime_profit', 'net_value + clv in units of money; NULL: the sources no longer name the customer'),
+	('key_account_requalification', 'lifetime_rank', 'place by lifetime_profit, 1 is highest'),
+	('key_account_requalification', 'override_expired', 'whether an override of the customer is open but past its last day')
+) AS v(relation, col, meaning);
+END;
+COMMENT ON FUNCTION segment.key_account_comments() IS
+'the comments on the tables and views of the concept key_account and on their columns';

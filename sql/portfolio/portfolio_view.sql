@@ -1,0 +1,277 @@
+/*
+ * portfolio_view: the views of a portfolio, each from one template
+ *
+ * A customer's row is a pure function of the own histories and of a scorecard.
+ * Nothing here is computed over all customers, so a filter on the key reaches
+ * the primary key of customer_history.
+ */
+
+/*
+ * The concepts that add tables and views of their own to a portfolio.  Each
+ * has, in its own file, the functions CONCEPT_create_tables(portfolio),
+ * CONCEPT_create_views(portfolio, security_invoker) and CONCEPT_comments();
+ * they are called in this order.
+ */
+CREATE FUNCTION segment.portfolio_concepts() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch'];
+COMMENT ON FUNCTION segment.portfolio_concepts() IS
+'the concepts that add tables and views of their own to a portfolio (internal)';
+
+CREATE FUNCTION segment.portfolio_create_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_create_views$
+DECLARE
+	schemes record := segment.scheme_columns(portfolio);
+	concept text;
+BEGIN
+	EXECUTE format('CREATE OR REPLACE VIEW %I.customer WITH (security_invoker = %s) AS %s',
+		portfolio, security_invoker,
+		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL, schemes.columns, schemes.held_classes));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE FUNCTION %1$I.customer_at(day date) RETURNS SETOF %1$I.customer
+		LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
+		BEGIN ATOMIC %2$s;
+		END$template$, portfolio,
+		segment.portfolio_customer_query(portfolio, '$1', format($scorecard$coalesce(
+			(SELECT n.scorecard_id FROM %1$I.scorecard AS n WHERE n.as_of <= $1
+				ORDER BY n.as_of DESC, n.scorecard_id DESC LIMIT 1),
+			(SELECT n.scorecard_id FROM %1$I.scorecard AS n
+				ORDER BY n.as_of, n.scorecard_id DESC LIMIT 1))$scorecard$, portfolio),
+			schemes.columns, schemes.held_classes));
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.model_card WITH (security_invoker = %2$s) AS
+		SELECT s.scorecard_id, s.as_of, s.created_at AS fitted_at, s.customers, s.buyers,
+			s.recency_cuts::text AS recency_cuts, s.frequency_cuts::text AS frequency_cuts,
+			s.monetary_cuts::text AS monetary_cuts, s.usual_gap_days, s.margin,
+			segment.kind(s.purchase_model) AS purchase_model,
+			segment.model_figures(s.purchase_model) AS purchase_parameters,
+			segment.loglik(s.purchase_model) AS purchase_loglik,
+			segment.status(s.purchase_model) AS purchase_status,
+			array_to_string(segment.warnings(s.purchase_model), E'\n') AS purchase_warnings,
+			s.purchase_model_usable,
+			segment.kind(s.spend_model) AS spend_model,
+			segment.model_figures(s.spend_model) AS spend_parameters,
+			segment.loglik(s.spend_model) AS spend_loglik,
+			segment.status(s.spend_model) AS spend_status,
+			array_to_string(segment.warnings(s.spend_model), E'\n') AS spend_warnings,
+			s.spend_model_usable,
+			s.unit_days, s.horizon * s.unit_days / 7 AS horizon_weeks,
+			s.probability_horizon * s.unit_days / 7 AS probability_weeks,
+			(s.settings ->> 'annual_rate')::float8 AS annual_rate,
+			s.settings::text AS settings, s.cuts::text AS cuts
+		FROM %1$I.scorecard AS s$template$, portfolio, security_invoker);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.data_quality WITH (security_invoker = %2$s) AS
+		SELECT s.source, q.check_name, CASE WHEN d.source IS NULL THEN 0 ELSE d.count END::bigint AS count,
+			CASE WHEN d.source IS NULL THEN 0 ELSE d.money END AS money, q.meaning
+		FROM %1$I.portfolio AS p
+		CROSS JOIN LATERAL (VALUES ('purchases', p.purchases), ('customers', p.customers),
+			('costs', p.costs), ('complaints', p.complaints),
+			('satisfaction', p.satisfaction)) AS s(source, query)
+		JOIN segment.quality_check AS q ON q.source = s.source
+		LEFT JOIN (
+			SELECT f.source, f.check_name, sum(f.count) AS count, sum(f.money) AS money
+			FROM %1$I.defect AS f GROUP BY f.source, f.check_name
+		) AS d ON d.source = s.source AND d.check_name = q.check_name
+		WHERE s.query IS NOT NULL$template$, portfolio, security_invoker);
+
+	FOREACH concept IN ARRAY segment.portfolio_concepts() LOOP
+		EXECUTE format('SELECT segment.%I($1, $2)', concept || '_create_views')
+		USING portfolio, security_invoker;
+	END LOOP;
+	PERFORM segment.portfolio_comment(portfolio);
+END
+$portfolio_create_views$;
+COMMENT ON FUNCTION segment.portfolio_create_views(text, boolean) IS
+'creates or replaces the views of a portfolio (internal)';
+
+CREATE FUNCTION segment.portfolio_column_comments() RETURNS TABLE (relation text, col text, meaning text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('portfolio', NULL, 'definition of the portfolio: one row'),
+	('portfolio', 'singleton', 'always true: there is one row'),
+	('portfolio', 'purchases', 'query of the orders: customer, at, amount and, if known, margin; or customer, history and, if known, margin history'),
+	('portfolio', 'customers', 'query of all customers, with attributes; NULL: none'),
+	('portfolio', 'costs', 'query of the costs of acquiring and serving: customer, at, amount; NULL: none'),
+	('portfolio', 'complaints', 'query of complaints: customer, at; NULL: none'),
+	('portfolio', 'satisfaction', 'query of satisfaction scores: customer, at, score; NULL: none'),
+	('portfolio', 'timezone', 'time zone in which days begin'),
+	('portfolio', 'unit', 'time unit of the models: day, week, month or year'),
+	('portfolio', 'settings', 'settings that differ from the defaults (view segment.setting)'),
+	('portfolio', 'search_path', 'search path in which names in the queries are looked up'),
+	('portfolio', 'created_at', 'when the portfolio was created'),
+	('portfolio', 'refreshed_at', 'when the last refresh had read the sources'),
+	('portfolio', 'scorecard_id', 'the newest scorecard, by which customers are judged; NULL: none yet'),
+	('portfolio', 'read_fingerprint', 'what the last refresh found of sources and watched tables; while it stays the same, their notes are complete; NULL: not all tables are watched'),
+	('refresh_log', NULL, 'one row per refresh that was completed (setting refresh_log_days)'),
+	('refresh_log', 'started_at', 'when it began'),
+	('refresh_log', 'who', 'user of the session that called'),
+	('refresh_log', 'as_of', 'day from whose end everything is seen'),
+	('refresh_log', 'mode', 'full: all customers were read; changes: those whose rows had changed'),
+	('refresh_log', 'reason', 'why'),
+	('refresh_log', 'customers', 'customers in the scorecard'),
+	('refresh_log', 'customers_read', 'customers read from the sources'),
+	('refresh_log', 'customers_changed', 'customers whose stored row changed'),
+	('refresh_log', 'scorecard_id', 'number of the scorecard in force afterwards'),
+	('refresh_log', 'purchase_model', 'status of the model of purchases; NULL: none'),
+	('refresh_log', 'spend_model', 'status of the model of amounts; NULL: none'),
+	('refresh_log', 'seconds', 'time it took, in seconds'),
+	('customer_history', NULL, 'per customer the dated series that everything is computed from'),
+	('customer_history', 'customer_id', 'key of the customer, of the type in the source'),
+	('customer_history', 'purchases', 'orders (amounts >= 0) and refunds (< 0); NULL: none'),
+	('customer_history', 'margins', 'contribution of the purchases; NULL: none, or not in the source'),
+	('customer_history', 'costs', 'costs of acquiring and serving; NULL: none'),
+	('customer_history', 'complaints', 'complaints, each with the amount 1; NULL: none'),
+	('customer_history', 'satisfaction', 'satisfaction scores as amounts; NULL: none'),
+	('customer_history', 'listed', 'whether the source customers names the customer'),
+	('customer_history', 'attributes', 'attributes from the source customers; NULL: not listed'),
+	('scorecard', NULL, 'cut points and other figures computed over all customers, one row per refresh, all kept'),
+	('scorecard', 'scorecard_id', 'ascending number; the highest is in force'),
+	('scorecard', 'as_of', 'day from whose end everything is seen'),
+	('scorecard', 'created_at', 'time of the refresh'),
+	('scorecard', 'customers', 'number of customers, including those without orders'),
+	('scorecard', 'buyers', 'number of customers with an order'),
+	('scorecard', 'recency_cuts', 'cut points of recency, in minus days since the last purchase, ascending'),
+	('scorecard', 'frequency_cuts', 'cut points of frequency, in orders, ascending'),
+	('scorecard', 'monetary_cuts', 'cut points of the net amount, ascending'),
+	('scorecard', 'usual_gap_days', 'usual gap of the population in days: mean of the customers'' own mean gaps'),
+	('scorecard', 'margin', 'contribution as a share of the net amount, 0..1; NULL where the purchases have margins'),
+	('scorecard', 'purchase_model', 'fitted model of purchases; NULL without buyers or if none is asked for'),
+	('scorecard', 'spend_model', 'fitted model of the amount of a purchase; NULL without repeat buyers or if none is asked for'),
+	('scorecard', 'purchase_model_usable', 'whether there was enough data for predictions of purchases'),
+	('scorecard', 'spend_model_usable', 'whether there was enough data for predictions of amounts'),
+	('scorecard', 'unit_days', 'days in the time unit of the models'),
+	('scorecard', 'horizon', 'horizon of expected_purchases and clv, in units of the models'),
+	('scorecard', 'probability_horizon', 'horizon of purchase_probability, in units of the models'),
+	('scorecard', 'settings', 'all settings in force'),
+	('scorecard', 'cuts', 'figures over all customers that the rules of the schemes refer to'),
+	('defect', NULL, 'rows of the sources that data_quality reports, per customer'),
+	('defect', 'source', 'source query'),
+	('defect', 'check_name', 'name of the check'),
+	('defect', 'customer_id', 'key of the customer; NULL where the rows have none'),
+	('defect', 'count', 'number of rows; NULL: nobody could look, since the source brings histories'),
+	('defect', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
+	('customer', NULL, 'one row per customer, including those who never bought, as of the newest scorecard'),
+	('customer', 'customer_id', 'key of the customer, of the type in the source'),
+	('customer', 'as_of', 'day from whose end everything is seen'),
+	('customer', 'orders', 'number of orders, >= 0; more is better'),
+	('customer', 'purchase_days', 'number of days with an order, >= 0; more is better'),
+	('customer', 'first_day', 'day of the first order; NULL: never bought'),
+	('customer', 'last_day', 'day of the last order; NULL: never bought'),
+	('customer', 'days_since_last', 'days since the last order, >= 0; fewer is better; NULL: never bought'),
+	('customer', 'tenure_days', 'days since the first order, >= 0; NULL: never bought'),
+	('customer', 'gross', 'sum of the orders in units of money, >= 0; more is better'),
+	('customer', 'refunded', 'sum of the refunds in units of money, >= 0; less is better'),
+	('customer', 'net', 'gross minus refunded in units of money; may be negative; more is better'),
+	('customer', 'margin', 'contribution in units of money: from the purchases where they have margins, else net times the setting margin; may be negative; more is better'),
+	('customer', 'cost', 'costs of acquiring and serving in units of money; less is better'),
+	('customer', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
+	('customer', 'average_order', 'gross per order in units of money, >= 0; NULL: never bought'),
+	('customer', 'mean_gap_days', 'mean gap between purchase days in days, >= 1; NULL with fewer than two'),
+	('customer', 'gap_cv', 'coefficient of variation of the gaps between purchase days, >= 0; 0 is perfectly regular, about 1 is random; NULL with fewer than three purchase days'),
+	('customer', 'gap_ratio', 'days since the last order divided by the customer''s usual gap, >= 0; fewer is better. Usual gap = (prior x population''s usual gap + days from first to last purchase day) / (prior + gaps of the customer), prior being the setting dormancy_prior_gaps; NULL: never bought'),
+	('customer', 'r_score', 'recency score 1..5, 5 = most recent fifth of the buyers; NULL: never bought'),
+	('customer', 'f_score', 'frequency score 1..5 by orders, 5 = most frequent; NULL: never bought'),
+	('customer', 'm_score', 'monetary score 1..5 by net amount, 5 = highest; NULL: never bought'),
+	('customer', 'rfm_cell', 'the three scores as one text, 111 to 555; NULL: never bought'),
+	('customer', 'p_alive', 'probability that the customer is still active, 0..1; higher is better; NULL: never bought, or too little data (model_card)'),
+	('customer', 'expected_purchases', 'expected number of purchase days in the horizon of the scorecard (52 weeks unless set), >= 0; more is better; NULL as p_alive'),
+	('customer', 'purchase_probability', 'probability of at least one purchase in the weeks of the setting probability_weeks (13 unless set), 0..1; higher is better; NULL as p_alive'),
+	('customer', 'expected_spend', 'expected sales of one future purchase day in units of money (contribution, where the purchases have margins), >= 0; more is better; NULL: never bought, or too little data'),
+	('customer', 'clv', 'customer lifetime value: expected discounted contribution within the horizon in units of money, >= 0; more is better; NULL: never bought, or too little data'),
+	('customer', 'churn_risk', '1 - p_alive, 0..1; lower is better; NULL as p_alive'),
+	('model_card', NULL, 'one row per scorecard: what it was computed from, and what came out'),
+	('model_card', 'scorecard_id', 'ascending number; the highest is in force'),
+	('model_card', 'as_of', 'day from whose end everything is seen'),
+	('model_card', 'fitted_at', 'time of the refresh'),
+	('model_card', 'customers', 'number of customers, including those without orders'),
+	('model_card', 'buyers', 'number of customers with an order'),
+	('model_card', 'recency_cuts', 'cut points of recency, in minus days since the last purchase, ascending; NULL without buyers'),
+	('model_card', 'frequency_cuts', 'cut points of frequency, in orders, ascending; NULL without buyers'),
+	('model_card', 'monetary_cuts', 'cut points of the net amount, ascending; NULL without buyers'),
+	('model_card', 'usual_gap_days', 'usual gap of the population in days, >= 1'),
+	('model_card', 'margin', 'contribution as a share of the net amount, 0..1; NULL where the purchases have margins'),
+	('model_card', 'purchase_model', 'kind of the model of purchases; NULL: none'),
+	('model_card', 'purchase_parameters', 'its parameters with standard errors; times in its time unit'),
+	('model_card', 'purchase_loglik', 'its log-likelihood; higher is better on the same data'),
+	('model_card', 'purchase_status', 'converged, boundary, flat, too_few (not used) or not_converged (doc/models.md)'),
+	('model_card', 'purchase_warnings', 'what to know before using it, one warning a line; empty if nothing'),
+	('model_card', 'purchase_model_usable', 'whether predictions of purchases are made from it'),
+	('model_card', 'spend_model', 'kind of the model of amounts; NULL: none'),
+	('model_card', 'spend_parameters', 'its parameters with standard errors, in units of money'),
+	('model_card', 'spend_loglik', 'its log-likelihood; higher is better on the same data'),
+	('model_card', 'spend_status', 'converged, boundary, flat, too_few (not used) or not_converged (doc/models.md)'),
+	('model_card', 'spend_warnings', 'what to know before using it, one warning a line; empty if nothing'),
+	('model_card', 'spend_model_usable', 'whether predictions of amounts are made from it'),
+	('model_card', 'unit_days', 'days in the time unit of the models'),
+	('model_card', 'horizon_weeks', 'weeks ahead that expected_purchases and clv count'),
+	('model_card', 'probability_weeks', 'weeks ahead that purchase_probability looks'),
+	('model_card', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
+	('model_card', 'settings', 'all settings in force, as JSON'),
+	('model_card', 'cuts', 'figures over all customers that the rules of the schemes refer to, as JSON'),
+	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest; stay rules of classes look in the last snapshot before that day'),
+	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
+	('data_quality', 'source', 'source query'),
+	('data_quality', 'check_name', 'name of the check'),
+	('data_quality', 'count', 'number of rows concerned, >= 0; fewer is better; NULL: nobody could look, since the source brings histories'),
+	('data_quality', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
+	('data_quality', 'meaning', 'what is counted, and what becomes of it')
+) AS v(relation, col, meaning);
+END;
+COMMENT ON FUNCTION segment.portfolio_column_comments() IS
+'the comments on the tables and views of a portfolio and on their columns';
+
+/* Every table, view and function of a portfolio, with its comment. */
+CREATE FUNCTION segment.portfolio_members(portfolio text)
+RETURNS TABLE (kind text, relation text, col text, meaning text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 300
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_members$
+DECLARE
+	concept text;
+BEGIN
+	FOREACH concept IN ARRAY ARRAY['portfolio_column'] || segment.portfolio_concepts() LOOP
+		RETURN QUERY EXECUTE format($query$
+			SELECT CASE WHEN m.relation LIKE '%%)' THEN 'FUNCTION' WHEN c.relkind = 'v' THEN 'VIEW' ELSE 'TABLE' END,
+				m.relation, m.col, m.meaning
+			FROM segment.%I() AS m
+			LEFT JOIN pg_class AS c ON c.relname = m.relation AND c.relnamespace = $1::regnamespace
+			WHERE c.oid IS NOT NULL OR m.relation LIKE '%%)'$query$, concept || '_comments')
+		USING quote_ident(portfolio);
+	END LOOP;
+	RETURN QUERY EXECUTE format($query$
+		SELECT 'VIEW', 'customer', s.scheme, format('class in the scheme %%s (view class)', concat_ws(': ', s.label, s.meaning))
+		FROM %I.scheme AS s$query$, portfolio);
+END
+$portfolio_members$;
+COMMENT ON FUNCTION segment.portfolio_members(text) IS
+'the tables, views, columns and functions of a portfolio, with kind and comment (internal)';
+
+CREATE FUNCTION segment.portfolio_comment(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_comment$
+DECLARE
+	m record;
+BEGIN
+	FOR m IN SELECT * FROM segment.portfolio_members(portfolio) LOOP
+		IF m.col IS NOT NULL THEN
+			EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', portfolio, m.relation, m.col, m.meaning);
+		ELSIF m.kind = 'FUNCTION' THEN
+			EXECUTE format('COMMENT ON FUNCTION %I.%s IS %L', portfolio, m.relation, m.meaning);
+		ELSE
+			EXECUTE format('COMMENT ON %s %I.%I IS %L', m.kind, portfolio, m.relation, m.meaning);
+		END IF;
+	END LOOP;
+END
+$portfolio_comment$;
+COMMENT ON FUNCTION segment.portfolio_comment(text) IS
+'comments on the tables, views and functions of a portfolio (internal)';

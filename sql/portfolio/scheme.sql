@@ -1,0 +1,315 @@
+/*
+ * scheme: classifying customers by rules that are data
+ */
+
+/* ---------- the tables ---------- */
+
+CREATE FUNCTION segment.scheme_create_tables(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_create_tables$
+BEGIN
+	EXECUTE format($template$
+		CREATE TABLE %1$I.scheme (
+			scheme text PRIMARY KEY,
+			ordinal integer NOT NULL UNIQUE,
+			label text NOT NULL,
+			label_zh text,
+			meaning text
+		);
+		CREATE TABLE %1$I.scheme_cut (
+			cut text PRIMARY KEY,
+			scheme text NOT NULL REFERENCES %1$I.scheme ON DELETE CASCADE,
+			query text NOT NULL,
+			meaning text
+		);
+		CREATE TABLE %1$I.scheme_class (
+			scheme text NOT NULL REFERENCES %1$I.scheme ON DELETE CASCADE,
+			class text NOT NULL,
+			class_rank integer NOT NULL,
+			rule text,
+			stay_rule text CONSTRAINT default_class_has_no_stay_rule CHECK (stay_rule IS NULL OR rule IS NOT NULL),
+			label text NOT NULL,
+			label_zh text,
+			priority integer,
+			service_level text,
+			owner text,
+			action text,
+			action_zh text,
+			PRIMARY KEY (scheme, class),
+			UNIQUE (scheme, class_rank)
+		);
+		CREATE UNIQUE INDEX scheme_class_default ON %1$I.scheme_class (scheme) WHERE rule IS NULL;
+		INSERT INTO %1$I.scheme (scheme, ordinal, label, label_zh, meaning)
+			SELECT * FROM segment.builtin_schemes();
+		INSERT INTO %1$I.scheme_cut (scheme, cut, query, meaning)
+			SELECT * FROM segment.builtin_cuts();
+		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority,
+				service_level, action, action_zh)
+			SELECT * FROM segment.builtin_classes();
+		ANALYZE %1$I.scheme;
+		ANALYZE %1$I.scheme_class$template$, portfolio);
+END
+$scheme_create_tables$;
+COMMENT ON FUNCTION segment.scheme_create_tables(text) IS
+'creates the tables of a portfolio''s schemes, with the built-in ones (internal)';
+
+/* ---------- rules and cuts as SQL ---------- */
+
+/*
+ * What a rule may name besides the columns of the view customer: settings and
+ * cuts, each taken out of the scorecard once per query.  Three settings have
+ * names of columns, which win.
+ */
+CREATE FUNCTION segment.scheme_figures(portfolio text) RETURNS TABLE (name text, expression text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
+SET search_path = pg_catalog, pg_temp
+AS $scheme_figures$
+BEGIN
+	RETURN QUERY EXECUTE format($query$
+		SELECT s.name, format(CASE s.type WHEN 'number' THEN '(n.settings ->> %%L)::float8'
+			ELSE 'n.settings ->> %%L' END, s.name)
+		FROM segment.setting AS s
+		WHERE s.name NOT IN ('margin', 'purchase_model', 'spend_model')
+		UNION ALL
+		SELECT c.cut, format('(n.cuts ->> %%L)::numeric', c.cut)
+		FROM %1$I.scheme_cut AS c$query$, portfolio);
+END
+$scheme_figures$;
+COMMENT ON FUNCTION segment.scheme_figures(text) IS
+'the settings and cuts of a portfolio, with the expressions that take them out of the scorecard n (internal)';
+
+CREATE FUNCTION segment.scheme_figure_columns(portfolio text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format(E',\n\t\t\t%s AS %I', f.expression, f.name), '' ORDER BY f.name)
+	FROM segment.scheme_figures(portfolio) AS f);
+COMMENT ON FUNCTION segment.scheme_figure_columns(text) IS
+'the settings and cuts of a portfolio as columns of its scorecard (internal)';
+
+/*
+ * A class that has a stay rule is that of who meets its rule, and of who was in
+ * it in the last snapshot and meets its stay rule.  held_classes, for the query
+ * of the customers, is NULL if no class has one; then nothing of this is in any
+ * query.  kept has a column per scheme with stay rules: the day of the snapshot
+ * if nothing but the stay rule keeps the customer in the class.  The names of
+ * these columns have a space, so that no setting, cut or scheme has them.
+ *
+ * A rule stands in parentheses and before a line break: it may end in a comment.
+ */
+CREATE FUNCTION segment.scheme_columns(
+	portfolio text, OUT columns text, OUT pairs text, OUT held_classes text, OUT kept text
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_columns$
+BEGIN
+	EXECUTE format($query$
+		SELECT string_agg(format(CASE WHEN k.rules IS NULL THEN E',\n\t%%2$L::text AS %%3$I'
+				ELSE E',\n\tCASE%%1$s ELSE %%2$L END AS %%3$I' END, k.rules, k.otherwise, s.scheme),
+				'' ORDER BY s.ordinal),
+			format('%%L::text[], ARRAY[%%s]', array_agg(s.scheme ORDER BY s.ordinal),
+				string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal)),
+			-- not strict, so that the planner takes the class out of the row where
+			-- it reads it, and does not carry all classes along
+			string_agg(format(', coalesce(p.classes ->> %%L, NULL) AS %%I', s.scheme, k.held), ''
+				ORDER BY s.ordinal) FILTER (WHERE k.stays),
+			string_agg(format(E',\n\tCASE%%s END AS %%I', k.keeps, 'kept ' || s.ordinal), ''
+				ORDER BY s.ordinal) FILTER (WHERE k.stays)
+		FROM %1$I.scheme AS s
+		CROSS JOIN LATERAL (
+			SELECT string_agg(format(E'\n\t\tWHEN (%%s\n\t\t)%%s THEN %%L', c.rule, r.or_kept, c.class), ''
+					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS rules,
+				min(c.class) FILTER (WHERE c.rule IS NULL) AS otherwise,
+				string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN NULL', c.rule)
+					|| coalesce(format(E'\n\t\tWHEN false%%s THEN k."held on"', r.or_kept), ''), ''
+					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS keeps,
+				'held ' || s.ordinal AS held,
+				count(c.stay_rule) > 0 AS stays
+			FROM %1$I.scheme_class AS c
+			CROSS JOIN LATERAL (
+				SELECT CASE WHEN c.stay_rule IS NOT NULL THEN
+					format(E' OR (k.%%I = %%L AND (%%s\n\t\t))', 'held ' || s.ordinal, c.class, c.stay_rule) END AS or_kept
+			) AS r
+			WHERE c.scheme = s.scheme
+		) AS k$query$, portfolio)
+	INTO columns, pairs, held_classes, kept;
+END
+$scheme_columns$;
+COMMENT ON FUNCTION segment.scheme_columns(text) IS
+'the schemes of a portfolio as columns of the view customer, and as arrays of names and classes; the classes of the last snapshot that stay rules ask for, NULL if none does, and who is kept by them (internal)';
+
+/*
+ * The last snapshot is the one whose day is the last before the day that
+ * customers are seen from.  That day must not be taken from a row of this
+ * query: then it is looked up once, and the snapshot is read by its key.
+ */
+CREATE FUNCTION segment.scheme_held_item(portfolio text, held_classes text, as_of text, scorecard text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+		-- the classes held in the last snapshot
+		LEFT JOIN (
+			SELECT p.customer_id AS "held by", p.as_of AS "held on"%2$s
+			FROM %1$I.snapshot_customer AS p
+			WHERE p.as_of = (SELECT max(t.as_of) FROM %1$I.snapshot AS t WHERE t.as_of < %3$s)
+		) AS held ON held."held by" %4$s h.customer_id$template$, portfolio, held_classes,
+	replace(as_of, 's.scorecard_as_of',
+		format('(SELECT n.as_of FROM %I.scorecard AS n WHERE n.scorecard_id = %s)', portfolio, scorecard)),
+	(segment.portfolio_key(portfolio)).equality);
+COMMENT ON FUNCTION segment.scheme_held_item(text, text, text, text) IS
+'the FROM item, to be joined to the customers h, that finds the classes of the last snapshot before a day; NULL if no class is asked for (internal)';
+
+/* The same for many days: s has a row for each, with the day of that snapshot. */
+CREATE FUNCTION segment.scheme_held_on_days(portfolio text, held_classes text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+		LEFT JOIN (
+			SELECT p.customer_id AS "held by", p.as_of AS "held on"%2$s
+			FROM %1$I.snapshot_customer AS p
+		) AS held ON held."held on" = s."held day" AND held."held by" %3$s h.customer_id$template$,
+	portfolio, held_classes,
+	(segment.portfolio_key(portfolio)).equality);
+COMMENT ON FUNCTION segment.scheme_held_on_days(text, text) IS
+'the FROM item of scheme_held_item for customers on many judged days; NULL if no class is asked for (internal)';
+
+/* ---------- cuts ---------- */
+
+/* ---------- the views ---------- */
+
+CREATE FUNCTION segment.scheme_create_views(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_create_views$
+DECLARE
+	settings jsonb;
+BEGIN
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.class WITH (security_invoker = %2$s) AS
+		SELECT c.scheme, c.class, c.class_rank, c.label, c.label_zh, c.rule, c.stay_rule,
+			c.priority, c.service_level, c.owner, c.action, c.action_zh
+		FROM %1$I.scheme_class AS c$template$, portfolio, security_invoker);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.customer_class WITH (security_invoker = %2$s) AS
+		SELECT c.customer_id, v.scheme, v.class, k.class_rank, k.label, k.label_zh
+		FROM %1$I.customer AS c
+		CROSS JOIN LATERAL unnest(%3$s) AS v(scheme, class)
+		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
+		$template$, portfolio, security_invoker, (segment.scheme_columns(portfolio)).pairs);
+
+	-- one row, one action per customer, from the scheme that leads
+	EXECUTE format('SELECT p.settings FROM %I.portfolio AS p', portfolio) INTO settings;
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.customer_action WITH (security_invoker = %2$s) AS
+		SELECT c.customer_id, k.scheme, k.class, k.label, k.label_zh, k.priority,
+			k.service_level, k.owner, k.action, k.action_zh
+		FROM %1$I.customer AS c
+		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
+		$template$, portfolio, security_invoker, segment.check_settings(settings) ->> 'leading_scheme');
+END
+$scheme_create_views$;
+COMMENT ON FUNCTION segment.scheme_create_views(text, boolean) IS
+'creates or replaces the views of a portfolio''s schemes (internal)';
+
+CREATE FUNCTION segment.scheme_choice(portfolio text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_choice$
+DECLARE
+	branches text;
+BEGIN
+	EXECUTE format($query$
+		SELECT string_agg(format('WHEN %%L THEN c.%%I', s.scheme, s.scheme), ' ' ORDER BY s.ordinal)
+		FROM %1$I.scheme AS s$query$, portfolio) INTO branches;
+	RETURN branches;
+END
+$scheme_choice$;
+COMMENT ON FUNCTION segment.scheme_choice(text) IS
+'the branches of a CASE from the name of a scheme to its column (internal)';
+
+CREATE FUNCTION segment.scheme_check_leading(portfolio text, settings jsonb) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_leading$
+DECLARE
+	leading_scheme text := segment.check_settings(settings) ->> 'leading_scheme';
+	known boolean;
+BEGIN
+	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme AS s WHERE s.scheme = $1)', portfolio)
+	INTO known USING leading_scheme;
+	IF NOT known THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('setting "leading_scheme" must name a scheme, not "%s"', leading_scheme),
+			HINT = format('The table %I.scheme lists the schemes.', portfolio);
+	END IF;
+END
+$scheme_check_leading$;
+COMMENT ON FUNCTION segment.scheme_check_leading(text, jsonb) IS
+'error 22023 if the setting leading_scheme names no scheme of the portfolio (internal)';
+
+CREATE FUNCTION segment.scheme_comments() RETURNS TABLE (relation text, col text, meaning text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 50
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES
+	('scheme', NULL, 'ways to classify customers'),
+	('scheme', 'scheme', 'code of the scheme, and name of its column in the view customer'),
+	('scheme', 'ordinal', 'order of the columns'),
+	('scheme', 'label', 'name in English'),
+	('scheme', 'label_zh', 'name in Chinese'),
+	('scheme', 'meaning', 'what the scheme tells'),
+	('scheme_cut', NULL, 'figures over all customers that rules refer to; computed at every refresh, kept in the scorecard'),
+	('scheme_cut', 'cut', 'name of the figure in the rules'),
+	('scheme_cut', 'scheme', 'scheme it belongs to'),
+	('scheme_cut', 'query', 'query of one number over the relation customers, or an expression of aggregates over it'),
+	('scheme_cut', 'meaning', 'what the figure is'),
+	('scheme_class', NULL, 'the classes of each scheme: the first whose rule is true, or that the customer was in and whose stay_rule is true, applies, else the one without a rule'),
+	('scheme_class', 'scheme', 'code of the scheme'),
+	('scheme_class', 'class', 'code of the class'),
+	('scheme_class', 'class_rank', 'order of the classes, in which their rules are tried too; 1 is the best'),
+	('scheme_class', 'rule', 'condition over the columns of the view customer, settings and cuts; NULL: the default class'),
+	('scheme_class', 'stay_rule', 'condition, over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; NULL: none'),
+	('scheme_class', 'label', 'name in English'),
+	('scheme_class', 'label_zh', 'name in Chinese'),
+	('scheme_class', 'priority', 'priority of the class, 1 is highest'),
+	('scheme_class', 'service_level', 'level of service'),
+	('scheme_class', 'owner', 'who is responsible for the class'),
+	('scheme_class', 'action', 'what to do, in English'),
+	('scheme_class', 'action_zh', 'what to do, in Chinese'),
+	('class', NULL, 'one row per scheme and class'),
+	('class', 'scheme', 'code of the scheme'),
+	('class', 'class', 'code of the class'),
+	('class', 'class_rank', 'order of the classes in the scheme, 1 is the best'),
+	('class', 'label', 'name in English'),
+	('class', 'label_zh', 'name in Chinese'),
+	('class', 'rule', 'condition over the columns of the view customer, settings and cuts; NULL: the class of everybody else'),
+	('class', 'stay_rule', 'condition, over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; NULL: none'),
+	('class', 'priority', 'priority of the class, 1 is highest'),
+	('class', 'service_level', 'level of service'),
+	('class', 'owner', 'who is responsible for the class; NULL: nobody named'),
+	('class', 'action', 'what to do, in English'),
+	('class', 'action_zh', 'what to do, in Chinese'),
+	('customer_class', NULL, 'one row per customer and scheme: every customer is in exactly one class of each'),
+	('customer_class', 'customer_id', 'key of the customer'),
+	('customer_class', 'scheme', 'code of the scheme'),
+	('customer_class', 'class', 'code of the class'),
+	('customer_class', 'class_rank', 'order of the classes in the scheme, 1 is the best'),
+	('customer_class', 'label', 'name of the class in English'),
+	('customer_class', 'label_zh', 'name of the class in Chinese'),
+	('customer_action', NULL, 'one row per customer: what to do, the same for every channel, from the scheme that leads (setting leading_scheme)'),
+	('customer_action', 'customer_id', 'key of the customer'),
+	('customer_action', 'scheme', 'the scheme that leads'),
+	('customer_action', 'class', 'class of the customer in it, which decides'),
+	('customer_action', 'label', 'name of the class in English'),
+	('customer_action', 'label_zh', 'name of the class in Chinese'),
+	('customer_action', 'priority', 'priority, 1 is highest'),
+	('customer_action', 'service_level', 'level of service'),
+	('customer_action', 'owner', 'who is responsible; NULL: nobody named'),
+	('customer_action', 'action', 'what to do, in English'),
+	('customer_action', 'action_zh', 'what to do, in Chinese')
+) AS v(relation, col, meaning);
+END;
+COMMENT ON FUNCTION segment.scheme_comments() IS
+'the comments on the tables and views of a portfolio''s schemes';

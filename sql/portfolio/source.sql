@@ -1,0 +1,167 @@
+/*
+ * source: the queries that a portfolio reads
+ */
+
+CREATE FUNCTION segment.source_columns(
+	source text, query text, OUT ordinal integer, OUT name text, OUT type oid, OUT base_type oid
+) RETURNS SETOF record
+LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000 ROWS 4
+AS 'MODULE_PATHNAME', 'source_columns';
+COMMENT ON FUNCTION segment.source_columns(text, text) IS
+'the columns that a query would return, with their types and, for domains, base types; the query is analysed, not run; errors: 22023 if it is not one SELECT that only reads, else those of the parser';
+
+CREATE FUNCTION segment.source_statement(source text, query text) RETURNS text
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+AS 'MODULE_PATHNAME', 'source_statement';
+COMMENT ON FUNCTION segment.source_statement(text, text) IS
+'the text of a query without a closing semicolon and what follows it; error 22023 if it is not one SELECT';
+
+CREATE TYPE segment.source_shape AS (
+	statement text, key_type text, key_base_type text, key_cast text, key_base_cast text, day_type text, amount text, margin text, names text[],
+	histories boolean
+);
+COMMENT ON TYPE segment.source_shape IS
+'a checked source: its statement, type and base type of its key, both of them qualified for a cast, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, the names of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
+
+CREATE FUNCTION segment.check_source_column(
+	source text, col jsonb, meaning text
+) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_source_column$
+DECLARE
+	type_name text := format_type((col ->> 'type')::oid, NULL);
+	base_type text := format_type((col ->> 'base_type')::oid, NULL);
+BEGIN
+	IF meaning = 'customer' THEN
+		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND t.typtype = 'p';
+		IF FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" cannot be the customer''s key: %s is no type of a column',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'The first column is the customer''s key, for instance a bigint, text or uuid.';
+		END IF;
+		BEGIN
+			-- a key is grouped by, and is the primary key of a table
+			EXECUTE format('SELECT FROM (SELECT NULL::%s AS k) AS t GROUP BY k ORDER BY k', base_type);
+		EXCEPTION WHEN undefined_function THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" cannot be the customer''s key: values of type %s cannot be compared',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'The first column is the customer''s key, for instance a bigint, text or uuid.';
+		END;
+	ELSIF meaning = 'at' THEN
+		IF base_type NOT IN ('date', 'timestamp without time zone', 'timestamp with time zone') THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" must be a date or timestamp, not %s',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'The second column says when. Cast it in the query, for instance ordered_at::date.';
+		END IF;
+	ELSIF meaning LIKE '%history' THEN
+		IF (col ->> 'base_type')::oid <> 'segment.history'::regtype THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" must be a segment.history, not %s',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'Where the second column is a history, so is that of the margins, for instance segment.history_agg(day, margin).';
+		END IF;
+	ELSE
+		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND t.typcategory = 'N'
+			AND t.typname !~ '^reg' AND t.typname <> 'oid';
+		IF NOT FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" must be a number, not %s',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = format('This column is the %s. Cast it in the query, for instance total::numeric.', meaning);
+		END IF;
+	END IF;
+END
+$check_source_column$;
+COMMENT ON FUNCTION segment.check_source_column(text, jsonb, text) IS
+'checks the type of one column of a source; error 42804 that names the column, its type and the source';
+
+CREATE FUNCTION segment.source_number(name text, type oid) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE
+	WHEN type IS NULL THEN NULL
+	-- binary fractions have digits that nobody meant: 0.1 + 0.2, or 100 / 3
+	WHEN type IN ('real'::regtype, 'double precision'::regtype)
+		THEN format('pg_catalog.trim_scale(pg_catalog.round(e.%I::pg_catalog.numeric, 9))', name)
+	ELSE format('e.%I::pg_catalog.numeric', name) END;
+COMMENT ON FUNCTION segment.source_number(text, oid) IS
+'the expression for a number of a source as numeric, from its base type; real and double precision are rounded to the 9 decimals that a history holds (internal)';
+
+CREATE FUNCTION segment.check_source(source text, query text, query_path text) RETURNS segment.source_shape
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_source$
+DECLARE
+	shape segment.source_shape;
+	columns jsonb;
+	col jsonb;
+	meanings text[] := CASE source
+		WHEN 'purchases' THEN ARRAY['customer', 'at', 'amount', 'margin']
+		WHEN 'costs' THEN ARRAY['customer', 'at', 'amount']
+		WHEN 'complaints' THEN ARRAY['customer', 'at']
+		WHEN 'satisfaction' THEN ARRAY['customer', 'at', 'score']
+		WHEN 'customers' THEN ARRAY['customer']
+	END;
+	least integer := CASE source WHEN 'purchases' THEN 3 ELSE cardinality(meanings) END;
+BEGIN
+	-- the names in the query are looked up as its author would
+	PERFORM pg_catalog.set_config('search_path', query_path, true);
+	SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.ordinal) INTO columns
+	FROM segment.source_columns(source, query) AS c;
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+	shape.histories := source <> 'customers'
+		AND coalesce((columns -> 1 ->> 'base_type')::oid = 'segment.history'::regtype, false);
+	IF shape.histories THEN
+		meanings := CASE source WHEN 'purchases' THEN ARRAY['customer', 'history', 'margin history']
+			ELSE ARRAY['customer', 'history'] END;
+		least := 2;
+	END IF;
+	IF coalesce(jsonb_array_length(columns), 0) < least
+		OR source <> 'customers' AND jsonb_array_length(columns) > cardinality(meanings) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('source "%s" has a wrong number of columns: %s',
+				source, coalesce(jsonb_array_length(columns), 0)),
+			HINT = format('Its columns are, in this order: %s.', CASE
+				WHEN shape.histories AND source = 'purchases' THEN 'customer, history and, if known, margin history'
+				WHEN source = 'purchases' THEN 'customer, at, amount and, if known, margin'
+				WHEN source = 'customers' THEN 'customer and any attributes'
+				ELSE array_to_string(meanings, ', ') END);
+	END IF;
+	FOR col IN SELECT jsonb_array_elements(columns) LOOP
+		shape.names := shape.names || (col ->> 'name');
+		IF (col ->> 'ordinal')::integer <= cardinality(meanings) THEN
+			PERFORM segment.check_source_column(source, col, meanings[(col ->> 'ordinal')::integer]);
+		END IF;
+	END LOOP;
+	shape.statement := btrim(segment.source_statement(source, query), E' \t\r\n');
+	-- without a length: a cast to one would cut keys off (-1 and not NULL, which means character(1))
+	shape.key_type := format_type((columns -> 0 ->> 'type')::oid, -1);
+	shape.key_base_type := format_type((columns -> 0 ->> 'base_type')::oid, -1);
+	shape.key_cast := segment.qualified_type((columns -> 0 ->> 'type')::oid);
+	shape.key_base_cast := segment.qualified_type((columns -> 0 ->> 'base_type')::oid);
+	IF shape.histories THEN
+		shape.amount := 'e.history';
+		shape.margin := CASE cardinality(shape.names) WHEN 3 THEN 'e.margin' END;
+	ELSIF source <> 'customers' THEN
+		shape.day_type := format_type((columns -> 1 ->> 'base_type')::oid, NULL);
+		shape.amount := coalesce(segment.source_number('amount', (columns -> 2 ->> 'base_type')::oid), '1::pg_catalog.numeric');
+		shape.margin := segment.source_number('margin', (columns -> 3 ->> 'base_type')::oid);
+	END IF;
+	RETURN shape;
+END
+$check_source$;
+COMMENT ON FUNCTION segment.check_source(text, text, text) IS
+'checks a source query of a portfolio (purchases, customers, costs, complaints, satisfaction), whose names are looked up in the given search path, and says what it is like; errors that name the source: 22023 wrong number of columns or not one SELECT, 42804 wrong type of a column, else those of the parser';
+
+CREATE FUNCTION segment.source_events(shape segment.source_shape) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format('(%s%s) AS e (customer_id, %s)', (shape).statement, E'\n',
+	(CASE WHEN (shape).histories THEN '{"","history","history, margin"}'::text[]
+		ELSE '{"",at,"at, amount","at, amount, margin"}' END)[cardinality((shape).names)]);
+COMMENT ON FUNCTION segment.source_events(segment.source_shape) IS
+'the FROM item that reads a source of events or histories, with standard column names (internal)';

@@ -1,0 +1,719 @@
+/*-------------------------------------------------------------------------
+ *
+ * beta_geometric.c
+ *		The mathematics that BG/NBD and MBG/NBD share.
+ *
+ * Given the purchase rate lambda and the dropout probability p, a customer
+ * who made x repeat purchases, the last at t_x, and was seen until t, has
+ * tossed k = x + first_coin coins.  The likelihood is
+ *
+ *		(1 - p)^k lambda^x exp(-lambda t)					alive at t
+ *		+ p (1 - p)^(k - 1) lambda^x exp(-lambda t_x)		dead since t_x,
+ *
+ * the second term only if k > 0.  Integrated over lambda ~ gamma(r, alpha)
+ * and p ~ beta(a, b) it becomes (Fader, Hardie, Lee 2005, equation 6;
+ * Batislam et al. 2007)
+ *
+ *		Gamma(r + x) alpha^r / Gamma(r) (alpha + t)^-(r + x)
+ *		* B(a, b + k) / B(a, b) * (1 + odds),
+ *		odds = a / (b + k - 1) ((alpha + t) / (alpha + t_x))^(r + x),
+ *
+ * and P(alive) = 1 / (1 + odds).  Given that the customer is alive at t,
+ * lambda and p are independent, lambda ~ gamma(r + x, alpha + t) and
+ * p ~ beta(a, b + k): all predictions are P(alive) times a prediction for
+ * such a customer, with size = r + x, clock = alpha + t, a and b + k.  That
+ * customer makes at least n >= 1 purchases in the horizon if the Poisson
+ * process has n arrivals there and the first n - 1 coins are survived.
+ *
+ * Only sums and integrals of positive terms are used, nowhere the Gauss
+ * hypergeometric function of the papers with its cancellation and its
+ * singularity at a = 1.
+ *
+ * Nothing here allocates, raises errors or reads settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "models/arrivals.h"
+#include "models/beta_geometric.h"
+#include "models/quadrature.h"
+#include "base/special.h"
+
+enum
+{
+	PARAM_R, PARAM_ALPHA, PARAM_A, PARAM_B, NPARAMS
+};
+
+/* A customer who is alive, and how likely that is. */
+typedef struct LiveCustomer
+{
+	double		log_alive;		/* ln P(alive at t) */
+	double		size;			/* lambda ~ gamma(size, clock) */
+	double		clock;
+	double		a;				/* p ~ beta(a, b) */
+	double		b;
+} LiveCustomer;
+
+/* ln of the odds of being dead; -infinity if no coin has been tossed */
+static inline double
+log_dead_odds(int first_coin, const double *params, double x, double t_x, double t)
+{
+	double		b_before = params[PARAM_B] + (x + first_coin - 1.0);
+
+	if (x + first_coin <= 0.0)
+		return -INFINITY;
+	return log(params[PARAM_A] / b_before) +
+		(params[PARAM_R] + x) * log1p((t - t_x) / (params[PARAM_ALPHA] + t_x));
+}
+
+static LiveCustomer
+live_customer(int first_coin, const double *params, double x, double t_x, double t)
+{
+	LiveCustomer c;
+
+	c.log_alive = -special_log1p_exp(log_dead_odds(first_coin, params, x, t_x, t));
+	c.size = params[PARAM_R] + x;
+	c.clock = params[PARAM_ALPHA] + t;
+	c.a = params[PARAM_A];
+	c.b = params[PARAM_B] + x + first_coin;
+	return c;
+}
+
+/*----------
+ * Likelihood
+ *----------
+ */
+
+/* What the likelihood needs and depends on x only. */
+typedef struct CountTerms
+{
+	double		x;
+	double		constant;		/* ln Gamma(r+x)/Gamma(r) B(a,b+k)/B(a,b) */
+	double		log_odds;		/* ln a / (b + k - 1) */
+	double		b_before;		/* b + k - 1; 0 if no coin was tossed */
+	double		d_b_dead;		/* 1 / b_before */
+	double		d_r;			/* derivatives of the constant */
+	double		d_a;
+	double		d_b;
+} CountTerms;
+
+#define CACHED_COUNTS 64
+
+static void
+compute_count_terms(CountTerms *terms, int first_coin, const double *params,
+					double x, bool derivatives)
+{
+	double		a = params[PARAM_A];
+	double		b = params[PARAM_B];
+	double		k = x + first_coin;
+
+	terms->x = x;
+	terms->constant = special_log_gamma_ratio(params[PARAM_R], x) +
+		special_log_beta_ratio(a, b, k);
+	terms->b_before = k > 0.0 ? b + (k - 1.0) : 0.0;
+	terms->d_b_dead = k > 0.0 ? 1.0 / terms->b_before : 0.0;
+	terms->log_odds = k > 0.0 ? log(a / terms->b_before) : -INFINITY;
+	if (derivatives)
+	{
+		terms->d_r = special_digamma_difference(params[PARAM_R], x);
+		terms->d_a = -special_digamma_difference(a + b, k);
+		terms->d_b = special_digamma_difference(b, k) + terms->d_a;
+	}
+}
+
+/*
+ * The likelihood above, summed.  What depends on x alone (the gamma and beta
+ * ratios and their derivatives) is kept for the last counts seen, and what
+ * depends on t_x for the last of these, since inputs come in order of x and
+ * t_x.  So the usual input costs three elementary functions.
+ */
+double
+beta_geometric_loglik(int first_coin, const double *params,
+					  const PurchaseInput *inputs, size_t ninputs,
+					  double *gradient)
+{
+	double		r = params[PARAM_R];
+	double		alpha = params[PARAM_ALPHA];
+	double		a = params[PARAM_A];
+	double		b = params[PARAM_B];
+	double		log_alpha = log(alpha);
+	double		total = 0.0;
+	double		d_r = 0.0,
+				d_alpha = 0.0,
+				d_a = 0.0,
+				d_b = 0.0;
+	double		last_t_x = -1.0;
+	double		log_last = 0.0; /* ln (alpha + t_x) / alpha */
+	double		rate_last = 0.0;	/* 1 / (alpha + t_x) */
+	double		deaths = 0.0;	/* sum of weight * P(dead) */
+	CountTerms	cache[CACHED_COUNTS];
+	size_t		i;
+
+	for (i = 0; i < CACHED_COUNTS; i++)
+		cache[i].x = -1.0;
+
+	for (i = 0; i < ninputs; i++)
+	{
+		double		x = inputs[i].x;
+		double		t_x = inputs[i].t_x;
+		double		t = inputs[i].t;
+		double		weight = inputs[i].weight;
+		CountTerms *terms = &cache[x < 4096.0 ? (int) x % CACHED_COUNTS : 0];
+		double		gap;		/* 1 + gap = (alpha + t) / (alpha + t_x) */
+		double		log_gap;
+		double		loglik;
+
+		if (terms->x != x)
+			compute_count_terms(terms, first_coin, params, x, gradient != NULL);
+		if (t_x != last_t_x)
+		{
+			last_t_x = t_x;
+			log_last = special_log1p_fast(t_x / alpha);
+			rate_last = 1.0 / (alpha + t_x);
+		}
+		gap = (t - t_x) * rate_last;
+		log_gap = gap > 0.25 ? log(1.0 + gap) : gap > 0.0 ? special_log1p_fast(gap) : 0.0;
+
+		loglik = terms->constant - (r + x) * log_last;
+		if (x > 0.0)
+			loglik -= x * log_alpha;
+
+		if (terms->b_before == 0.0)
+		{
+			loglik -= (r + x) * log_gap;
+			if (gradient)
+			{
+				d_r += weight * (terms->d_r - (log_last + log_gap));
+				d_alpha += weight * (r * t / alpha - x) / (alpha + t);
+				d_a += weight * terms->d_a;
+				d_b += weight * terms->d_b;
+			}
+		}
+		else
+		{
+			double		log_odds = terms->log_odds + (r + x) * log_gap;
+			double		smaller = exp(-fabs(log_odds)); /* odds, or their inverse */
+
+			/* start from the likelier of the two: nothing cancels */
+			loglik += log(1.0 + smaller);
+			if (log_odds <= 0.0)
+				loglik -= (r + x) * log_gap;
+			else
+				loglik += terms->log_odds;
+			if (gradient)
+			{
+				double		dead = (log_odds <= 0.0 ? smaller : 1.0) / (1.0 + smaller);
+
+				d_r += weight * (terms->d_r - (log_last + log_gap) + dead * log_gap);
+				d_alpha += weight * ((r * t / alpha - x) -
+									 dead * (r + x) * gap) / (alpha + t);
+				d_a += weight * terms->d_a;
+				d_b += weight * (terms->d_b - dead * terms->d_b_dead);
+				deaths += weight * dead;
+			}
+		}
+		total += weight * loglik;
+	}
+
+	if (gradient)
+	{
+		gradient[PARAM_R] = r * d_r;
+		gradient[PARAM_ALPHA] = alpha * d_alpha;
+		gradient[PARAM_A] = a * d_a + deaths;
+		gradient[PARAM_B] = b * d_b;
+	}
+	return special_clamp_loglik(total);
+}
+
+/*----------
+ * Predictions
+ *----------
+ */
+
+double
+beta_geometric_p_alive(int first_coin, const double *params,
+					   double x, double t_x, double t)
+{
+	return special_clamp_probability(exp(-special_log1p_exp(log_dead_odds(first_coin, params,
+																		  x, t_x, t))));
+}
+
+/* Series longer than this cost more than the quadrature. */
+#define MAX_SERIES_TERMS 1000.0
+
+/*
+ * Expected purchases of a live customer as the sum over m >= 1 of
+ * P(m arrivals) * sum over k < m of E[(1 - p)^k], all terms positive.  The
+ * rest that is left out is bounded by a geometric series.
+ */
+static double
+live_expected_series(const LiveCustomer *c, double odds)
+{
+	double		hit = odds / (1.0 + odds);
+	double		arrivals = exp(-c->size * log1p(odds)) * c->size * hit;
+	double		survived = 1.0;
+	double		purchases = 1.0;
+	double		sum = arrivals;
+	double		m;
+
+	for (m = 1.0; m < 20000.0; m += 1.0)
+	{
+		double		ratio = hit * (c->size + m) / m;	/* bounds all later ratios */
+
+		if (ratio < 1.0 &&
+			arrivals * purchases * ratio < 1e-14 * sum * (1.0 - ratio))
+			break;
+		arrivals *= hit * (c->size + m) / (m + 1.0);
+		survived *= (c->b + m - 1.0) / (c->a + c->b + m - 1.0);
+		purchases += survived;
+		sum += arrivals * purchases;
+	}
+	return sum;
+}
+
+/*
+ * The mean of a function of p ~ beta(a, b) that is smooth in the logarithm of
+ * p and constant for p -> 0.
+ *
+ * The trapezoidal rule in y = logit(p), where the density is
+ * p^a (1 - p)^b dy: its error falls exponentially with the step, since the
+ * integrand is analytic in a strip of half-width pi/2 (or, for large a and b,
+ * about a normal density).  The lattice is walked outwards from the mode; the
+ * tails on which the function no longer changes are geometric series and
+ * summed as such, which is what makes a or b near zero harmless.  The density
+ * is normalised by the same rule.
+ */
+typedef struct BetaLattice
+{
+	double		a;
+	double		b;
+	double		step;
+	double		mode_p;			/* a / (a + b) */
+	double		mode_q;
+} BetaLattice;
+
+typedef struct BetaNode
+{
+	double		p;
+	double		q;				/* 1 - p */
+	double		density;		/* relative to the mode */
+} BetaNode;
+
+static BetaLattice
+beta_lattice(double a, double b)
+{
+	BetaLattice lattice;
+
+	lattice.a = a;
+	lattice.b = b;
+	lattice.step = Min(0.3, 0.5 * sqrt(1.0 / a + 1.0 / b));
+	lattice.mode_p = a / (a + b);
+	lattice.mode_q = b / (a + b);
+	return lattice;
+}
+
+static inline BetaNode
+beta_node(const BetaLattice *lattice, double distance)
+{
+	BetaNode	node;
+	double		growth = exp(distance);
+	double		scale = 1.0 + lattice->mode_p * expm1(distance);
+
+	node.p = lattice->mode_p * growth / scale;
+	node.q = lattice->mode_q / scale;
+	node.density = exp(lattice->a * distance -
+					   (lattice->a + lattice->b) *
+					   (distance > 1.0 ? log(scale) : log1p(lattice->mode_p * expm1(distance))));
+	return node;
+}
+
+typedef double (*BetaFunction) (double p, const void *arg);
+
+#define MAX_LATTICE 4000
+
+static double
+beta_mean(double a, double b, BetaFunction f, const void *arg, double f_scale)
+{
+	BetaLattice lattice = beta_lattice(a, b);
+	double		norm = 0.0;
+	double		sum = 0.0;
+	int			i;
+
+	/* from the mode to p = 0; f is constant where p * f_scale is negligible */
+	for (i = 0; i < MAX_LATTICE; i++)
+	{
+		BetaNode	node = beta_node(&lattice, -i * lattice.step);
+		double		value = node.density * f(node.p, arg);
+
+		norm += node.density;
+		sum += value;
+		if (node.p * (f_scale + a + b) < 1e-13)
+		{
+			norm += node.density / expm1(a * lattice.step);
+			sum += value / expm1(a * lattice.step);
+			break;
+		}
+		/* the density falls at least geometrically, f grows at most as 1/p */
+		if (node.density < 1e-16 * norm * Min(1.0, a * lattice.step) &&
+			value < 1e-16 * sum * Min(1.0, (a - 1.0) * lattice.step))
+			break;
+	}
+
+	/* from the mode to p = 1 */
+	for (i = 1; i < MAX_LATTICE; i++)
+	{
+		BetaNode	node = beta_node(&lattice, i * lattice.step);
+		double		value = node.density * f(node.p, arg);
+
+		norm += node.density;
+		sum += value;
+		if (node.q * (f_scale + a + b) < 1e-13)
+		{
+			norm += node.density / expm1(b * lattice.step);
+			sum += value / expm1(b * lattice.step);
+			break;
+		}
+		if (node.density < 1e-16 * norm * Min(1.0, b * lattice.step) &&
+			value < 1e-16 * sum * Min(1.0, b * lattice.step))
+			break;
+	}
+	return sum / norm;
+}
+
+/* Expected purchases given p: (1 - (1 + p odds)^-size) / p. */
+typedef struct GivenDropout
+{
+	double		size;
+	double		odds;
+} GivenDropout;
+
+static double
+expected_given_dropout(double p, const void *arg)
+{
+	const GivenDropout *given = arg;
+	double		exponent;
+
+	exponent = given->size * log1p(p * given->odds);
+	if (exponent < 1e-300)
+		return given->size * given->odds;
+	return -expm1(-exponent) / p;
+}
+
+static double
+live_expected(const LiveCustomer *c, double horizon)
+{
+	double		odds = Min(horizon / c->clock, DBL_MAX);
+
+	if (odds == 0.0)
+		return 0.0;
+	if (c->size * log1p(odds) < 650.0 &&
+		arrivals_series_length(c->size, odds) < MAX_SERIES_TERMS)
+		return live_expected_series(c, odds);
+	else
+	{
+		GivenDropout given = {c->size, odds};
+
+		return beta_mean(c->a, c->b, expected_given_dropout, &given,
+						 (1.0 + c->size) * (1.0 + odds));
+	}
+}
+
+double
+beta_geometric_expected(int first_coin, const double *params,
+						double x, double t_x, double t, double horizon)
+{
+	LiveCustomer c = live_customer(first_coin, params, x, t_x, t);
+
+	return special_clamp_expectation(special_exp_scaled(c.log_alive,
+														live_expected(&c, horizon)));
+}
+
+/*
+ * No purchase: dead, or no arrival in the horizon.  n purchases: n arrivals
+ * and n coins survived, or at least n arrivals and the n-th coin fatal.
+ */
+double
+beta_geometric_pmf(int first_coin, const double *params,
+				   double x, double t_x, double t, double horizon, double n)
+{
+	LiveCustomer c = live_customer(first_coin, params, x, t_x, t);
+	double		odds = Min(horizon / c.clock, DBL_MAX);
+	double		log_coins;
+
+	if (n == 0.0)
+		return special_clamp_probability(-expm1(c.log_alive) +
+										 exp(c.log_alive - c.size * log1p(odds)));
+	if (odds == 0.0)
+		return 0.0;
+	log_coins = c.log_alive + special_log_beta_ratio(c.a, c.b, n);
+	return special_clamp_probability(exp(log_coins +
+										 special_negative_binomial_log_pmf(n, c.size, odds)) +
+									 exp(log_coins + log(c.a / (c.b + (n - 1.0))) +
+										 arrivals_log_tail(n, c.size, c.clock, horizon)));
+}
+
+/* The first arrival comes within the horizon. */
+double
+beta_geometric_probability(int first_coin, const double *params,
+						   double x, double t_x, double t, double horizon)
+{
+	LiveCustomer c = live_customer(first_coin, params, x, t_x, t);
+	double		arrival = -expm1(-c.size * log1p(horizon / c.clock));
+
+	return special_clamp_probability(special_exp_scaled(c.log_alive, arrival));
+}
+
+/*
+ * Discounted purchases, int_0^horizon exp(-rate u) m(u) du with the purchase
+ * rate m(u) of a live customer.  Two ways: along time, or over lambda and p.
+ *
+ * Along time, in w = ln(1 + u / clock),
+ *
+ *		m(u) du = size (1 + u / clock)^-size F(u / (clock + u)) dw,
+ *
+ * F(z) the Gauss series 2F1(size + 1, b; a + b; z), whose terms are positive
+ * (by Euler's integral this is the mean of (1 + p u / clock)^-(size + 1) over
+ * p).  Gauss-Legendre panels as for Pareto/NBD, the series summed for all
+ * nodes of a panel at once.
+ */
+#define MAX_PANEL_WORK 40000.0
+#define DISCOUNTED_AWAY 45.0	/* exp(-45) no longer counts */
+
+typedef struct TimePanel
+{
+	double		start;
+	double		step;
+	int			nodes;
+	const double *node;
+	const double *weight;
+} TimePanel;
+
+/*
+ * The panel from start: the rate falls at most like exp(-fall w), the discount
+ * like exp(-discount exp(w)).
+ */
+static TimePanel
+next_panel(double start, double end, double fall, double discount)
+{
+	TimePanel	panel;
+	double		slope;
+
+	panel.start = start;
+	panel.step = Min(QUADRATURE_MAX_STEP, end - start);
+	slope = fall + discount * exp(start + panel.step);
+	panel.nodes = QUADRATURE_NODES;
+	panel.node = quadrature_node;
+	panel.weight = quadrature_weight;
+	if (panel.step * slope > QUADRATURE_MAX_FALL)
+		panel.step = QUADRATURE_MAX_FALL / slope;
+	else if (panel.step * slope <= QUADRATURE_SHORT_FALL &&
+			 panel.step <= QUADRATURE_SHORT_STEP)
+	{
+		panel.nodes = QUADRATURE_SHORT_NODES;
+		panel.node = quadrature_short_node;
+		panel.weight = quadrature_short_weight;
+	}
+	return panel;
+}
+
+/*
+ * How fast the purchase rate falls in w: at most by size times the dropout
+ * probability, of which high values hardly occur.
+ */
+static double
+rate_fall(const LiveCustomer *c)
+{
+	return c->size * Min(1.0, (c->a + 8.0) / (c->a + c->b + 8.0));
+}
+
+/* About how many multiplications the panels up to end take. */
+static double
+panel_work(const LiveCustomer *c, double end, double discount)
+{
+	double		fall = rate_fall(c);
+	double		work = 0.0;
+	double		start = 0.0;
+
+	if (c->size * end > 600.0)
+		return INFINITY;
+	while (start < end && work <= MAX_PANEL_WORK)
+	{
+		TimePanel	panel = next_panel(start, end, fall, discount);
+
+		start += panel.step;
+		if (start + panel.step == start)
+			break;
+		work += panel.nodes * arrivals_series_length(c->size + 1.0, expm1(start));
+	}
+	return work;
+}
+
+static double
+panel_integral(const LiveCustomer *c, const TimePanel *panel, double discount)
+{
+	double		z[QUADRATURE_NODES];
+	double		term[QUADRATURE_NODES];
+	double		sum[QUADRATURE_NODES];
+	double		integral = 0.0;
+	int			last = panel->nodes - 1;
+	double		k;
+	int			j;
+
+	for (j = 0; j < QUADRATURE_NODES; j++)
+	{
+		double		w = panel->start + panel->step * panel->node[Min(j, last)];
+
+		z[j] = -expm1(-w);
+		term[j] = exp(-c->size * w - discount * expm1(w));
+		sum[j] = term[j];
+	}
+	/* the series converges slowest at the last node */
+	for (k = 0.0; k < 1e6; k += 1.0)
+	{
+		double		factor = (c->size + 1.0 + k) * (c->b + k) /
+		((k + 1.0) * (c->a + c->b + k));
+		double		ratio = z[last] * (c->size + 1.0 + k) / (k + 1.0);
+
+		if (ratio < 1.0 && term[last] * ratio < 1e-15 * sum[last] * (1.0 - ratio))
+			break;
+		for (j = 0; j <= last; j++)
+		{
+			term[j] *= z[j] * factor;
+			sum[j] += term[j];
+		}
+	}
+	for (j = 0; j <= last; j++)
+		integral += panel->weight[j] * sum[j];
+	return integral * panel->step;
+}
+
+static double
+discounted_along_time(const LiveCustomer *c, double end, double discount)
+{
+	double		fall = rate_fall(c);
+	double		start = 0.0;
+	double		integral = 0.0;
+
+	while (start < end)
+	{
+		TimePanel	panel = next_panel(start, end, fall, discount);
+
+		if (start + panel.step == start)
+			break;
+		integral += panel_integral(c, &panel, discount);
+		start += panel.step;
+	}
+	return c->size * integral;
+}
+
+/*
+ * Over lambda and p: given both, the discounted purchases are
+ * lambda (1 - exp(-(lambda p + rate) horizon)) / (lambda p + rate).  The
+ * trapezoidal rule in ln(lambda) and logit(p), as in beta_mean; the cost is
+ * bounded whatever size and horizon are.
+ */
+#define MAX_RATES 1024
+
+typedef struct RateLattice
+{
+	int			count;
+	double		lambda[MAX_RATES];
+	double		weight[MAX_RATES];	/* density times lambda, normalised */
+	double		horizon;
+	double		rate;
+} RateLattice;
+
+/* The density of gamma(size, clock) in ln(lambda), times lambda. */
+static void
+fill_rate_lattice(RateLattice *lattice, const LiveCustomer *c)
+{
+	double		size = c->size;
+	double		mean = size / c->clock;
+	double		step = Min(0.22, 0.5 / sqrt(size));
+	double		scale = step * mean *
+	exp(-special_stirling_error(size)) * sqrt(size / (2.0 * M_PI));
+	int			side;
+
+	lattice->count = 0;
+	for (side = 0; side < 2; side++)
+	{
+		int			i;
+
+		for (i = side; lattice->count < MAX_RATES; i++)
+		{
+			double		distance = side == 0 ? -i * step : i * step;
+			double		log_weight = size * (distance - expm1(distance)) + distance;
+
+			if (log_weight < -34.0)
+				break;
+			lattice->lambda[lattice->count] = mean * exp(distance);
+			lattice->weight[lattice->count] = scale * exp(log_weight);
+			lattice->count++;
+		}
+	}
+}
+
+static double
+discounted_given_dropout(double p, const void *arg)
+{
+	const RateLattice *lattice = arg;
+	double		sum = 0.0;
+	int			i;
+
+	for (i = 0; i < lattice->count; i++)
+	{
+		double		total = lattice->lambda[i] * p + lattice->rate;
+		double		exponent = total * lattice->horizon;
+
+		if (exponent > 36.0)
+			sum += lattice->weight[i] / total;
+		else
+			sum -= lattice->weight[i] * expm1(-exponent) / total;
+	}
+	return sum;
+}
+
+static double
+discounted_over_rates(const LiveCustomer *c, double horizon, double rate)
+{
+	RateLattice lattice;
+
+	fill_rate_lattice(&lattice, c);
+	lattice.horizon = horizon;
+	lattice.rate = rate;
+	return beta_mean(c->a, c->b, discounted_given_dropout, &lattice,
+					 (1.0 + lattice.lambda[lattice.count - 1]) * Min(horizon, 1.0 / rate));
+}
+
+double
+beta_geometric_discounted(int first_coin, const double *params,
+						  double x, double t_x, double t, double horizon, double rate)
+{
+	LiveCustomer c;
+	double		discount;
+	double		end;
+	double		live;
+
+	if (rate == 0.0 || horizon == 0.0)
+		return beta_geometric_expected(first_coin, params, x, t_x, t, horizon);
+	c = live_customer(first_coin, params, x, t_x, t);
+	discount = rate * c.clock;
+	end = log1p(Min(horizon, DISCOUNTED_AWAY / rate) / c.clock);
+	if (panel_work(&c, end, discount) <= MAX_PANEL_WORK)
+		live = discounted_along_time(&c, end, discount);
+	else
+		live = discounted_over_rates(&c, horizon, rate);
+	return special_clamp_expectation(special_exp_scaled(c.log_alive, live));
+}
+
+double
+beta_geometric_dert(int first_coin, const double *params,
+					double x, double t_x, double t, double rate)
+{
+	return beta_geometric_discounted(first_coin, params, x, t_x, t, INFINITY, rate);
+}

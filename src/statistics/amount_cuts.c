@@ -1,0 +1,701 @@
+/*-------------------------------------------------------------------------
+ *
+ * amount_cuts.c
+ *		Cut points of amounts of money, exactly: of equal-count groups, from
+ *		below and from the top, and of shares of the total.
+ *
+ * A cut point is one of the amounts, with all its digits, where quantile_cuts
+ * would give a floating point number near it.
+ *
+ * The amounts are kept in 64-bit integers at the largest scale among them; if
+ * one does not fit, all of them as numerics.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "libpq/pqformat.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+
+#include "base/aggregate.h"
+#include "base/decimal.h"
+#include "base/selection.h"
+
+/* More groups than anybody reads; keeps the result far below 1 GB. */
+#define MAX_GROUPS				1000000
+
+/* Sums of so many 64-bit integers fit easily; far beyond any memory. */
+#define MAX_COUNT				(INT64CONST(1) << 40)
+
+/* Decimals shown that the short form of numeric can have. */
+#define MAX_SHOWN				63
+
+/* First allocation; small, as there may be many groups. */
+#define MIN_CAPACITY			16
+
+/* A loop over values checks for interrupts each time it has done so many. */
+#define INTERRUPT_INTERVAL		65536
+
+#define STATE_VERSION			1
+
+typedef struct AmountState
+{
+	int32		groups;
+	int			scale;			/* of all coefficients */
+	int			least_shown;	/* display scales are within */
+	int			most_shown;
+	int64		count;
+	int64		capacity;
+	int64	   *coefficients;	/* or NULL, and then ... */
+	uint8	   *shown;			/* display scale of each */
+	Numeric    *numerics;		/* ... the amounts are here */
+} AmountState;
+
+/* ---------- the state ---------- */
+
+static AmountState *
+state_create(MemoryContext context, int32 groups, int64 capacity)
+{
+	AmountState *state = MemoryContextAllocZero(context, sizeof(AmountState));
+
+	state->groups = groups;
+	state->capacity = Max(capacity, MIN_CAPACITY);
+	state->least_shown = MAX_SHOWN;
+	state->coefficients = MemoryContextAllocHuge(context, state->capacity * sizeof(int64));
+	state->shown = MemoryContextAllocHuge(context, state->capacity);
+	return state;
+}
+
+/* Make room for more amounts; the arrays stay in their memory context. */
+static void
+state_reserve(AmountState *state, int64 more)
+{
+	int64		needed = state->count + more;
+
+	if (likely(needed <= state->capacity))
+		return;
+	if (needed > MAX_COUNT)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many amounts: at most %lld are possible", (long long) MAX_COUNT)));
+	state->capacity = Max(needed, state->capacity * 2);
+	if (state->numerics != NULL)
+		state->numerics = repalloc_huge(state->numerics, state->capacity * sizeof(Numeric));
+	else
+	{
+		state->coefficients = repalloc_huge(state->coefficients, state->capacity * sizeof(int64));
+		state->shown = repalloc_huge(state->shown, state->capacity);
+	}
+}
+
+/* An amount of the state as a numeric, in the current memory context */
+static Numeric
+amount_at(const AmountState *state, int64 i)
+{
+	return decimal_to_numeric(state->coefficients[i], state->scale, state->shown[i]);
+}
+
+/* From integers to numerics. */
+static void
+state_generalise(AmountState *state)
+{
+	MemoryContext context = GetMemoryChunkContext(state);
+	MemoryContext old;
+
+	if (state->numerics != NULL)
+		return;
+	state->numerics = MemoryContextAllocHuge(context, state->capacity * sizeof(Numeric));
+	old = MemoryContextSwitchTo(context);
+	for (int64 i = 0; i < state->count; i++)
+	{
+		state->numerics[i] = amount_at(state, i);
+		if (i % INTERRUPT_INTERVAL == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(old);
+	pfree(state->coefficients);
+	pfree(state->shown);
+	state->coefficients = NULL;
+	state->shown = NULL;
+}
+
+/* Bring the coefficients to a larger scale; numerics where they do not fit. */
+static void
+state_rescale(AmountState *state, int scale)
+{
+	int64		factor = decimal_power_of_ten[scale - state->scale];
+	int64		limit = PG_INT64_MAX / factor;
+
+	for (int64 i = 0; i < state->count; i++)
+	{
+		if (unlikely(state->coefficients[i] > limit || state->coefficients[i] < -limit))
+		{
+			state_generalise(state);
+			return;
+		}
+		if (i % INTERRUPT_INTERVAL == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	for (int64 i = 0; i < state->count; i++)
+		state->coefficients[i] *= factor;
+	state->scale = scale;
+}
+
+/* Add an amount in the form of the integers; false if it does not fit. */
+static bool
+state_add_coefficient(AmountState *state, int128 coefficient, int scale, int shown)
+{
+	int64		narrow = (int64) coefficient;
+
+	if (unlikely(narrow != coefficient || shown > MAX_SHOWN))
+		return false;
+	if (unlikely(scale != state->scale))
+	{
+		if (scale > state->scale)
+			state_rescale(state, scale);
+		if (state->numerics != NULL ||
+			pg_mul_s64_overflow(narrow, decimal_power_of_ten[state->scale - scale], &narrow))
+			return false;
+	}
+	/* its negative must be there, too */
+	if (unlikely(narrow == PG_INT64_MIN))
+		return false;
+	state_reserve(state, 1);
+	state->coefficients[state->count] = narrow;
+	state->shown[state->count] = shown;
+	state->least_shown = Min(state->least_shown, shown);
+	state->most_shown = Max(state->most_shown, shown);
+	state->count++;
+	return true;
+}
+
+/* Add an amount as a numeric, copied. */
+static void
+state_add_numeric(AmountState *state, Numeric amount)
+{
+	MemoryContext context = GetMemoryChunkContext(state);
+	MemoryContext old;
+
+	state_generalise(state);
+	state_reserve(state, 1);
+	old = MemoryContextSwitchTo(context);
+	state->numerics[state->count++] = DatumGetNumericCopy(NumericGetDatum(amount));
+	MemoryContextSwitchTo(old);
+}
+
+static void
+check_groups(const AmountState *state, int32 groups)
+{
+	if (unlikely(state != NULL && state->groups != groups))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of groups must be the same for all rows"),
+				 errdetail("Both %d and %d were given.",
+						   Min(state->groups, groups), Max(state->groups, groups))));
+	if (unlikely(groups < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("number of groups must be at least 1, not \"%d\"", groups)));
+	if (unlikely(groups > MAX_GROUPS))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("number of groups must be at most %d, not \"%d\"", MAX_GROUPS, groups)));
+}
+
+/*
+ * amount_cuts_accum(state, amount, n): one more amount
+ *
+ * A row with a NULL amount or a NULL n is skipped.  Errors: 22023 for NaN and
+ * infinities, for n < 1 and for an n that differs from another row's; 54000
+ * for n > 1,000,000.
+ */
+PG_FUNCTION_INFO_V1(amount_cuts_accum);
+Datum
+amount_cuts_accum(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = aggregate_context(fcinfo);
+	AmountState *state = PG_ARGISNULL(0) ? NULL : (AmountState *) PG_GETARG_POINTER(0);
+	Datum		amount;
+	int128		coefficient;
+	int			scale;
+	int			shown;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+	{
+		if (state == NULL)
+			PG_RETURN_NULL();
+		PG_RETURN_POINTER(state);
+	}
+	check_groups(state, PG_GETARG_INT32(2));
+	if (state == NULL)
+		state = state_create(context, PG_GETARG_INT32(2), 0);
+	amount = PointerGetDatum(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1)));
+	if (!decimal_try_numeric(amount, &coefficient, &scale, &shown) ||
+		state->numerics != NULL ||
+		!state_add_coefficient(state, coefficient, scale, shown))
+		state_add_numeric(state, DatumGetNumeric(amount));
+	PG_RETURN_POINTER(state);
+}
+
+PG_FUNCTION_INFO_V1(amount_cuts_combine);
+Datum
+amount_cuts_combine(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = aggregate_context(fcinfo);
+	AmountState *state = PG_ARGISNULL(0) ? NULL : (AmountState *) PG_GETARG_POINTER(0);
+	AmountState *other = PG_ARGISNULL(1) ? NULL : (AmountState *) PG_GETARG_POINTER(1);
+
+	if (other == NULL)
+	{
+		if (state == NULL)
+			PG_RETURN_NULL();
+		PG_RETURN_POINTER(state);
+	}
+	check_groups(state, other->groups);
+	if (state == NULL)
+		state = state_create(context, other->groups, other->count);
+	if (other->numerics == NULL && state->numerics == NULL && other->scale > state->scale)
+		state_rescale(state, other->scale);
+	state_reserve(state, other->count);
+	for (int64 i = 0; i < other->count; i++)
+	{
+		if (other->numerics != NULL)
+			state_add_numeric(state, other->numerics[i]);
+		else if (state->numerics != NULL ||
+				 !state_add_coefficient(state, other->coefficients[i], other->scale, other->shown[i]))
+			state_add_numeric(state, amount_at(other, i));
+		if (i % INTERRUPT_INTERVAL == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	PG_RETURN_POINTER(state);
+}
+
+/* ---------- between processes ---------- */
+
+/*
+ * Version, whether they are numerics, groups, count; then the scale, all
+ * coefficients and all display scales, or each numeric in its binary form with
+ * its length.
+ */
+PG_FUNCTION_INFO_V1(amount_cuts_serialize);
+Datum
+amount_cuts_serialize(PG_FUNCTION_ARGS)
+{
+	AmountState *state = (AmountState *) PG_GETARG_POINTER(0);
+	StringInfoData buf;
+
+	(void) aggregate_context(fcinfo);
+	if (state->count > (MaxAllocSize - 64) / (sizeof(int64) + 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many values to pass between processes: %lld",
+						(long long) state->count),
+				 errhint("Set max_parallel_workers_per_gather to 0 for this query.")));
+	pq_begintypsend(&buf);
+	pq_sendbyte(&buf, STATE_VERSION);
+	pq_sendbyte(&buf, state->numerics != NULL);
+	pq_sendint32(&buf, state->groups);
+	pq_sendint64(&buf, state->count);
+	if (state->numerics == NULL)
+	{
+		pq_sendbyte(&buf, state->scale);
+		enlargeStringInfo(&buf, state->count * (sizeof(int64) + 1));
+		for (int64 i = 0; i < state->count; i++)
+		{
+			pq_writeint64(&buf, state->coefficients[i]);
+			if (i % INTERRUPT_INTERVAL == 0)
+				CHECK_FOR_INTERRUPTS();
+		}
+		pq_sendbytes(&buf, (char *) state->shown, state->count);
+	}
+	for (int64 i = 0; state->numerics != NULL && i < state->count; i++)
+	{
+		bytea	   *image = DatumGetByteaP(DirectFunctionCall1(numeric_send,
+															   NumericGetDatum(state->numerics[i])));
+
+		pq_sendint32(&buf, VARSIZE(image) - VARHDRSZ);
+		pq_sendbytes(&buf, VARDATA(image), VARSIZE(image) - VARHDRSZ);
+		pfree(image);
+		if (i % INTERRUPT_INTERVAL == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+static void
+state_error(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+			 errmsg("invalid state of aggregate function amount_cuts")));
+}
+
+static Numeric
+receive_numeric(StringInfo buf)
+{
+	int			size = pq_getmsgint(buf, 4);
+	StringInfoData image;
+
+	if (size < 0 || size > buf->len - buf->cursor)
+		state_error();
+	initStringInfo(&image);
+	appendBinaryStringInfo(&image, pq_getmsgbytes(buf, size), size);
+	return DatumGetNumeric(DirectFunctionCall3(numeric_recv, PointerGetDatum(&image),
+											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+PG_FUNCTION_INFO_V1(amount_cuts_deserialize);
+Datum
+amount_cuts_deserialize(PG_FUNCTION_ARGS)
+{
+	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+	StringInfoData buf;
+	AmountState *state;
+	bool		numerics;
+	int32		groups;
+	int64		count;
+
+	(void) aggregate_context(fcinfo);
+	buf.data = VARDATA_ANY(bytes);
+	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(bytes);
+	buf.cursor = 0;
+	if (pq_getmsgbyte(&buf) != STATE_VERSION)
+		state_error();
+	numerics = pq_getmsgbyte(&buf) != 0;
+	groups = pq_getmsgint(&buf, 4);
+	count = pq_getmsgint64(&buf);
+	if (groups < 1 || groups > MAX_GROUPS || count < 1 || count > buf.len)
+		state_error();
+	state = state_create(CurrentMemoryContext, groups, count);
+	if (numerics)
+	{
+		state_generalise(state);
+		for (int64 i = 0; i < count; i++)
+			state->numerics[i] = receive_numeric(&buf);
+	}
+	else
+	{
+		state->scale = pq_getmsgbyte(&buf);
+		if (state->scale > DECIMAL_MAX_SCALE || count * 9 != buf.len - buf.cursor)
+			state_error();
+		for (int64 i = 0; i < count; i++)
+			state->coefficients[i] = pq_getmsgint64(&buf);
+		memcpy(state->shown, pq_getmsgbytes(&buf, count), count);
+		for (int64 i = 0; i < count; i++)
+		{
+			state->least_shown = Min(state->least_shown, state->shown[i]);
+			state->most_shown = Max(state->most_shown, state->shown[i]);
+		}
+		if (state->most_shown > MAX_SHOWN)
+			state_error();
+	}
+	pq_getmsgend(&buf);
+	state->count = count;
+	PG_RETURN_POINTER(state);
+}
+
+/* ---------- results from integers ---------- */
+
+static int
+compare_int64(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * The most decimals that an amount equal to each of the cut points is shown
+ * with.  The cut points are in ascending or in descending order.
+ */
+static void
+find_shown(const AmountState *state, const int64 *cuts, int ncuts, int *shown)
+{
+	int64	   *distinct = (int64 *) palloc(mul_size(ncuts, sizeof(int64)));
+	int		   *most = (int *) palloc0(mul_size(ncuts, sizeof(int)));
+	int			n = 0;
+
+	for (int i = 0; i < ncuts; i++)
+	{
+		shown[i] = state->most_shown;
+		if (n == 0 || distinct[n - 1] != cuts[i])
+			distinct[n++] = cuts[i];
+	}
+	if (state->least_shown < state->most_shown)
+	{
+		qsort(distinct, n, sizeof(int64), compare_int64);
+		for (int64 i = 0; i < state->count; i++)
+		{
+			int64	   *found = bsearch(&state->coefficients[i], distinct, n, sizeof(int64),
+										compare_int64);
+
+			if (found != NULL)
+				most[found - distinct] = Max(most[found - distinct], state->shown[i]);
+			if (i % INTERRUPT_INTERVAL == 0)
+				CHECK_FOR_INTERRUPTS();
+		}
+		for (int i = 0; i < ncuts; i++)
+			shown[i] = most[(int64 *) bsearch(&cuts[i], distinct, n, sizeof(int64),
+											  compare_int64) - distinct];
+	}
+	pfree(distinct);
+	pfree(most);
+}
+
+static Datum
+coefficients_result(const AmountState *state, const int64 *cuts)
+{
+	int			ncuts = state->groups - 1;
+	Datum	   *result = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+	int		   *shown = (int *) palloc(mul_size(ncuts, sizeof(int)));
+
+	find_shown(state, cuts, ncuts, shown);
+	for (int i = 0; i < ncuts; i++)
+		result[i] = NumericGetDatum(decimal_to_numeric(cuts[i], state->scale, shown[i]));
+	return PointerGetDatum(construct_array(result, ncuts, NUMERICOID, -1, false, TYPALIGN_INT));
+}
+
+/* The amounts as keys for selection, all or only the positive ones */
+static uint64 *
+state_keys(const AmountState *state, bool positive, int64 *count)
+{
+	uint64	   *keys = (uint64 *) MemoryContextAllocHuge(CurrentMemoryContext,
+														 state->count * sizeof(uint64));
+	int64		n = 0;
+
+	for (int64 i = 0; i < state->count; i++)
+	{
+		if (!positive)
+			keys[n++] = (uint64) state->coefficients[i] ^ SELECTION_SIGN;
+		else if (state->coefficients[i] > 0)
+			keys[n++] = state->coefficients[i];
+		if (i % INTERRUPT_INTERVAL == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	*count = n;
+	return keys;
+}
+
+/* The place, from 0 in ascending order, of cut point number i of a state. */
+static int64
+cut_rank(const AmountState *state, int i, bool from_top)
+{
+	int64		rank = selection_rank(i, state->groups, state->count);
+
+	return from_top ? state->count - 1 - rank : rank;
+}
+
+static Datum
+quantiles_of_coefficients(const AmountState *state, bool from_top)
+{
+	int			ncuts = state->groups - 1;
+	int64	   *ranks = (int64 *) palloc(mul_size(ncuts, sizeof(int64)));
+	int64	   *cuts = (int64 *) palloc(mul_size(ncuts, sizeof(int64)));
+	int64		count;
+	uint64	   *keys = state_keys(state, false, &count);
+
+	/* wanted in ascending order */
+	for (int i = 0; i < ncuts; i++)
+		ranks[i] = cut_rank(state, from_top ? ncuts - i : i + 1, from_top);
+	selection_ranks(keys, count, 0, ranks, ncuts);
+	for (int i = 0; i < ncuts; i++)
+		cuts[i] = (int64) (keys[ranks[from_top ? ncuts - 1 - i : i]] ^ SELECTION_SIGN);
+	pfree(keys);
+	return coefficients_result(state, cuts);
+}
+
+/* NULL (0) if no amount is positive */
+static Datum
+shares_of_coefficients(const AmountState *state)
+{
+	int			ncuts = state->groups - 1;
+	int64	   *cuts = (int64 *) palloc(mul_size(ncuts, sizeof(int64)));
+	int64		count;
+	uint64	   *keys = state_keys(state, true, &count);
+
+	if (count == 0)
+		return (Datum) 0;
+	selection_shares(keys, count, state->groups, (uint64 *) cuts);
+	pfree(keys);
+	return coefficients_result(state, cuts);
+}
+
+/* ---------- results from numerics ---------- */
+
+static inline int
+numeric_scale_of(Numeric amount)
+{
+	return DatumGetInt32(DirectFunctionCall1(numeric_scale, NumericGetDatum(amount)));
+}
+
+/* By value; of equal ones, the one with the most decimals is last. */
+static inline int
+compare_numerics(const Numeric *a, const Numeric *b)
+{
+	int			result = DatumGetInt32(DirectFunctionCall2(numeric_cmp, NumericGetDatum(*a),
+														   NumericGetDatum(*b)));
+
+	return result != 0 ? result : numeric_scale_of(*a) - numeric_scale_of(*b);
+}
+
+#define ST_SORT sort_numerics
+#define ST_ELEMENT_TYPE Numeric
+#define ST_COMPARE(a, b) compare_numerics(a, b)
+#define ST_SCOPE static
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+static bool
+numerics_equal(Numeric a, Numeric b)
+{
+	return DatumGetBool(DirectFunctionCall2(numeric_eq, NumericGetDatum(a), NumericGetDatum(b)));
+}
+
+/* The amounts in order, of equal ones each the one with the most decimals */
+static Numeric *
+sorted_numerics(const AmountState *state)
+{
+	Numeric    *sorted = (Numeric *) MemoryContextAllocHuge(CurrentMemoryContext,
+															state->count * sizeof(Numeric));
+
+	memcpy(sorted, state->numerics, state->count * sizeof(Numeric));
+	sort_numerics(sorted, state->count);
+	for (int64 i = state->count - 2; i >= 0; i--)
+	{
+		if (numerics_equal(sorted[i], sorted[i + 1]))
+			sorted[i] = sorted[i + 1];
+	}
+	return sorted;
+}
+
+static Datum
+numerics_result(const AmountState *state, Datum *cuts)
+{
+	return PointerGetDatum(construct_array(cuts, state->groups - 1, NUMERICOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+static Datum
+quantiles_of_numerics(const AmountState *state, bool from_top)
+{
+	int			ncuts = state->groups - 1;
+	Numeric    *sorted = sorted_numerics(state);
+	Datum	   *cuts = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+
+	for (int i = 0; i < ncuts; i++)
+		cuts[i] = NumericGetDatum(sorted[cut_rank(state, i + 1, from_top)]);
+	return numerics_result(state, cuts);
+}
+
+static Datum
+shares_of_numerics(const AmountState *state)
+{
+	int			ncuts = state->groups - 1;
+	Numeric    *sorted = sorted_numerics(state);
+	Datum	   *cuts = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+	Datum		zero = NumericGetDatum(int64_to_numeric(0));
+	Datum		groups = NumericGetDatum(int64_to_numeric(state->groups));
+	Datum		total = zero;
+	Datum		sum = zero;
+	int			next = 1;
+	int64		first;
+
+	for (first = state->count; first > 0; first--)
+	{
+		Datum		amount = NumericGetDatum(sorted[first - 1]);
+
+		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, amount, zero)))
+			break;
+		total = DirectFunctionCall2(numeric_add, total, amount);
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (first == state->count)
+		return (Datum) 0;
+
+	/* as in selection_shares: i * total <= sum * groups */
+	for (int64 i = state->count - 1; i >= first && next <= ncuts; i--)
+	{
+		Datum		reached;
+
+		sum = DirectFunctionCall2(numeric_add, sum, NumericGetDatum(sorted[i]));
+		reached = DirectFunctionCall2(numeric_mul, sum, groups);
+		while (next <= ncuts &&
+			   DatumGetBool(DirectFunctionCall2(numeric_le,
+												DirectFunctionCall2(numeric_mul, total,
+																	NumericGetDatum(int64_to_numeric(next))),
+												reached)))
+			cuts[next++ - 1] = NumericGetDatum(sorted[i]);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return numerics_result(state, cuts);
+}
+
+/* ---------- the aggregates ---------- */
+
+/* The state of a final function; NULL if there was no amount */
+static const AmountState *
+final_state(FunctionCallInfo fcinfo)
+{
+	(void) aggregate_context(fcinfo);
+	return PG_ARGISNULL(0) ? NULL : (const AmountState *) PG_GETARG_POINTER(0);
+}
+
+static Datum
+quantiles(FunctionCallInfo fcinfo, bool from_top)
+{
+	const AmountState *state = final_state(fcinfo);
+
+	if (state == NULL)
+		PG_RETURN_NULL();
+	if (state->groups == 1)
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(NUMERICOID));
+	return state->numerics != NULL ? quantiles_of_numerics(state, from_top) :
+		quantiles_of_coefficients(state, from_top);
+}
+
+/* The n - 1 cut points of equal-count groups, ascending; NULL without amounts */
+PG_FUNCTION_INFO_V1(amount_cuts_final);
+Datum
+amount_cuts_final(PG_FUNCTION_ARGS)
+{
+	return quantiles(fcinfo, false);
+}
+
+/* The last of the top i/n of the amounts, descending; NULL without amounts */
+PG_FUNCTION_INFO_V1(top_cuts_final);
+Datum
+top_cuts_final(PG_FUNCTION_ARGS)
+{
+	return quantiles(fcinfo, true);
+}
+
+/*
+ * The least of those amounts that bring the first i/n of the total of the
+ * positive ones, descending; NULL if none is positive
+ */
+PG_FUNCTION_INFO_V1(share_cuts_final);
+Datum
+share_cuts_final(PG_FUNCTION_ARGS)
+{
+	const AmountState *state = final_state(fcinfo);
+	Datum		result;
+
+	if (state == NULL)
+		PG_RETURN_NULL();
+	if (state->groups == 1)
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(NUMERICOID));
+	result = state->numerics != NULL ? shares_of_numerics(state) : shares_of_coefficients(state);
+	if (result == (Datum) 0)
+		PG_RETURN_NULL();
+	return result;
+}
