@@ -37,6 +37,7 @@ SQL_FRAGMENTS = \
 	portfolio/customer \
 	portfolio/cut \
 	portfolio/scorecard \
+	portfolio/kept \
 	portfolio/watch \
 	portfolio/refresh \
 	portfolio/migration \

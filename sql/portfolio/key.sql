@@ -1,3 +1,7 @@
+/*
+ * key: how customers' keys are read and compared, everywhere in a portfolio
+ */
+
 CREATE FUNCTION segment_internal.equality_operator(type oid) RETURNS text
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'equality_operator';
@@ -35,3 +39,54 @@ WHERE a.attrelid = format('%I.defect', portfolio)::regclass AND a.attname = 'cus
 END;
 COMMENT ON FUNCTION segment_internal.portfolio_key(text) IS
 'the base type of a portfolio''s keys, qualified for a cast, the COLLATE clause that comparisons need, and their equality operator (internal)';
+
+/* ---------- the keys in table refresh_key ---------- */
+
+/*
+ * Their rows in a table of the portfolio.  The keys are a parameter, whose value
+ * the planner knows; but keys that are arrays themselves cannot be the elements
+ * of one.
+ */
+CREATE FUNCTION segment_internal.key_condition(portfolio text, col text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT format('%s %s %s', col, k.equality, CASE WHEN k.base_type LIKE '%[]'
+		THEN format('ANY (SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL)', portfolio)
+		ELSE format('ANY ($1%s)', k.key_collation) END)
+	FROM segment_internal.portfolio_key(portfolio) AS k);
+COMMENT ON FUNCTION segment_internal.key_condition(text, text) IS
+'the condition that a column of keys is in table refresh_key, whose keys are the parameter $1 as an array (internal)';
+
+/*
+ * Runs a query that reads sources: names in it are looked up along the owner's
+ * path, and $1 are the keys.
+ */
+CREATE FUNCTION segment_internal.refresh_execute(query text, query_path text, keys anyarray) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_execute$
+BEGIN
+	PERFORM set_config('search_path', query_path, true);
+	EXECUTE query USING keys;
+	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+END
+$refresh_execute$;
+COMMENT ON FUNCTION segment_internal.refresh_execute(text, text, anyarray) IS
+'runs a query with a search path and an array of keys as $1 (internal)';
+
+CREATE FUNCTION segment_internal.refresh_run(
+	portfolio text, query text, query_path text, changes_only boolean
+) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_run$
+BEGIN
+	EXECUTE format('SELECT segment_internal.refresh_execute($1, $2, %s)',
+		CASE WHEN changes_only AND (segment_internal.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
+			THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS DISTINCT FROM NULL)', portfolio)
+			ELSE $$'{}'::text[]$$ END)
+	USING query, query_path;
+END
+$refresh_run$;
+COMMENT ON FUNCTION segment_internal.refresh_run(text, text, text, boolean) IS
+'runs a query that reads sources, all of them or the customers in table refresh_key (internal)';

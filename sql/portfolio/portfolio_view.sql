@@ -27,9 +27,10 @@ DECLARE
 	schemes record := segment_internal.scheme_columns(portfolio);
 	concept text;
 BEGIN
-	EXECUTE format('CREATE OR REPLACE VIEW %I.customer WITH (security_invoker = %s) AS %s',
+	PERFORM segment_internal.kept_define(portfolio);
+	EXECUTE format('CREATE OR REPLACE VIEW %1$I.customer WITH (security_invoker = %2$s) AS SELECT %3$s FROM %1$I.kept_customer AS c',
 		portfolio, security_invoker,
-		segment_internal.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL, schemes.columns, schemes.held_classes));
+		(SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FROM segment_internal.kept_columns(portfolio) AS k));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_at(day date) RETURNS SETOF %1$I.customer
@@ -159,6 +160,7 @@ SELECT v.* FROM (VALUES
 	('defect', 'customer_id', 'key of the customer; NULL where the rows have none'),
 	('defect', 'count', 'number of rows; NULL: nobody could look, since the source brings histories'),
 	('defect', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
+	('kept_customer', NULL, 'the rows of the view customer, as the last refresh computed them'),
 	('customer', NULL, 'one row per customer, including those who never bought, as of the newest scorecard'),
 	('customer', 'customer_id', 'key of the customer, of the type in the source'),
 	('customer', 'as_of', 'day from whose end everything is seen'),
@@ -247,9 +249,18 @@ BEGIN
 			WHERE c.oid IS NOT NULL OR m.relation LIKE '%%)'$query$, concept || '_comments')
 		USING quote_ident(portfolio);
 	END LOOP;
+	-- the table behind the view customer has the same columns
 	RETURN QUERY EXECUTE format($query$
-		SELECT 'VIEW', 'customer', s.scheme, format('class in the scheme %%s (view class)', concat_ws(': ', s.label, s.meaning))
-		FROM %I.scheme AS s$query$, portfolio);
+		SELECT r.kind, r.relation, c.col, c.meaning
+		FROM (VALUES ('VIEW', 'customer', false), ('TABLE', 'kept_customer', true)) AS r(kind, relation, is_copy)
+		CROSS JOIN (
+			SELECT s.scheme, format('class in the scheme %%s (view class)', concat_ws(': ', s.label, s.meaning)), false
+			FROM %I.scheme AS s
+			UNION ALL
+			SELECT m.col, m.meaning, true FROM segment_internal.portfolio_column_comments() AS m
+			WHERE m.relation = 'customer' AND m.col IS NOT NULL
+		) AS c(col, meaning, only_copy)
+		WHERE r.is_copy OR NOT c.only_copy$query$, portfolio);
 END
 $portfolio_members$;
 COMMENT ON FUNCTION segment_internal.portfolio_members(text) IS

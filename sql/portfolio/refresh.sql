@@ -104,40 +104,6 @@ COMMENT ON FUNCTION segment_internal.refresh_key_condition(text, segment_interna
 'the condition on a column of a source that its customer is in table refresh_key, whose keys are the parameter $1 as an array (internal)';
 
 /*
- * Runs a query that reads sources: names in it are looked up along the owner's
- * path, and $1 are the keys.
- */
-CREATE FUNCTION segment_internal.refresh_execute(query text, query_path text, keys anyarray) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $refresh_execute$
-BEGIN
-	PERFORM set_config('search_path', query_path, true);
-	EXECUTE query USING keys;
-	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-END
-$refresh_execute$;
-COMMENT ON FUNCTION segment_internal.refresh_execute(text, text, anyarray) IS
-'runs a query with a search path and an array of keys as $1 (internal)';
-
-CREATE FUNCTION segment_internal.refresh_run(
-	portfolio text, query text, query_path text, changes_only boolean
-) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $refresh_run$
-BEGIN
-	EXECUTE format('SELECT segment_internal.refresh_execute($1, $2, %s)',
-		CASE WHEN changes_only AND (segment_internal.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
-			THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS DISTINCT FROM NULL)', portfolio)
-			ELSE $$'{}'::text[]$$ END)
-	USING query, query_path;
-END
-$refresh_run$;
-COMMENT ON FUNCTION segment_internal.refresh_run(text, text, text, boolean) IS
-'runs a query that reads sources, all of them or the customers in table refresh_key (internal)';
-
-/*
  * All sources together: one row per customer, as in table customer_history, with
  * the counts of doubtful rows; and rows without a customer for those that have none.
  */
@@ -676,6 +642,7 @@ DECLARE
 	settings jsonb;
 	today date;
 	own_margin boolean;
+	judged_alike boolean := true;
 	report segment.refresh_report;
 BEGIN
 	-- one refresh at a time; readers are not concerned
@@ -705,7 +672,6 @@ BEGIN
 	plan := segment_internal.refresh_plan(name, definition, (arguments ->> 'full')::boolean);
 	SELECT h.* INTO report.customers_read, report.customers_changed
 	FROM segment_internal.refresh_histories(name, definition, today, plan.mode = 'changes') AS h;
-	EXECUTE format('DROP TABLE %I.refresh_key', name);
 	-- also so that a refresh with an older snapshot cannot go on (40001)
 	EXECUTE format('UPDATE %I.portfolio AS p SET read_fingerprint = $1, refreshed_at = clock_timestamp()', name)
 	USING plan.fingerprint;
@@ -721,12 +687,16 @@ BEGIN
 		SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 		INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
 		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
+		judged_alike := segment_internal.scorecards_agree(name, (definition ->> 'scorecard_id')::bigint, report.scorecard_id);
 	ELSE
 		EXECUTE format('SELECT s.as_of, s.scorecard_id, s.customers, segment.status(s.purchase_model),
 				segment.status(s.spend_model)
 			FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
 		INTO STRICT report.as_of, report.scorecard_id, report.customers, report.purchase_model, report.spend_model;
 	END IF;
+	PERFORM segment_internal.refresh_step(name, 'keeping');
+	PERFORM segment_internal.kept_fill(name, plan.mode = 'changes' AND judged_alike);
+	EXECUTE format('DROP TABLE %I.refresh_key', name);
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
 	EXECUTE format('INSERT INTO %I.refresh_log (started_at, as_of, mode, reason, customers, customers_read,
 			customers_changed, scorecard_id, purchase_model, spend_model, seconds)
