@@ -90,3 +90,15 @@ END
 $refresh_run$;
 COMMENT ON FUNCTION segment_internal.refresh_run(text, text, text, boolean) IS
 'runs a query that reads sources, all of them or the customers in table refresh_key (internal)';
+
+/*
+ * A key on its way into a portfolio, where it is read under the portfolio's
+ * settings: so it must not be written as the caller's session writes it.
+ */
+CREATE FUNCTION segment_internal.key_text(key anynonarray) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp SET bytea_output = hex SET "DateStyle" = 'ISO' SET extra_float_digits = 1
+SET "IntervalStyle" = postgres
+AS $key_text$ SELECT key::text $key_text$;
+COMMENT ON FUNCTION segment_internal.key_text(anynonarray) IS
+'a customer''s key as text that means the same in every session (internal)';

@@ -108,6 +108,7 @@ SELECT v.* FROM (VALUES
 	('portfolio', 'unit', 'time unit of the models: day, week, month or year'),
 	('portfolio', 'settings', 'settings that differ from the defaults (view segment.setting)'),
 	('portfolio', 'search_path', 'search path in which names in the queries are looked up'),
+	('portfolio', 'session_settings', 'settings of the session that gave the queries, under which they are run: order of day and month in dates, locales'),
 	('portfolio', 'created_at', 'when the portfolio was created'),
 	('portfolio', 'refreshed_at', 'when the last refresh had read the sources'),
 	('portfolio', 'scorecard_id', 'the newest scorecard, by which customers are judged; NULL: none yet'),
@@ -250,21 +251,13 @@ BEGIN
 		USING quote_ident(portfolio);
 	END LOOP;
 	-- the table behind the view customer has the same columns
-	RETURN QUERY EXECUTE format($query$
-		SELECT r.kind, r.relation, c.col, c.meaning
-		FROM (VALUES ('VIEW', 'customer', false), ('TABLE', 'kept_customer', true)) AS r(kind, relation, is_copy)
-		CROSS JOIN (
-			SELECT s.scheme, format('class in the scheme %%s (view class)', concat_ws(': ', s.label, s.meaning)), false
-			FROM %I.scheme AS s
-			UNION ALL
-			SELECT m.col, m.meaning, true FROM segment_internal.portfolio_column_comments() AS m
-			WHERE m.relation = 'customer' AND m.col IS NOT NULL
-		) AS c(col, meaning, only_copy)
-		WHERE r.is_copy OR NOT c.only_copy$query$, portfolio);
+	RETURN QUERY SELECT 'TABLE', 'kept_customer', m.col, m.meaning
+	FROM segment_internal.portfolio_column_comments() AS m
+	WHERE m.relation = 'customer' AND m.col IS NOT NULL;
 END
 $portfolio_members$;
 COMMENT ON FUNCTION segment_internal.portfolio_members(text) IS
-'the tables, views, columns and functions of a portfolio, with kind and comment (internal)';
+'the tables, views, columns and functions of a portfolio, but for the columns of its schemes, with kind and comment, from the catalog alone (internal)';
 
 CREATE FUNCTION segment_internal.portfolio_comment(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -281,6 +274,10 @@ BEGIN
 		ELSE
 			EXECUTE format('COMMENT ON %s %I.%I IS %L', m.kind, portfolio, m.relation, m.meaning);
 		END IF;
+	END LOOP;
+	FOR m IN EXECUTE format('SELECT s.scheme, concat_ws('': '', s.label, s.meaning) AS meaning FROM %I.scheme AS s', portfolio) LOOP
+		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
+			portfolio, m.scheme, format('class in the scheme %s (view class)', m.meaning));
 	END LOOP;
 END
 $portfolio_comment$;

@@ -134,7 +134,7 @@ FROM (VALUES
 	('SELECT segment.take_snapshot(''steady'')', 'cannot execute a snapshot of a portfolio in a read-only transaction'),
 	('SELECT segment.drop_scheme(''steady'', ''abc'')', 'cannot execute a change of a portfolio''s schemes in a read-only transaction'),
 	('SELECT segment.review_key_accounts(''steady'')', 'cannot execute a change of a portfolio''s key accounts in a read-only transaction'),
-	('SELECT segment.create_portfolio(''other'', ''SELECT 1, now(), 1'')', 'cannot execute CREATE SCHEMA in a read-only transaction'),
+	('SELECT segment.create_portfolio(''other'', ''SELECT 1, now(), 1'')', 'cannot execute the creation of a portfolio in a read-only transaction'),
 	('SELECT segment.drop_portfolio(''steady'', true)', 'cannot execute DROP SCHEMA in a read-only transaction')) AS v(query, error);
 SELECT is(public.settings_error('DO $x$ BEGIN RAISE EXCEPTION ''%'', public.settings_digest(''steady''); END $x$'), 'P0001 ' || :'digest', 'a read-only transaction reads everything');
 

@@ -143,7 +143,8 @@ JOIN LATERAL (SELECT count(*) AS published FROM published AS p WHERE p.scheme = 
 ORDER BY class_rank;
 SELECT results_eq($$ SELECT sum(cells), sum(hidden), string_agg(DISTINCT verdict, ',') FROM segment.scheme_check('grid', 'rfm_segment') $$,
 	$$ VALUES (125::numeric, 0::numeric, 'ok') $$, 'rfm_segment is proved total and disjoint');
-SELECT lives_ok($$ DO $do$ BEGIN PERFORM segment_internal.scheme_check_rule('grid', scheme, class, rule) FROM grid.class WHERE rule IS NOT NULL; END $do$ $$,
+SELECT lives_ok($$ SELECT segment_internal.scheme_check_rules('grid', scheme, jsonb_agg(jsonb_build_object('class', class, 'what', 'rule', 'rule', rule)))
+	FROM grid.class WHERE rule IS NOT NULL GROUP BY scheme $$,
 	'the rules of all built-in schemes pass the check that own rules must pass');
 
 -- ---------- ABCD: sizes and ties ----------
