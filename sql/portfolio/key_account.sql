@@ -23,7 +23,7 @@ RETURN ARRAY['lifetime_profit', 'lifetime_rank', 'net_value', 'clv', 'margin', '
 COMMENT ON FUNCTION segment.key_account_measures() IS
 'the measures that criteria of key accounts can name: columns of the view customer; lifetime_profit, which is net_value + clv; and lifetime_rank, the place by it among all customers (1 is highest, equal ones share a place)';
 
-CREATE FUNCTION segment.key_account_create_tables(portfolio text) RETURNS void
+CREATE FUNCTION segment_internal.key_account_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_create_tables$
@@ -105,10 +105,10 @@ BEGIN
 		$template$, portfolio, segment.key_account_measures());
 END
 $key_account_create_tables$;
-COMMENT ON FUNCTION segment.key_account_create_tables(text) IS
+COMMENT ON FUNCTION segment_internal.key_account_create_tables(text) IS
 'creates the tables of the concept key_account, with the default criteria (internal)';
 
-CREATE FUNCTION segment.key_account_create_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.key_account_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_create_views$
@@ -159,7 +159,7 @@ BEGIN
 			ON f.as_of = r.as_of AND f.customer_id = r.customer_id$template$, portfolio, security_invoker);
 END
 $key_account_create_views$;
-COMMENT ON FUNCTION segment.key_account_create_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.key_account_create_views(text, boolean) IS
 'creates or replaces the views key_account and key_account_requalification (internal)';
 
 /* ---------- criteria as SQL ---------- */
@@ -170,7 +170,7 @@ COMMENT ON FUNCTION segment.key_account_create_views(text, boolean) IS
  * and the rows (measure, value, entry_limit, exit_limit, enters, stays).  What
  * is not known does not admit anybody, and is no reason to demote.
  */
-CREATE FUNCTION segment.key_account_conditions(
+CREATE FUNCTION segment_internal.key_account_conditions(
 	portfolio text, day date, OUT version date, OUT columns text, OUT enters text, OUT stays text, OUT findings text
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -203,19 +203,19 @@ BEGIN
 	END IF;
 END
 $key_account_conditions$;
-COMMENT ON FUNCTION segment.key_account_conditions(text, date) IS
+COMMENT ON FUNCTION segment_internal.key_account_conditions(text, date) IS
 'the criteria of key accounts in force on a day, as SQL expressions; error 55000 if there are none (internal)';
 
 /* ---------- the functions ---------- */
 
-CREATE FUNCTION segment.key_account_run(portfolio text, task text, arguments jsonb) RETURNS segment.key_account_report
+CREATE FUNCTION segment_internal.key_account_run(portfolio text, task text, arguments jsonb) RETURNS segment.key_account_report
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'portfolio_run';
-COMMENT ON FUNCTION segment.key_account_run(text, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_run(text, text, jsonb) IS
 'portfolio_run for the task key_account: runs key_account_change as the portfolio''s owner; errors as for portfolio_owner (internal)';
 
 /* The customer's key as an SQL literal of its type; refuses unknown customers. */
-CREATE FUNCTION segment.key_account_key(portfolio text, customer text) RETURNS text
+CREATE FUNCTION segment_internal.key_account_key(portfolio text, customer text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_key$
@@ -236,10 +236,10 @@ BEGIN
 	RETURN key;
 END
 $key_account_key$;
-COMMENT ON FUNCTION segment.key_account_key(text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_key(text, text) IS
 'the SQL literal of a customer''s key; errors: P0002 no such customer, 22P02 not of the key''s type (internal)';
 
-CREATE FUNCTION segment.key_account_require(argument text, value text) RETURNS void
+CREATE FUNCTION segment_internal.key_account_require(argument text, value text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_require$
@@ -251,15 +251,15 @@ BEGIN
 	END IF;
 END
 $key_account_require$;
-COMMENT ON FUNCTION segment.key_account_require(text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_require(text, text) IS
 'error 22023 if an argument is NULL or blank (internal)';
 
-CREATE FUNCTION segment.key_account_review(portfolio text, as_of date, settings jsonb) RETURNS segment.key_account_report
+CREATE FUNCTION segment_internal.key_account_review(portfolio text, as_of date, settings jsonb) RETURNS segment.key_account_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_review$
 DECLARE
-	conditions record := segment.key_account_conditions(portfolio, as_of);
+	conditions record := segment_internal.key_account_conditions(portfolio, as_of);
 	last_review date;
 	report segment.key_account_report;
 BEGIN
@@ -346,11 +346,11 @@ BEGIN
 	RETURN report;
 END
 $key_account_review$;
-COMMENT ON FUNCTION segment.key_account_review(text, date, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_review(text, date, jsonb) IS
 'all of review_key_accounts (internal)';
 
 /* An override takes the place of an earlier one, and takes effect at once. */
-CREATE FUNCTION segment.key_account_override(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
+CREATE FUNCTION segment_internal.key_account_override(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_override$
@@ -371,7 +371,7 @@ BEGIN
 				coalesce(valid_until::text, 'NULL')),
 			DETAIL = 'That is the day from which the portfolio is seen.';
 	END IF;
-	PERFORM segment.key_account_end_override(portfolio, key, 'replaced: ' || reason, who);
+	PERFORM segment_internal.key_account_end_override(portfolio, key, 'replaced: ' || reason, who);
 	EXECUTE format('INSERT INTO %I.key_account_override
 			(customer_id, admitted, reason, who, valid_from, valid_until)
 		VALUES (%s, $1, $2, $3, $4, $5)', portfolio, key)
@@ -386,14 +386,14 @@ BEGIN
 				SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by
 			$template$, portfolio, key) USING as_of;
 	ELSE
-		PERFORM segment.key_account_end_stay(portfolio, as_of, key, reason, who);
+		PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, reason, who);
 	END IF;
 END
 $key_account_override$;
-COMMENT ON FUNCTION segment.key_account_override(text, date, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_override(text, date, text, jsonb) IS
 'all of override_key_account (internal)';
 
-CREATE FUNCTION segment.key_account_end_override(portfolio text, key text, reason text, who text) RETURNS bigint
+CREATE FUNCTION segment_internal.key_account_end_override(portfolio text, key text, reason text, who text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_end_override$
@@ -407,10 +407,10 @@ BEGIN
 	RETURN ended;
 END
 $key_account_end_override$;
-COMMENT ON FUNCTION segment.key_account_end_override(text, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_end_override(text, text, text, text) IS
 'ends the open override of a customer, if there is one; returns how many (internal)';
 
-CREATE FUNCTION segment.key_account_end_stay(portfolio text, as_of date, key text, reason text, who text) RETURNS void
+CREATE FUNCTION segment_internal.key_account_end_stay(portfolio text, as_of date, key text, reason text, who text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_end_stay$
@@ -420,10 +420,10 @@ BEGIN
 		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key) USING as_of, reason, who;
 END
 $key_account_end_stay$;
-COMMENT ON FUNCTION segment.key_account_end_stay(text, date, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_end_stay(text, date, text, text, text) IS
 'ends the stay of a key account, if it is one (internal)';
 
-CREATE FUNCTION segment.key_account_demote(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
+CREATE FUNCTION segment_internal.key_account_demote(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_demote$
@@ -441,15 +441,15 @@ BEGIN
 			DETAIL = 'The last review does not say would_demote.',
 			HINT = 'segment.override_key_account keeps an account out against the criteria.';
 	END IF;
-	PERFORM segment.key_account_end_stay(portfolio, as_of, key, arguments ->> 'reason', arguments ->> 'who');
-	PERFORM segment.key_account_end_override(portfolio, key, 'demoted: ' || (arguments ->> 'reason'),
+	PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, arguments ->> 'reason', arguments ->> 'who');
+	PERFORM segment_internal.key_account_end_override(portfolio, key, 'demoted: ' || (arguments ->> 'reason'),
 		arguments ->> 'who');
 END
 $key_account_demote$;
-COMMENT ON FUNCTION segment.key_account_demote(text, date, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_demote(text, date, text, jsonb) IS
 'all of demote_key_account (internal)';
 
-CREATE FUNCTION segment.key_account_assign(portfolio text, key text, arguments jsonb) RETURNS void
+CREATE FUNCTION segment_internal.key_account_assign(portfolio text, key text, arguments jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_assign$
@@ -466,11 +466,11 @@ BEGIN
 	END IF;
 END
 $key_account_assign$;
-COMMENT ON FUNCTION segment.key_account_assign(text, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_assign(text, text, jsonb) IS
 'all of assign_key_account (internal)';
 
 /* One change of the key accounts, as the portfolio's owner (see portfolio_run). */
-CREATE FUNCTION segment.key_account_change(name text, arguments jsonb) RETURNS segment.key_account_report
+CREATE FUNCTION segment_internal.key_account_change(name text, arguments jsonb) RETURNS segment.key_account_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_change$
@@ -486,34 +486,34 @@ BEGIN
 	EXECUTE format('SELECT n.as_of, n.settings FROM %I.scorecard AS n
 		ORDER BY n.scorecard_id DESC LIMIT 1', name) INTO STRICT report.as_of, settings;
 	IF command = 'review' THEN
-		RETURN segment.key_account_review(name, report.as_of, settings);
+		RETURN segment_internal.key_account_review(name, report.as_of, settings);
 	END IF;
 	IF command <> 'assign' THEN
-		PERFORM segment.key_account_require('reason', arguments ->> 'reason');
-		PERFORM segment.key_account_require('who', arguments ->> 'who');
+		PERFORM segment_internal.key_account_require('reason', arguments ->> 'reason');
+		PERFORM segment_internal.key_account_require('who', arguments ->> 'who');
 	END IF;
 	IF arguments ->> 'customer' IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
 			MESSAGE = 'argument "customer" must not be null';
 	END IF;
-	key := segment.key_account_key(name, arguments ->> 'customer');
+	key := segment_internal.key_account_key(name, arguments ->> 'customer');
 	CASE command
 		WHEN 'override' THEN
-			PERFORM segment.key_account_override(name, report.as_of, key, arguments);
+			PERFORM segment_internal.key_account_override(name, report.as_of, key, arguments);
 		WHEN 'end_override' THEN
-			IF segment.key_account_end_override(name, key, arguments ->> 'reason', arguments ->> 'who') = 0 THEN
+			IF segment_internal.key_account_end_override(name, key, arguments ->> 'reason', arguments ->> 'who') = 0 THEN
 				RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 					MESSAGE = format('customer "%s" has no override to end', arguments ->> 'customer');
 			END IF;
 		WHEN 'demote' THEN
-			PERFORM segment.key_account_demote(name, report.as_of, key, arguments);
+			PERFORM segment_internal.key_account_demote(name, report.as_of, key, arguments);
 		WHEN 'assign' THEN
-			PERFORM segment.key_account_assign(name, key, arguments);
+			PERFORM segment_internal.key_account_assign(name, key, arguments);
 	END CASE;
 	RETURN report;
 END
 $key_account_change$;
-COMMENT ON FUNCTION segment.key_account_change(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_change(text, jsonb) IS
 'changes the key accounts of a portfolio, with the current user''s rights (internal)';
 
 /* ---------- for users ---------- */
@@ -521,7 +521,7 @@ COMMENT ON FUNCTION segment.key_account_change(text, jsonb) IS
 CREATE FUNCTION segment.review_key_accounts(name text) RETURNS segment.key_account_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment.key_account_run(name, 'key_account', '{"command": "review"}');
+RETURN segment_internal.key_account_run(name, 'key_account', '{"command": "review"}');
 COMMENT ON FUNCTION segment.review_key_accounts(text) IS
 'reviews the key accounts of a portfolio as of its newest scorecard, by the criteria in force on that day: admits who meets all entry limits, keeps who passes no exit limit or has not yet stayed for the setting key_account_stay_days, reports the others as would_demote and removes nobody. Findings are kept per review (view key_account_requalification); a second review of a day takes the place of the first. A NOTICE says when the number of accounts is outside the settings key_account_least and key_account_most. Errors: 42704 no such portfolio, 42501 not the owner, 55000 no criteria in force or a later review exists';
 
@@ -531,7 +531,7 @@ CREATE FUNCTION segment.override_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment.key_account_run(name, 'key_account',
+SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'override', 'customer', customer, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who));
 END;
 COMMENT ON FUNCTION segment.override_key_account(text, text, boolean, text, date, text) IS
@@ -542,7 +542,7 @@ CREATE FUNCTION segment.override_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.key_account_run(name, 'key_account',
+AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'override', 'customer', customer::text, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who)) $$;
 COMMENT ON FUNCTION segment.override_key_account(text, anynonarray, boolean, text, date, text) IS
 'the same, for a key of another type than text';
@@ -553,7 +553,7 @@ CREATE FUNCTION segment.end_key_account_override(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment.key_account_run(name, 'key_account',
+SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'end_override', 'customer', customer, 'reason', reason, 'who', who));
 END;
 COMMENT ON FUNCTION segment.end_key_account_override(text, text, text, text) IS
@@ -564,7 +564,7 @@ CREATE FUNCTION segment.end_key_account_override(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.key_account_run(name, 'key_account',
+AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'end_override', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
 COMMENT ON FUNCTION segment.end_key_account_override(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
@@ -575,7 +575,7 @@ CREATE FUNCTION segment.demote_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment.key_account_run(name, 'key_account',
+SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'demote', 'customer', customer, 'reason', reason, 'who', who));
 END;
 COMMENT ON FUNCTION segment.demote_key_account(text, text, text, text) IS
@@ -586,7 +586,7 @@ CREATE FUNCTION segment.demote_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.key_account_run(name, 'key_account',
+AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'demote', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
 COMMENT ON FUNCTION segment.demote_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
@@ -597,7 +597,7 @@ CREATE FUNCTION segment.assign_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment.key_account_run(name, 'key_account',
+SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'assign', 'customer', customer, 'owner', owner, 'executive', executive));
 END;
 COMMENT ON FUNCTION segment.assign_key_account(text, text, text, text) IS
@@ -608,12 +608,12 @@ CREATE FUNCTION segment.assign_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.key_account_run(name, 'key_account',
+AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'assign', 'customer', customer::text, 'owner', owner, 'executive', executive)) $$;
 COMMENT ON FUNCTION segment.assign_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 
-CREATE FUNCTION segment.key_account_comments() RETURNS TABLE (relation text, col text, meaning text)
+CREATE FUNCTION segment_internal.key_account_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 80
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -698,5 +698,5 @@ SELECT v.* FROM (VALUES
 	('key_account_requalification', 'override_expired', 'whether an override of the customer is open but past its last day')
 ) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.key_account_comments() IS
+COMMENT ON FUNCTION segment_internal.key_account_comments() IS
 'the comments on the tables and views of the concept key_account and on their columns';
