@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(46);
+SELECT plan(55);
 
 -- ---------- a portfolio with everything ----------
 
@@ -98,6 +98,20 @@ SELECT is_empty($$
 	'places are consecutive, up to the last, and counted');
 
 -- days and arguments
+SET LOCAL statement_timeout = '5s';
+SELECT throws_ok(format('SELECT segment.judged_days(''mm.scorecard'', %s)', v), state, message, 'judged days: ' || v)
+FROM (VALUES
+	($$'-infinity', '0001-01-01'$$, '22023', 'both days must be finite: from -infinity to 0001-01-01'),
+	($$'2022-01-01', 'infinity'$$, '22023', 'both days must be finite: from 2022-01-01 to infinity'),
+	($$'2022-01-01', NULL$$, '22023', 'both days must be finite: from 2022-01-01 to null'),
+	($$'2022-01-02', '2022-01-01'$$, '22023', 'from_day must not be after to_day: from 2022-01-02 to 2022-01-01'),
+	($$'0001-01-01', '9999-12-01'$$, '54000', 'period is too long: from 0001-01-01 to 9999-12-01'),
+	($$'4714-11-24 BC', '5874897-12-31'$$, '54000', NULL),
+	($$'1922-01-31', '2022-01-31'$$, '54000', NULL)) AS e(v, state, message);
+SELECT throws_ok($$ SELECT * FROM mm.monthly_migration('0001-01-01', '9999-12-01', 'abcd') $$,
+	'54000', 'period is too long: from 0001-01-01 to 9999-12-01', 'a migration of ten thousand years');
+SET LOCAL statement_timeout = 0;
+SELECT is(cardinality(segment.judged_days('mm.scorecard', '1922-01-31', '2022-01-30')), 1201, 'a hundred years are possible');
 SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment.judged_days('mm.scorecard', '2022-01-31', '2022-03-31'))),
 	'2022-01-31 2022-02-28 2022-03-31', 'month ends');
 SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment.judged_days('mm.scorecard', '2024-02-10', '2024-02-10'))),
