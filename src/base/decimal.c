@@ -400,6 +400,22 @@ decimal_to_numeric(int128 coefficient, int scale, int display_scale)
 }
 
 /*
+ * How long the text of a numeric is: exactly, or up to three zeros too long
+ *
+ * Any finite numeric; the datum is as for decimal_try_numeric.
+ */
+int
+decimal_text_length(Datum num)
+{
+	NumericParts parts;
+	int			whole;
+
+	take_numeric_apart((struct varlena *) DatumGetPointer(num), &parts);
+	whole = parts.weight < 0 ? 1 : (parts.weight + 1) * NUM_BASE_DIGITS;
+	return (parts.negative ? 1 : 0) + whole + (parts.scale > 0 ? 1 + parts.scale : 0);
+}
+
+/*
  * The amount as float8, within two roundings.  By way of the full scale, so
  * that equal amounts give equal results whatever scale they are stored at.
  */

@@ -227,18 +227,22 @@ source_statement(PG_FUNCTION_ARGS)
  * equality_operator(type oid): what the type's default operator class calls equal
  *
  * As text for a query, OPERATOR(schema.name).  Other than "=" it does not
- * depend on the search path.  42883 if the type has none.
+ * depend on the search path.  42704 if there is no such type, 42883 if it has
+ * none.
  */
 PG_FUNCTION_INFO_V1(equality_operator);
 Datum
 equality_operator(PG_FUNCTION_ARGS)
 {
 	Oid			type = PG_GETARG_OID(0);
-	Oid			operator = lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr;
+	Oid			operator;
 	HeapTuple	tuple;
 	Form_pg_operator form;
 	char	   *result;
 
+	/* unlike getBaseType, this is prepared for any number */
+	(void) lookup_type_cache(type, 0);
+	operator = lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr;
 	if (!OidIsValid(operator))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),

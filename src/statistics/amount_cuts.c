@@ -29,8 +29,13 @@
 #include "base/decimal.h"
 #include "base/selection.h"
 
-/* More groups than anybody reads; keeps the result far below 1 GB. */
+/*
+ * More groups than anybody reads.  Of amounts with many digits there can be
+ * fewer: as text, which array_out builds as a whole, the cut points have at
+ * most so many bytes.  Equal ones share their digits here, but not there.
+ */
 #define MAX_GROUPS				1000000
+#define MAX_TEXT				(64 * 1024 * 1024)
 
 /* Sums of so many 64-bit integers fit easily; far beyond any memory. */
 #define MAX_COUNT				(INT64CONST(1) << 40)
@@ -578,10 +583,31 @@ sorted_numerics(const AmountState *state)
 	return sorted;
 }
 
-static Datum
-numerics_result(const AmountState *state, Datum *cuts)
+/* The cut points so far, and the length of their text */
+typedef struct NumericCuts
 {
-	return PointerGetDatum(construct_array(cuts, state->groups - 1, NUMERICOID, -1, false,
+	Datum	   *cuts;
+	int			count;
+	int64		text;
+} NumericCuts;
+
+static void
+append_cut(NumericCuts *result, Numeric amount)
+{
+	result->cuts[result->count++] = NumericGetDatum(amount);
+	result->text += decimal_text_length(NumericGetDatum(amount)) + 1;
+	if (unlikely(result->text > MAX_TEXT))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("cut points are too long"),
+				 errdetail("As text, they may have at most %d bytes.", MAX_TEXT),
+				 errhint("Ask for fewer groups.")));
+}
+
+static Datum
+numerics_result(const NumericCuts *result)
+{
+	return PointerGetDatum(construct_array(result->cuts, result->count, NUMERICOID, -1, false,
 										   TYPALIGN_INT));
 }
 
@@ -590,11 +616,33 @@ quantiles_of_numerics(const AmountState *state, bool from_top)
 {
 	int			ncuts = state->groups - 1;
 	Numeric    *sorted = sorted_numerics(state);
-	Datum	   *cuts = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+	NumericCuts result = {(Datum *) palloc(mul_size(ncuts, sizeof(Datum)))};
 
-	for (int i = 0; i < ncuts; i++)
-		cuts[i] = NumericGetDatum(sorted[cut_rank(state, i + 1, from_top)]);
-	return numerics_result(state, cuts);
+	for (int i = 1; i <= ncuts; i++)
+		append_cut(&result, sorted[cut_rank(state, i, from_top)]);
+	return numerics_result(&result);
+}
+
+/* sum + amount, in place of sum */
+static Numeric
+add_to_sum(Numeric sum, Numeric amount)
+{
+	Datum		larger = DirectFunctionCall2(numeric_add, NumericGetDatum(sum),
+											 NumericGetDatum(amount));
+
+	pfree(sum);
+	return DatumGetNumeric(larger);
+}
+
+static Numeric
+times(Numeric amount, int factor)
+{
+	Numeric		other = int64_to_numeric(factor);
+	Datum		product = DirectFunctionCall2(numeric_mul, NumericGetDatum(amount),
+											  NumericGetDatum(other));
+
+	pfree(other);
+	return DatumGetNumeric(product);
 }
 
 static Datum
@@ -602,42 +650,49 @@ shares_of_numerics(const AmountState *state)
 {
 	int			ncuts = state->groups - 1;
 	Numeric    *sorted = sorted_numerics(state);
-	Datum	   *cuts = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+	NumericCuts result = {(Datum *) palloc(mul_size(ncuts, sizeof(Datum)))};
 	Datum		zero = NumericGetDatum(int64_to_numeric(0));
-	Datum		groups = NumericGetDatum(int64_to_numeric(state->groups));
-	Datum		total = zero;
-	Datum		sum = zero;
-	int			next = 1;
+	Numeric		total = int64_to_numeric(0);
+	Numeric		sum = int64_to_numeric(0);
 	int64		first;
 
 	for (first = state->count; first > 0; first--)
 	{
-		Datum		amount = NumericGetDatum(sorted[first - 1]);
-
-		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, amount, zero)))
+		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, NumericGetDatum(sorted[first - 1]), zero)))
 			break;
-		total = DirectFunctionCall2(numeric_add, total, amount);
+		total = add_to_sum(total, sorted[first - 1]);
 		CHECK_FOR_INTERRUPTS();
 	}
 	if (first == state->count)
 		return (Datum) 0;
 
-	/* as in selection_shares: i * total <= sum * groups */
-	for (int64 i = state->count - 1; i >= first && next <= ncuts; i--)
+	/*
+	 * As in selection_shares: i * total <= sum * groups.  Each of these
+	 * numbers may have 100,000 digits, so none is left lying about.
+	 */
+	for (int64 i = state->count - 1; i >= first && result.count < ncuts; i--)
 	{
-		Datum		reached;
+		Numeric		reached;
 
-		sum = DirectFunctionCall2(numeric_add, sum, NumericGetDatum(sorted[i]));
-		reached = DirectFunctionCall2(numeric_mul, sum, groups);
-		while (next <= ncuts &&
-			   DatumGetBool(DirectFunctionCall2(numeric_le,
-												DirectFunctionCall2(numeric_mul, total,
-																	NumericGetDatum(int64_to_numeric(next))),
-												reached)))
-			cuts[next++ - 1] = NumericGetDatum(sorted[i]);
+		sum = add_to_sum(sum, sorted[i]);
+		reached = times(sum, state->groups);
+		while (result.count < ncuts)
+		{
+			Numeric		wanted = times(total, result.count + 1);
+			bool		is_reached = DatumGetBool(DirectFunctionCall2(numeric_le,
+																	  NumericGetDatum(wanted),
+																	  NumericGetDatum(reached)));
+
+			pfree(wanted);
+			if (!is_reached)
+				break;
+			append_cut(&result, sorted[i]);
+			CHECK_FOR_INTERRUPTS();
+		}
+		pfree(reached);
 		CHECK_FOR_INTERRUPTS();
 	}
-	return numerics_result(state, cuts);
+	return numerics_result(&result);
 }
 
 /* ---------- the aggregates ---------- */
