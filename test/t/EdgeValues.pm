@@ -109,6 +109,7 @@ my %usual = (
 	# schemes
 	'scheme text' => 'rfm_segment', 'schemes text[]' => '{rfm_segment}', 'classes jsonb' => '[{"class": "a", "rule": "net > 0"}, {"class": "b"}]', 'cuts jsonb' => '{}',
 	'create_scheme.scheme' => 'another', 'scheme_write.scheme' => 'another', 'alter_scheme.scheme' => 'size', 'drop_scheme.scheme' => 'size', 'scheme_drop.scheme' => 'size',
+	'rule text' => 'net > 0',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
 	# key accounts
