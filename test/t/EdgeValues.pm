@@ -71,7 +71,7 @@ my @keys = qw(as_of full nowait scorecard command customer reason who valid_unti
 # whatever schema it is in.
 my $purchases = 'SELECT customer, at, amount, margin FROM trade.orders';
 my $definition = q{(SELECT to_jsonb(p) || '{"name": "mine"}' FROM mine.portfolio AS p)};
-my $key_account = q{(SELECT min(k.customer_id) FROM mine.key_account AS k)};
+my $key_account = q{(SELECT min(k.customer_id)::text FROM mine.key_account AS k)};
 my $several = q{(VALUES (date '2023-01-05', 10.25), ('2023-03-01', -2), ('2023-03-01', 7), ('2023-06-30', 1e10), ('2024-02-29', 0.000000001)) AS o (day, amount)};
 my $override = '{"command": "override", "customer": "1", "admitted": true, "reason": "a", "who": "b", "valid_until": "2030-01-01"}';
 my %usual = (
@@ -119,8 +119,8 @@ my %usual = (
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
 	# key accounts
-	'customer text' => '1', 'key text' => '1', 'demote_key_account.customer' => "=$key_account", 'key_account_demote.key' => "=$key_account",
-	'assign_key_account.customer' => "=$key_account", 'key_account_assign.key' => "=$key_account",
+	'customer text' => '1', 'key text' => q{'1'}, 'scheme_check_name.name' => 'another', 'demote_key_account.customer' => "=$key_account", 'key_account_demote.key' => "=quote_literal($key_account)",
+	'assign_key_account.customer' => "=$key_account", 'key_account_assign.key' => "=quote_literal($key_account)",
 	'valid_until date' => '2030-01-01', 'key_account_review.as_of' => '2030-01-01', 'key_account_override.as_of' => '2023-12-31',
 	'key_account_run.task' => 'key_account', 'key_account_run.arguments' => '{"command": "review"}', 'key_account_change.arguments' => $override,
 	'key_account_override.arguments' => $override, 'key_account_demote.arguments' => '{"customer": "1", "reason": "a", "who": "b"}',

@@ -168,19 +168,28 @@ $node->safe_psql('edge', join "\n", q{CREATE ROLE insider; GRANT caller TO insid
 
 my $values = EdgeValues->new(\&rows);
 
-# A list of arguments: all usual, or some of them from the edges.
+# A list of arguments: all usual, or some of them from the edges; with the name
+# of somebody else's portfolio for the portfolio, if one is given.
 sub arguments
 {
-	my ($item, $usual) = @_;
+	my ($item, $usual, $other) = @_;
 	my $share = $usual ? 0 : EdgeValues::one_of(0.25, 0.5, 1);
 	my @types = @{ $item->{types} };
 	my $certain = $usual ? -1 : int rand @types;
 	my @arguments = map {
-		$_ == $certain || rand() < $share ? $values->edge_of_argument($item->{name}, $item->{arguments}[$_], $types[$_])
+		defined $other && is_portfolio($item, $_) ? $other
+			: $_ == $certain || rand() < $share ? $values->edge_of_argument($item->{name}, $item->{arguments}[$_], $types[$_])
 			: $values->usual($item->{name}, $item->{arguments}[$_], $types[$_])
 	} 0 .. $#types;
 	$arguments[-1] = "VARIADIC $arguments[-1]" if $item->{variadic};
 	return @arguments;
+}
+
+# Whether an argument names a portfolio.
+sub is_portfolio
+{
+	my ($item, $n) = @_;
+	return !$item->{portfolio} && $item->{arguments}[$n] =~ /^(portfolio|name)$/ && $values->usual($item->{name}, $item->{arguments}[$n], $item->{types}[$n]) eq q{'mine'::text};
 }
 
 # Arguments that differ from row to row of m, where they are not usual ones
@@ -226,9 +235,9 @@ my %row_types = (
 
 sub function_statement
 {
-	my ($item, $usual) = @_;
+	my ($item, $usual, $other) = @_;
 	my $rows = !$usual && @{ $item->{types} } && rand() < 0.25;
-	my $arguments = $rows ? arguments_by_row($item, $usual) : join(', ', arguments($item, $usual));
+	my $arguments = $rows ? arguments_by_row($item, $usual) : join(', ', arguments($item, $usual, $other));
 	my $call = "$item->{call}($arguments)";
 	if ($item->{bare_record})
 	{
@@ -276,22 +285,25 @@ sub statement
 {
 	my ($item, $number) = @_;
 	srand unpack 'N', md5("$seed $item->{signature} $number");
-	my $usual = $number < $usual_calls || $item->{kind} ne 'view' && !@{ $item->{types} };
+	# The second call is for somebody else's portfolio.
+	my $other = $number == $usual_calls && $item->{kind} eq 'f' && first { is_portfolio($item, $_) } 0 .. $#{ $item->{types} };
+	$other = defined $other && $other ne '' ? EdgeValues::as_sql(EdgeValues::one_of('b2b', "Shop of O'Hara 客户"), 'text') : undef;
+	my $usual = defined $other || $number < $usual_calls || $item->{kind} ne 'view' && !@{ $item->{types} };
 	my $settings = sprintf 'SET LOCAL statement_timeout = \'%ds\'; %s', $number < $usual_calls ? $usual_timeout : $edge_timeout,
-		$number < $usual_calls ? '' : EdgeValues::one_of(@settings);
+		$number < $usual_calls || defined $other ? '' : EdgeValues::one_of(@settings);
 	my $before = EdgeValues::before($item->{name});
-	$settings .= "$before; " if defined $before && $usual + rand() > 0.3;
+	$settings .= "$before; " if defined $before && !defined $other && $usual + rand() > 0.3;
 	my $statement = $item->{kind} eq 'view' ? view_statement($item, $usual)
 		: $item->{kind} eq 'a' ? aggregate_statement($item, $usual)
-		: $item->{kind} eq 'f' ? function_statement($item, $usual)
+		: $item->{kind} eq 'f' ? function_statement($item, $usual, $other)
 		: die "say in every_function.pl how $item->{signature} is called\n";
 	s/&(\w+)\(/$qualified{$1}(/g foreach $settings, $statement;
-	return { item => $item, settings => $settings, sql => $statement, usual => $number < $usual_calls };
+	return { item => $item, settings => $settings, sql => $statement, usual => $number < $usual_calls, other => $other };
 }
 
 # ---------- running them ----------
 
-my (@failures, %failures, %states);
+my (@failures, %failures, %states, @others);
 
 # A failure is shown once for each item and kind.
 sub failure
@@ -370,6 +382,7 @@ sub note_result
 	$item->{works} = $state eq '00000' if $statement->{usual};
 	$item->{timeouts}++ if $state eq '57014';
 	$item->{states}{$state}++;
+	push @others, "$item->{signature}: $message" if defined $statement->{other} && $state !~ /^(00000|42501|P0002)$/;
 	$item->{message} = $message if $statement->{usual} && $state ne '00000';
 	$states{$state}++;
 	failure($statement, "$state $message") if $state =~ /^XX|^53200/ || $message =~ /invalid memory alloc request size/;
@@ -428,6 +441,9 @@ note sprintf 'timeouts: %s', join ', ', map { "$_->{signature} $_->{timeouts} of
 
 # Somebody else's portfolio: what is not granted is refused.
 list_is_empty('a schema without USAGE is closed', map { "$_->{signature}: " . join ' ', %{ $_->{states} } } grep { $_->{forbidden} && $_->{successes} } @items);
+
+# P0002: it has no such customer
+list_is_empty('functions refuse it or give what may be read', @others);
 
 # What takes an internal argument cannot be called.
 cmp_ok(scalar keys %not_callable, '>', 0, 'there are functions with arguments of type internal');
