@@ -305,17 +305,18 @@ sub statement
 
 my (@failures, %failures, %states, @others);
 
-# A failure is shown once for each item and kind.
+# A failure is shown once for each item and message, but for numbers in it.
 sub failure
 {
 	my ($statement, $what) = @_;
 	my $item = $statement->{item};
-	my ($kind) = $what =~ /^(\w+ ?\w* ?\w*)/;
-	return if $failures{"$item->{name} $kind"}++;
+	my ($kind) = $what =~ /^(.*)/;
+	return if $failures{"$item->{signature} " . $kind =~ s/\d+//gr}++;
 	push @failures, "$item->{signature}: $what\nSET ROLE " . role($item) . ";\nBEGIN; $statement->{settings}\n$statement->{sql};\nROLLBACK;\n";
 	return;
 }
 
+# Insider only where PUBLIC may not execute.
 sub role
 {
 	return $_[0]{allowed} || $_[0]{forbidden} ? 'caller' : 'insider';
@@ -375,7 +376,7 @@ sub note_result
 {
 	my ($statement, $state, $time, $message) = @_;
 	my $item = $statement->{item};
-	$message = substr $message // '', 0, 1000;
+	$message = substr +($message // '') =~ s/^psql:\S+ //gmr, 0, 1000;
 	$item->{calls}++;
 	$item->{spent} += $time;
 	$item->{successes}++ if $state eq '00000';
@@ -385,7 +386,7 @@ sub note_result
 	push @others, "$item->{signature}: $message" if defined $statement->{other} && $state !~ /^(00000|42501|P0002)$/;
 	$item->{message} = $message if $statement->{usual} && $state ne '00000';
 	$states{$state}++;
-	failure($statement, "$state $message") if $state =~ /^XX|^53200/ || $message =~ /invalid memory alloc request size/;
+	failure($statement, $message) if $state =~ /^XX|^53200/ || $message =~ /invalid memory alloc request size/;
 	failure($statement, "WARNING $message") if $message =~ /\bleak(ed)?\b|problem in alloc/;
 	failure($statement, sprintf 'cancelled after %.1f s only', $time) if !$statement->{usual} && $time > $edge_timeout + $cancel_seconds;
 	return;
