@@ -66,8 +66,8 @@ my @keys = qw(as_of full nowait scorecard command customer reason who valid_unti
 
 # ---------- the usual ----------
 
-# By "function.argument", by "argument type" or by type.  An argument without a
-# name has its number.  &name( is a call of one of the extension's functions,
+# By "function.argument", by "argument type" or by type, with or without its
+# schema.  An argument without a name has its number.  &name( is a call of one of the extension's functions,
 # whatever schema it is in.
 my $purchases = 'SELECT customer, at, amount, margin FROM trade.orders';
 my $definition = q{(SELECT to_jsonb(p) || '{"name": "mine"}' FROM mine.portfolio AS p)};
@@ -101,7 +101,7 @@ my %usual = (
 	'source text' => 'purchases', 'query text' => $purchases, 'purchases text' => $purchases, 'customers text' => 'SELECT * FROM trade.person',
 	'costs text' => 'SELECT id, at, amount FROM trade.cost', 'complaints text' => 'SELECT id, at FROM trade.complaint',
 	'satisfaction text' => 'SELECT id, at, score FROM trade.answer', 'definition jsonb' => "=$definition", 'settings jsonb' => q{=&check_settings('{}')},
-	'segment.source_shape' => qq{=&check_source('purchases', '$purchases', 'public')},
+	source_shape => qq{=&check_source('purchases', '$purchases', 'public')},
 	'key_equality text' => 'OPERATOR(pg_catalog.=)', 'regclass' => 'trade.orders', 'type oid' => q{='integer'::regtype},
 	'check_source_column.col' => '{"ordinal": 1, "name": "customer", "type": 23, "base_type": 23}', 'check_source_column.meaning' => 'customer',
 	'refresh.scorecard' => 'true', 'judged_days.scorecards' => 'mine.scorecard', 'customer_column text' => 'customer',
@@ -271,7 +271,7 @@ sub edge_of_argument
 sub usual
 {
 	my ($self, $function, $argument, $type) = @_;
-	foreach my $key ("$function.$argument", "$argument $type", $type)
+	foreach my $key ("$function.$argument", "$argument $type", $type, $type =~ s/^.*\.//r)
 	{
 		return as_sql($usual{$key}, $type) if exists $usual{$key};
 	}
