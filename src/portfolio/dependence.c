@@ -839,8 +839,16 @@ watched_tables(Dependence *dependence, ArrayType *tables, ArrayType *columns)
 	dependence->customer_columns = palloc_array(int16, ncolumns + 1);
 	for (int i = 0; i < ncolumns; i++)
 	{
-		dependence->watched[i] = DatumGetObjectId(values[i]);
-		dependence->customer_columns[i] = DatumGetInt16(numbers[i]);
+		Oid			relation = DatumGetObjectId(values[i]);
+		int16		column = DatumGetInt16(numbers[i]);
+
+		/* a table that is gone is in no query */
+		if (column != 0 && get_rel_name(relation) != NULL && get_attname(relation, column, true) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("table %s has no column %d", relation_name(relation), column)));
+		dependence->watched[i] = relation;
+		dependence->customer_columns[i] = column;
 	}
 }
 

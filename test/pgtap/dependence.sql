@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(98);
+SELECT plan(99);
 
 CREATE TABLE customers (id integer PRIMARY KEY, country text, name text);
 CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer, at timestamptz, day date, total numeric, currency text);
@@ -192,6 +192,8 @@ SELECT throws_ok($$ SELECT segment_internal.source_dependence('purchases', 'DELE
 	'22023', 'source "purchases" must be one SELECT, not another command', 'only queries');
 SELECT throws_ok($$ SELECT segment_internal.source_dependence('purchases', 'SELECT 1', '{1}', '{}') $$,
 	'22023', 'watched tables and their columns must be equally many, and not null', 'arrays fit');
+SELECT throws_ok($$ SELECT segment_internal.source_dependence('purchases', 'SELECT * FROM orders', ARRAY['orders'::regclass], '{99}') $$,
+	'42703', 'table public.orders has no column 99', 'columns exist');
 SELECT throws_ok($$ SELECT segment_internal.source_dependence('purchases', 'SELECT nothing FROM orders', '{}', '{}') $$,
 	'42703', NULL, 'errors of the parser');
 SELECT throws_ok($$ CREATE TABLE t (a integer);
