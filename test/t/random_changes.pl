@@ -774,7 +774,8 @@ is(join("\n", @unexpected), '', 'nothing fails that should not');
 is(scalar @failures, 0, 'refreshes of changes store what a full reading stores');
 diag("$_->{text}\n\n") foreach @failures;
 diag("To repeat: SEGMENT_MODEL_SEED=$seed SEGMENT_MODEL_STEPS=$failures[0]->{step}") if @failures;
-if (!defined $last_step)
+# not if it was cut short
+if (!defined $last_step && @failures < 10 && @unexpected < 10)
 {
 	cmp_ok($mode{changes}, '>', $comparisons / 4, 'many refreshes read changes only');
 	cmp_ok($read, '>', $mode{changes}, 'and there were changes');
