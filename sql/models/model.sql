@@ -6,7 +6,7 @@ CREATE FUNCTION segment.model_in(cstring) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_in'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment.model_in(cstring) IS
-'I/O: text form of a model, a JSON object; errors 22P02 for a text of another form, 22023 for values that are not allowed';
+'I/O: text form of a model, a JSON object; errors 22P02 for a text of another form, 22003 for a number beyond those of numeric, 22023 for values that are not allowed';
 
 CREATE FUNCTION segment.model_out(segment.model) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'segment_model_out'

@@ -40,9 +40,9 @@
 #include <float.h>
 #include <math.h>
 
-#include "models/purchase_model.h"
-#include "models/quadrature.h"
 #include "base/special.h"
+#include "models/model_kind.h"
+#include "models/quadrature.h"
 
 enum
 {
@@ -288,7 +288,7 @@ death_sum(const LiveCustomer *c, double count)
  * the same inputs is left out, as in the paper.
  */
 static double
-loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
+loglik(const double *params, const FitInput *inputs, size_t ninputs,
 	   double *gradient)
 {
 	double		alpha = params[PARAM_ALPHA];
@@ -408,13 +408,6 @@ expected(const double *params, double x, double t_x, double n, double horizon)
 	return special_clamp_expectation(special_exp_scaled(c.log_alive, live));
 }
 
-/* A new customer is one of whom nothing has been observed yet. */
-static double
-expected_new(const double *params, double horizon)
-{
-	return expected(params, 0.0, 0.0, 0.0, horizon);
-}
-
 /*
  * No purchase: dead already, or silent through the horizon, or dead within it
  * before any purchase.  k purchases: alive to the end of the horizon, or dead
@@ -479,22 +472,32 @@ discounted(const double *params, double x, double t_x, double n, double horizon,
 	return special_clamp_expectation(exp(c.log_alive + log_live));
 }
 
+/* The chance to leave at an opportunity */
 static double
-dert(const double *params, double x, double t_x, double n, double rate)
+mean_dropout(const double *params, const FitSummary *summary)
 {
-	return discounted(params, x, t_x, n, INFINITY, rate);
+	return params[PARAM_GAMMA] / (params[PARAM_GAMMA] + params[PARAM_DELTA]);
 }
 
-const PurchaseModelKind bgbb_kind = {
+const ModelKind bgbb_kind = {
 	.name = "bgbb",
 	.nparams = 4,
-	.param_names = {"alpha", "beta", "gamma", "delta"},
+	.params = {{"alpha"}, {"beta"}, {"gamma"}, {"delta"}},
 	.loglik = loglik,
+	.nstarts = 6,
+	.starts = {
+		{1, 1, 0.5, 3},
+		{1, 1, 0.2, 10},
+		{0.3, 2, 0.5, 3},
+		{0.3, 10, 0.2, 10},
+		{5, 5, 3, 9},
+		{2, 20, 3, 9},
+	},
+	.discrete = true,
+	.mean_dropout = mean_dropout,
 	.p_alive = p_alive,
 	.expected = expected,
-	.expected_new = expected_new,
 	.pmf = pmf,
 	.probability = probability,
 	.discounted = discounted,
-	.dert = dert
 };

@@ -39,10 +39,10 @@
 #include <float.h>
 #include <math.h>
 
-#include "models/arrivals.h"
-#include "models/purchase_model.h"
-#include "models/quadrature.h"
 #include "base/special.h"
+#include "models/arrivals.h"
+#include "models/model_kind.h"
+#include "models/quadrature.h"
 
 enum
 {
@@ -201,7 +201,7 @@ typedef struct CountTerms
  * there is no combinatorial constant to leave out.
  */
 static double
-loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
+loglik(const double *params, const FitInput *inputs, size_t ninputs,
 	   double *gradient)
 {
 	double		r = params[PARAM_R];
@@ -336,13 +336,6 @@ expected(const double *params, double x, double t_x, double t, double horizon)
 														c.size / c.clock * lifetime));
 }
 
-/* A new customer is one of whom nothing has been observed yet. */
-static double
-expected_new(const double *params, double horizon)
-{
-	return expected(params, 0.0, 0.0, 0.0, horizon);
-}
-
 /*
  * No purchase: dead already, or neither a purchase nor death in the horizon,
  * or death before any purchase.  n purchases: alive at the end of the horizon
@@ -424,22 +417,30 @@ discounted(const double *params, double x, double t_x, double t, double horizon,
 																					&lifetime, 0.0, end, mode))));
 }
 
+/* The chance to leave in a period, at the mean rate of leaving */
 static double
-dert(const double *params, double x, double t_x, double t, double rate)
+mean_dropout(const double *params, const FitSummary *summary)
 {
-	return discounted(params, x, t_x, t, INFINITY, rate);
+	return -expm1(-params[PARAM_S] / params[PARAM_BETA] * summary->typical[SCALE_PERIOD]);
 }
 
-const PurchaseModelKind pnbd_kind = {
+const ModelKind pnbd_kind = {
 	.name = "pnbd",
 	.nparams = 4,
-	.param_names = {"r", "alpha", "s", "beta"},
+	.params = {{"r"}, {"alpha", SCALE_GAP}, {"s"}, {"beta", SCALE_PERIOD}},
 	.loglik = loglik,
+	.nstarts = 5,
+	.starts = {
+		{0.5, 0.25, 0.6, 0.4},
+		{0.5, 0.5, 0.3, 3},
+		{3, 1, 0.6, 0.4},
+		{3, 3, 0.3, 3},
+		{3, 1, 4, 4},
+	},
+	.mean_dropout = mean_dropout,
 	.p_alive = p_alive,
 	.expected = expected,
-	.expected_new = expected_new,
 	.pmf = pmf,
 	.probability = probability,
 	.discounted = discounted,
-	.dert = dert
 };

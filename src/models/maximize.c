@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * maximise.c
+ * maximize.c
  *		The maximum of a log-likelihood over positive parameters.
  *
  * All the work is done in the logarithms of the parameters, within a box.
@@ -31,10 +31,9 @@
 #include <math.h>
 #include <nlopt.h>
 
-#include "models/maximise.h"
 #include "miscadmin.h"
 
-#define MAX_PARAMS	PURCHASE_MODEL_MAX_PARAMS
+#include "models/maximize.h"
 
 /* Inputs between two looks at interrupts: a few milliseconds at most. */
 #define INPUTS_PER_LOOK		512
@@ -67,12 +66,12 @@
 typedef struct Objective
 {
 	const Likelihood *likelihood;
-	const PurchaseInput *inputs;
+	const FitInput *inputs;
 	size_t		ninputs;
 	double		weight;			/* sum of the weights */
 	int			n;				/* number of parameters */
-	double		lower[MAX_PARAMS];
-	double		upper[MAX_PARAMS];
+	double		lower[MODEL_MAX_PARAMS];
+	double		upper[MODEL_MAX_PARAMS];
 	int			evaluations;	/* so far */
 
 	/* Within NLopt only: */
@@ -80,28 +79,28 @@ typedef struct Objective
 	ErrorData  *error;			/* what to raise afterwards */
 	MemoryContext error_context;	/* where to keep it */
 	double		best;			/* highest value seen */
-	double		best_at[MAX_PARAMS];
+	double		best_at[MODEL_MAX_PARAMS];
 } Objective;
 
 /* A point with all that Newton's method knows about it. */
 typedef struct Point
 {
-	double		at[MAX_PARAMS];
+	double		at[MODEL_MAX_PARAMS];
 	double		value;
-	double		gradient[MAX_PARAMS];
-	bool		held[MAX_PARAMS];
+	double		gradient[MODEL_MAX_PARAMS];
+	bool		held[MODEL_MAX_PARAMS];
 	bool		fresh;			/* second derivatives belong to this point (or
 								 * to one within the tolerance) */
 	bool		has_hessian;
-	double		hessian[MAX_PARAMS][MAX_PARAMS];
+	double		hessian[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS];
 	double		decrement;		/* twice the rise that a Newton step promises */
 } Point;
 
 /* Eigenvalues and orthonormal eigenvectors of a symmetric matrix */
 typedef struct Eigen
 {
-	double		values[MAX_PARAMS];
-	double		vectors[MAX_PARAMS][MAX_PARAMS];	/* [i] belongs to values[i] */
+	double		values[MODEL_MAX_PARAMS];
+	double		vectors[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS];	/* [i] belongs to values[i] */
 } Eigen;
 
 /* ---------------------------------------------------------------------
@@ -155,7 +154,7 @@ static double
 evaluate(Objective *objective, const double *at, double *gradient)
 {
 	int			n = objective->n;
-	double		params[MAX_PARAMS];
+	double		params[MODEL_MAX_PARAMS];
 	double		total = 0;
 	size_t		done;
 	int			i;
@@ -170,7 +169,7 @@ evaluate(Objective *objective, const double *at, double *gradient)
 
 	for (done = 0; done < objective->ninputs; done += INPUTS_PER_LOOK)
 	{
-		double		part[MAX_PARAMS];
+		double		part[MODEL_MAX_PARAMS];
 
 		if (unlikely(INTERRUPTS_PENDING_CONDITION()) && !survive_interrupt(objective))
 			return 0;
@@ -198,7 +197,7 @@ evaluate(Objective *objective, const double *at, double *gradient)
 /* A likelihood on some of its inputs, ready to be evaluated */
 static void
 objective_begin(Objective *objective, const Likelihood *likelihood,
-				const PurchaseInput *inputs, size_t ninputs)
+				const FitInput *inputs, size_t ninputs)
 {
 	size_t		i;
 	int			p;
@@ -222,11 +221,11 @@ objective_begin(Objective *objective, const Likelihood *likelihood,
  * At most size inputs that stand for all: a systematic sample, in which each
  * input has a weight near its own.
  */
-static PurchaseInput *
-thin_inputs(const PurchaseInput *inputs, size_t ninputs, double weight,
+static FitInput *
+thin_inputs(const FitInput *inputs, size_t ninputs, double weight,
 			size_t size, size_t *count)
 {
-	PurchaseInput *sample = palloc(size * sizeof(PurchaseInput));
+	FitInput *sample = palloc(size * sizeof(FitInput));
 	double		step = weight / size;
 	double		sum = 0;
 	double		taken = 0;
@@ -255,7 +254,7 @@ thin_inputs(const PurchaseInput *inputs, size_t ninputs, double weight,
  * NLopt
  * --------------------------------------------------------------------- */
 
-/* What NLopt minimises: minus the mean log-likelihood of a customer */
+/* What NLopt minimizes: minus the mean log-likelihood of a customer */
 static double
 nlopt_objective(unsigned n, const double *at, double *gradient, void *data)
 {
@@ -287,7 +286,7 @@ search(Objective *objective, nlopt_algorithm algorithm, int max_evaluations,
 	   double *at)
 {
 	int			n = objective->n;
-	double		x[MAX_PARAMS];
+	double		x[MODEL_MAX_PARAMS];
 	double		f;
 	nlopt_opt	opt = nlopt_create(algorithm, n);
 
@@ -322,7 +321,7 @@ search(Objective *objective, nlopt_algorithm algorithm, int max_evaluations,
 
 /* One Jacobi rotation that makes matrix[p][q] zero */
 static void
-rotate(double matrix[MAX_PARAMS][MAX_PARAMS], double vectors[MAX_PARAMS][MAX_PARAMS],
+rotate(double matrix[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS], double vectors[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS],
 	   int n, int p, int q)
 {
 	double		theta = (matrix[q][q] - matrix[p][p]) / (2 * matrix[p][q]);
@@ -360,9 +359,9 @@ rotate(double matrix[MAX_PARAMS][MAX_PARAMS], double vectors[MAX_PARAMS][MAX_PAR
 
 /* Eigenvalues by Jacobi's method, which is exact enough for tiny ones */
 static void
-eigen(const double source[MAX_PARAMS][MAX_PARAMS], int n, Eigen *result)
+eigen(const double source[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS], int n, Eigen *result)
 {
-	double		matrix[MAX_PARAMS][MAX_PARAMS];
+	double		matrix[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS];
 	int			sweep;
 	int			p;
 	int			q;
@@ -430,9 +429,9 @@ point_second_derivatives(Objective *objective, Point *point)
 
 	for (i = 0; i < n; i++)
 	{
-		double		above[MAX_PARAMS];
-		double		below[MAX_PARAMS];
-		double		at[MAX_PARAMS];
+		double		above[MODEL_MAX_PARAMS];
+		double		below[MODEL_MAX_PARAMS];
+		double		at[MODEL_MAX_PARAMS];
 
 		memcpy(at, point->at, sizeof(at));
 		at[i] = point->at[i] + DIFFERENCE_STEP;
@@ -459,7 +458,7 @@ point_second_derivatives(Objective *objective, Point *point)
 static void
 point_eigen(const Objective *objective, const Point *point, Eigen *result)
 {
-	double		information[MAX_PARAMS][MAX_PARAMS];
+	double		information[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS];
 	int			i;
 	int			j;
 
@@ -588,7 +587,7 @@ point_climb(Objective *objective, Point *point, const double *step)
 static bool
 newton(Objective *objective, Point *point)
 {
-	double		step[MAX_PARAMS];
+	double		step[MODEL_MAX_PARAMS];
 	double		last = HUGE_VAL;
 	int			round;
 
@@ -645,8 +644,8 @@ explore(Objective *objective, double *best_at)
 {
 	const Likelihood *likelihood = objective->likelihood;
 	int			n = objective->n;
-	double		starts[MAXIMISE_MAX_STARTS][MAX_PARAMS];
-	double		values[MAXIMISE_MAX_STARTS];
+	double		starts[LIKELIHOOD_MAX_STARTS][MODEL_MAX_PARAMS];
+	double		values[LIKELIHOOD_MAX_STARTS];
 	double		best = -HUGE_VAL;
 	int			i;
 	int			j;
@@ -822,7 +821,7 @@ settle_sample(const Likelihood *likelihood, const Objective *all, size_t size, P
 {
 	Objective	sample;
 	size_t		count;
-	PurchaseInput *inputs;
+	FitInput *inputs;
 
 	if (all->ninputs <= size)
 		return;
@@ -838,7 +837,7 @@ explore_sample(const Likelihood *likelihood, const Objective *all, Point *point)
 {
 	Objective	sample;
 	size_t		count = all->ninputs;
-	PurchaseInput *inputs = NULL;
+	FitInput *inputs = NULL;
 
 	if (all->ninputs > SMALL_SAMPLE)
 		inputs = thin_inputs(all->inputs, all->ninputs, all->weight, SMALL_SAMPLE, &count);
@@ -854,11 +853,11 @@ explore_sample(const Likelihood *likelihood, const Objective *all, Point *point)
  * about them.
  */
 void
-maximise(const Likelihood *likelihood, Maximum *maximum)
+maximize(const Likelihood *likelihood, Maximum *maximum)
 {
 	Objective	all;
 	Point		point;
-	double		direction[MAX_PARAMS];
+	double		direction[MODEL_MAX_PARAMS];
 	int			i;
 
 	memset(maximum, 0, sizeof(Maximum));
