@@ -888,32 +888,32 @@ model_compare(FunctionCallInfo fcinfo)
 		PG_RETURN_BOOL(model_compare(fcinfo) op 0); \
 	}
 
-MODEL_COMPARISON(segment_model_eq, ==)
-MODEL_COMPARISON(segment_model_ne, !=)
-MODEL_COMPARISON(segment_model_lt, <)
-MODEL_COMPARISON(segment_model_le, <=)
-MODEL_COMPARISON(segment_model_gt, >)
-MODEL_COMPARISON(segment_model_ge, >=)
+MODEL_COMPARISON(model_eq, ==)
+MODEL_COMPARISON(model_ne, !=)
+MODEL_COMPARISON(model_lt, <)
+MODEL_COMPARISON(model_le, <=)
+MODEL_COMPARISON(model_gt, >)
+MODEL_COMPARISON(model_ge, >=)
 
-PG_FUNCTION_INFO_V1(segment_model_cmp);
+PG_FUNCTION_INFO_V1(model_cmp);
 Datum
-segment_model_cmp(PG_FUNCTION_ARGS)
+model_cmp(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(model_compare(fcinfo));
 }
 
-PG_FUNCTION_INFO_V1(segment_model_hash);
+PG_FUNCTION_INFO_V1(model_hash);
 Datum
-segment_model_hash(PG_FUNCTION_ARGS)
+model_hash(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 
 	return hash_any((const unsigned char *) VARDATA(model), VARSIZE(model) - VARHDRSZ);
 }
 
-PG_FUNCTION_INFO_V1(segment_model_hash_extended);
+PG_FUNCTION_INFO_V1(model_hash_extended);
 Datum
-segment_model_hash_extended(PG_FUNCTION_ARGS)
+model_hash_extended(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 
