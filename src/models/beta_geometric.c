@@ -97,10 +97,7 @@ live_customer(int first_coin, const double *params, double x, double t_x, double
 	return c;
 }
 
-/*----------
- * Likelihood
- *----------
- */
+/* ---------- likelihood ---------- */
 
 /* What the likelihood needs and depends on x only. */
 typedef struct CountTerms
@@ -282,10 +279,7 @@ loglik(int first_coin, const double *params, const FitInput *inputs,
 	return special_clamp_loglik(total);
 }
 
-/*----------
- * Predictions
- *----------
- */
+/* ---------- predictions ---------- */
 
 static double
 p_alive(int first_coin, const double *params, double x, double t_x, double t)
@@ -337,7 +331,7 @@ live_expected_series(const LiveCustomer *c, double odds)
  * about a normal density).  The lattice is walked outwards from the mode; the
  * tails on which the function no longer changes are geometric series and
  * summed as such, which is what makes a or b near zero harmless.  The density
- * is normalised by the same rule.
+ * is normalized by the same rule.
  */
 typedef struct BetaLattice
 {
@@ -393,10 +387,9 @@ beta_mean(double a, double b, BetaFunction f, const void *arg, double f_scale)
 	BetaLattice lattice = beta_lattice(a, b);
 	double		norm = 0.0;
 	double		sum = 0.0;
-	int			i;
 
 	/* from the mode to p = 0; f is constant where p * f_scale is negligible */
-	for (i = 0; i < MAX_LATTICE; i++)
+	for (int i = 0; i < MAX_LATTICE; i++)
 	{
 		BetaNode	node = beta_node(&lattice, -i * lattice.step);
 		double		value = node.density * f(node.p, arg);
@@ -416,7 +409,7 @@ beta_mean(double a, double b, BetaFunction f, const void *arg, double f_scale)
 	}
 
 	/* from the mode to p = 1 */
-	for (i = 1; i < MAX_LATTICE; i++)
+	for (int i = 1; i < MAX_LATTICE; i++)
 	{
 		BetaNode	node = beta_node(&lattice, i * lattice.step);
 		double		value = node.density * f(node.p, arg);
@@ -613,9 +606,8 @@ panel_integral(const LiveCustomer *c, const TimePanel *panel, double discount)
 	double		integral = 0.0;
 	int			last = panel->nodes - 1;
 	double		k;
-	int			j;
 
-	for (j = 0; j < QUADRATURE_NODES; j++)
+	for (int j = 0; j < QUADRATURE_NODES; j++)
 	{
 		double		w = panel->start + panel->step * panel->node[Min(j, last)];
 
@@ -632,13 +624,13 @@ panel_integral(const LiveCustomer *c, const TimePanel *panel, double discount)
 
 		if (ratio < 1.0 && term[last] * ratio < 1e-15 * sum[last] * (1.0 - ratio))
 			break;
-		for (j = 0; j <= last; j++)
+		for (int j = 0; j <= last; j++)
 		{
 			term[j] *= z[j] * factor;
 			sum[j] += term[j];
 		}
 	}
-	for (j = 0; j <= last; j++)
+	for (int j = 0; j <= last; j++)
 		integral += panel->weight[j] * sum[j];
 	return integral * panel->step;
 }
@@ -674,7 +666,7 @@ typedef struct RateLattice
 {
 	int			count;
 	double		lambda[MAX_RATES];
-	double		weight[MAX_RATES];	/* density times lambda, normalised */
+	double		weight[MAX_RATES];	/* density times lambda, normalized */
 	double		horizon;
 	double		rate;
 } RateLattice;
@@ -688,14 +680,12 @@ fill_rate_lattice(RateLattice *lattice, const LiveCustomer *c)
 	double		step = Min(0.22, 0.5 / sqrt(size));
 	double		scale = step * mean *
 	exp(-special_stirling_error(size)) * sqrt(size / (2.0 * M_PI));
-	int			side;
 
 	lattice->count = 0;
-	for (side = 0; side < 2; side++)
+	for (int side = 0; side < 2; side++)
 	{
-		int			i;
 
-		for (i = side; lattice->count < MAX_RATES; i++)
+		for (int i = side; lattice->count < MAX_RATES; i++)
 		{
 			double		distance = side == 0 ? -i * step : i * step;
 			double		log_weight = size * (distance - expm1(distance)) + distance;
@@ -714,9 +704,8 @@ discounted_given_dropout(double p, const void *arg)
 {
 	const RateLattice *lattice = arg;
 	double		sum = 0.0;
-	int			i;
 
-	for (i = 0; i < lattice->count; i++)
+	for (int i = 0; i < lattice->count; i++)
 	{
 		double		total = lattice->lambda[i] * p + lattice->rate;
 		double		exponent = total * lattice->horizon;
@@ -762,10 +751,7 @@ discounted(int first_coin, const double *params, double x, double t_x,
 	return special_clamp_expectation(special_exp_scaled(c.log_alive, live));
 }
 
-/*----------
- * The kinds
- *----------
- */
+/* ---------- the kinds ---------- */
 
 /* The mean chance that a coin ends the customer */
 static double

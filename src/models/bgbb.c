@@ -61,10 +61,11 @@ typedef struct LiveCustomer
 	double		rate;			/* discount, likewise */
 } LiveCustomer;
 
-/*----------
- * The sequences that are summed.  Each is given by ln of its term i, from
- * i = 0, and the ratio of term i + 1 to term i.
- *----------
+/* ---------- the sequences that are summed ---------- */
+
+/*
+ * Each is given by ln of its term i, from i = 0, and the ratio of term i + 1 to
+ * term i.
  */
 
 /* Death at opportunity i + 1, no purchase before: E[(1-p)^i] E[theta (1-theta)^i] */
@@ -170,10 +171,7 @@ customer_at_last_purchase(const double *params, double x, double t_x)
 	return c;
 }
 
-/*----------
- * Likelihood
- *----------
- */
+/* ---------- likelihood ---------- */
 
 /*
  * The sum over death_log_term and its derivatives: each is the sum of the
@@ -300,9 +298,8 @@ loglik(const double *params, const FitInput *inputs, size_t ninputs,
 				d_beta = 0.0,
 				d_gamma = 0.0,
 				d_delta = 0.0;
-	size_t		i;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		x = inputs[i].x;
 		double		t_x = inputs[i].t_x;
@@ -348,10 +345,7 @@ loglik(const double *params, const FitInput *inputs, size_t ninputs,
 	return special_clamp_loglik(total);
 }
 
-/*----------
- * Predictions
- *----------
- */
+/* ---------- predictions ---------- */
 
 /* The customer as known at n, given that it was then alive. */
 static LiveCustomer

@@ -39,9 +39,7 @@
 #define FIT_LOWER	1e-6
 #define FIT_UPPER	1e+6
 
-/* ---------------------------------------------------------------------
- * Collecting
- * --------------------------------------------------------------------- */
+/* ---------- collecting ---------- */
 
 /*
  * The state of an aggregate, made if there is none yet; an error if this is
@@ -61,9 +59,7 @@ state_argument(FunctionCallInfo fcinfo)
 static bool
 null_argument(FunctionCallInfo fcinfo)
 {
-	int			i;
-
-	for (i = 1; i < PG_NARGS(); i++)
+	for (int i = 1; i < PG_NARGS(); i++)
 	{
 		if (PG_ARGISNULL(i))
 			return true;
@@ -186,9 +182,7 @@ segment_fit_deserialize(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(fit_inputs_receive(CurrentMemoryContext, &buf));
 }
 
-/* ---------------------------------------------------------------------
- * Where the search begins, and where it must end
- * --------------------------------------------------------------------- */
+/* ---------- where the search begins, and where it must end ---------- */
 
 /*
  * A value that can serve as a scale, whatever the data are: its limits, times
@@ -209,9 +203,8 @@ weighted_correlation(const FitInput *inputs, size_t ninputs, double weight,
 	double		xx = 0;
 	double		yy = 0;
 	double		xy = 0;
-	size_t		i;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		w = inputs[i].weight / weight;
 		double		x = inputs[i].x - mean_x;
@@ -232,10 +225,9 @@ summarize(const FitInput *inputs, size_t ninputs, FitSummary *summary)
 	double		x = 0;
 	double		t_x = 0;
 	double		t = 0;
-	size_t		i;
 
 	memset(summary, 0, sizeof(FitSummary));
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		weight = inputs[i].weight;
 
@@ -272,9 +264,7 @@ likelihood_prepare(Likelihood *likelihood, const ModelKind *kind,
 	}
 }
 
-/* ---------------------------------------------------------------------
- * Status and warnings
- * --------------------------------------------------------------------- */
+/* ---------- status and warnings ---------- */
 
 /* Does a parameter lie at the far end of its range? */
 static bool
@@ -306,9 +296,8 @@ limit_warnings(const ModelKind *kind, const Likelihood *likelihood,
 	bool		equal_rates = at_upper(likelihood, maximum, 0) || at_upper(likelihood, maximum, 1);
 	bool		equal_dropout = at_upper(likelihood, maximum, 2) || at_upper(likelihood, maximum, 3);
 	uint32		result = 0;
-	int			i;
 
-	for (i = 0; i < likelihood->nparams; i++)
+	for (int i = 0; i < likelihood->nparams; i++)
 	{
 		if (maximum->held[i])
 			result |= MODEL_WARN_HELD_PARAMETER;
@@ -364,20 +353,16 @@ fit_status(const Maximum *maximum, uint32 warnings, const FitSummary *summary)
 	return MODEL_CONVERGED;
 }
 
-/* ---------------------------------------------------------------------
- * The fit
- * --------------------------------------------------------------------- */
+/* ---------- the fit ---------- */
 
 static void
 set_maximum(Model *model, const Maximum *maximum)
 {
 	int			n = model_kinds[model->kind]->nparams;
-	int			i;
-	int			j;
 
 	model->loglik = maximum->loglik + 0.0;
 	model->flags |= MODEL_HAS_LOGLIK;
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		model->values[i] = maximum->params[i];
 		if (maximum->held[i])
@@ -386,9 +371,9 @@ set_maximum(Model *model, const Maximum *maximum)
 	if (!maximum->has_covariance)
 		return;
 	model->flags |= MODEL_HAS_COVARIANCE;
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		for (j = 0; j <= i; j++)
+		for (int j = 0; j <= i; j++)
 		{
 			if (!maximum->held[i] && !maximum->held[j])
 				model->values[MODEL_COVARIANCE_AT(n, i, j)] = maximum->covariance[i][j] + 0.0;

@@ -204,9 +204,7 @@ fit_inputs_ignored(const FitInputs *inputs)
 	return inputs->ignored;
 }
 
-/* ---------------------------------------------------------------------
- * Merging
- * --------------------------------------------------------------------- */
+/* ---------- merging ---------- */
 
 /*
  * The distinct inputs, sorted by x, t_x, t, with the sum of their weights.
@@ -217,11 +215,10 @@ fit_inputs_merged(FitInputs *inputs, size_t *count)
 {
 	FitInput *merged;
 	FitInput *last = NULL;
-	size_t		i;
 
 	fit_inputs_sort(inputs, inputs->capacity);
 	merged = alloc_array(CurrentMemoryContext, inputs->used, sizeof(FitInput));
-	for (i = 0; i < inputs->used; i++)
+	for (size_t i = 0; i < inputs->used; i++)
 	{
 		const InputRow *row = &inputs->entries[i];
 		double		weight = row->weight * (double) row->count;
@@ -241,23 +238,23 @@ fit_inputs_merged(FitInputs *inputs, size_t *count)
 	return merged;
 }
 
-/* ---------------------------------------------------------------------
- * Between processes: version, ignored rows, number of entries, entries
- * --------------------------------------------------------------------- */
+/* ---------- between processes ---------- */
+
+/*
+ * Version, ignored rows, number of entries, entries
+ */
 
 #define ENTRY_BYTES	(4 * sizeof(float8) + sizeof(int64))
 
 void
 fit_inputs_send(FitInputs *inputs, StringInfo buf)
 {
-	size_t		i;
-
 	fit_inputs_sort(inputs, inputs->capacity);
 	pq_sendbyte(buf, FIT_INPUTS_VERSION);
 	pq_sendint64(buf, inputs->ignored);
 	pq_sendint64(buf, inputs->used);
 	enlargeStringInfo(buf, mul_size(inputs->used, ENTRY_BYTES));
-	for (i = 0; i < inputs->used; i++)
+	for (size_t i = 0; i < inputs->used; i++)
 	{
 		const InputRow *row = &inputs->entries[i];
 

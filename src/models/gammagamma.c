@@ -119,9 +119,8 @@ loglik(const double *params, const FitInput *inputs, size_t ninputs,
 	double		d_p = 0;
 	double		d_q = 0;
 	double		d_gamma = 0;
-	size_t		i;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		weight = inputs[i].weight;
 		double		z = MEAN_SPEND(&inputs[i]);

@@ -94,9 +94,7 @@ static const char *const warning_meanings[MODEL_NWARNINGS] = {
 	"the maximum of the likelihood was not reached; these are the best parameters that were found",
 };
 
-/* ---------------------------------------------------------------------
- * Checks
- * --------------------------------------------------------------------- */
+/* ---------- checks ---------- */
 
 /* Covariance of a model's parameters i and j */
 static double
@@ -113,12 +111,10 @@ static const char *
 model_covariance_complaint(const Model *model)
 {
 	int			n = model_kinds[model->kind]->nparams;
-	int			i;
-	int			j;
 
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		for (j = 0; j <= i; j++)
+		for (int j = 0; j <= i; j++)
 		{
 			double		value = model_covariance_at(model, i, j);
 			bool		must_be_zero = !(model->flags & MODEL_HAS_COVARIANCE) ||
@@ -143,7 +139,6 @@ static const char *
 model_complaint(const Model *model)
 {
 	const ModelKind *kind;
-	int			i;
 
 	if (model->kind >= MODEL_NKINDS)
 		return "unknown kind";
@@ -166,7 +161,7 @@ model_complaint(const Model *model)
 		(!(model->flags & MODEL_HAS_LOGLIK) && model->loglik != 0) ||
 		(model->loglik == 0 && signbit(model->loglik)))
 		return "loglik must be finite";
-	for (i = 0; i < kind->nparams; i++)
+	for (int i = 0; i < kind->nparams; i++)
 	{
 		if (!(model->values[i] >= MODEL_PARAM_MIN &&
 			  model->values[i] <= MODEL_PARAM_MAX))
@@ -228,9 +223,7 @@ model_create(ModelKindId kind)
 	return model;
 }
 
-/* ---------------------------------------------------------------------
- * Names
- * --------------------------------------------------------------------- */
+/* ---------- names ---------- */
 
 /* Place of a name in a list, or -1 */
 static int
@@ -268,9 +261,7 @@ param_by_name(const Model *model, const char *name)
 	return -1;
 }
 
-/* ---------------------------------------------------------------------
- * Text output
- * --------------------------------------------------------------------- */
+/* ---------- text output ---------- */
 
 static void
 append_number(StringInfo buf, double value)
@@ -285,10 +276,9 @@ static void
 append_params(StringInfo buf, const Model *model)
 {
 	const ModelKind *kind = model_kinds[model->kind];
-	int			i;
 
 	appendStringInfoChar(buf, '{');
-	for (i = 0; i < kind->nparams; i++)
+	for (int i = 0; i < kind->nparams; i++)
 	{
 		appendStringInfo(buf, "%s\"%s\": ", i > 0 ? ", " : "", kind->params[i].name);
 		append_number(buf, model->values[i]);
@@ -300,14 +290,12 @@ static void
 append_covariance(StringInfo buf, const Model *model)
 {
 	int			n = model_kinds[model->kind]->nparams;
-	int			i;
-	int			j;
 
 	appendStringInfoChar(buf, '[');
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		appendStringInfoString(buf, i > 0 ? ", [" : "[");
-		for (j = 0; j <= i; j++)
+		for (int j = 0; j <= i; j++)
 		{
 			if (j > 0)
 				appendStringInfoString(buf, ", ");
@@ -323,10 +311,9 @@ append_held(StringInfo buf, const Model *model)
 {
 	const ModelKind *kind = model_kinds[model->kind];
 	const char *separator = "";
-	int			i;
 
 	appendStringInfoChar(buf, '[');
-	for (i = 0; i < kind->nparams; i++)
+	for (int i = 0; i < kind->nparams; i++)
 	{
 		if (model->flags & MODEL_HELD(i))
 		{
@@ -341,10 +328,9 @@ static void
 append_warnings(StringInfo buf, const Model *model)
 {
 	const char *separator = "";
-	int			i;
 
 	appendStringInfoChar(buf, '[');
-	for (i = 0; i < MODEL_NWARNINGS; i++)
+	for (int i = 0; i < MODEL_NWARNINGS; i++)
 	{
 		if (model->warnings & (1U << i))
 		{
@@ -399,13 +385,13 @@ segment_model_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(buf.data);
 }
 
-/* ---------------------------------------------------------------------
- * Text input
- *
+/* ---------- text input ---------- */
+
+/*
  * The text is read as jsonb, which is then taken apart.  Keys may come in any
  * order.  One that a model does not have is an error, and so is one that is
  * given twice, of which jsonb keeps the last only.
- * --------------------------------------------------------------------- */
+ */
 
 /* What is read, and where errors go */
 typedef struct ModelReader
@@ -777,10 +763,12 @@ segment_model_in(PG_FUNCTION_ARGS)
 	PG_RETURN_MODEL_P(model);
 }
 
-/* ---------------------------------------------------------------------
- * Binary form: the fields in order, in network byte order, beginning with
- * the version; the values to the end of the message.
- * --------------------------------------------------------------------- */
+/* ---------- binary form ---------- */
+
+/*
+ * The fields in order, in network byte order, beginning with the version; the
+ * values to the end of the message.
+ */
 
 PG_FUNCTION_INFO_V1(segment_model_send);
 Datum
@@ -789,7 +777,6 @@ segment_model_send(PG_FUNCTION_ARGS)
 	const Model *model = PG_GETARG_MODEL_P(0);
 	int			n = model_kinds[model->kind]->nparams;
 	StringInfoData buf;
-	int			i;
 
 	pq_begintypsend(&buf);
 	pq_sendbyte(&buf, model->version);
@@ -801,7 +788,7 @@ segment_model_send(PG_FUNCTION_ARGS)
 	pq_sendint64(&buf, model->rows);
 	pq_sendfloat8(&buf, model->customers);
 	pq_sendfloat8(&buf, model->loglik);
-	for (i = 0; i < n + MODEL_TRIANGLE(n); i++)
+	for (int i = 0; i < n + MODEL_TRIANGLE(n); i++)
 		pq_sendfloat8(&buf, model->values[i]);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
@@ -823,7 +810,6 @@ segment_model_recv(PG_FUNCTION_ARGS)
 	int			version = pq_getmsgbyte(buf);
 	int			kind;
 	int			n;
-	int			i;
 	Model	   *model;
 	const char *complaint;
 
@@ -847,7 +833,7 @@ segment_model_recv(PG_FUNCTION_ARGS)
 	model->customers = pq_getmsgfloat8(buf);
 	model->loglik = pq_getmsgfloat8(buf);
 	n = model_kinds[kind]->nparams;
-	for (i = 0; i < n + MODEL_TRIANGLE(n); i++)
+	for (int i = 0; i < n + MODEL_TRIANGLE(n); i++)
 		model->values[i] = pq_getmsgfloat8(buf);
 
 	complaint = model_complaint(model);
@@ -856,10 +842,12 @@ segment_model_recv(PG_FUNCTION_ARGS)
 	PG_RETURN_MODEL_P(model);
 }
 
-/* ---------------------------------------------------------------------
- * Comparison: equal models have equal bytes.  The order has no meaning; it
- * is there for DISTINCT, merge joins and indexes.
- * --------------------------------------------------------------------- */
+/* ---------- comparison ---------- */
+
+/*
+ * Equal models have equal bytes.  The order has no meaning; it is there for
+ * DISTINCT, merge joins and indexes.
+ */
 
 static int
 model_compare(FunctionCallInfo fcinfo)
@@ -921,9 +909,7 @@ model_hash_extended(PG_FUNCTION_ARGS)
 							 VARSIZE(model) - VARHDRSZ, PG_GETARG_INT64(1));
 }
 
-/* ---------------------------------------------------------------------
- * Constructors
- * --------------------------------------------------------------------- */
+/* ---------- constructors ---------- */
 
 /* model(kind text, params jsonb): a model from known parameters */
 PG_FUNCTION_INFO_V1(segment_model_make);
@@ -966,9 +952,7 @@ segment_model_with_unit(PG_FUNCTION_ARGS)
 	PG_RETURN_MODEL_P(result);
 }
 
-/* ---------------------------------------------------------------------
- * Accessors
- * --------------------------------------------------------------------- */
+/* ---------- accessors ---------- */
 
 PG_FUNCTION_INFO_V1(segment_model_kind);
 Datum
@@ -1076,14 +1060,12 @@ segment_model_covariance(PG_FUNCTION_ARGS)
 	bool		nulls[MODEL_MAX_PARAMS * MODEL_MAX_PARAMS];
 	int			dims[2] = {n, n};
 	int			lbounds[2] = {1, 1};
-	int			i;
-	int			j;
 
 	if (!(model->flags & MODEL_HAS_COVARIANCE))
 		PG_RETURN_NULL();
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		for (j = 0; j < n; j++)
+		for (int j = 0; j < n; j++)
 		{
 			elems[i * n + j] = Float8GetDatum(model_covariance_at(model, i, j));
 			nulls[i * n + j] = (model->flags & (MODEL_HELD(i) | MODEL_HELD(j))) != 0;
@@ -1101,9 +1083,8 @@ segment_model_warnings(PG_FUNCTION_ARGS)
 	const Model *model = PG_GETARG_MODEL_P(0);
 	Datum		elems[MODEL_NWARNINGS];
 	int			count = 0;
-	int			i;
 
-	for (i = 0; i < MODEL_NWARNINGS; i++)
+	for (int i = 0; i < MODEL_NWARNINGS; i++)
 	{
 		if (model->warnings & (1U << i))
 			elems[count++] = CStringGetTextDatum(psprintf("%s: %s", warning_names[i],

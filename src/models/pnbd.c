@@ -59,10 +59,7 @@ typedef struct LiveCustomer
 	double		death_clock;
 } LiveCustomer;
 
-/*----------
- * The race
- *----------
- */
+/* ---------- the race ---------- */
 
 /*
  * The race and what its derivatives need: the means over the race's integrand
@@ -118,10 +115,9 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 				near_share = 0.0,
 				far_share = 0.0,
 				value = 0.0;
-	int			panel;
 	Race		result;
 
-	for (panel = 0; panel < MAX_PANELS && at < end; panel++)
+	for (int panel = 0; panel < MAX_PANELS && at < end; panel++)
 	{
 		double		step = QUADRATURE_MAX_STEP;
 		double		here = race_slope(near_exponent, far_exponent, far_weight, ratio, at);
@@ -130,7 +126,6 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 		const double *node = quadrature_node;
 		const double *weight = quadrature_weight;
 		int			nodes = QUADRATURE_NODES;
-		int			i;
 
 		step = Min(step, end - at);
 		slope = Max(here, race_slope(near_exponent, far_exponent, far_weight,
@@ -146,7 +141,7 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 		if (at + step == at)
 			break;
 
-		for (i = 0; i < nodes; i++)
+		for (int i = 0; i < nodes; i++)
 		{
 			double		w = at + step * node[i];
 			double		grown = expm1(w);
@@ -181,10 +176,7 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 	return result;
 }
 
-/*----------
- * Likelihood
- *----------
- */
+/* ---------- likelihood ---------- */
 
 /* What the likelihood needs and depends on x only. */
 typedef struct CountTerms
@@ -215,12 +207,11 @@ loglik(const double *params, const FitInput *inputs, size_t ninputs,
 				d_s = 0.0,
 				d_beta = 0.0;
 	CountTerms	cache[CACHED_COUNTS];
-	size_t		i;
 
-	for (i = 0; i < CACHED_COUNTS; i++)
+	for (size_t i = 0; i < CACHED_COUNTS; i++)
 		cache[i].x = -1.0;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		x = inputs[i].x;
 		double		t_x = inputs[i].t_x;
@@ -278,10 +269,7 @@ loglik(const double *params, const FitInput *inputs, size_t ninputs,
 	return special_clamp_loglik(total);
 }
 
-/*----------
- * Predictions
- *----------
- */
+/* ---------- predictions ---------- */
 
 static double
 log_p_alive(const double *params, double x, double t_x, double t)

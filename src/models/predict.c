@@ -24,9 +24,7 @@
 /* Lowest annual discount rate over an infinite horizon */
 #define MIN_DERT_RATE	1e-6
 
-/* ---------------------------------------------------------------------
- * Arguments
- * --------------------------------------------------------------------- */
+/* ---------- arguments ---------- */
 
 static void
 not_defined(const Model *model, const char *what)
@@ -103,9 +101,7 @@ finite_money(double value)
 	return Max(-DBL_MAX, Min(DBL_MAX, value));
 }
 
-/* ---------------------------------------------------------------------
- * Purchases
- * --------------------------------------------------------------------- */
+/* ---------- purchases ---------- */
 
 /* p_alive(model, x, t_x, t) */
 PG_FUNCTION_INFO_V1(segment_p_alive);
@@ -226,9 +222,7 @@ segment_dert(PG_FUNCTION_ARGS)
 									  INFINITY, rate));
 }
 
-/* ---------------------------------------------------------------------
- * Money
- * --------------------------------------------------------------------- */
+/* ---------- money ---------- */
 
 /*
  * Expected spend of a customer with argument x_at repeat purchases whose mean
@@ -279,9 +273,8 @@ segment_clv(PG_FUNCTION_ARGS)
 	double		margin;
 	double		amount;
 	double		purchases;
-	int			i;
 
-	for (i = 0; i < PG_NARGS(); i++)
+	for (int i = 0; i < PG_NARGS(); i++)
 	{
 		if (i != 5 && PG_ARGISNULL(i))
 			PG_RETURN_NULL();
