@@ -7,7 +7,7 @@
 # replaced by their values.
 #
 # The output is ASCII, for databases of any encoding: other characters become
-# &#xXXXXXX;, which segment.unescape reads.
+# &#xXXXXXX;, which segment_internal.unescape reads.
 use strict;
 use warnings;
 use File::Basename qw(dirname);

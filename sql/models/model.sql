@@ -2,35 +2,35 @@
 
 CREATE TYPE segment.model;
 
-CREATE FUNCTION segment.model_in(cstring) RETURNS segment.model
+CREATE FUNCTION segment_internal.model_in(cstring) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_in'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_in(cstring) IS
+COMMENT ON FUNCTION segment_internal.model_in(cstring) IS
 'I/O: text form of a model, a JSON object; errors 22P02 for a text of another form, 22003 for a number beyond those of numeric, 22023 for values that are not allowed';
 
-CREATE FUNCTION segment.model_out(segment.model) RETURNS cstring
+CREATE FUNCTION segment_internal.model_out(segment.model) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'segment_model_out'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_out(segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_out(segment.model) IS
 'I/O: text form of a model, a JSON object; reads back as the same bits, whatever the settings';
 
-CREATE FUNCTION segment.model_recv(internal) RETURNS segment.model
+CREATE FUNCTION segment_internal.model_recv(internal) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_recv'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_recv(internal) IS
+COMMENT ON FUNCTION segment_internal.model_recv(internal) IS
 'I/O: binary form of a model; errors 22P03 for damaged bytes, 0A000 for a newer format version';
 
-CREATE FUNCTION segment.model_send(segment.model) RETURNS bytea
+CREATE FUNCTION segment_internal.model_send(segment.model) RETURNS bytea
 	AS 'MODULE_PATHNAME', 'segment_model_send'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_send(segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_send(segment.model) IS
 'I/O: binary form of a model, in network byte order, beginning with a version byte';
 
 CREATE TYPE segment.model (
-	INPUT = segment.model_in,
-	OUTPUT = segment.model_out,
-	RECEIVE = segment.model_recv,
-	SEND = segment.model_send,
+	INPUT = segment_internal.model_in,
+	OUTPUT = segment_internal.model_out,
+	RECEIVE = segment_internal.model_recv,
+	SEND = segment_internal.model_send,
 	INTERNALLENGTH = VARIABLE,
 	ALIGNMENT = double,
 	STORAGE = main

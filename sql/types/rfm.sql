@@ -4,25 +4,25 @@
 
 CREATE TYPE segment.rfm;
 
-CREATE FUNCTION segment.rfm_in(cstring) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_in(cstring) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_in';
-COMMENT ON FUNCTION segment.rfm_in(cstring) IS 'text input; errors 22P02 and 22023';
+COMMENT ON FUNCTION segment_internal.rfm_in(cstring) IS 'text input; errors 22P02 and 22023';
 
-CREATE FUNCTION segment.rfm_out(segment.rfm) RETURNS cstring
+CREATE FUNCTION segment_internal.rfm_out(segment.rfm) RETURNS cstring
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_out';
-COMMENT ON FUNCTION segment.rfm_out(segment.rfm) IS 'text output, the same under every setting';
+COMMENT ON FUNCTION segment_internal.rfm_out(segment.rfm) IS 'text output, the same under every setting';
 
-CREATE FUNCTION segment.rfm_recv(internal) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_recv(internal) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_recv';
-COMMENT ON FUNCTION segment.rfm_recv(internal) IS 'binary input; error 22P03';
+COMMENT ON FUNCTION segment_internal.rfm_recv(internal) IS 'binary input; error 22P03';
 
-CREATE FUNCTION segment.rfm_send(segment.rfm) RETURNS bytea
+CREATE FUNCTION segment_internal.rfm_send(segment.rfm) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_send';
-COMMENT ON FUNCTION segment.rfm_send(segment.rfm) IS 'binary output';
+COMMENT ON FUNCTION segment_internal.rfm_send(segment.rfm) IS 'binary output';
 
 CREATE TYPE segment.rfm (
-	INPUT = segment.rfm_in, OUTPUT = segment.rfm_out,
-	RECEIVE = segment.rfm_recv, SEND = segment.rfm_send,
+	INPUT = segment_internal.rfm_in, OUTPUT = segment_internal.rfm_out,
+	RECEIVE = segment_internal.rfm_recv, SEND = segment_internal.rfm_send,
 	INTERNALLENGTH = 64, ALIGNMENT = double
 );
 COMMENT ON TYPE segment.rfm IS
@@ -30,93 +30,93 @@ COMMENT ON TYPE segment.rfm IS
 
 /* aggregates */
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at timestamptz, amount numeric) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount numeric) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_numeric';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, timestamptz, numeric) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, numeric) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at timestamptz, amount float8) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount float8) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_float8';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, timestamptz, float8) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, float8) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at timestamptz, amount bigint) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount bigint) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_int8';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, timestamptz, bigint) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, bigint) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at date, amount numeric) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount numeric) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_date_numeric';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, date, numeric) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, numeric) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at date, amount float8) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount float8) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_date_float8';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, date, float8) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, float8) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at date, amount bigint) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount bigint) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_date_int8';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, date, bigint) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, bigint) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_combine(state segment.rfm, other segment.rfm) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_combine(state segment.rfm, other segment.rfm) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_combine';
-COMMENT ON FUNCTION segment.rfm_combine(segment.rfm, segment.rfm) IS
+COMMENT ON FUNCTION segment_internal.rfm_combine(segment.rfm, segment.rfm) IS
 'combine function of rfm_agg and transition function of rollup: adds two summaries; NULL adds nothing';
 
 CREATE AGGREGATE segment.rfm_agg(at timestamptz, amount numeric) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(timestamptz, numeric) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at timestamptz, amount float8) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(timestamptz, float8) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; an amount counts with 15 significant digits (a whole one from 10^15 on exactly) and 9 decimals; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at timestamptz, amount bigint) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(timestamptz, bigint) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at date, amount numeric) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(date, numeric) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; a date counts as its midnight in UTC, whatever the time zone of the session; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at date, amount float8) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(date, float8) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; a date counts as its midnight in UTC, whatever the time zone of the session; an amount counts with 15 significant digits (a whole one from 10^15 on exactly) and 9 decimals; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at date, amount bigint) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(date, bigint) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; a date counts as its midnight in UTC, whatever the time zone of the session; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rollup(summary segment.rfm) (
-	SFUNC = segment.rfm_combine, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_combine, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rollup(segment.rfm) IS
 'merges summaries; any order and any grouping gives the same bits; NULLs are skipped';

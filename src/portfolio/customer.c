@@ -17,7 +17,7 @@
 #include "base/time_unit.h"
 
 /*
- * Columns of the type segment.customer_figures.  Those that are read most come
+ * Columns of the type segment_internal.customer_figures.  Those that are read most come
  * first, where they are found fastest.
  */
 enum

@@ -24,7 +24,7 @@
 #include "types/history.h"
 #include "base/time_unit.h"
 
-/* Columns of the type segment.judged_day. */
+/* Columns of the type segment_internal.judged_day. */
 enum
 {
 	DAY_DAY,
@@ -35,7 +35,7 @@ enum
 	DAY_COLUMNS
 };
 
-/* Columns of the type segment.customer_day. */
+/* Columns of the type segment_internal.customer_day. */
 enum
 {
 	COLUMN_PLACE,

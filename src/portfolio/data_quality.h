@@ -11,8 +11,8 @@
 #include "base/decimal.h"
 
 /*
- * What may be doubtful about a row, as in the view segment.quality_check, and
- * in the order that segment.checked_histories tells of it.  Of the first three
+ * What may be doubtful about a row, as in the view segment_internal.quality_check, and
+ * in the order that segment_internal.checked_histories tells of it.  Of the first three
  * a row is counted for one.
  */
 typedef enum QualityCheck

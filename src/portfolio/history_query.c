@@ -22,6 +22,7 @@
 #include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/tupdesc.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -930,14 +931,12 @@ emit_partitions(Reading *reading, PartitionSet *set, ReturnSetInfo *result)
 
 /* ---------- the function ---------- */
 
-/* The type history, in the schema of the function that is running. */
+/* The type history: the extension is not relocatable. */
 static Oid
-history_type(FunctionCallInfo fcinfo)
+history_type(void)
 {
-	Oid			schema = get_func_namespace(fcinfo->flinfo->fn_oid);
-
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-						   CStringGetDatum("history"), ObjectIdGetDatum(schema));
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("history"),
+						   ObjectIdGetDatum(get_namespace_oid("segment", false)));
 }
 
 static void
@@ -1028,9 +1027,9 @@ describe_query(Reading *reading, TupleDesc desc, const struct varlena *timezone)
  * what is told of doubtful rows.
  */
 static void
-check_result(FunctionCallInfo fcinfo, const Reading *reading, TupleDesc expected)
+check_result(const Reading *reading, TupleDesc expected)
 {
-	Oid			history = history_type(fcinfo);
+	Oid			history = history_type();
 	int			columns = 1 + reading->amounts;
 	bool		fits = expected != NULL && expected->natts == columns + (reading->checked ? 2 : 0) &&
 		TupleDescAttr(expected, 0)->atttypid == reading->key_type;
@@ -1119,7 +1118,7 @@ read_query(FunctionCallInfo fcinfo, int first, bool checked)
 				   timezone);
 	MemoryContextSwitchTo(old);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	check_result(fcinfo, reading, result->setDesc);
+	check_result(reading, result->setDesc);
 
 	options.read_only = false;
 	options.dest = &reading->receiver;
