@@ -22,7 +22,7 @@
 
 /*
  * Soft errors of input functions came with 16: escontext is NULL before, and
- * ereturn is then a plain error.
+ * all errors are plain ones.
  */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
@@ -35,6 +35,11 @@
 		ereport(ERROR, __VA_ARGS__); \
 		return dummy_value; \
 	} while (0)
+#define DirectInputFunctionCallSafe(func, str, typioparam, typmod, escontext, result) \
+	((void) (escontext), \
+	 *(result) = DirectFunctionCall3(func, CStringGetDatum(str), \
+									 ObjectIdGetDatum(typioparam), Int32GetDatum(typmod)), \
+	 true)
 #endif
 
 /* Ask for memory that will soon be read or written. */
