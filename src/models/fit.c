@@ -15,7 +15,6 @@
 #include "base/arguments.h"
 #include "models/gammagamma.h"
 #include "models/inputs.h"
-#include "libpq/pqformat.h"
 #include "models/maximise.h"
 #include "models/model.h"
 #include "portability/instr_time.h"
@@ -55,32 +54,13 @@ typedef struct Summary
  * Collecting
  * --------------------------------------------------------------------- */
 
-/*
- * The state of an aggregate, made if there is none yet; an error if this is
- * no aggregate.
- */
+/* The state of an aggregate, made if there is none yet */
 static Inputs *
 state_argument(FunctionCallInfo fcinfo)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	Inputs	   *inputs = (Inputs *) aggregate_state(fcinfo);
 
-	if (PG_ARGISNULL(0))
-		return inputs_create(context);
-	return (Inputs *) PG_GETARG_POINTER(0);
-}
-
-/* Is any argument after the state NULL? */
-static bool
-null_argument(FunctionCallInfo fcinfo)
-{
-	int			i;
-
-	for (i = 1; i < PG_NARGS(); i++)
-	{
-		if (PG_ARGISNULL(i))
-			return true;
-	}
-	return false;
+	return inputs != NULL ? inputs : inputs_create(aggregate_context(fcinfo));
 }
 
 /* The weight, if the aggregate has one as its argument number n */
@@ -101,17 +81,19 @@ PG_FUNCTION_INFO_V1(segment_fit_customer);
 Datum
 segment_fit_customer(PG_FUNCTION_ARGS)
 {
-	Inputs	   *inputs = state_argument(fcinfo);
+	Inputs	   *inputs;
+	double		x;
+	double		t_x;
+	double		t;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		t_x = PG_GETARG_FLOAT8(2);
-		double		t = PG_GETARG_FLOAT8(3);
-
-		arguments_check_customer(x, t_x, t);
-		inputs_add(inputs, x, t_x, t, weight_argument(fcinfo, 4), 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	t_x = PG_GETARG_FLOAT8(2);
+	t = PG_GETARG_FLOAT8(3);
+	arguments_check_customer(x, t_x, t);
+	inputs = state_argument(fcinfo);
+	inputs_add(inputs, x, t_x, t, weight_argument(fcinfo, 4), 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -120,17 +102,19 @@ PG_FUNCTION_INFO_V1(segment_fit_chances);
 Datum
 segment_fit_chances(PG_FUNCTION_ARGS)
 {
-	Inputs	   *inputs = state_argument(fcinfo);
+	Inputs	   *inputs;
+	double		x;
+	double		t_x;
+	double		n;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		t_x = PG_GETARG_FLOAT8(2);
-		double		n = PG_GETARG_FLOAT8(3);
-
-		arguments_check_chances(x, t_x, n);
-		inputs_add(inputs, x, t_x, n, weight_argument(fcinfo, 4), 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	t_x = PG_GETARG_FLOAT8(2);
+	n = PG_GETARG_FLOAT8(3);
+	arguments_check_chances(x, t_x, n);
+	inputs = state_argument(fcinfo);
+	inputs_add(inputs, x, t_x, n, weight_argument(fcinfo, 4), 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -143,22 +127,24 @@ PG_FUNCTION_INFO_V1(segment_fit_spend);
 Datum
 segment_fit_spend(PG_FUNCTION_ARGS)
 {
-	Inputs	   *inputs = state_argument(fcinfo);
+	Inputs	   *inputs;
+	double		x;
+	double		mean_spend;
+	double		weight;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		mean_spend = PG_GETARG_FLOAT8(2);
-		double		weight = weight_argument(fcinfo, 3);
-
-		arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
-		arguments_check_range("mean_spend", mean_spend,
-							  -ARGUMENTS_MAX_MONEY, ARGUMENTS_MAX_MONEY);
-		if (x > 0 && mean_spend < FIT_LEAST_SPEND)
-			inputs_ignore(inputs, 1);
-		else if (x > 0)
-			inputs_add(inputs, x, mean_spend, 0, weight, 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	mean_spend = PG_GETARG_FLOAT8(2);
+	weight = weight_argument(fcinfo, 3);
+	arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
+	arguments_check_range("mean_spend", mean_spend,
+						  -ARGUMENTS_MAX_MONEY, ARGUMENTS_MAX_MONEY);
+	inputs = state_argument(fcinfo);
+	if (x > 0 && mean_spend < FIT_LEAST_SPEND)
+		inputs_ignore(inputs, 1);
+	else if (x > 0)
+		inputs_add(inputs, x, mean_spend, 0, weight, 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -166,36 +152,21 @@ PG_FUNCTION_INFO_V1(segment_fit_combine);
 Datum
 segment_fit_combine(PG_FUNCTION_ARGS)
 {
-	Inputs	   *inputs = state_argument(fcinfo);
-
-	if (!PG_ARGISNULL(1))
-		inputs_add_all(inputs, (const Inputs *) PG_GETARG_POINTER(1));
-	PG_RETURN_POINTER(inputs);
+	return aggregate_combine(fcinfo, &inputs_kind);
 }
 
 PG_FUNCTION_INFO_V1(segment_fit_serialize);
 Datum
 segment_fit_serialize(PG_FUNCTION_ARGS)
 {
-	StringInfoData buf;
-
-	aggregate_context(fcinfo);
-	pq_begintypsend(&buf);
-	inputs_send((Inputs *) PG_GETARG_POINTER(0), &buf);
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+	return aggregate_serialize(fcinfo, &inputs_kind);
 }
 
 PG_FUNCTION_INFO_V1(segment_fit_deserialize);
 Datum
 segment_fit_deserialize(PG_FUNCTION_ARGS)
 {
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	StringInfoData buf;
-
-	aggregate_context(fcinfo);
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-	PG_RETURN_POINTER(inputs_receive(CurrentMemoryContext, &buf));
+	return aggregate_deserialize(fcinfo, &inputs_kind);
 }
 
 /* ---------------------------------------------------------------------
@@ -520,11 +491,8 @@ fit(FunctionCallInfo fcinfo, ModelKind kind,
 	Model	   *model;
 	instr_time	phases[3];
 
-	aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	inputs = (Inputs *) PG_GETARG_POINTER(0);
-	if (inputs_rows(inputs) == 0)
+	inputs = (Inputs *) aggregate_state(fcinfo);
+	if (inputs == NULL || inputs_rows(inputs) == 0)
 		PG_RETURN_NULL();
 
 	INSTR_TIME_SET_CURRENT(phases[0]);

@@ -27,8 +27,6 @@
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 
-#define INPUTS_VERSION	1
-
 /* First allocation; small, as there may be many groups. */
 #define MIN_CAPACITY	32
 
@@ -171,19 +169,6 @@ inputs_add(Inputs *inputs, double x, double t_x, double t, double weight, int64 
 	row->count = count;
 }
 
-/* Add everything that is in another set of inputs. */
-void
-inputs_add_all(Inputs *inputs, const Inputs *other)
-{
-	add_counts(&inputs->rows, other->rows);
-	add_counts(&inputs->ignored, other->ignored);
-
-	/* sorted first, so that sorted rows are appended to sorted rows */
-	inputs_sort(inputs, Max(inputs->capacity, inputs->used + other->used));
-	memcpy(inputs->entries + inputs->used, other->entries, other->used * sizeof(InputRow));
-	inputs->used += other->used;
-}
-
 /* Count rows that were left out. */
 void
 inputs_ignore(Inputs *inputs, int64 count)
@@ -241,39 +226,53 @@ inputs_merged(Inputs *inputs, size_t *count)
 }
 
 /* ---------------------------------------------------------------------
- * Between processes: version, ignored rows, number of entries, entries
+ * As an aggregate's state: an image is ignored rows, number of entries, entries
  * --------------------------------------------------------------------- */
 
 #define ENTRY_BYTES	(4 * sizeof(float8) + sizeof(int64))
 
-void
-inputs_send(Inputs *inputs, StringInfo buf)
+static void *
+inputs_create_like(MemoryContext context, const void *other)
 {
-	size_t		i;
+	return inputs_create(context);
+}
+
+/* Add everything that is in another set of inputs. */
+static void
+inputs_merge(void *into, const void *from)
+{
+	Inputs	   *inputs = (Inputs *) into;
+	const Inputs *other = (const Inputs *) from;
+
+	add_counts(&inputs->rows, other->rows);
+	add_counts(&inputs->ignored, other->ignored);
+
+	/* sorted first, so that sorted rows are appended to sorted rows */
+	inputs_sort(inputs, Max(inputs->capacity, inputs->used + other->used));
+	memcpy(inputs->entries + inputs->used, other->entries, other->used * sizeof(InputRow));
+	inputs->used += other->used;
+}
+
+static void
+inputs_send(StringInfo buf, void *state)
+{
+	Inputs	   *inputs = (Inputs *) state;
 
 	inputs_sort(inputs, inputs->capacity);
-	pq_sendbyte(buf, INPUTS_VERSION);
 	pq_sendint64(buf, inputs->ignored);
 	pq_sendint64(buf, inputs->used);
-	enlargeStringInfo(buf, mul_size(inputs->used, ENTRY_BYTES));
-	for (i = 0; i < inputs->used; i++)
+	aggregate_reserve(buf, inputs->used, ENTRY_BYTES);
+	for (size_t i = 0; i < inputs->used; i++)
 	{
 		const InputRow *row = &inputs->entries[i];
 
+		CHECK_FOR_INTERRUPTS();
 		pq_sendfloat8(buf, row->x);
 		pq_sendfloat8(buf, row->t_x);
 		pq_sendfloat8(buf, row->t);
 		pq_sendfloat8(buf, row->weight);
 		pq_sendint64(buf, row->count);
 	}
-}
-
-static void
-state_error(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid serialized state of a fit")));
 }
 
 /* Read one entry; the values have been through the checks of the sender. */
@@ -288,26 +287,34 @@ receive_entry(Inputs *inputs, StringInfo buf)
 
 	/* written so that NaN fails */
 	if (!(x >= 0 && t_x >= 0 && t >= 0 && weight > 0 && count > 0))
-		state_error();
+		aggregate_invalid_state(&inputs_kind);
 	inputs_add(inputs, x, t_x, t, weight, count);
 }
 
-Inputs *
-inputs_receive(MemoryContext context, StringInfo buf)
+static void *
+inputs_receive(StringInfo buf)
 {
-	Inputs	   *inputs = inputs_create(context);
+	Inputs	   *inputs = inputs_create(CurrentMemoryContext);
 	int64		nentries;
-	int64		i;
 
-	if (pq_getmsgbyte(buf) != INPUTS_VERSION)
-		state_error();
 	inputs->ignored = pq_getmsgint64(buf);
 	nentries = pq_getmsgint64(buf);
 	if (inputs->ignored < 0 || nentries < 0 ||
 		nentries != (buf->len - buf->cursor) / ENTRY_BYTES)
-		state_error();
-	for (i = 0; i < nentries; i++)
+		aggregate_invalid_state(&inputs_kind);
+	for (int64 i = 0; i < nentries; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		receive_entry(inputs, buf);
-	pq_getmsgend(buf);
+	}
 	return inputs;
 }
+
+const AggregateKind inputs_kind = {
+	.name = "*_fit",
+	.version = 1,
+	.create_like = inputs_create_like,
+	.merge = inputs_merge,
+	.send = inputs_send,
+	.receive = inputs_receive,
+};
