@@ -63,7 +63,7 @@ aggregate_deserialize(FunctionCallInfo fcinfo, const AggregateKind *kind)
 	buf.cursor = 0;
 	if (pq_getmsgbyte(&buf) != kind->version)
 		aggregate_invalid_state(kind);
-	state = kind->receive(&buf);
+	state = kind->receive(&buf, kind);
 	pq_getmsgend(&buf);
 	PG_RETURN_POINTER(state);
 }

@@ -35,7 +35,7 @@ typedef struct AggregateKind
 	/* write what makes up the state, which may be put in order first */
 	void		(*send) (StringInfo buf, void *state);
 	/* what "send" wrote, in the current memory context */
-	void	   *(*receive) (StringInfo buf);
+	void	   *(*receive) (StringInfo buf, const struct AggregateKind *kind);
 } AggregateKind;
 
 extern Datum aggregate_combine(FunctionCallInfo fcinfo, const AggregateKind *kind);

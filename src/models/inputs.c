@@ -277,7 +277,7 @@ inputs_send(StringInfo buf, void *state)
 
 /* Read one entry; the values have been through the checks of the sender. */
 static void
-receive_entry(Inputs *inputs, StringInfo buf)
+receive_entry(Inputs *inputs, StringInfo buf, const AggregateKind *kind)
 {
 	double		x = pq_getmsgfloat8(buf);
 	double		t_x = pq_getmsgfloat8(buf);
@@ -287,12 +287,12 @@ receive_entry(Inputs *inputs, StringInfo buf)
 
 	/* written so that NaN fails */
 	if (!(x >= 0 && t_x >= 0 && t >= 0 && weight > 0 && count > 0))
-		aggregate_invalid_state(&inputs_kind);
+		aggregate_invalid_state(kind);
 	inputs_add(inputs, x, t_x, t, weight, count);
 }
 
 static void *
-inputs_receive(StringInfo buf)
+inputs_receive(StringInfo buf, const AggregateKind *kind)
 {
 	Inputs	   *inputs = inputs_create(CurrentMemoryContext);
 	int64		nentries;
@@ -301,11 +301,11 @@ inputs_receive(StringInfo buf)
 	nentries = pq_getmsgint64(buf);
 	if (inputs->ignored < 0 || nentries < 0 ||
 		nentries != (buf->len - buf->cursor) / ENTRY_BYTES)
-		aggregate_invalid_state(&inputs_kind);
+		aggregate_invalid_state(kind);
 	for (int64 i = 0; i < nentries; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		receive_entry(inputs, buf);
+		receive_entry(inputs, buf, kind);
 	}
 	return inputs;
 }

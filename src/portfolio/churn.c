@@ -26,7 +26,6 @@
 #include "base/decimal.h"
 #include "types/history.h"
 #include "base/special.h"
-#include "base/time_unit.h"
 
 /* Longest window: 100 years */
 #define CHURN_MAX_DAYS 36525

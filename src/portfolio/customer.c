@@ -14,7 +14,7 @@
 #include "portfolio/customer.h"
 #include "types/history.h"
 #include "statistics/score.h"
-#include "base/time_unit.h"
+#include "base/arguments.h"
 
 /*
  * Columns of the type segment.customer_figures.  Those that are read most come

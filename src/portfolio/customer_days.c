@@ -22,7 +22,7 @@
 
 #include "portfolio/customer.h"
 #include "types/history.h"
-#include "base/time_unit.h"
+#include "base/arguments.h"
 
 /* Columns of the type segment.judged_day. */
 enum

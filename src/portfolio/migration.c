@@ -15,6 +15,7 @@
 #include "base/compat.h"
 
 #include "libpq/pqformat.h"
+#include "miscadmin.h"
 #include "storage/itemptr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -22,9 +23,7 @@
 
 #include "base/aggregate.h"
 #include "base/decimal.h"
-#include "base/row_array.h"
-
-#define MIGRATION_STATE_VERSION		1
+#include "base/result_row.h"
 
 /* More days than anybody asks for, and more classes than a scheme has. */
 #define MIGRATION_MAX_PLACES		100000
@@ -41,21 +40,11 @@ typedef struct Move
 	char		status;
 } Move;
 
-static inline uint32
-hash_of_key(uint64 key)
-{
-	/* the finaliser of MurmurHash3 */
-	key ^= key >> 33;
-	key *= UINT64CONST(0xff51afd7ed558ccd);
-	key ^= key >> 33;
-	return (uint32) key;
-}
-
 #define SH_PREFIX moves
 #define SH_ELEMENT_TYPE Move
 #define SH_KEY_TYPE uint64
 #define SH_KEY key
-#define SH_HASH_KEY(table, key) hash_of_key(key)
+#define SH_HASH_KEY(table, key) ((uint32) murmurhash64(key))
 #define SH_EQUAL(table, a, b) ((a) == (b))
 #define SH_SCOPE static inline
 #define SH_STORE_HASH
@@ -95,7 +84,7 @@ typedef struct Waiting
 #define SH_ELEMENT_TYPE Waiting
 #define SH_KEY_TYPE uint64
 #define SH_KEY key
-#define SH_HASH_KEY(table, key) hash_of_key(key)
+#define SH_HASH_KEY(table, key) ((uint32) murmurhash64(key))
 #define SH_EQUAL(table, a, b) ((a) == (b))
 #define SH_SCOPE static inline
 #define SH_DECLARE
@@ -151,8 +140,9 @@ same_class(const struct varlena *one, const struct varlena *other)
 
 /* The number of a class; likely says which it may be. */
 static int
-class_number(MemoryContext context, MigrationState *state, struct varlena *class, int likely)
+class_number(MigrationState *state, struct varlena *class, int likely)
 {
+	MemoryContext context = GetMemoryChunkContext(state);
 	int			number;
 
 	if (likely > 0 && same_class(state->classes[likely], class))
@@ -177,17 +167,6 @@ class_number(MemoryContext context, MigrationState *state, struct varlena *class
 
 /* ---------- counts ---------- */
 
-/*
- * Sums of many customers, at the full scale, without a look at the limit: that
- * comes at the end.
- */
-static inline void
-add_amount(int128 *sum, int128 addend)
-{
-	if (unlikely(__builtin_add_overflow(*sum, addend, sum)))
-		decimal_sum_overflow();
-}
-
 static void
 add_move(MigrationState *state, int place, int from, int to,
 		 int64 customers, int128 net_from, int128 net_to)
@@ -203,8 +182,8 @@ add_move(MigrationState *state, int place, int from, int to,
 		move->net_to = 0;
 	}
 	move->customers += customers;
-	add_amount(&move->net_from, net_from);
-	add_amount(&move->net_to, net_to);
+	decimal_sum_add(&move->net_from, net_from);
+	decimal_sum_add(&move->net_to, net_to);
 }
 
 #define MOVE_PLACE(move)	((int) ((move)->key >> 32))
@@ -233,7 +212,7 @@ count_customer(MigrationState *state, Customer *customer)
 
 /* The customer of a row: nearly always that of the row before. */
 static Customer *
-find_customer(MemoryContext context, MigrationState *state, uint64 key)
+find_customer(MigrationState *state, uint64 key)
 {
 	Customer   *customer = state->current;
 	Waiting    *waiting;
@@ -259,7 +238,7 @@ find_customer(MemoryContext context, MigrationState *state, uint64 key)
 		waiting_delete(state->waiting, key);
 	}
 	else if (customer == NULL)
-		customer = customer_create(context);
+		customer = customer_create(GetMemoryChunkContext(state));
 	customer->key = key;
 	state->current = customer;
 	return customer;
@@ -323,22 +302,22 @@ PG_FUNCTION_INFO_V1(migration_accum);
 Datum
 migration_accum(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	MigrationState *state;
+	MigrationState *state = (MigrationState *) aggregate_state(fcinfo);
 	ItemPointer row;
 	Customer   *customer;
 	Stay	   *stay;
 	int			likely = 0;
 	int			place;
 
-	state = PG_ARGISNULL(0) ? migration_create(context) : (MigrationState *) PG_GETARG_POINTER(0);
+	if (state == NULL)
+		state = migration_create(aggregate_context(fcinfo));
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("customer, place and number of places must not be null")));
 	row = (ItemPointer) PG_GETARG_POINTER(1);
 	place = PG_GETARG_INT32(2);
-	customer = find_customer(context, state,
+	customer = find_customer(state,
 							 (uint64) ItemPointerGetBlockNumberNoCheck(row) << 16 |
 							 ItemPointerGetOffsetNumberNoCheck(row));
 	stay = next_stay(customer, place, PG_GETARG_INT32(3));
@@ -346,7 +325,7 @@ migration_accum(PG_FUNCTION_ARGS)
 		likely = customer->stays[place - 2].class;
 	stay->class = 0;
 	if (!PG_ARGISNULL(4))
-		stay->class = class_number(context, state,
+		stay->class = class_number(state,
 								   (struct varlena *) PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(4)), likely);
 	stay->net = 0;
 	if (!PG_ARGISNULL(5))
@@ -364,7 +343,7 @@ migration_accum(PG_FUNCTION_ARGS)
 
 /* Everything of another state's customer who is not complete, with the numbers of its classes here. */
 static void
-add_customer(MemoryContext context, MigrationState *state, const Customer *other, const int *numbers)
+add_customer(MigrationState *state, const Customer *other, const int *numbers)
 {
 	for (int place = other->first; other->places > 0 && place <= other->last; place++)
 	{
@@ -374,7 +353,7 @@ add_customer(MemoryContext context, MigrationState *state, const Customer *other
 
 		if (!from->set)
 			continue;
-		customer = find_customer(context, state, other->key);
+		customer = find_customer(state, other->key);
 		stay = next_stay(customer, place, other->places);
 		stay->class = numbers[from->class];
 		stay->net = from->net;
@@ -383,41 +362,41 @@ add_customer(MemoryContext context, MigrationState *state, const Customer *other
 	}
 }
 
-PG_FUNCTION_INFO_V1(migration_combine);
-Datum
-migration_combine(PG_FUNCTION_ARGS)
+static void *
+migration_create_like(MemoryContext context, const void *other)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	MigrationState *state;
-	MigrationState *other;
+	return migration_create(context);
+}
+
+static void
+migration_merge(void *into, const void *from)
+{
+	MigrationState *state = (MigrationState *) into;
+	const MigrationState *other = (const MigrationState *) from;
 	moves_iterator iterator;
 	Move	   *move;
 	waiting_iterator customers;
 	Waiting    *waiting;
-	int		   *numbers;
+	int		   *numbers = palloc0(other->class_count * sizeof(int));
 
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	}
-	state = PG_ARGISNULL(0) ? migration_create(context) : (MigrationState *) PG_GETARG_POINTER(0);
-	other = (MigrationState *) PG_GETARG_POINTER(1);
 	state->display_scale = Max(state->display_scale, other->display_scale);
-	numbers = palloc0(other->class_count * sizeof(int));
 	for (int i = 1; i < other->class_count; i++)
-		numbers[i] = class_number(context, state, other->classes[i], 0);
+		numbers[i] = class_number(state, other->classes[i], 0);
 	moves_start_iterate(other->moves, &iterator);
 	while ((move = moves_iterate(other->moves, &iterator)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
 		add_move(state, MOVE_PLACE(move), numbers[MOVE_FROM(move)], numbers[MOVE_TO(move)],
 				 move->customers, move->net_from, move->net_to);
-	add_customer(context, state, other->current, numbers);
+	}
+	add_customer(state, other->current, numbers);
 	waiting_start_iterate(other->waiting, &customers);
 	while ((waiting = waiting_iterate(other->waiting, &customers)) != NULL)
-		add_customer(context, state, waiting->customer, numbers);
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_customer(state, waiting->customer, numbers);
+	}
 	pfree(numbers);
-	PG_RETURN_POINTER(state);
 }
 
 /* The rows of a customer who is not complete. */
@@ -438,74 +417,66 @@ send_customer(StringInfo buf, const Customer *customer)
 	}
 }
 
-PG_FUNCTION_INFO_V1(migration_serialize);
-Datum
-migration_serialize(PG_FUNCTION_ARGS)
+static void
+migration_send(StringInfo buf, void *state)
 {
-	MigrationState *state = (MigrationState *) PG_GETARG_POINTER(0);
-	StringInfoData buf;
+	const MigrationState *migration = (const MigrationState *) state;
 	moves_iterator iterator;
 	Move	   *move;
 	waiting_iterator customers;
 	Waiting    *waiting;
 
-	(void) aggregate_context(fcinfo);
-	pq_begintypsend(&buf);
-	pq_sendbyte(&buf, MIGRATION_STATE_VERSION);
-	pq_sendbyte(&buf, state->display_scale);
-	pq_sendint32(&buf, state->class_count);
-	for (int i = 1; i < state->class_count; i++)
+	pq_sendbyte(buf, migration->display_scale);
+	pq_sendint32(buf, migration->class_count);
+	for (int i = 1; i < migration->class_count; i++)
 	{
-		pq_sendint32(&buf, VARSIZE_ANY_EXHDR(state->classes[i]));
-		pq_sendbytes(&buf, VARDATA_ANY(state->classes[i]), VARSIZE_ANY_EXHDR(state->classes[i]));
+		const struct varlena *class = migration->classes[i];
+
+		pq_sendint32(buf, VARSIZE_ANY_EXHDR(class));
+		pq_sendbytes(buf, VARDATA_ANY(class), VARSIZE_ANY_EXHDR(class));
 	}
-	pq_sendint64(&buf, state->moves->members);
-	moves_start_iterate(state->moves, &iterator);
-	while ((move = moves_iterate(state->moves, &iterator)) != NULL)
+	pq_sendint64(buf, migration->moves->members);
+	moves_start_iterate(migration->moves, &iterator);
+	while ((move = moves_iterate(migration->moves, &iterator)) != NULL)
 	{
-		pq_sendint64(&buf, move->key);
-		pq_sendint64(&buf, move->customers);
-		decimal_send(&buf, move->net_from);
-		decimal_send(&buf, move->net_to);
+		CHECK_FOR_INTERRUPTS();
+		pq_sendint64(buf, move->key);
+		pq_sendint64(buf, move->customers);
+		decimal_send(buf, move->net_from);
+		decimal_send(buf, move->net_to);
 	}
-	send_customer(&buf, state->current);
-	waiting_start_iterate(state->waiting, &customers);
-	while ((waiting = waiting_iterate(state->waiting, &customers)) != NULL)
-		send_customer(&buf, waiting->customer);
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+	send_customer(buf, migration->current);
+	waiting_start_iterate(migration->waiting, &customers);
+	while ((waiting = waiting_iterate(migration->waiting, &customers)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		send_customer(buf, waiting->customer);
+	}
 }
 
 static void
-invalid_state(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid state of aggregate function %s", "migration_agg")));
-}
-
-static void
-receive_classes(StringInfo buf, MigrationState *state)
+receive_classes(StringInfo buf, MigrationState *state, const AggregateKind *kind)
 {
 	int			count = pq_getmsgint(buf, 4);
 
 	if (count < 1 || count > MIGRATION_MAX_CLASSES + 1)
-		invalid_state();
+		aggregate_invalid_state(kind);
 	for (int i = 1; i < count; i++)
 	{
 		int			size = pq_getmsgint(buf, 4);
 		text	   *class;
 
 		if (size < 0 || size > buf->len - buf->cursor)
-			invalid_state();
+			aggregate_invalid_state(kind);
 		class = cstring_to_text_with_len(pq_getmsgbytes(buf, size), size);
-		if (class_number(CurrentMemoryContext, state, class, 0) != i)
-			invalid_state();
+		if (class_number(state, class, 0) != i)
+			aggregate_invalid_state(kind);
 		pfree(class);
 	}
 }
 
 static void
-receive_move(StringInfo buf, MigrationState *state)
+receive_move(StringInfo buf, MigrationState *state, const AggregateKind *kind)
 {
 	Move		move;
 
@@ -515,57 +486,74 @@ receive_move(StringInfo buf, MigrationState *state)
 	move.net_to = decimal_receive(buf);
 	if (move.key >> 32 > MIGRATION_MAX_PLACES || MOVE_FROM(&move) >= state->class_count ||
 		MOVE_TO(&move) >= state->class_count || move.customers < 1)
-		invalid_state();
+		aggregate_invalid_state(kind);
 	add_move(state, MOVE_PLACE(&move), MOVE_FROM(&move), MOVE_TO(&move),
 			 move.customers, move.net_from, move.net_to);
 }
 
 static void
-receive_stay(StringInfo buf, MigrationState *state)
+receive_stay(StringInfo buf, MigrationState *state, const AggregateKind *kind)
 {
-	Customer   *customer = find_customer(CurrentMemoryContext, state, (uint64) pq_getmsgint64(buf));
+	Customer   *customer = find_customer(state, (uint64) pq_getmsgint64(buf));
 	int			place = pq_getmsgint(buf, 4);
 	Stay	   *stay = next_stay(customer, place, pq_getmsgint(buf, 4));
 
 	stay->class = pq_getmsgint(buf, 4);
 	if (stay->class < 0 || stay->class >= state->class_count || customer->seen == customer->places)
-		invalid_state();
+		aggregate_invalid_state(kind);
 	stay->net = decimal_receive(buf);
+}
+
+static void *
+migration_receive(StringInfo buf, const AggregateKind *kind)
+{
+	MigrationState *state = migration_create(CurrentMemoryContext);
+
+	state->display_scale = pq_getmsgbyte(buf);
+	if (state->display_scale > DECIMAL_MAX_SCALE)
+		aggregate_invalid_state(kind);
+	receive_classes(buf, state, kind);
+	for (int64 moves = pq_getmsgint64(buf); moves > 0; moves--)
+	{
+		CHECK_FOR_INTERRUPTS();
+		receive_move(buf, state, kind);
+	}
+	while (buf->cursor < buf->len)
+	{
+		CHECK_FOR_INTERRUPTS();
+		receive_stay(buf, state, kind);
+	}
+	return state;
+}
+
+static const AggregateKind migration_kind = {
+	.name = "migration_agg",
+	.version = 1,
+	.create_like = migration_create_like,
+	.merge = migration_merge,
+	.send = migration_send,
+	.receive = migration_receive,
+};
+
+PG_FUNCTION_INFO_V1(migration_combine);
+Datum
+migration_combine(PG_FUNCTION_ARGS)
+{
+	return aggregate_combine(fcinfo, &migration_kind);
+}
+
+PG_FUNCTION_INFO_V1(migration_serialize);
+Datum
+migration_serialize(PG_FUNCTION_ARGS)
+{
+	return aggregate_serialize(fcinfo, &migration_kind);
 }
 
 PG_FUNCTION_INFO_V1(migration_deserialize);
 Datum
 migration_deserialize(PG_FUNCTION_ARGS)
 {
-	bytea	   *image = PG_GETARG_BYTEA_PP(0);
-	MigrationState *state;
-	StringInfoData buf;
-	int64		moves;
-
-	(void) aggregate_context(fcinfo);
-	buf.data = VARDATA_ANY(image);
-	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(image);
-	buf.cursor = 0;
-	if (pq_getmsgbyte(&buf) != MIGRATION_STATE_VERSION)
-		invalid_state();
-	state = migration_create(CurrentMemoryContext);
-	state->display_scale = pq_getmsgbyte(&buf);
-	if (state->display_scale > DECIMAL_MAX_SCALE)
-		invalid_state();
-	receive_classes(&buf, state);
-	for (moves = pq_getmsgint64(&buf); moves > 0; moves--)
-		receive_move(&buf, state);
-	while (buf.cursor < buf.len)
-		receive_stay(&buf, state);
-	PG_RETURN_POINTER(state);
-}
-
-static Datum
-amount_datum(int128 amount, int display_scale)
-{
-	if (amount > decimal_limit(DECIMAL_MAX_SCALE) || amount < -decimal_limit(DECIMAL_MAX_SCALE))
-		decimal_sum_overflow();
-	return NumericGetDatum(decimal_to_numeric(amount, DECIMAL_MAX_SCALE, display_scale));
+	return aggregate_deserialize(fcinfo, &migration_kind);
 }
 
 /* Columns of the type segment.class_migration. */
@@ -576,17 +564,15 @@ PG_FUNCTION_INFO_V1(migration_final);
 Datum
 migration_final(PG_FUNCTION_ARGS)
 {
-	MigrationState *state;
+	const MigrationState *state = (const MigrationState *) aggregate_state(fcinfo);
 	moves_iterator iterator;
 	Move	   *move;
-	RowArray	array;
+	ResultRows	rows;
 
-	(void) aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
+	if (state == NULL)
 		PG_RETURN_NULL();
-	state = (MigrationState *) PG_GETARG_POINTER(0);
 	check_complete(state);
-	row_array_begin(&array, fcinfo, state->moves->members);
+	result_rows_begin(&rows, fcinfo, MIGRATION_COLUMNS, state->moves->members);
 	moves_start_iterate(state->moves, &iterator);
 	while ((move = moves_iterate(state->moves, &iterator)) != NULL)
 	{
@@ -599,9 +585,9 @@ migration_final(PG_FUNCTION_ARGS)
 		values[2] = PointerGetDatum(state->classes[MOVE_TO(move)]);
 		nulls[2] = MOVE_TO(move) == 0;
 		values[3] = Int64GetDatum(move->customers);
-		values[4] = amount_datum(move->net_from, state->display_scale);
-		values[5] = amount_datum(move->net_to, state->display_scale);
-		row_array_add(&array, values, nulls);
+		values[4] = NumericGetDatum(decimal_sum_to_numeric(move->net_from, state->display_scale));
+		values[5] = NumericGetDatum(decimal_sum_to_numeric(move->net_to, state->display_scale));
+		result_rows_add(&rows, values, nulls);
 	}
-	return row_array_end(&array);
+	return result_rows_end(&rows);
 }

@@ -22,6 +22,7 @@
 #include "utils/datum.h"
 #include "utils/numeric.h"
 
+#include "base/arguments.h"
 #include "base/decimal.h"
 #include "types/history.h"
 #include "types/history_measure.h"
