@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * dependence.c
+ * customer_dependence.c
  *		What the rows of a customer in a source query depend on.
  *
  * A refresh may read only the customers whose rows changed if the rows that
@@ -25,14 +25,12 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -49,6 +47,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "base/result_row.h"
 #include "portfolio/source.h"
 
 /* What is known of the tables, and what was found. */
@@ -861,7 +860,6 @@ source_dependence(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *query_text = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	RawStmt    *statement;
-	TupleDesc	description;
 	Query	   *query;
 	Datum	   *tables;
 	Datum		values[3];
@@ -869,8 +867,6 @@ source_dependence(PG_FUNCTION_ARGS)
 	int			ntables = 0;
 	ListCell   *lc;
 
-	if (get_call_result_type(fcinfo, NULL, &description) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	watched_tables(&dependence, PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(3));
 
 	query = source_rewritten(name, query_text, &statement);
@@ -889,5 +885,5 @@ source_dependence(PG_FUNCTION_ARGS)
 	values[0] = PointerGetDatum(construct_array(tables, ntables, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
 	nulls[1] = dependence.obstacle == NULL;
 	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(dependence.obstacle);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls)));
+	PG_RETURN_DATUM(row_form(result_row(fcinfo, lengthof(values)), values, nulls));
 }
