@@ -26,7 +26,7 @@
 #include "types/history.h"
 #include "base/local_day.h"
 
-/* All told, powers of two, which the server's allocator hands out exactly. */
+/* Bytes all told; powers of two, which the server's allocator hands out exactly. */
 #define FIRST_CAPACITY		128
 
 /* Above this, equal days are merged before a state may double. */
@@ -239,17 +239,9 @@ PG_FUNCTION_INFO_V1(history_accum_date);
 Datum
 history_accum_date(PG_FUNCTION_ARGS)
 {
-	DateADT		day;
-
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return aggregate_unchanged(fcinfo);
-	day = PG_GETARG_DATEADT(1);
-	if (unlikely(DATE_NOT_FINITE(day)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("day of an order must be finite, not \"%s\"",
-						DATE_IS_NOBEGIN(day) ? "-infinity" : "infinity")));
-	return accumulate(fcinfo, day, PG_GETARG_DATUM(2));
+	return accumulate(fcinfo, local_day_of_date(PG_GETARG_DATEADT(1)), PG_GETARG_DATUM(2));
 }
 
 /* The zone of the last row, which is nearly always that of the next. */
