@@ -94,7 +94,21 @@ row_deform(Datum row, TupleDesc tupdesc, Datum *values, bool *nulls)
 	heap_deform_tuple(&tuple, tupdesc, values, nulls);
 }
 
-/* ---------- an array of rows ---------- */
+/* ---------- many rows ---------- */
+
+/*
+ * result_set_begin: a tuplestore for the rows of a set-returning function, with
+ * tuplestore_putvalues(result->setResult, result->setDesc, values, nulls)
+ */
+ReturnSetInfo *
+result_set_begin(FunctionCallInfo fcinfo, int natts)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	check_columns(result->setDesc->tdtypeid, result->setDesc, natts);
+	return result;
+}
 
 /*
  * result_rows_begin: an empty array with room for capacity rows

@@ -31,6 +31,7 @@ extern TupleDesc result_row_lookup(FunctionCallInfo fcinfo, int natts);
 extern TupleDesc row_type_lookup(Oid type, int natts);
 extern void row_deform(Datum row, TupleDesc tupdesc, Datum *values, bool *nulls);
 
+extern ReturnSetInfo *result_set_begin(FunctionCallInfo fcinfo, int natts);
 extern void result_rows_begin(ResultRows *rows, FunctionCallInfo fcinfo, int natts, int64 capacity);
 extern void result_rows_add(ResultRows *rows, const Datum *values, const bool *nulls);
 extern Datum result_rows_end(const ResultRows *rows);
