@@ -2,35 +2,35 @@
 
 CREATE TYPE segment.model;
 
-CREATE FUNCTION segment.model_in(cstring) RETURNS segment.model
+CREATE FUNCTION segment_internal.model_in(cstring) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_in'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_in(cstring) IS
+COMMENT ON FUNCTION segment_internal.model_in(cstring) IS
 'I/O: text form of a model, a JSON object; errors 22P02 for a text of another form, 22023 for values that are not allowed';
 
-CREATE FUNCTION segment.model_out(segment.model) RETURNS cstring
+CREATE FUNCTION segment_internal.model_out(segment.model) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'segment_model_out'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_out(segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_out(segment.model) IS
 'I/O: text form of a model, a JSON object; reads back as the same bits, whatever the settings';
 
-CREATE FUNCTION segment.model_recv(internal) RETURNS segment.model
+CREATE FUNCTION segment_internal.model_recv(internal) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_recv'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_recv(internal) IS
+COMMENT ON FUNCTION segment_internal.model_recv(internal) IS
 'I/O: binary form of a model; errors 22P03 for damaged bytes, 0A000 for a newer format version';
 
-CREATE FUNCTION segment.model_send(segment.model) RETURNS bytea
+CREATE FUNCTION segment_internal.model_send(segment.model) RETURNS bytea
 	AS 'MODULE_PATHNAME', 'segment_model_send'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_send(segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_send(segment.model) IS
 'I/O: binary form of a model, in network byte order, beginning with a version byte';
 
 CREATE TYPE segment.model (
-	INPUT = segment.model_in,
-	OUTPUT = segment.model_out,
-	RECEIVE = segment.model_recv,
-	SEND = segment.model_send,
+	INPUT = segment_internal.model_in,
+	OUTPUT = segment_internal.model_out,
+	RECEIVE = segment_internal.model_recv,
+	SEND = segment_internal.model_send,
 	INTERNALLENGTH = VARIABLE,
 	ALIGNMENT = double,
 	STORAGE = main
@@ -38,63 +38,63 @@ CREATE TYPE segment.model (
 COMMENT ON TYPE segment.model IS
 'customer model: kind (bgnbd, mbgnbd, pnbd, bgbb, gammagamma), parameters with covariance, log-likelihood, rows and customers, time unit, status, warnings';
 
-CREATE FUNCTION segment.model_lt(segment.model, segment.model) RETURNS boolean
+CREATE FUNCTION segment_internal.model_lt(segment.model, segment.model) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'segment_model_lt'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_lt(segment.model, segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_lt(segment.model, segment.model) IS
 'implementation of <: the left model sorts before the right one; the order has no meaning of its own';
 
-CREATE FUNCTION segment.model_le(segment.model, segment.model) RETURNS boolean
+CREATE FUNCTION segment_internal.model_le(segment.model, segment.model) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'segment_model_le'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_le(segment.model, segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_le(segment.model, segment.model) IS
 'implementation of <=: the left model sorts before or equals the right one; the order has no meaning of its own';
 
-CREATE FUNCTION segment.model_eq(segment.model, segment.model) RETURNS boolean
+CREATE FUNCTION segment_internal.model_eq(segment.model, segment.model) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'segment_model_eq'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_eq(segment.model, segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_eq(segment.model, segment.model) IS
 'implementation of =: the left model equals: the same in every part, to the last bit, the right one; the order has no meaning of its own';
 
-CREATE FUNCTION segment.model_ne(segment.model, segment.model) RETURNS boolean
+CREATE FUNCTION segment_internal.model_ne(segment.model, segment.model) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'segment_model_ne'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_ne(segment.model, segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_ne(segment.model, segment.model) IS
 'implementation of <>: the left model differs from the right one; the order has no meaning of its own';
 
-CREATE FUNCTION segment.model_ge(segment.model, segment.model) RETURNS boolean
+CREATE FUNCTION segment_internal.model_ge(segment.model, segment.model) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'segment_model_ge'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_ge(segment.model, segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_ge(segment.model, segment.model) IS
 'implementation of >=: the left model sorts after or equals the right one; the order has no meaning of its own';
 
-CREATE FUNCTION segment.model_gt(segment.model, segment.model) RETURNS boolean
+CREATE FUNCTION segment_internal.model_gt(segment.model, segment.model) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'segment_model_gt'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_gt(segment.model, segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_gt(segment.model, segment.model) IS
 'implementation of >: the left model sorts after the right one; the order has no meaning of its own';
 
-CREATE FUNCTION segment.model_cmp(segment.model, segment.model) RETURNS integer
+CREATE FUNCTION segment_internal.model_cmp(segment.model, segment.model) RETURNS integer
 	AS 'MODULE_PATHNAME', 'segment_model_cmp'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_cmp(segment.model, segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_cmp(segment.model, segment.model) IS
 'btree support: -1, 0 or 1; the order has no meaning of its own';
 
-CREATE FUNCTION segment.model_hash(segment.model) RETURNS integer
+CREATE FUNCTION segment_internal.model_hash(segment.model) RETURNS integer
 	AS 'MODULE_PATHNAME', 'segment_model_hash'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_hash(segment.model) IS
+COMMENT ON FUNCTION segment_internal.model_hash(segment.model) IS
 'hash support';
 
-CREATE FUNCTION segment.model_hash_extended(segment.model, bigint) RETURNS bigint
+CREATE FUNCTION segment_internal.model_hash_extended(segment.model, bigint) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'segment_model_hash_extended'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.model_hash_extended(segment.model, bigint) IS
+COMMENT ON FUNCTION segment_internal.model_hash_extended(segment.model, bigint) IS
 'hash support with a seed';
 
 CREATE OPERATOR segment.< (
 	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment.model_lt,
+	FUNCTION = segment_internal.model_lt,
 	COMMUTATOR = OPERATOR(segment.>), NEGATOR = OPERATOR(segment.>=),
 	RESTRICT = scalarltsel, JOIN = scalarltjoinsel
 );
@@ -103,7 +103,7 @@ COMMENT ON OPERATOR segment.< (segment.model, segment.model) IS
 
 CREATE OPERATOR segment.<= (
 	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment.model_le,
+	FUNCTION = segment_internal.model_le,
 	COMMUTATOR = OPERATOR(segment.>=), NEGATOR = OPERATOR(segment.>),
 	RESTRICT = scalarlesel, JOIN = scalarlejoinsel
 );
@@ -112,7 +112,7 @@ COMMENT ON OPERATOR segment.<= (segment.model, segment.model) IS
 
 CREATE OPERATOR segment.= (
 	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment.model_eq,
+	FUNCTION = segment_internal.model_eq,
 	COMMUTATOR = OPERATOR(segment.=), NEGATOR = OPERATOR(segment.<>),
 	RESTRICT = eqsel, JOIN = eqjoinsel,
 	HASHES, MERGES
@@ -122,7 +122,7 @@ COMMENT ON OPERATOR segment.= (segment.model, segment.model) IS
 
 CREATE OPERATOR segment.<> (
 	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment.model_ne,
+	FUNCTION = segment_internal.model_ne,
 	COMMUTATOR = OPERATOR(segment.<>), NEGATOR = OPERATOR(segment.=),
 	RESTRICT = neqsel, JOIN = neqjoinsel
 );
@@ -131,7 +131,7 @@ COMMENT ON OPERATOR segment.<> (segment.model, segment.model) IS
 
 CREATE OPERATOR segment.>= (
 	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment.model_ge,
+	FUNCTION = segment_internal.model_ge,
 	COMMUTATOR = OPERATOR(segment.<=), NEGATOR = OPERATOR(segment.<),
 	RESTRICT = scalargesel, JOIN = scalargejoinsel
 );
@@ -140,7 +140,7 @@ COMMENT ON OPERATOR segment.>= (segment.model, segment.model) IS
 
 CREATE OPERATOR segment.> (
 	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment.model_gt,
+	FUNCTION = segment_internal.model_gt,
 	COMMUTATOR = OPERATOR(segment.<), NEGATOR = OPERATOR(segment.<=),
 	RESTRICT = scalargtsel, JOIN = scalargtjoinsel
 );
@@ -154,7 +154,7 @@ CREATE OPERATOR CLASS segment.model_ops
 		OPERATOR 3 segment.=,
 		OPERATOR 4 segment.>=,
 		OPERATOR 5 segment.>,
-		FUNCTION 1 segment.model_cmp(segment.model, segment.model);
+		FUNCTION 1 segment_internal.model_cmp(segment.model, segment.model);
 COMMENT ON OPERATOR CLASS segment.model_ops USING btree IS
 'models in the order of their bytes, for DISTINCT, merge joins and unique indexes';
 COMMENT ON OPERATOR FAMILY segment.model_ops USING btree IS
@@ -163,8 +163,8 @@ COMMENT ON OPERATOR FAMILY segment.model_ops USING btree IS
 CREATE OPERATOR CLASS segment.model_ops
 	DEFAULT FOR TYPE segment.model USING hash AS
 		OPERATOR 1 segment.=,
-		FUNCTION 1 segment.model_hash(segment.model),
-		FUNCTION 2 segment.model_hash_extended(segment.model, bigint);
+		FUNCTION 1 segment_internal.model_hash(segment.model),
+		FUNCTION 2 segment_internal.model_hash_extended(segment.model, bigint);
 COMMENT ON OPERATOR CLASS segment.model_ops USING hash IS
 'models by equality';
 COMMENT ON OPERATOR FAMILY segment.model_ops USING hash IS

@@ -17,7 +17,7 @@
  * database of any encoding: make writes other characters as &#xXXXXXX;
  * (see Makefile), and here they become characters again.
  */
-CREATE FUNCTION segment.unescape(escaped text, otherwise text) RETURNS text
+CREATE FUNCTION segment_internal.unescape(escaped text, otherwise text) RETURNS text
 LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $unescape$
@@ -29,16 +29,16 @@ EXCEPTION
 		RETURN otherwise;
 END
 $unescape$;
-COMMENT ON FUNCTION segment.unescape(text, text) IS
+COMMENT ON FUNCTION segment_internal.unescape(text, text) IS
 'a text in which characters are written as &#xXXXXXX;, with their code in Unicode; or the other one, where the encoding of the database lacks one of them (internal)';
 
-CREATE FUNCTION segment.builtin_schemes() RETURNS TABLE (
+CREATE FUNCTION segment_internal.builtin_schemes() RETURNS TABLE (
 	scheme text, ordinal integer, label text, label_zh text, meaning text
 )
 LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 11
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT v.scheme, v.ordinal, v.label, segment.unescape(v.label_zh, v.label), v.meaning
+SELECT v.scheme, v.ordinal, v.label, segment_internal.unescape(v.label_zh, v.label), v.meaning
 FROM (VALUES
 	('rfm_segment', 1, 'RFM segments', 'RFM客户细分', 'ten named groups on the 5 x 5 grid of recency and frequency scores'),
 	('dormancy', 2, 'dormancy', '沉睡程度', 'time since the last purchase in units of the customer''s own usual gap'),
@@ -53,7 +53,7 @@ FROM (VALUES
 	('visit_type', 11, 'visit types', '到店类型', 'loyal (regular rhythm), flexible, lost')
 ) AS v(scheme, ordinal, label, label_zh, meaning);
 END;
-COMMENT ON FUNCTION segment.builtin_schemes() IS
+COMMENT ON FUNCTION segment_internal.builtin_schemes() IS
 'the built-in schemes, with what they are';
 
 /*
@@ -62,7 +62,7 @@ COMMENT ON FUNCTION segment.builtin_schemes() IS
  * together, in one pass; aggregates with equal arguments are computed once.
  * Cut points of money are amounts of customers, exactly.
  */
-CREATE FUNCTION segment.builtin_cuts() RETURNS TABLE (
+CREATE FUNCTION segment_internal.builtin_cuts() RETURNS TABLE (
 	scheme text, cut text, query text, meaning text
 )
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 20
@@ -104,18 +104,18 @@ SELECT v.* FROM (VALUES
 	 'gross sales of the last of the top two thirds of the buyers')
 ) AS v(scheme, cut, query, meaning);
 END;
-COMMENT ON FUNCTION segment.builtin_cuts() IS
+COMMENT ON FUNCTION segment_internal.builtin_cuts() IS
 'the figures over all customers that the rules of the built-in schemes refer to';
 
-CREATE FUNCTION segment.builtin_classes() RETURNS TABLE (
+CREATE FUNCTION segment_internal.builtin_classes() RETURNS TABLE (
 	scheme text, class text, class_rank integer, rule text, label text, label_zh text,
 	priority integer, service_level text, action text, action_zh text
 )
 LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 80
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT v.scheme, v.class, v.class_rank, v.rule, v.label, segment.unescape(v.label_zh, v.label),
-	v.priority, v.service_level, v.action, segment.unescape(v.action_zh, v.action)
+SELECT v.scheme, v.class, v.class_rank, v.rule, v.label, segment_internal.unescape(v.label_zh, v.label),
+	v.priority, v.service_level, v.action, segment_internal.unescape(v.action_zh, v.action)
 FROM (VALUES
 	-- the 5 x 5 recency x frequency grid: 25 cells, each in exactly one class
 	('rfm_segment', 'champions', 1, 'r_score = 5 AND f_score >= 4', 'champions', '冠军客户',
@@ -268,5 +268,5 @@ FROM (VALUES
 	 4, 'basic', 'Win the first order.', '促成首次购买。')
 ) AS v(scheme, class, class_rank, rule, label, label_zh, priority, service_level, action, action_zh);
 END;
-COMMENT ON FUNCTION segment.builtin_classes() IS
+COMMENT ON FUNCTION segment_internal.builtin_classes() IS
 'the classes of the built-in schemes, with rules, labels and actions; the class without a rule is the default';

@@ -21,7 +21,7 @@ COMMENT ON FUNCTION segment.rise_p_value(bigint, bigint, float8, float8) IS
 
 /* ---------- a customer's recent past against the past ---------- */
 
-CREATE TYPE segment.churn_measures AS (
+CREATE TYPE segment_internal.churn_measures AS (
 	recent_days integer, past_days integer,
 	recent_purchase_days bigint, past_purchase_days bigint,
 	frequency_ratio float8, frequency_p_value float8,
@@ -29,38 +29,38 @@ CREATE TYPE segment.churn_measures AS (
 	recent_complaints bigint, past_complaints bigint, complaints_p_value float8,
 	recent_satisfaction float8, past_satisfaction float8
 );
-COMMENT ON TYPE segment.churn_measures IS
+COMMENT ON TYPE segment_internal.churn_measures IS
 'the recent window of a customer against the customer''s own past: days in each window after the first purchase day; purchase days after the first, and their gross, in each; ratios of the rates per day (recent / past; NULL where the past one is 0) and the chance of so low a recent rate; complaints and the chance of so many; mean satisfaction scores';
 
-CREATE FUNCTION segment.churn_measures(
+CREATE FUNCTION segment_internal.churn_measures(
 	purchases segment.history, complaints segment.history, satisfaction segment.history,
 	as_of date, recent_days integer, past_days integer
-) RETURNS segment.churn_measures
+) RETURNS segment_internal.churn_measures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50
 AS 'MODULE_PATHNAME', 'churn_measures';
-COMMENT ON FUNCTION segment.churn_measures(segment.history, segment.history, segment.history, date, integer, integer) IS
+COMMENT ON FUNCTION segment_internal.churn_measures(segment.history, segment.history, segment.history, date, integer, integer) IS
 'the numbers behind the signals of churn: the last recent_days up to as_of against the past_days before them, both only from the day after the first purchase on. Histories that are NULL hold no events. frequency_p_value: fall_p_value of the purchase days; complaints_p_value: rise_p_value of the complaints; spend_p_value: chance of so little recent spend if each of these purchases, with its amount, were as likely on any day (never less than the exact chance). NULL where as_of or a number of days is NULL; in it NULL what cannot be said: without purchases, or where the first one leaves no day in the past window. Errors: 22008 infinite as_of, 22023 a number of days that is not between 1 and 36525';
 
 /* ---------- coming back ---------- */
 
-CREATE TYPE segment.churn_return AS (
+CREATE TYPE segment_internal.churn_return AS (
 	returns bigint, left_day date, since date, gap_days integer, gap_ratio float8,
 	orders bigint, value numeric
 );
-COMMENT ON TYPE segment.churn_return IS
+COMMENT ON TYPE segment_internal.churn_return IS
 'a customer''s last return: how often the customer came back, last purchase day before the gap, day of the return, days between them, usual gaps that had gone on the day before the return, orders and net amount from the return on';
 
-CREATE FUNCTION segment.churn_return(
+CREATE FUNCTION segment_internal.churn_return(
 	purchases segment.history, as_of date, usual_gap_days float8, prior_gaps float8, asleep float8
-) RETURNS segment.churn_return
+) RETURNS segment_internal.churn_return
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10
 AS 'MODULE_PATHNAME', 'churn_return';
-COMMENT ON FUNCTION segment.churn_return(segment.history, date, float8, float8, float8) IS
+COMMENT ON FUNCTION segment_internal.churn_return(segment.history, date, float8, float8, float8) IS
 'the last purchase up to as_of after more than "asleep" usual gaps without one; the usual gap is the mean of the customer''s own gaps until then and of prior_gaps gaps of usual_gap_days each. NULL for customers who never came back. Errors: 22008 infinite as_of, 22023 usual_gap_days not between 1e-12 and 1e12, prior_gaps or asleep not between 0 and 1e12';
 
 /* ---------- the best list ---------- */
 
-CREATE FUNCTION segment.best_list_limit(n integer, min_probability float8) RETURNS integer
+CREATE FUNCTION segment_internal.best_list_limit(n integer, min_probability float8) RETURNS integer
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $best_list_limit$
@@ -76,12 +76,12 @@ BEGIN
 	RETURN n;
 END
 $best_list_limit$;
-COMMENT ON FUNCTION segment.best_list_limit(integer, float8) IS
+COMMENT ON FUNCTION segment_internal.best_list_limit(integer, float8) IS
 'n; error 22023 for a negative n or a probability that is not between 0 and 1 (internal)';
 
 /* ---------- in a portfolio ---------- */
 
-CREATE FUNCTION segment.churn_create_tables(portfolio text) RETURNS void
+CREATE FUNCTION segment_internal.churn_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $churn_create_tables$
@@ -89,10 +89,10 @@ BEGIN
 	-- the histories and the scorecard are all it needs
 END
 $churn_create_tables$;
-COMMENT ON FUNCTION segment.churn_create_tables(text) IS
+COMMENT ON FUNCTION segment_internal.churn_create_tables(text) IS
 'creates the tables of the concept churn: none (internal)';
 
-CREATE FUNCTION segment.churn_create_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.churn_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $churn_create_views$
@@ -141,7 +141,7 @@ BEGIN
 						THEN (r.m).complaints_p_value <= s.significance END AS complaints_rising,
 					q.satisfaction_ratio < s.satisfaction_ratio AS satisfaction_falling
 				FROM %1$I.customer AS c
-				JOIN %1$I.customer_history AS h ON h.customer_id = c.customer_id
+				JOIN %1$I.customer_history AS h ON h.customer_id %3$s c.customer_id
 				CROSS JOIN (
 					SELECT (s.settings ->> 'churn_recent_days')::float8::integer AS recent_days,
 						(s.settings ->> 'churn_past_days')::float8::integer AS past_days,
@@ -156,7 +156,7 @@ BEGIN
 					OFFSET 0
 				) AS s
 				CROSS JOIN LATERAL (
-					SELECT segment.churn_measures(h.purchases, h.complaints, h.satisfaction,
+					SELECT segment_internal.churn_measures(h.purchases, h.complaints, h.satisfaction,
 						c.as_of, s.recent_days, s.past_days) AS m
 					OFFSET 0
 				) AS r
@@ -166,7 +166,7 @@ BEGIN
 				) AS q
 			) AS j
 		) AS k
-		WHERE k.signals > 0$template$, portfolio, security_invoker);
+		WHERE k.signals > 0$template$, portfolio, security_invoker, (segment_internal.portfolio_key(portfolio)).equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.win_back WITH (security_invoker = %2$s) AS
@@ -182,7 +182,7 @@ BEGIN
 			OFFSET 0
 		) AS s
 		CROSS JOIN LATERAL (
-			SELECT segment.churn_return(h.purchases, s.as_of, s.usual_gap_days, s.prior_gaps, s.asleep) AS r
+			SELECT segment_internal.churn_return(h.purchases, s.as_of, s.usual_gap_days, s.prior_gaps, s.asleep) AS r
 			OFFSET 0
 		) AS r
 		WHERE (r.r).since IS NOT NULL$template$, portfolio, security_invoker);
@@ -205,14 +205,14 @@ BEGIN
 			WHERE c.purchase_probability >= coalesce($2, 0) AND c.expected_spend IS NOT NULL
 		) AS b
 		ORDER BY b.expected_value DESC, b.customer_id
-		LIMIT segment.best_list_limit($1, $2);
+		LIMIT segment_internal.best_list_limit($1, $2);
 		END$template$, portfolio, key_type);
 END
 $churn_create_views$;
-COMMENT ON FUNCTION segment.churn_create_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.churn_create_views(text, boolean) IS
 'creates or replaces the views churn_signal and win_back and the function best_list of a portfolio (internal)';
 
-CREATE FUNCTION segment.churn_comments() RETURNS TABLE (relation text, col text, meaning text)
+CREATE FUNCTION segment_internal.churn_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 50
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -263,5 +263,5 @@ SELECT v.* FROM (VALUES
 	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend, equal ones by key; only those with a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
 ) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.churn_comments() IS
+COMMENT ON FUNCTION segment_internal.churn_comments() IS
 'the comments on the views and functions of the concept churn';

@@ -9,40 +9,40 @@ CREATE TYPE segment.cohort_month AS (
 COMMENT ON TYPE segment.cohort_month IS
 'what a cohort, the customers whose first order fell in the same month, did in one month; the view cohort_retention of a portfolio tells what each is';
 
-CREATE FUNCTION segment.cohort_accum(internal, segment.history, date) RETURNS internal
+CREATE FUNCTION segment_internal.cohort_accum(internal, segment.history, date) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'cohort_accum';
-COMMENT ON FUNCTION segment.cohort_accum(internal, segment.history, date) IS
+COMMENT ON FUNCTION segment_internal.cohort_accum(internal, segment.history, date) IS
 'transition function of cohort_agg';
 
-CREATE FUNCTION segment.cohort_combine(internal, internal) RETURNS internal
+CREATE FUNCTION segment_internal.cohort_combine(internal, internal) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'cohort_combine';
-COMMENT ON FUNCTION segment.cohort_combine(internal, internal) IS 'combine function of cohort_agg';
+COMMENT ON FUNCTION segment_internal.cohort_combine(internal, internal) IS 'combine function of cohort_agg';
 
-CREATE FUNCTION segment.cohort_serialize(internal) RETURNS bytea
+CREATE FUNCTION segment_internal.cohort_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'cohort_serialize';
-COMMENT ON FUNCTION segment.cohort_serialize(internal) IS 'serialisation function of cohort_agg';
+COMMENT ON FUNCTION segment_internal.cohort_serialize(internal) IS 'serialisation function of cohort_agg';
 
-CREATE FUNCTION segment.cohort_deserialize(bytea, internal) RETURNS internal
+CREATE FUNCTION segment_internal.cohort_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'cohort_deserialize';
-COMMENT ON FUNCTION segment.cohort_deserialize(bytea, internal) IS 'deserialisation function of cohort_agg';
+COMMENT ON FUNCTION segment_internal.cohort_deserialize(bytea, internal) IS 'deserialisation function of cohort_agg';
 
-CREATE FUNCTION segment.cohort_final(internal) RETURNS segment.cohort_month[]
+CREATE FUNCTION segment_internal.cohort_final(internal) RETURNS segment.cohort_month[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'cohort_final';
-COMMENT ON FUNCTION segment.cohort_final(internal) IS 'final function of cohort_agg';
+COMMENT ON FUNCTION segment_internal.cohort_final(internal) IS 'final function of cohort_agg';
 
 CREATE AGGREGATE segment.cohort_agg(series segment.history, as_of date) (
-	SFUNC = segment.cohort_accum,
+	SFUNC = segment_internal.cohort_accum,
 	STYPE = internal,
 	SSPACE = 32768,
-	COMBINEFUNC = segment.cohort_combine,
-	SERIALFUNC = segment.cohort_serialize,
-	DESERIALFUNC = segment.cohort_deserialize,
-	FINALFUNC = segment.cohort_final,
+	COMBINEFUNC = segment_internal.cohort_combine,
+	SERIALFUNC = segment_internal.cohort_serialize,
+	DESERIALFUNC = segment_internal.cohort_deserialize,
+	FINALFUNC = segment_internal.cohort_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );

@@ -2,17 +2,17 @@
  * customer: what the view customer needs of a history and a scorecard
  */
 
-CREATE FUNCTION segment.float8(amount numeric) RETURNS float8
+CREATE FUNCTION segment_internal.float8(amount numeric) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'numeric_to_float8';
-COMMENT ON FUNCTION segment.float8(numeric) IS
+COMMENT ON FUNCTION segment_internal.float8(numeric) IS
 'the amount as a floating point number: the same as the cast of the server, several times faster for usual amounts; errors as for the cast';
 
 /*
  * In this order, since a column is found fast when all before it have a fixed
  * length and are not NULL.  The C code of customer_figures has the same list.
  */
-CREATE TYPE segment.customer_figures AS (
+CREATE TYPE segment_internal.customer_figures AS (
 	place integer, places integer,
 	r_score integer, f_score integer, m_score integer, gap_ratio float8,
 	days_since_last integer, tenure_days integer,
@@ -20,40 +20,40 @@ CREATE TYPE segment.customer_figures AS (
 	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8,
 	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric
 );
-COMMENT ON TYPE segment.customer_figures IS
+COMMENT ON TYPE segment_internal.customer_figures IS
 'scores and measures of a customer as of a day: monetary is net as a floating point number, repeat_spend what a repeat purchase day brings (contribution where the purchases have margins, else sales), margin and cost what is known of them; NULL as long as nothing has happened. place is the number of the day among the days asked for, counted from 1, places the number of days by which the customer was known';
 
-CREATE FUNCTION segment.customer_figures(
+CREATE FUNCTION segment_internal.customer_figures(
 	purchases segment.history, margins segment.history, costs segment.history,
 	complaints segment.history, satisfaction segment.history, listed boolean,
 	as_of date, recency_cuts float8[], frequency_cuts float8[],
 	monetary_cuts float8[], prior_gaps float8, usual_gap_days float8
-) RETURNS SETOF segment.customer_figures
+) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 12 ROWS 1
 AS 'MODULE_PATHNAME', 'customer_figures';
-COMMENT ON FUNCTION segment.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, float8[], float8[], float8[], float8, float8) IS
+COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, float8[], float8[], float8[], float8, float8) IS
 'the figures of a customer as of a day, with scores by the cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net), and the gap ratio: days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened): a set, so that the planner evaluates it once. Errors: 22008 infinite as_of, those of score';
 
-CREATE TYPE segment.judged_day AS (
+CREATE TYPE segment_internal.judged_day AS (
 	day date, scorecard_id bigint, recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
 	prior_gaps float8, usual_gap_days float8
 );
-COMMENT ON TYPE segment.judged_day IS
+COMMENT ON TYPE segment_internal.judged_day IS
 'a day that customers are seen from, with the scorecard that judges it and what customer_figures wants of it';
 
-CREATE FUNCTION segment.customer_days(
+CREATE FUNCTION segment_internal.customer_days(
 	purchases segment.history, margins segment.history, costs segment.history,
-	complaints segment.history, satisfaction segment.history, listed boolean, days segment.judged_day[]
-) RETURNS SETOF segment.customer_figures
+	complaints segment.history, satisfaction segment.history, listed boolean, days segment_internal.judged_day[]
+) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50 ROWS 36
 AS 'MODULE_PATHNAME', 'customer_days';
-COMMENT ON FUNCTION segment.customer_days(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, segment.judged_day[]) IS
+COMMENT ON FUNCTION segment_internal.customer_days(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, segment_internal.judged_day[]) IS
 'the figures of a customer for many days, as customer_figures has them for one: a row, in order, for each day by which the customer was known; each history is read once. Errors: 22004 a NULL among the days, 22023 days that are not in ascending order, 22008 an infinite day, those of score';
 
-CREATE FUNCTION segment.one_row() RETURNS SETOF boolean
+CREATE FUNCTION segment_internal.one_row() RETURNS SETOF boolean
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1 ROWS 1
 AS 'MODULE_PATHNAME', 'one_row';
-COMMENT ON FUNCTION segment.one_row() IS
+COMMENT ON FUNCTION segment_internal.one_row() IS
 'one row: true. A set, so that the planner computes the columns of the subquery that calls it once, lets conditions through, and lets workers take part (internal)';
 
 /*
@@ -65,21 +65,21 @@ COMMENT ON FUNCTION segment.one_row() IS
  * The names with a space are those of no setting and no cut, which stand beside
  * them where there is a scorecard.
  */
-CREATE FUNCTION segment.portfolio_known_customers(
+CREATE FUNCTION segment_internal.portfolio_known_customers(
 	portfolio text, as_of text, judged_by text, further_columns text DEFAULT '', further_items text DEFAULT ''
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 			SELECT c.customer_id AS "customer id",
-				segment.customer_figures(c.purchases, c.margins, c.costs, c.complaints, c.satisfaction, c.listed,
+				segment_internal.customer_figures(c.purchases, c.margins, c.costs, c.complaints, c.satisfaction, c.listed,
 					%2$s, %3$s) AS "the figures"%4$s
 			FROM %1$I.customer_history AS c%5$s
 		) AS r
 		CROSS JOIN LATERAL (
 			SELECT r."customer id" AS customer_id, r."the figures" AS m
 		) AS h$template$, portfolio, as_of, judged_by, further_columns, further_items);
-COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.portfolio_known_customers(text, text, text, text, text) IS
 'the FROM items r and h (customer_id, m): the customers known on a day, for an as_of expression and the further arguments of customer_figures; with further columns of r and FROM items that these come from (internal)';
 
 /*
@@ -88,44 +88,44 @@ COMMENT ON FUNCTION segment.portfolio_known_customers(text, text, text, text, te
  * customers; and by a condition, though it is always true: a hash table, of one
  * row, is what the server lets them join with.
  */
-CREATE FUNCTION segment.portfolio_judged_customers(portfolio text, as_of text, scorecard text, names text[]) RETURNS text
+CREATE FUNCTION segment_internal.portfolio_judged_customers(portfolio text, as_of text, scorecard text, names text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format($template$%1$s
 		CROSS JOIN LATERAL (
 			SELECT %2$s
 		) AS s$template$,
-	segment.portfolio_known_customers(portfolio, as_of,
+	segment_internal.portfolio_known_customers(portfolio, as_of,
 		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days', ', s.*',
 		format($template$
 				JOIN (%s
 				) AS s ON s."is there" = (c.listed IS NOT NULL)$template$, scorecard)),
 	string_agg(format('r.%I', n.name), ', ' ORDER BY n.place))
 	FROM unnest(names) WITH ORDINALITY AS n(name, place));
-COMMENT ON FUNCTION segment.portfolio_judged_customers(text, text, text, text[]) IS
+COMMENT ON FUNCTION segment_internal.portfolio_judged_customers(text, text, text, text[]) IS
 'the FROM items h and s: the customers known on a day and the scorecard that judges them, for an as_of expression, the query of the scorecard and its columns (internal)';
 
 /*
  * The same for many days at once, for one customer: one of customer_history and
  * d with the array of days stand outside.  s has a row for each day.
  */
-CREATE FUNCTION segment.portfolio_known_on_days() RETURNS text
+CREATE FUNCTION segment_internal.portfolio_known_on_days() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN $template$(
 		SELECT one.customer_id, m
-		FROM segment.customer_days(one.purchases, one.margins, one.costs, one.complaints,
+		FROM segment_internal.customer_days(one.purchases, one.margins, one.costs, one.complaints,
 			one.satisfaction, one.listed, d.days) AS m
 		WHERE m.place = s."day place"
 	) AS h$template$;
-COMMENT ON FUNCTION segment.portfolio_known_on_days() IS
+COMMENT ON FUNCTION segment_internal.portfolio_known_on_days() IS
 'the FROM item h of portfolio_known_customers for a customer one of customer_history and an array of judged days d.days (internal)';
 
 /*
  * What the view customer shows of the histories of h, given the share of sales
  * that is contribution as s.margin_rate.  It depends on no other customer.
  */
-CREATE FUNCTION segment.portfolio_history_columns() RETURNS text
+CREATE FUNCTION segment_internal.portfolio_history_columns() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN $columns$
@@ -137,7 +137,7 @@ RETURN $columns$
 			coalesce((h.m).cost, 0) AS cost,
 			(h.m).gross / nullif((h.m).orders, 0) AS average_order,
 			(h.m).mean_gap_days, (h.m).gap_cv$columns$;
-COMMENT ON FUNCTION segment.portfolio_history_columns() IS
+COMMENT ON FUNCTION segment_internal.portfolio_history_columns() IS
 'the columns of the view customer that come from the histories of a FROM item h (portfolio_known_customers) and from s.margin_rate (internal)';
 
 /*
@@ -146,24 +146,24 @@ COMMENT ON FUNCTION segment.portfolio_history_columns() IS
  * and models are made of.  Kept in one piece, so that many aggregates find the
  * columns computed.
  */
-CREATE FUNCTION segment.portfolio_unscored_query(portfolio text, as_of date, margin_rate numeric) RETURNS text
+CREATE FUNCTION segment_internal.portfolio_unscored_query(portfolio text, as_of date, margin_rate numeric) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 SELECT k.*, k.margin - k.cost AS net_value
 FROM (
 	SELECT h.customer_id, %2$L::date AS as_of,%3$s,
-		(h.m).monetary, (h.m).repeat_spend, segment.one_row() AS one_row
+		(h.m).monetary, (h.m).repeat_spend, segment_internal.one_row() AS one_row
 	FROM %1$s
 		CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
 ) AS k$template$,
-	segment.portfolio_known_customers(portfolio, format('%L::date', as_of), 'NULL, NULL, NULL, NULL, NULL'),
-	as_of, segment.portfolio_history_columns(), quote_nullable(margin_rate));
-COMMENT ON FUNCTION segment.portfolio_unscored_query(text, date, numeric) IS
+	segment_internal.portfolio_known_customers(portfolio, format('%L::date', as_of), 'NULL, NULL, NULL, NULL, NULL'),
+	as_of, segment_internal.portfolio_history_columns(), quote_nullable(margin_rate));
+COMMENT ON FUNCTION segment_internal.portfolio_unscored_query(text, date, numeric) IS
 'the query of the customers of a portfolio as of a day, with what does not depend on a scorecard, and with monetary and repeat_spend; the margin rate is NULL where the purchases have margins (internal)';
 
 /* Settings and cuts, taken out of the scorecard n once. */
-CREATE FUNCTION segment.portfolio_scorecard_query(portfolio text, scorecard_source text, further_columns text) RETURNS text
+CREATE FUNCTION segment_internal.portfolio_scorecard_query(portfolio text, scorecard_source text, further_columns text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
@@ -172,16 +172,16 @@ RETURN format($template$
 				n.purchase_model_usable, n.spend_model_usable,
 				n.unit_days, n.horizon, n.probability_horizon%1$s%2$s
 			FROM %3$s$template$,
-	segment.scheme_figure_columns(portfolio), further_columns, scorecard_source);
-COMMENT ON FUNCTION segment.portfolio_scorecard_query(text, text, text) IS
+	segment_internal.scheme_figure_columns(portfolio), further_columns, scorecard_source);
+COMMENT ON FUNCTION segment_internal.portfolio_scorecard_query(text, text, text) IS
 'the query of a scorecard as customers are judged by it, from a FROM clause of its row n (internal)';
 
-CREATE FUNCTION segment.portfolio_scorecard_names(portfolio text) RETURNS text[]
+CREATE FUNCTION segment_internal.portfolio_scorecard_names(portfolio text) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN '{scorecard_as_of,recency_cuts,frequency_cuts,monetary_cuts,usual_gap_days,margin_rate,purchase_model,spend_model,purchase_model_usable,spend_model_usable,unit_days,horizon,probability_horizon}'::text[]
-	|| (SELECT array_agg(f.name ORDER BY f.name) FROM segment.scheme_figures(portfolio) AS f);
-COMMENT ON FUNCTION segment.portfolio_scorecard_names(text) IS
+	|| (SELECT array_agg(f.name ORDER BY f.name) FROM segment_internal.scheme_figures(portfolio) AS f);
+COMMENT ON FUNCTION segment_internal.portfolio_scorecard_names(text) IS
 'the names of the columns of portfolio_scorecard_query (internal)';
 
 /*
@@ -190,10 +190,10 @@ COMMENT ON FUNCTION segment.portfolio_scorecard_names(text) IS
  * of the customers, which may depend on s; figures and columns are further
  * columns of s and v, items further FROM items.
  */
-CREATE FUNCTION segment.portfolio_scored_query(
+CREATE FUNCTION segment_internal.portfolio_scored_query(
 	portfolio text, as_of text, scorecard_source text, schemes text,
 	known text DEFAULT NULL, figures text DEFAULT '', columns text DEFAULT '', items text DEFAULT '',
-	in_one_piece text DEFAULT ', segment.one_row() AS one_row'
+	in_one_piece text DEFAULT ', segment_internal.one_row() AS one_row'
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -237,28 +237,28 @@ FROM (
 		) AS x
 	) AS v
 ) AS k$template$, as_of,
-	CASE WHEN known IS NULL THEN segment.portfolio_judged_customers(portfolio, as_of,
-			segment.portfolio_scorecard_query(portfolio, scorecard_source, concat(figures, ', true AS "is there"')),
-			segment.portfolio_scorecard_names(portfolio))
+	CASE WHEN known IS NULL THEN segment_internal.portfolio_judged_customers(portfolio, as_of,
+			segment_internal.portfolio_scorecard_query(portfolio, scorecard_source, concat(figures, ', true AS "is there"')),
+			segment_internal.portfolio_scorecard_names(portfolio))
 		ELSE format($template$(%s
 		) AS s
 		CROSS JOIN LATERAL %s$template$,
-			segment.portfolio_scorecard_query(portfolio, scorecard_source, figures), known) END,
-	segment.portfolio_history_columns(), schemes, columns, items, in_one_piece);
-COMMENT ON FUNCTION segment.portfolio_scored_query(text, text, text, text, text, text, text, text, text) IS
+			segment_internal.portfolio_scorecard_query(portfolio, scorecard_source, figures), known) END,
+	segment_internal.portfolio_history_columns(), schemes, columns, items, in_one_piece);
+COMMENT ON FUNCTION segment_internal.portfolio_scored_query(text, text, text, text, text, text, text, text, text) IS
 'the customers of a portfolio for an as_of expression, a FROM clause of the scorecard n and the columns of the schemes; with another FROM item h of the customers, further columns and FROM items (internal)';
 
 /*
  * What the views show.  With stay rules, the classes of the last snapshot are
  * joined; on many judged days, for one customer, s has a row for each day.
  */
-CREATE FUNCTION segment.portfolio_customer_query(
+CREATE FUNCTION segment_internal.portfolio_customer_query(
 	portfolio text, as_of text, scorecard text, schemes text, held_classes text DEFAULT NULL,
 	judged_days text DEFAULT NULL
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment.portfolio_scored_query(portfolio, as_of,
+RETURN segment_internal.portfolio_scored_query(portfolio, as_of,
 	-- OFFSET keeps this in one piece; NULL and not 0, which the planner takes
 	-- for a limit when it asks whether the query can go parallel.  Nor can it if
 	-- the newest scorecard is looked up by a subquery
@@ -274,15 +274,15 @@ RETURN segment.portfolio_scored_query(portfolio, as_of,
 			LEFT JOIN %1$I.scorecard AS n ON n.scorecard_id = j.scorecard_id
 			OFFSET NULL$template$, portfolio, judged_days) END,
 	schemes,
-	CASE WHEN judged_days IS NOT NULL THEN segment.portfolio_known_on_days() END,
+	CASE WHEN judged_days IS NOT NULL THEN segment_internal.portfolio_known_on_days() END,
 	CASE WHEN judged_days IS NOT NULL THEN concat(E',\n\t\t\t\tj.day AS "judged day", j.place::integer AS "day place"',
 		CASE WHEN held_classes IS NOT NULL THEN format(
 			', (SELECT max(t.as_of) FROM %I.snapshot AS t WHERE t.as_of < j.day) AS "held day"', portfolio) END) END,
 	concat(CASE WHEN judged_days IS NOT NULL THEN ', (h.m).places AS "day places"' END,
 		CASE WHEN held_classes IS NOT NULL THEN ', held.*' END),
-	CASE WHEN judged_days IS NULL THEN segment.scheme_held_item(portfolio, held_classes, as_of,
+	CASE WHEN judged_days IS NULL THEN segment_internal.scheme_held_item(portfolio, held_classes, as_of,
 			coalesce(scorecard, format('(SELECT p.scorecard_id FROM %I.portfolio AS p)', portfolio)))
-		ELSE segment.scheme_held_on_days(portfolio, held_classes) END,
-	CASE WHEN judged_days IS NULL THEN ', segment.one_row() AS one_row' END);
-COMMENT ON FUNCTION segment.portfolio_customer_query(text, text, text, text, text, text) IS
+		ELSE segment_internal.scheme_held_on_days(portfolio, held_classes) END,
+	CASE WHEN judged_days IS NULL THEN ', segment_internal.one_row() AS one_row' END);
+COMMENT ON FUNCTION segment_internal.portfolio_customer_query(text, text, text, text, text, text) IS
 'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard (NULL: the newest), the columns of the schemes and the classes that they want from the last snapshot; or for one customer on many judged days, see portfolio_known_on_days (internal)';

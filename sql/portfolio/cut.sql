@@ -3,32 +3,32 @@
  * of aggregates over it, such as avg(net) FILTER (WHERE orders > 0).  All
  * expressions are computed in one pass, a query by itself.
  */
-CREATE FUNCTION segment.cut_is_query(cut text) RETURNS boolean
+CREATE FUNCTION segment_internal.cut_is_query(cut text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN cut ~* '^[\s(]*(select|with|values|table)\M';
-COMMENT ON FUNCTION segment.cut_is_query(text) IS
+COMMENT ON FUNCTION segment_internal.cut_is_query(text) IS
 'whether a cut is a query, and not an expression of aggregates (internal)';
 
-CREATE FUNCTION segment.cut_query(cut text) RETURNS text
+CREATE FUNCTION segment_internal.cut_query(cut text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 -- HAVING: one row, also of an expression without an aggregate
-RETURN CASE WHEN segment.cut_is_query(cut) THEN cut
+RETURN CASE WHEN segment_internal.cut_is_query(cut) THEN cut
 	ELSE format(E'SELECT (%s\n) FROM customers HAVING true', cut) END;
-COMMENT ON FUNCTION segment.cut_query(text) IS
+COMMENT ON FUNCTION segment_internal.cut_query(text) IS
 'a cut as a query over the relation customers (internal)';
 
 /*
  * Must a cut wait for the scorecard?  Not if it is an expression that mentions
  * none of the columns which the scorecard decides, nor whole rows.
  */
-CREATE FUNCTION segment.cut_is_scored(cut text) RETURNS boolean
+CREATE FUNCTION segment_internal.cut_is_scored(cut text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment.cut_is_query(cut) OR cut ~* ('\m(customers|u&|gap_ratio|r_score|f_score|m_score|rfm_cell|p_alive'
+RETURN segment_internal.cut_is_query(cut) OR cut ~* ('\m(customers|u&|gap_ratio|r_score|f_score|m_score|rfm_cell|p_alive'
 	|| '|expected_purchases|purchase_probability|expected_spend|clv|churn_risk)\M|"');
-COMMENT ON FUNCTION segment.cut_is_scored(text) IS
+COMMENT ON FUNCTION segment_internal.cut_is_scored(text) IS
 'whether a cut may depend on cut points and models of the scorecard (internal)';
 
 /*
@@ -36,7 +36,7 @@ COMMENT ON FUNCTION segment.cut_is_scored(text) IS
  * array of numbers.  A float becomes numeric by way of text, which keeps all
  * its digits.
  */
-CREATE FUNCTION segment.scheme_cuts(portfolio text, are_queries boolean, are_scored boolean, OUT cuts text[], OUT elements text)
+CREATE FUNCTION segment_internal.scheme_cuts(portfolio text, are_queries boolean, are_scored boolean, OUT cuts text[], OUT elements text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_cuts$
@@ -45,14 +45,14 @@ BEGIN
 		SELECT coalesce(array_agg(c.cut ORDER BY c.cut), '{}'),
 			string_agg(format(E'(%%s\n\t)::text::numeric', c.query), E',\n\t' ORDER BY c.cut)
 		FROM %1$I.scheme_cut AS c
-		WHERE segment.cut_is_query(c.query) = $1 AND segment.cut_is_scored(c.query) = $2$query$, portfolio)
+		WHERE segment_internal.cut_is_query(c.query) = $1 AND segment_internal.cut_is_scored(c.query) = $2$query$, portfolio)
 	INTO cuts, elements USING are_queries, are_scored;
 END
 $scheme_cuts$;
-COMMENT ON FUNCTION segment.scheme_cuts(text, boolean, boolean) IS
+COMMENT ON FUNCTION segment_internal.scheme_cuts(text, boolean, boolean) IS
 'the cuts that are queries or expressions, that depend on the scorecard or do not: names, and the list of their values (NULL: none) (internal)';
 
-CREATE FUNCTION segment.cuts_object(cuts text[], amounts numeric[]) RETURNS jsonb
+CREATE FUNCTION segment_internal.cuts_object(cuts text[], amounts numeric[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $cuts_object$
@@ -64,14 +64,14 @@ BEGIN
 	RETURN (SELECT coalesce(jsonb_object_agg(v.cut, v.amount), '{}') FROM unnest(cuts, amounts) AS v(cut, amount));
 END
 $cuts_object$;
-COMMENT ON FUNCTION segment.cuts_object(text[], numeric[]) IS
+COMMENT ON FUNCTION segment_internal.cuts_object(text[], numeric[]) IS
 'names and values of cuts as one JSON object; error 42601 if there are not as many of each (internal)';
 
 /*
  * The relation customers for the cuts of a scorecard: only the columns that
  * some cut mentions.  The scorecard is a constant in it.
  */
-CREATE FUNCTION segment.scheme_cut_customers(portfolio text, scorecard_id bigint) RETURNS text
+CREATE FUNCTION segment_internal.scheme_cut_customers(portfolio text, scorecard_id bigint) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $scheme_cut_customers$
@@ -89,20 +89,20 @@ BEGIN
 	INTO columns;
 	EXECUTE format('SELECT n::text FROM %I.scorecard AS n WHERE n.scorecard_id = $1', portfolio)
 	INTO STRICT scorecard USING scorecard_id;
-	RETURN format('(SELECT %s FROM (%s) AS k)', columns, segment.portfolio_scored_query(portfolio,
+	RETURN format('(SELECT %s FROM (%s) AS k)', columns, segment_internal.portfolio_scored_query(portfolio,
 		's.scorecard_as_of', format('(SELECT (%L::%I.scorecard).*) AS n', scorecard, portfolio), ''));
 END
 $scheme_cut_customers$;
-COMMENT ON FUNCTION segment.scheme_cut_customers(text, bigint) IS
+COMMENT ON FUNCTION segment_internal.scheme_cut_customers(text, bigint) IS
 'the FROM item behind the relation customers, over which the cuts of a scorecard are computed (internal)';
 
 /* Each cut by itself; an error names the cut. */
-CREATE FUNCTION segment.scheme_compute_each_cut(portfolio text, scorecard_id bigint) RETURNS jsonb
+CREATE FUNCTION segment_internal.scheme_compute_each_cut(portfolio text, scorecard_id bigint) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $scheme_compute_each_cut$
 DECLARE
-	customers text := segment.scheme_cut_customers(portfolio, scorecard_id);
+	customers text := segment_internal.scheme_cut_customers(portfolio, scorecard_id);
 	c record;
 	amount numeric;
 	amounts jsonb := '{}';
@@ -112,7 +112,7 @@ BEGIN
 	FOR c IN EXECUTE format('SELECT * FROM %I.scheme_cut AS c ORDER BY c.cut', portfolio) LOOP
 		BEGIN
 			EXECUTE format(E'WITH customers AS MATERIALIZED (SELECT * FROM %s AS k)\nSELECT (%s\n)::text::numeric',
-				customers, segment.cut_query(c.query)) INTO amount;
+				customers, segment_internal.cut_query(c.query)) INTO amount;
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
 			RAISE EXCEPTION USING ERRCODE = state,
@@ -125,44 +125,44 @@ BEGIN
 	RETURN amounts;
 END
 $scheme_compute_each_cut$;
-COMMENT ON FUNCTION segment.scheme_compute_each_cut(text, bigint) IS
+COMMENT ON FUNCTION segment_internal.scheme_compute_each_cut(text, bigint) IS
 'the cuts of a scorecard as one JSON object, each computed by itself; an error names the cut (internal)';
 
 /*
  * The cuts of a new scorecard.  Those that do not depend on it have come with
  * its other figures; they are NULL if something was wrong with one of them.
  */
-CREATE FUNCTION segment.scheme_compute_cuts(portfolio text, scorecard_id bigint, unscored jsonb) RETURNS void
+CREATE FUNCTION segment_internal.scheme_compute_cuts(portfolio text, scorecard_id bigint, unscored jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
 AS $scheme_compute_cuts$
 DECLARE
-	expressions record := segment.scheme_cuts(portfolio, false, true);
-	queries record := segment.scheme_cuts(portfolio, true, true);
+	expressions record := segment_internal.scheme_cuts(portfolio, false, true);
+	queries record := segment_internal.scheme_cuts(portfolio, true, true);
 	customers text;
 	amounts numeric[];
 	cuts jsonb := unscored;
 BEGIN
 	BEGIN
 		IF cuts IS NOT NULL AND (expressions.elements IS NOT NULL OR queries.elements IS NOT NULL) THEN
-			customers := segment.scheme_cut_customers(portfolio, scorecard_id);
+			customers := segment_internal.scheme_cut_customers(portfolio, scorecard_id);
 		END IF;
 		IF cuts IS NOT NULL AND expressions.elements IS NOT NULL THEN
 			EXECUTE format(E'SELECT ARRAY[%s]\nFROM %s AS customers', expressions.elements, customers) INTO amounts;
-			cuts := cuts || segment.cuts_object(expressions.cuts, amounts);
+			cuts := cuts || segment_internal.cuts_object(expressions.cuts, amounts);
 		END IF;
 		IF cuts IS NOT NULL AND queries.elements IS NOT NULL THEN
 			EXECUTE format(E'WITH customers AS MATERIALIZED (SELECT * FROM %s AS k)\nSELECT ARRAY[%s]',
 				customers, queries.elements) INTO amounts;
-			cuts := cuts || segment.cuts_object(queries.cuts, amounts);
+			cuts := cuts || segment_internal.cuts_object(queries.cuts, amounts);
 		END IF;
 	EXCEPTION WHEN OTHERS THEN
 		cuts := NULL;
 	END;
-	cuts := coalesce(cuts, segment.scheme_compute_each_cut(portfolio, scorecard_id));
+	cuts := coalesce(cuts, segment_internal.scheme_compute_each_cut(portfolio, scorecard_id));
 	EXECUTE format('UPDATE %I.scorecard AS s SET cuts = $1 WHERE s.scorecard_id = $2 AND s.cuts IS DISTINCT FROM $1', portfolio)
 	USING nullif(cuts, '{}'), scorecard_id;
 END
 $scheme_compute_cuts$;
-COMMENT ON FUNCTION segment.scheme_compute_cuts(text, bigint, jsonb) IS
+COMMENT ON FUNCTION segment_internal.scheme_compute_cuts(text, bigint, jsonb) IS
 'computes the cuts of a new scorecard, beyond those given; an error names the cut (internal)';

@@ -1,4 +1,4 @@
-CREATE VIEW segment.quality_check AS
+CREATE VIEW segment_internal.quality_check AS
 SELECT s.source, q.check_name, q.meaning
 FROM (VALUES
 	('null_customer', 'rows without a customer: counted in no customer''s figures', '{purchases,customers,costs,complaints,satisfaction}'::text[]),
@@ -12,8 +12,8 @@ FROM (VALUES
 	('refund_without_purchase', 'refunds of customers who have no order', '{purchases}')
 ) AS q(check_name, meaning, sources)
 CROSS JOIN LATERAL unnest(q.sources) AS s(source);
-COMMENT ON VIEW segment.quality_check IS 'the checks of source data that data_quality of a portfolio reports';
-COMMENT ON COLUMN segment.quality_check.source IS 'source query the check applies to';
-COMMENT ON COLUMN segment.quality_check.check_name IS 'name of the check';
-COMMENT ON COLUMN segment.quality_check.meaning IS 'what is counted, and what becomes of it';
-GRANT SELECT ON segment.quality_check TO PUBLIC;
+COMMENT ON VIEW segment_internal.quality_check IS 'the checks of source data that data_quality of a portfolio reports';
+COMMENT ON COLUMN segment_internal.quality_check.source IS 'source query the check applies to';
+COMMENT ON COLUMN segment_internal.quality_check.check_name IS 'name of the check';
+COMMENT ON COLUMN segment_internal.quality_check.meaning IS 'what is counted, and what becomes of it';
+GRANT SELECT ON segment_internal.quality_check TO PUBLIC;

@@ -28,7 +28,7 @@ COMMENT ON TYPE segment.refresh_report IS
  * The portfolio's owner, in whose name everything is done: the caller must
  * have the owner's rights, as for ALTER TABLE.
  */
-CREATE FUNCTION segment.portfolio_owner(portfolio text) RETURNS text
+CREATE FUNCTION segment_internal.portfolio_owner(portfolio text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_owner$
@@ -53,16 +53,16 @@ BEGIN
 	RETURN found_owner;
 END
 $portfolio_owner$;
-COMMENT ON FUNCTION segment.portfolio_owner(text) IS
+COMMENT ON FUNCTION segment_internal.portfolio_owner(text) IS
 'the owner of a portfolio; errors: 42704 no such portfolio, 42501 the caller does not have the owner''s rights';
 
-CREATE FUNCTION segment.portfolio_run(portfolio text, task text, arguments jsonb) RETURNS segment.refresh_report
+CREATE FUNCTION segment_internal.portfolio_run(portfolio text, task text, arguments jsonb) RETURNS segment.refresh_report
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'portfolio_run';
-COMMENT ON FUNCTION segment.portfolio_run(text, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.portfolio_run(text, text, jsonb) IS
 'runs portfolio_refresh or portfolio_alter as the portfolio''s owner, in a way that queries and rules, which the owner wrote, cannot take back; errors as for portfolio_owner (internal)';
 
-CREATE FUNCTION segment.portfolio_check_name(name text) RETURNS void
+CREATE FUNCTION segment_internal.portfolio_check_name(name text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_check_name$
@@ -82,11 +82,11 @@ BEGIN
 	END IF;
 END
 $portfolio_check_name$;
-COMMENT ON FUNCTION segment.portfolio_check_name(text) IS
+COMMENT ON FUNCTION segment_internal.portfolio_check_name(text) IS
 'checks the name of a new portfolio; errors: 22023 empty, 42622 too long, 42P06 there is such a schema';
 
 /* Name and query of each source that is given. */
-CREATE FUNCTION segment.portfolio_sources(definition jsonb) RETURNS TABLE (source text, query text)
+CREATE FUNCTION segment_internal.portfolio_sources(definition jsonb) RETURNS TABLE (source text, query text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -94,17 +94,17 @@ SELECT s.source, definition ->> s.source
 FROM unnest(ARRAY['purchases', 'customers', 'costs', 'complaints', 'satisfaction']) AS s(source)
 WHERE definition ->> s.source IS NOT NULL;
 END;
-COMMENT ON FUNCTION segment.portfolio_sources(jsonb) IS
+COMMENT ON FUNCTION segment_internal.portfolio_sources(jsonb) IS
 'the sources that a definition (the row of table portfolio as JSON) names, with their queries (internal)';
 
 /* Checks all sources of a definition; the definition with clean statements. */
-CREATE FUNCTION segment.portfolio_check(definition jsonb) RETURNS jsonb
+CREATE FUNCTION segment_internal.portfolio_check(definition jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_check$
 DECLARE
 	s record;
-	shape segment.source_shape;
+	shape segment_internal.source_shape;
 	key_type text;
 BEGIN
 	IF definition ->> 'purchases' IS NULL THEN
@@ -119,9 +119,9 @@ BEGIN
 	END IF;
 	-- refuses an unknown time zone
 	PERFORM segment.history_agg(now(), 0::numeric, coalesce(definition ->> 'timezone', ''));
-	PERFORM segment.check_settings(definition -> 'settings');
-	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
-		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
+	PERFORM segment_internal.check_settings(definition -> 'settings');
+	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) LOOP
+		shape := segment_internal.check_source(s.source, s.query, definition ->> 'search_path');
 		definition := jsonb_set(definition, ARRAY[s.source], to_jsonb(shape.statement));
 		key_type := coalesce(key_type, shape.key_type);
 		IF shape.key_type <> key_type THEN
@@ -140,5 +140,5 @@ BEGIN
 	RETURN definition;
 END
 $portfolio_check$;
-COMMENT ON FUNCTION segment.portfolio_check(jsonb) IS
+COMMENT ON FUNCTION segment_internal.portfolio_check(jsonb) IS
 'checks the definition of a portfolio and returns it with clean statements (internal)';

@@ -11,7 +11,7 @@
  * The customers known at the cutoff with prediction, baseline and what
  * happened: relation judged (customer_id, expected, probability, actual, past).
  */
-CREATE FUNCTION segment.backtest_query(portfolio text, kind text, unit text, cutoff date, horizon_days integer) RETURNS text
+CREATE FUNCTION segment_internal.backtest_query(portfolio text, kind text, unit text, cutoff date, horizon_days integer) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
@@ -19,7 +19,7 @@ RETURN format($template$
 		SELECT ((r.m).purchase_days - 1)::float8 AS x,
 			((r.m).last_day - (r.m).first_day) / u.days AS t_x, (r.m).tenure_days / u.days AS t,
 			u.days AS unit_days, r.actual, r.past, c.customer_id
-		FROM (SELECT segment.unit_days(%3$L)) AS u(days)
+		FROM (SELECT segment_internal.unit_days(%3$L)) AS u(days)
 		CROSS JOIN %1$I.customer_history AS c
 		CROSS JOIN LATERAL (
 			SELECT segment.measures(c.purchases, %4$L::date) AS m,
@@ -41,11 +41,11 @@ RETURN format($template$
 				THEN segment.purchase_probability(f.model, k.x, k.t_x, k.t, %5$s / k.unit_days) END AS probability
 		FROM known AS k CROSS JOIN fitted AS f
 	)$template$, portfolio, kind || '_fit', unit, cutoff, horizon_days);
-COMMENT ON FUNCTION segment.backtest_query(text, text, text, date, integer) IS
+COMMENT ON FUNCTION segment_internal.backtest_query(text, text, text, date, integer) IS
 'the common part of the queries behind backtest: relations known, fitted and judged (internal)';
 
 /* Kind and unit of the models; refuses what cannot be compared. */
-CREATE FUNCTION segment.backtest_prepare(
+CREATE FUNCTION segment_internal.backtest_prepare(
 	portfolio text, cutoff date, horizon_days integer, OUT kind text, OUT unit text, OUT settings jsonb
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -54,7 +54,7 @@ AS $backtest_prepare$
 DECLARE
 	last_day date;
 BEGIN
-	PERFORM segment.portfolio_owner(portfolio);
+	PERFORM segment_internal.portfolio_owner(portfolio);
 	IF cutoff IS NULL OR NOT isfinite(cutoff) THEN
 		RAISE EXCEPTION USING ERRCODE = 'datetime_field_overflow',
 			MESSAGE = format('argument "cutoff" must be a finite date, not "%s"', coalesce(cutoff::text, 'NULL'));
@@ -75,7 +75,7 @@ BEGIN
 	kind := coalesce(nullif(settings ->> 'purchase_model', 'none'), 'mbgnbd');
 END
 $backtest_prepare$;
-COMMENT ON FUNCTION segment.backtest_prepare(text, date, integer) IS
+COMMENT ON FUNCTION segment_internal.backtest_prepare(text, date, integer) IS
 'checks the arguments of a backtest; errors: 22008 cutoff, 22023 horizon or days that are not over, 42704, 42501 (internal)';
 
 CREATE FUNCTION segment.backtest(
@@ -86,7 +86,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $backtest$
 DECLARE
-	prepared record := segment.backtest_prepare(name, cutoff, horizon_days);
+	prepared record := segment_internal.backtest_prepare(name, cutoff, horizon_days);
 	threshold float8;
 BEGIN
 	-- so that their sum is finite, too; NaN is greater than any number
@@ -98,7 +98,7 @@ BEGIN
 			HINT = 'They are false_alarm_cost and miss_cost, at most 1e300.';
 	END IF;
 	threshold := false_alarm_cost / (false_alarm_cost + miss_cost);
-	RETURN QUERY EXECUTE segment.backtest_query(name, prepared.kind, prepared.unit, cutoff, horizon_days)
+	RETURN QUERY EXECUTE segment_internal.backtest_query(name, prepared.kind, prepared.unit, cutoff, horizon_days)
 		|| format($query$, ranked AS MATERIALIZED (
 		-- mean ranks: equal predictions share one
 		SELECT j.*, j.actual > 0 AS bought, j.probability >= $1 AS predicted, j.past > 0 AS expected_again,
@@ -182,9 +182,9 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $backtest_deciles$
 DECLARE
-	prepared record := segment.backtest_prepare(name, cutoff, horizon_days);
+	prepared record := segment_internal.backtest_prepare(name, cutoff, horizon_days);
 BEGIN
-	RETURN QUERY EXECUTE segment.backtest_query(name, prepared.kind, prepared.unit, cutoff, horizon_days) || $query$
+	RETURN QUERY EXECUTE segment_internal.backtest_query(name, prepared.kind, prepared.unit, cutoff, horizon_days) || $query$
 		SELECT d.decile, count(*), sum(d.expected::numeric)::float8, sum(d.actual::numeric)::float8,
 			count(*) FILTER (WHERE d.actual > 0), avg(d.probability::numeric)::float8
 		FROM (SELECT j.*, ntile(10) OVER (ORDER BY j.expected DESC, j.probability DESC, j.customer_id) AS decile

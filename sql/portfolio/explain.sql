@@ -10,13 +10,13 @@
  *
  * Parameters: $1 key as text, $2 amount and $3 contribution of an order.
  */
-CREATE FUNCTION segment.explain_query(portfolio text) RETURNS text
+CREATE FUNCTION segment_internal.explain_query(portfolio text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $explain_query$
 DECLARE
-	schemes record := segment.scheme_columns(portfolio);
-	key record := segment.portfolio_key(portfolio);
+	schemes record := segment_internal.scheme_columns(portfolio);
+	key record := segment_internal.portfolio_key(portfolio);
 	supposed_history text := $supposed$(
 		SELECT o.customer_id,
 			CASE WHEN w.orders = 0 THEN o.purchases
@@ -48,21 +48,21 @@ BEGIN
 		CROSS JOIN LATERAL (%4$s) AS k$template$,
 		portfolio,
 		key.equality, key.key_cast,
-		replace(segment.portfolio_customer_query(portfolio, '(s.scorecard_as_of + w.days)', NULL,
+		replace(segment_internal.portfolio_customer_query(portfolio, '(s.scorecard_as_of + w.days)', NULL,
 				concat(schemes.columns, schemes.kept,
-					(SELECT string_agg(format(', k.%I', f.name), '') FROM segment.scheme_figures(portfolio) AS f)),
+					(SELECT string_agg(format(', k.%I', f.name), '') FROM segment_internal.scheme_figures(portfolio) AS f)),
 				schemes.held_classes),
 			format('%I.customer_history AS c', portfolio), supposed_history));
 END
 $explain_query$;
-COMMENT ON FUNCTION segment.explain_query(text) IS
+COMMENT ON FUNCTION segment_internal.explain_query(text) IS
 'the query behind explain (internal)';
 
 /*
  * An order as the customer usually makes it; for those without any, as all
  * customers make it on average.
  */
-CREATE FUNCTION segment.explain_usual_order(
+CREATE FUNCTION segment_internal.explain_usual_order(
 	portfolio text, customer text, OUT amount numeric, OUT contribution numeric
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -80,7 +80,7 @@ DECLARE
 			CROSS JOIN (SELECT s.as_of FROM %1$I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1) AS n
 			WHERE %2$s
 		) AS f$figures$;
-	key record := segment.portfolio_key(portfolio);
+	key record := segment_internal.portfolio_key(portfolio);
 BEGIN
 	EXECUTE format(own_figures, portfolio, format('h.customer_id %s $1::%s', key.equality, key.key_cast))
 	INTO amount, contribution USING customer;
@@ -92,7 +92,7 @@ BEGIN
 	contribution := coalesce(contribution, 0);
 END
 $explain_usual_order$;
-COMMENT ON FUNCTION segment.explain_usual_order(text, text) IS
+COMMENT ON FUNCTION segment_internal.explain_usual_order(text, text) IS
 'mean amount and contribution of a customer''s orders in units of money; those of all customers for one without orders (internal)';
 
 CREATE FUNCTION segment.explain(name text, customer text)
@@ -106,10 +106,10 @@ DECLARE
 	usual_order record;
 	supposed jsonb;
 BEGIN
-	PERFORM segment.portfolio_owner(name);
-	usual_order := segment.explain_usual_order(name, customer);
+	PERFORM segment_internal.portfolio_owner(name);
+	usual_order := segment_internal.explain_usual_order(name, customer);
 	EXECUTE format('SELECT jsonb_agg(jsonb_build_object(''orders'', q.orders, ''days'', q.days, ''row'', q.row)
-		ORDER BY q.orders, q.days) FROM (%s) AS q(orders, days, row)', segment.explain_query(name))
+		ORDER BY q.orders, q.days) FROM (%s) AS q(orders, days, row)', segment_internal.explain_query(name))
 	INTO supposed USING customer, usual_order.amount, usual_order.contribution;
 	IF supposed IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',

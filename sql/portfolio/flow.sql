@@ -14,40 +14,40 @@ CREATE TYPE segment.flow_month AS (
 COMMENT ON TYPE segment.flow_month IS
 'a month of the leaky bucket: heads, sales of the month and running sales; the views leaky_bucket and sales_bridge of a portfolio tell what each is';
 
-CREATE FUNCTION segment.flow_accum(internal, segment.history, date, integer) RETURNS internal
+CREATE FUNCTION segment_internal.flow_accum(internal, segment.history, date, integer) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'flow_accum';
-COMMENT ON FUNCTION segment.flow_accum(internal, segment.history, date, integer) IS
+COMMENT ON FUNCTION segment_internal.flow_accum(internal, segment.history, date, integer) IS
 'transition function of flow_agg';
 
-CREATE FUNCTION segment.flow_combine(internal, internal) RETURNS internal
+CREATE FUNCTION segment_internal.flow_combine(internal, internal) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'flow_combine';
-COMMENT ON FUNCTION segment.flow_combine(internal, internal) IS 'combine function of flow_agg';
+COMMENT ON FUNCTION segment_internal.flow_combine(internal, internal) IS 'combine function of flow_agg';
 
-CREATE FUNCTION segment.flow_serialize(internal) RETURNS bytea
+CREATE FUNCTION segment_internal.flow_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'flow_serialize';
-COMMENT ON FUNCTION segment.flow_serialize(internal) IS 'serialisation function of flow_agg';
+COMMENT ON FUNCTION segment_internal.flow_serialize(internal) IS 'serialisation function of flow_agg';
 
-CREATE FUNCTION segment.flow_deserialize(bytea, internal) RETURNS internal
+CREATE FUNCTION segment_internal.flow_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'flow_deserialize';
-COMMENT ON FUNCTION segment.flow_deserialize(bytea, internal) IS 'deserialisation function of flow_agg';
+COMMENT ON FUNCTION segment_internal.flow_deserialize(bytea, internal) IS 'deserialisation function of flow_agg';
 
-CREATE FUNCTION segment.flow_final(internal) RETURNS segment.flow_month[]
+CREATE FUNCTION segment_internal.flow_final(internal) RETURNS segment.flow_month[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'flow_final';
-COMMENT ON FUNCTION segment.flow_final(internal) IS 'final function of flow_agg';
+COMMENT ON FUNCTION segment_internal.flow_final(internal) IS 'final function of flow_agg';
 
 CREATE AGGREGATE segment.flow_agg(series segment.history, as_of date, lost_after_days integer) (
-	SFUNC = segment.flow_accum,
+	SFUNC = segment_internal.flow_accum,
 	STYPE = internal,
 	SSPACE = 16384,
-	COMBINEFUNC = segment.flow_combine,
-	SERIALFUNC = segment.flow_serialize,
-	DESERIALFUNC = segment.flow_deserialize,
-	FINALFUNC = segment.flow_final,
+	COMBINEFUNC = segment_internal.flow_combine,
+	SERIALFUNC = segment_internal.flow_serialize,
+	DESERIALFUNC = segment_internal.flow_deserialize,
+	FINALFUNC = segment_internal.flow_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
@@ -56,7 +56,7 @@ COMMENT ON AGGREGATE segment.flow_agg(segment.history, date, integer) IS
 
 /* ---------- tables and views ---------- */
 
-CREATE FUNCTION segment.flow_create_tables(portfolio text) RETURNS void
+CREATE FUNCTION segment_internal.flow_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $flow_create_tables$
@@ -64,10 +64,10 @@ BEGIN
 	-- everything comes from the histories
 END
 $flow_create_tables$;
-COMMENT ON FUNCTION segment.flow_create_tables(text) IS 'no tables: everything comes from the histories (internal)';
+COMMENT ON FUNCTION segment_internal.flow_create_tables(text) IS 'no tables: everything comes from the histories (internal)';
 
 /* All months, for an as_of day and a setting that come from the scorecard in force. */
-CREATE FUNCTION segment.flow_months(portfolio text) RETURNS text
+CREATE FUNCTION segment_internal.flow_months(portfolio text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
@@ -79,10 +79,10 @@ RETURN format($template$(
 		FROM %1$I.customer_history AS c
 	) AS a
 	CROSS JOIN LATERAL unnest(a.months) AS f$template$, portfolio);
-COMMENT ON FUNCTION segment.flow_months(text) IS
+COMMENT ON FUNCTION segment_internal.flow_months(text) IS
 'the FROM item f of the months of a portfolio, of the type segment.flow_month (internal)';
 
-CREATE FUNCTION segment.flow_create_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.flow_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $flow_create_views$
@@ -92,7 +92,7 @@ BEGIN
 		SELECT f.month, f.month_end, f.complete,
 			f.opening, f.new, f.won_back, f.lost, f.closing,
 			f.sales, f.sales_opening, f.sales_new, f.sales_won_back, f.sales_other
-		FROM %3$s$template$, portfolio, security_invoker, segment.flow_months(portfolio));
+		FROM %3$s$template$, portfolio, security_invoker, segment_internal.flow_months(portfolio));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.sales_bridge WITH (security_invoker = %2$s) AS
@@ -100,7 +100,7 @@ BEGIN
 			f.running_new AS new, f.running_won_back AS won_back, f.running_grown AS grown,
 			f.running_shrunk AS shrunk, f.running_lost AS lost, f.running_other AS other,
 			f.running_closing AS closing
-		FROM %3$s$template$, portfolio, security_invoker, segment.flow_months(portfolio));
+		FROM %3$s$template$, portfolio, security_invoker, segment_internal.flow_months(portfolio));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.churn_rate WITH (security_invoker = %2$s) AS
@@ -119,7 +119,7 @@ BEGIN
 		) AS m
 		CROSS JOIN LATERAL segment.wilson_interval(m.lost, m.opening) AS w
 		CROSS JOIN LATERAL segment.ratio_interval(m.lost, m.opening, m.base_lost, m.base_opening) AS r
-		$template$, portfolio, security_invoker, segment.flow_months(portfolio));
+		$template$, portfolio, security_invoker, segment_internal.flow_months(portfolio));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.cohort_retention WITH (security_invoker = %2$s) AS
@@ -163,10 +163,10 @@ BEGIN
 		END$template$, portfolio);
 END
 $flow_create_views$;
-COMMENT ON FUNCTION segment.flow_create_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.flow_create_views(text, boolean) IS
 'creates or replaces the views and functions of a portfolio''s books (internal)';
 
-CREATE FUNCTION segment.flow_comments() RETURNS TABLE (relation text, col text, meaning text)
+CREATE FUNCTION segment_internal.flow_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 60
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -226,5 +226,5 @@ SELECT v.* FROM (VALUES
 	('churn_change(date, date, date, date)', NULL, 'monthly churn rate in the complete months that begin from from_day to to_day, relative to those from base_from to base_to: change is -0.3 if churn was cut by 30 %, with its 95 % interval (MOVER-R on Wilson intervals); base_opening and opening are sums over the months; NULL where there is nothing to divide by. The two periods should not overlap')
 ) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.flow_comments() IS
+COMMENT ON FUNCTION segment_internal.flow_comments() IS
 'the comments on the views and functions of a portfolio''s books';

@@ -23,7 +23,7 @@ RETURN ARRAY['lifetime_profit', 'lifetime_rank', 'net_value', 'clv', 'margin', '
 COMMENT ON FUNCTION segment.key_account_measures() IS
 'the measures that criteria of key accounts can name: columns of the view customer; lifetime_profit, which is net_value + clv; and lifetime_rank, the place by it among all customers (1 is highest, equal ones share a place)';
 
-CREATE FUNCTION segment.key_account_create_tables(portfolio text) RETURNS void
+CREATE FUNCTION segment_internal.key_account_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_create_tables$
@@ -105,13 +105,15 @@ BEGIN
 		$template$, portfolio, segment.key_account_measures());
 END
 $key_account_create_tables$;
-COMMENT ON FUNCTION segment.key_account_create_tables(text) IS
+COMMENT ON FUNCTION segment_internal.key_account_create_tables(text) IS
 'creates the tables of the concept key_account, with the default criteria (internal)';
 
-CREATE FUNCTION segment.key_account_create_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.key_account_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_create_views$
+DECLARE
+	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 BEGIN
 	-- the last review of each account; the money is today's, found by key
 	EXECUTE format($template$
@@ -129,10 +131,10 @@ BEGIN
 			WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
 			OFFSET 0
 		) AS s
-		LEFT JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
-		LEFT JOIN %1$I.key_account_override AS o ON o.customer_id = a.customer_id
+		LEFT JOIN %1$I.customer AS c ON c.customer_id %3$s a.customer_id
+		LEFT JOIN %1$I.key_account_override AS o ON o.customer_id %3$s a.customer_id
 			AND o.ended_at IS NULL AND o.admitted
-		LEFT JOIN %1$I.key_account_review AS r ON r.customer_id = a.customer_id
+		LEFT JOIN %1$I.key_account_review AS r ON r.customer_id %3$s a.customer_id
 			AND r.as_of = (SELECT max(l.as_of) FROM %1$I.key_account_review AS l)
 			AND r.as_of >= a.since
 		LEFT JOIN LATERAL (
@@ -144,10 +146,10 @@ BEGIN
 					format('%%s %%s (exit limit %%s)', g.measure,
 						coalesce(trim_scale(round(g.value, 2))::text, 'unknown'), trim_scale(g.exit_limit)) AS finding
 				FROM %1$I.key_account_finding AS g
-				WHERE g.customer_id = r.customer_id AND g.as_of = r.as_of
+				WHERE g.customer_id %3$s r.customer_id AND g.as_of = r.as_of
 			) AS t
 		) AS f ON true
-		WHERE a.until IS NULL$template$, portfolio, security_invoker);
+		WHERE a.until IS NULL$template$, portfolio, security_invoker, equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.key_account_requalification WITH (security_invoker = %2$s) AS
@@ -156,10 +158,11 @@ BEGIN
 			r.lifetime_profit, r.lifetime_rank, r.override_expired
 		FROM %1$I.key_account_review AS r
 		LEFT JOIN %1$I.key_account_finding AS f
-			ON f.as_of = r.as_of AND f.customer_id = r.customer_id$template$, portfolio, security_invoker);
+			ON f.as_of = r.as_of AND f.customer_id %3$s r.customer_id$template$,
+		portfolio, security_invoker, equality);
 END
 $key_account_create_views$;
-COMMENT ON FUNCTION segment.key_account_create_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.key_account_create_views(text, boolean) IS
 'creates or replaces the views key_account and key_account_requalification (internal)';
 
 /* ---------- criteria as SQL ---------- */
@@ -170,7 +173,7 @@ COMMENT ON FUNCTION segment.key_account_create_views(text, boolean) IS
  * and the rows (measure, value, entry_limit, exit_limit, enters, stays).  What
  * is not known does not admit anybody, and is no reason to demote.
  */
-CREATE FUNCTION segment.key_account_conditions(
+CREATE FUNCTION segment_internal.key_account_conditions(
 	portfolio text, day date, OUT version date, OUT columns text, OUT enters text, OUT stays text, OUT findings text
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -203,43 +206,41 @@ BEGIN
 	END IF;
 END
 $key_account_conditions$;
-COMMENT ON FUNCTION segment.key_account_conditions(text, date) IS
+COMMENT ON FUNCTION segment_internal.key_account_conditions(text, date) IS
 'the criteria of key accounts in force on a day, as SQL expressions; error 55000 if there are none (internal)';
 
 /* ---------- the functions ---------- */
 
-CREATE FUNCTION segment.key_account_run(portfolio text, task text, arguments jsonb) RETURNS segment.key_account_report
+CREATE FUNCTION segment_internal.key_account_run(portfolio text, task text, arguments jsonb) RETURNS segment.key_account_report
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'portfolio_run';
-COMMENT ON FUNCTION segment.key_account_run(text, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_run(text, text, jsonb) IS
 'portfolio_run for the task key_account: runs key_account_change as the portfolio''s owner; errors as for portfolio_owner (internal)';
 
 /* The customer's key as an SQL literal of its type; refuses unknown customers. */
-CREATE FUNCTION segment.key_account_key(portfolio text, customer text) RETURNS text
+CREATE FUNCTION segment_internal.key_account_key(portfolio text, customer text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_key$
 DECLARE
-	key text;
+	key record := segment_internal.portfolio_key(portfolio);
+	literal text := format('%L::%s', customer, key.key_cast);
 	found boolean;
 BEGIN
-	SELECT format('%L::%s', customer, format_type(a.atttypid, a.atttypmod)) INTO STRICT key
-	FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id';
-	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.customer_history AS c WHERE c.customer_id = %2$s)
-			OR EXISTS (SELECT FROM %1$I.key_account_stay AS c WHERE c.customer_id = %2$s)', portfolio, key)
+	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.customer_history AS c WHERE c.customer_id %3$s %2$s)
+			OR EXISTS (SELECT FROM %1$I.key_account_stay AS c WHERE c.customer_id %3$s %2$s)', portfolio, literal, key.equality)
 	INTO found;
 	IF NOT found THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 			MESSAGE = format('portfolio "%s" has no customer "%s"', portfolio, customer);
 	END IF;
-	RETURN key;
+	RETURN literal;
 END
 $key_account_key$;
-COMMENT ON FUNCTION segment.key_account_key(text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_key(text, text) IS
 'the SQL literal of a customer''s key; errors: P0002 no such customer, 22P02 not of the key''s type (internal)';
 
-CREATE FUNCTION segment.key_account_require(argument text, value text) RETURNS void
+CREATE FUNCTION segment_internal.key_account_require(argument text, value text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_require$
@@ -251,15 +252,15 @@ BEGIN
 	END IF;
 END
 $key_account_require$;
-COMMENT ON FUNCTION segment.key_account_require(text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_require(text, text) IS
 'error 22023 if an argument is NULL or blank (internal)';
 
-CREATE FUNCTION segment.key_account_review(portfolio text, as_of date, settings jsonb) RETURNS segment.key_account_report
+CREATE FUNCTION segment_internal.key_account_review(portfolio text, as_of date, settings jsonb) RETURNS segment.key_account_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_review$
 DECLARE
-	conditions record := segment.key_account_conditions(portfolio, as_of);
+	conditions record := segment_internal.key_account_conditions(portfolio, as_of);
 	last_review date;
 	report segment.key_account_report;
 BEGIN
@@ -287,10 +288,10 @@ BEGIN
 				o.admitted, o.valid_until < $1 AS expired
 			FROM ranked AS c
 			FULL JOIN (SELECT e.* FROM %1$I.key_account_stay AS e WHERE e.until IS NULL) AS a
-				ON a.customer_id = c.customer_id
+				ON a.customer_id %6$s c.customer_id
 			LEFT JOIN %1$I.key_account_override AS o
-				ON o.customer_id = coalesce(c.customer_id, a.customer_id) AND o.ended_at IS NULL
-			WHERE a.customer_id IS NOT NULL OR o.customer_id IS NOT NULL OR (%2$s)
+				ON o.customer_id %6$s coalesce(c.customer_id, a.customer_id) AND o.ended_at IS NULL
+			WHERE a.customer_id IS DISTINCT FROM NULL OR o.customer_id IS DISTINCT FROM NULL OR (%2$s)
 		), decided AS (
 			SELECT c.*, CASE
 					WHEN NOT c.admitted AND NOT c.expired THEN 'kept_out'
@@ -314,7 +315,7 @@ BEGIN
 				CASE WHEN NOT v.stays THEN coalesce(p.failing_since, $1) END
 			FROM decided AS c
 			CROSS JOIN LATERAL (VALUES %4$s) AS v(measure, value, entry_limit, exit_limit, enters, stays)
-			LEFT JOIN %1$I.key_account_finding AS p ON p.customer_id = c.key
+			LEFT JOIN %1$I.key_account_finding AS p ON p.customer_id %6$s c.key
 				AND p.measure = v.measure
 				AND p.as_of = (SELECT max(l.as_of) FROM %1$I.key_account_review AS l WHERE l.as_of < $1)
 			WHERE c.decision IS NOT NULL
@@ -325,7 +326,8 @@ BEGIN
 		WHERE c.since IS NULL AND c.decision IN ('enters', 'overridden')
 		ON CONFLICT (customer_id, since) DO UPDATE
 			SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by$template$,
-		portfolio, conditions.enters, conditions.stays, conditions.findings, conditions.columns)
+		portfolio, conditions.enters, conditions.stays, conditions.findings, conditions.columns,
+		(segment_internal.portfolio_key(portfolio)).equality)
 	USING as_of, floor((settings ->> 'key_account_stay_days')::numeric)::integer;
 
 	EXECUTE format($template$
@@ -346,11 +348,11 @@ BEGIN
 	RETURN report;
 END
 $key_account_review$;
-COMMENT ON FUNCTION segment.key_account_review(text, date, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_review(text, date, jsonb) IS
 'all of review_key_accounts (internal)';
 
 /* An override takes the place of an earlier one, and takes effect at once. */
-CREATE FUNCTION segment.key_account_override(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
+CREATE FUNCTION segment_internal.key_account_override(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_override$
@@ -371,7 +373,7 @@ BEGIN
 				coalesce(valid_until::text, 'NULL')),
 			DETAIL = 'That is the day from which the portfolio is seen.';
 	END IF;
-	PERFORM segment.key_account_end_override(portfolio, key, 'replaced: ' || reason, who);
+	PERFORM segment_internal.key_account_end_override(portfolio, key, 'replaced: ' || reason, who);
 	EXECUTE format('INSERT INTO %I.key_account_override
 			(customer_id, admitted, reason, who, valid_from, valid_until)
 		VALUES (%s, $1, $2, $3, $4, $5)', portfolio, key)
@@ -381,19 +383,19 @@ BEGIN
 			INSERT INTO %1$I.key_account_stay AS a (customer_id, since, entered_by)
 			SELECT %2$s, $1, 'override'
 			WHERE NOT EXISTS (SELECT FROM %1$I.key_account_stay AS e
-				WHERE e.customer_id = %2$s AND e.until IS NULL)
+				WHERE e.customer_id %3$s %2$s AND e.until IS NULL)
 			ON CONFLICT (customer_id, since) DO UPDATE
 				SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by
-			$template$, portfolio, key) USING as_of;
+			$template$, portfolio, key, (segment_internal.portfolio_key(portfolio)).equality) USING as_of;
 	ELSE
-		PERFORM segment.key_account_end_stay(portfolio, as_of, key, reason, who);
+		PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, reason, who);
 	END IF;
 END
 $key_account_override$;
-COMMENT ON FUNCTION segment.key_account_override(text, date, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_override(text, date, text, jsonb) IS
 'all of override_key_account (internal)';
 
-CREATE FUNCTION segment.key_account_end_override(portfolio text, key text, reason text, who text) RETURNS bigint
+CREATE FUNCTION segment_internal.key_account_end_override(portfolio text, key text, reason text, who text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_end_override$
@@ -402,54 +404,57 @@ DECLARE
 BEGIN
 	EXECUTE format('UPDATE %I.key_account_override AS o
 		SET ended_at = clock_timestamp(), ended_by = $1, end_reason = $2
-		WHERE o.customer_id = %s AND o.ended_at IS NULL', portfolio, key) USING who, reason;
+		WHERE o.customer_id %s %s AND o.ended_at IS NULL',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING who, reason;
 	GET DIAGNOSTICS ended = ROW_COUNT;
 	RETURN ended;
 END
 $key_account_end_override$;
-COMMENT ON FUNCTION segment.key_account_end_override(text, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_end_override(text, text, text, text) IS
 'ends the open override of a customer, if there is one; returns how many (internal)';
 
-CREATE FUNCTION segment.key_account_end_stay(portfolio text, as_of date, key text, reason text, who text) RETURNS void
+CREATE FUNCTION segment_internal.key_account_end_stay(portfolio text, as_of date, key text, reason text, who text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_end_stay$
 BEGIN
 	EXECUTE format('UPDATE %I.key_account_stay AS a
 		SET until = greatest(a.since, $1), left_reason = $2, left_by = $3
-		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key) USING as_of, reason, who;
+		WHERE a.customer_id %s %s AND a.until IS NULL',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING as_of, reason, who;
 END
 $key_account_end_stay$;
-COMMENT ON FUNCTION segment.key_account_end_stay(text, date, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_end_stay(text, date, text, text, text) IS
 'ends the stay of a key account, if it is one (internal)';
 
-CREATE FUNCTION segment.key_account_demote(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
+CREATE FUNCTION segment_internal.key_account_demote(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_demote$
 DECLARE
 	failed boolean;
 BEGIN
-	EXECUTE format('SELECT a.would_demote FROM %I.key_account AS a WHERE a.customer_id = %s', portfolio, key)
+	EXECUTE format('SELECT a.would_demote FROM %I.key_account AS a WHERE a.customer_id %s %s',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key)
 	INTO failed;
 	IF failed IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = format('customer "%s" is no key account', arguments ->> 'customer');
+			MESSAGE = format('customer "%s" is not a key account', arguments ->> 'customer');
 	ELSIF NOT failed THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('customer "%s" still qualifies as a key account', arguments ->> 'customer'),
 			DETAIL = 'The last review does not say would_demote.',
 			HINT = 'segment.override_key_account keeps an account out against the criteria.';
 	END IF;
-	PERFORM segment.key_account_end_stay(portfolio, as_of, key, arguments ->> 'reason', arguments ->> 'who');
-	PERFORM segment.key_account_end_override(portfolio, key, 'demoted: ' || (arguments ->> 'reason'),
+	PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, arguments ->> 'reason', arguments ->> 'who');
+	PERFORM segment_internal.key_account_end_override(portfolio, key, 'demoted: ' || (arguments ->> 'reason'),
 		arguments ->> 'who');
 END
 $key_account_demote$;
-COMMENT ON FUNCTION segment.key_account_demote(text, date, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_demote(text, date, text, jsonb) IS
 'all of demote_key_account (internal)';
 
-CREATE FUNCTION segment.key_account_assign(portfolio text, key text, arguments jsonb) RETURNS void
+CREATE FUNCTION segment_internal.key_account_assign(portfolio text, key text, arguments jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_assign$
@@ -457,20 +462,21 @@ DECLARE
 	changed bigint;
 BEGIN
 	EXECUTE format('UPDATE %I.key_account_stay AS a SET owner = $1, executive = coalesce($2, a.executive)
-		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key)
+		WHERE a.customer_id %s %s AND a.until IS NULL',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key)
 	USING arguments ->> 'owner', arguments ->> 'executive';
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	IF changed = 0 THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = format('customer "%s" is no key account', arguments ->> 'customer');
+			MESSAGE = format('customer "%s" is not a key account', arguments ->> 'customer');
 	END IF;
 END
 $key_account_assign$;
-COMMENT ON FUNCTION segment.key_account_assign(text, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_assign(text, text, jsonb) IS
 'all of assign_key_account (internal)';
 
 /* One change of the key accounts, as the portfolio's owner (see portfolio_run). */
-CREATE FUNCTION segment.key_account_change(name text, arguments jsonb) RETURNS segment.key_account_report
+CREATE FUNCTION segment_internal.key_account_change(name text, arguments jsonb) RETURNS segment.key_account_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_change$
@@ -486,34 +492,34 @@ BEGIN
 	EXECUTE format('SELECT n.as_of, n.settings FROM %I.scorecard AS n
 		ORDER BY n.scorecard_id DESC LIMIT 1', name) INTO STRICT report.as_of, settings;
 	IF command = 'review' THEN
-		RETURN segment.key_account_review(name, report.as_of, settings);
+		RETURN segment_internal.key_account_review(name, report.as_of, settings);
 	END IF;
 	IF command <> 'assign' THEN
-		PERFORM segment.key_account_require('reason', arguments ->> 'reason');
-		PERFORM segment.key_account_require('who', arguments ->> 'who');
+		PERFORM segment_internal.key_account_require('reason', arguments ->> 'reason');
+		PERFORM segment_internal.key_account_require('who', arguments ->> 'who');
 	END IF;
 	IF arguments ->> 'customer' IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
 			MESSAGE = 'argument "customer" must not be null';
 	END IF;
-	key := segment.key_account_key(name, arguments ->> 'customer');
+	key := segment_internal.key_account_key(name, arguments ->> 'customer');
 	CASE command
 		WHEN 'override' THEN
-			PERFORM segment.key_account_override(name, report.as_of, key, arguments);
+			PERFORM segment_internal.key_account_override(name, report.as_of, key, arguments);
 		WHEN 'end_override' THEN
-			IF segment.key_account_end_override(name, key, arguments ->> 'reason', arguments ->> 'who') = 0 THEN
+			IF segment_internal.key_account_end_override(name, key, arguments ->> 'reason', arguments ->> 'who') = 0 THEN
 				RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 					MESSAGE = format('customer "%s" has no override to end', arguments ->> 'customer');
 			END IF;
 		WHEN 'demote' THEN
-			PERFORM segment.key_account_demote(name, report.as_of, key, arguments);
+			PERFORM segment_internal.key_account_demote(name, report.as_of, key, arguments);
 		WHEN 'assign' THEN
-			PERFORM segment.key_account_assign(name, key, arguments);
+			PERFORM segment_internal.key_account_assign(name, key, arguments);
 	END CASE;
 	RETURN report;
 END
 $key_account_change$;
-COMMENT ON FUNCTION segment.key_account_change(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_change(text, jsonb) IS
 'changes the key accounts of a portfolio, with the current user''s rights (internal)';
 
 /* ---------- for users ---------- */
@@ -521,7 +527,7 @@ COMMENT ON FUNCTION segment.key_account_change(text, jsonb) IS
 CREATE FUNCTION segment.review_key_accounts(name text) RETURNS segment.key_account_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment.key_account_run(name, 'key_account', '{"command": "review"}');
+RETURN segment_internal.key_account_run(name, 'key_account', '{"command": "review"}');
 COMMENT ON FUNCTION segment.review_key_accounts(text) IS
 'reviews the key accounts of a portfolio as of its newest scorecard, by the criteria in force on that day: admits who meets all entry limits, keeps who passes no exit limit or has not yet stayed for the setting key_account_stay_days, reports the others as would_demote and removes nobody. Findings are kept per review (view key_account_requalification); a second review of a day takes the place of the first. A NOTICE says when the number of accounts is outside the settings key_account_least and key_account_most. Errors: 42704 no such portfolio, 42501 not the owner, 55000 no criteria in force or a later review exists';
 
@@ -531,7 +537,7 @@ CREATE FUNCTION segment.override_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment.key_account_run(name, 'key_account',
+SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'override', 'customer', customer, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who));
 END;
 COMMENT ON FUNCTION segment.override_key_account(text, text, boolean, text, date, text) IS
@@ -542,7 +548,7 @@ CREATE FUNCTION segment.override_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.key_account_run(name, 'key_account',
+AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'override', 'customer', customer::text, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who)) $$;
 COMMENT ON FUNCTION segment.override_key_account(text, anynonarray, boolean, text, date, text) IS
 'the same, for a key of another type than text';
@@ -553,7 +559,7 @@ CREATE FUNCTION segment.end_key_account_override(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment.key_account_run(name, 'key_account',
+SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'end_override', 'customer', customer, 'reason', reason, 'who', who));
 END;
 COMMENT ON FUNCTION segment.end_key_account_override(text, text, text, text) IS
@@ -564,7 +570,7 @@ CREATE FUNCTION segment.end_key_account_override(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.key_account_run(name, 'key_account',
+AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'end_override', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
 COMMENT ON FUNCTION segment.end_key_account_override(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
@@ -575,7 +581,7 @@ CREATE FUNCTION segment.demote_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment.key_account_run(name, 'key_account',
+SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'demote', 'customer', customer, 'reason', reason, 'who', who));
 END;
 COMMENT ON FUNCTION segment.demote_key_account(text, text, text, text) IS
@@ -586,7 +592,7 @@ CREATE FUNCTION segment.demote_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.key_account_run(name, 'key_account',
+AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'demote', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
 COMMENT ON FUNCTION segment.demote_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
@@ -597,7 +603,7 @@ CREATE FUNCTION segment.assign_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment.key_account_run(name, 'key_account',
+SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'assign', 'customer', customer, 'owner', owner, 'executive', executive));
 END;
 COMMENT ON FUNCTION segment.assign_key_account(text, text, text, text) IS
@@ -608,12 +614,12 @@ CREATE FUNCTION segment.assign_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment.key_account_run(name, 'key_account',
+AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
 	jsonb_build_object('command', 'assign', 'customer', customer::text, 'owner', owner, 'executive', executive)) $$;
 COMMENT ON FUNCTION segment.assign_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 
-CREATE FUNCTION segment.key_account_comments() RETURNS TABLE (relation text, col text, meaning text)
+CREATE FUNCTION segment_internal.key_account_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 80
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -698,5 +704,5 @@ SELECT v.* FROM (VALUES
 	('key_account_requalification', 'override_expired', 'whether an override of the customer is open but past its last day')
 ) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.key_account_comments() IS
+COMMENT ON FUNCTION segment_internal.key_account_comments() IS
 'the comments on the tables and views of the concept key_account and on their columns';

@@ -8,40 +8,40 @@ CREATE TYPE segment.class_migration AS (
 COMMENT ON TYPE segment.class_migration IS
 'customers who were in a class on the day before and in one on a day: place of the day, classes, heads, net sales on both days; from_class is NULL for those who were not known on the day before';
 
-CREATE FUNCTION segment.migration_accum(internal, tid, integer, integer, text, numeric) RETURNS internal
+CREATE FUNCTION segment_internal.migration_accum(internal, tid, integer, integer, text, numeric) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'migration_accum';
-COMMENT ON FUNCTION segment.migration_accum(internal, tid, integer, integer, text, numeric) IS
+COMMENT ON FUNCTION segment_internal.migration_accum(internal, tid, integer, integer, text, numeric) IS
 'transition function of migration_agg';
 
-CREATE FUNCTION segment.migration_combine(internal, internal) RETURNS internal
+CREATE FUNCTION segment_internal.migration_combine(internal, internal) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'migration_combine';
-COMMENT ON FUNCTION segment.migration_combine(internal, internal) IS 'combine function of migration_agg';
+COMMENT ON FUNCTION segment_internal.migration_combine(internal, internal) IS 'combine function of migration_agg';
 
-CREATE FUNCTION segment.migration_serialize(internal) RETURNS bytea
+CREATE FUNCTION segment_internal.migration_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'migration_serialize';
-COMMENT ON FUNCTION segment.migration_serialize(internal) IS 'serialisation function of migration_agg';
+COMMENT ON FUNCTION segment_internal.migration_serialize(internal) IS 'serialisation function of migration_agg';
 
-CREATE FUNCTION segment.migration_deserialize(bytea, internal) RETURNS internal
+CREATE FUNCTION segment_internal.migration_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'migration_deserialize';
-COMMENT ON FUNCTION segment.migration_deserialize(bytea, internal) IS 'deserialisation function of migration_agg';
+COMMENT ON FUNCTION segment_internal.migration_deserialize(bytea, internal) IS 'deserialisation function of migration_agg';
 
-CREATE FUNCTION segment.migration_final(internal) RETURNS segment.class_migration[]
+CREATE FUNCTION segment_internal.migration_final(internal) RETURNS segment.class_migration[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'migration_final';
-COMMENT ON FUNCTION segment.migration_final(internal) IS 'final function of migration_agg';
+COMMENT ON FUNCTION segment_internal.migration_final(internal) IS 'final function of migration_agg';
 
 CREATE AGGREGATE segment.migration_agg(customer tid, place integer, places integer, class text, net numeric) (
-	SFUNC = segment.migration_accum,
+	SFUNC = segment_internal.migration_accum,
 	STYPE = internal,
 	SSPACE = 262144,
-	COMBINEFUNC = segment.migration_combine,
-	SERIALFUNC = segment.migration_serialize,
-	DESERIALFUNC = segment.migration_deserialize,
-	FINALFUNC = segment.migration_final,
+	COMBINEFUNC = segment_internal.migration_combine,
+	SERIALFUNC = segment_internal.migration_serialize,
+	DESERIALFUNC = segment_internal.migration_deserialize,
+	FINALFUNC = segment_internal.migration_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
@@ -52,16 +52,16 @@ COMMENT ON AGGREGATE segment.migration_agg(tid, integer, integer, text, numeric)
  * The ends of the months of a period, with its first and last day, each with
  * the scorecard that judges it: the same as in customer_at.
  */
-CREATE FUNCTION segment.judged_days(scorecards regclass, from_day date, to_day date) RETURNS segment.judged_day[]
+CREATE FUNCTION segment_internal.judged_days(scorecards regclass, from_day date, to_day date) RETURNS segment_internal.judged_day[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $judged_days$
 DECLARE
-	days segment.judged_day[];
+	days segment_internal.judged_day[];
 BEGIN
 	EXECUTE format($query$
 		SELECT array_agg(ROW(e.day, n.scorecard_id, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
-			(n.settings ->> 'dormancy_prior_gaps')::float8, n.usual_gap_days)::segment.judged_day ORDER BY e.day)
+			(n.settings ->> 'dormancy_prior_gaps')::float8, n.usual_gap_days)::segment_internal.judged_day ORDER BY e.day)
 		FROM (
 			SELECT $1 AS day
 			UNION
@@ -80,5 +80,5 @@ BEGIN
 	RETURN days;
 END
 $judged_days$;
-COMMENT ON FUNCTION segment.judged_days(regclass, date, date) IS
+COMMENT ON FUNCTION segment_internal.judged_days(regclass, date, date) IS
 'the first day, each end of a month up to the last day, and that, ascending, with the scorecard of a table that judges each: the newest that is not later, or the oldest (internal)';

@@ -9,7 +9,7 @@
  */
 
 /* The tables of a portfolio, owned by the caller. */
-CREATE FUNCTION segment.portfolio_create_tables(portfolio text, purchases segment.source_shape, query_path text) RETURNS void
+CREATE FUNCTION segment_internal.portfolio_create_tables(portfolio text, purchases segment_internal.source_shape, query_path text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_create_tables$
@@ -77,13 +77,13 @@ BEGIN
 	PERFORM set_config('search_path', query_path, true);
 	EXECUTE pg_catalog.format('CREATE TABLE %I.customer_history AS
 		SELECT e.customer_id::%s AS customer_id FROM %s WITH NO DATA',
-		portfolio, purchases.key_cast, segment.source_events(purchases));
+		portfolio, purchases.key_cast, segment_internal.source_events(purchases));
 	EXECUTE pg_catalog.format('CREATE TABLE %I.defect AS
 		SELECT NULL::pg_catalog.text AS source, NULL::pg_catalog.text AS check_name,
 			e.customer_id::%s AS customer_id, NULL::bigint AS count,
 			NULL::pg_catalog.numeric AS money FROM %s WITH NO DATA',
 		-- not the domain, which may forbid NULL
-		portfolio, purchases.key_base_cast, segment.source_events(purchases));
+		portfolio, purchases.key_base_cast, segment_internal.source_events(purchases));
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	EXECUTE format($template$
 		ALTER TABLE %1$I.customer_history
@@ -99,17 +99,17 @@ BEGIN
 			ALTER COLUMN source SET NOT NULL,
 			ALTER COLUMN check_name SET NOT NULL;
 		CREATE INDEX ON %1$I.defect (customer_id)$template$, portfolio);
-	FOREACH concept IN ARRAY segment.portfolio_concepts() LOOP
-		EXECUTE format('SELECT segment.%I($1)', concept || '_create_tables') USING portfolio;
+	FOREACH concept IN ARRAY segment_internal.portfolio_concepts() LOOP
+		EXECUTE format('SELECT segment_internal.%I($1)', concept || '_create_tables') USING portfolio;
 	END LOOP;
 END
 $portfolio_create_tables$;
-COMMENT ON FUNCTION segment.portfolio_create_tables(text, segment.source_shape, text) IS
+COMMENT ON FUNCTION segment_internal.portfolio_create_tables(text, segment_internal.source_shape, text) IS
 'creates the schema and the tables of a portfolio (internal)';
 
 /* ---------- create, alter, drop ---------- */
 
-CREATE FUNCTION segment.portfolio_create(name text, definition jsonb) RETURNS segment.refresh_report
+CREATE FUNCTION segment_internal.portfolio_create(name text, definition jsonb) RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 -- as in portfolio_run
@@ -119,10 +119,10 @@ SET standard_conforming_strings = on
 SET transform_null_equals = off
 AS $portfolio_create$
 BEGIN
-	PERFORM segment.portfolio_check_name(name);
-	definition := segment.portfolio_check(definition);
-	PERFORM segment.portfolio_create_tables(name,
-		segment.check_source('purchases', definition ->> 'purchases', definition ->> 'search_path'),
+	PERFORM segment_internal.portfolio_check_name(name);
+	definition := segment_internal.portfolio_check(definition);
+	PERFORM segment_internal.portfolio_create_tables(name,
+		segment_internal.check_source('purchases', definition ->> 'purchases', definition ->> 'search_path'),
 		definition ->> 'search_path');
 	EXECUTE format($template$
 		INSERT INTO %1$I.portfolio (purchases, customers, costs, complaints, satisfaction,
@@ -131,13 +131,13 @@ BEGIN
 			d.timezone, d.unit, d.settings, d.search_path
 		FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d$template$, name) USING definition;
 	EXECUTE format('ANALYZE %I.portfolio', name);
-	PERFORM segment.scheme_check_leading(name, definition -> 'settings');
-	PERFORM segment.portfolio_create_views(name,
-		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
+	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
+	PERFORM segment_internal.portfolio_create_views(name,
+		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	RETURN segment.refresh(name);
 END
 $portfolio_create$;
-COMMENT ON FUNCTION segment.portfolio_create(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.portfolio_create(text, jsonb) IS
 'creates a portfolio from its definition (internal)';
 
 /*
@@ -151,7 +151,7 @@ CREATE FUNCTION segment.create_portfolio(
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $create_portfolio$
-SELECT segment.portfolio_create(name, pg_catalog.jsonb_build_object(
+SELECT segment_internal.portfolio_create(name, pg_catalog.jsonb_build_object(
 	'purchases', purchases, 'customers', customers, 'costs', costs,
 	'complaints', complaints, 'satisfaction', satisfaction,
 	'timezone', COALESCE(timezone, pg_catalog.current_setting('TimeZone')),
@@ -168,7 +168,7 @@ CREATE FUNCTION segment.alter_portfolio(
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $alter_portfolio$
-SELECT segment.portfolio_run(name, 'alter', pg_catalog.jsonb_build_object(
+SELECT segment_internal.portfolio_run(name, 'alter', pg_catalog.jsonb_build_object(
 	'changes', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 		'purchases', purchases, 'customers', customers, 'costs', costs,
 		'complaints', complaints, 'satisfaction', satisfaction,
@@ -179,7 +179,7 @@ COMMENT ON FUNCTION segment.alter_portfolio(text, text, text, text, text, text, 
 'changes what is given, leaves the rest, and refreshes; an empty query takes a source away, a JSON null sets a setting back to its default; where a query is given, the search path of the caller is kept with the portfolio. Errors as for create_portfolio, 42804 if the type of the customer''s key would change; an error leaves everything as it was';
 
 /* All of alter_portfolio, as the portfolio's owner: see portfolio_run. */
-CREATE FUNCTION segment.portfolio_alter(name text, arguments jsonb)
+CREATE FUNCTION segment_internal.portfolio_alter(name text, arguments jsonb)
 RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -203,13 +203,13 @@ BEGIN
 		SELECT coalesce(jsonb_object_agg(c.key, nullif(c.value, '""'::jsonb)), '{}')
 		FROM jsonb_each(changes) AS c)
 		|| jsonb_build_object('settings', coalesce(settings, definition -> 'settings'));
-	definition := segment.portfolio_check(definition);
-	PERFORM segment.scheme_check_leading(name, definition -> 'settings');
+	definition := segment_internal.portfolio_check(definition);
+	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
 
 	SELECT format_type(a.atttypid, -1) INTO STRICT old_key
 	FROM pg_attribute AS a
 	WHERE a.attrelid = format('%I.customer_history', name)::regclass AND a.attname = 'customer_id';
-	new_key := (segment.check_source('purchases', definition ->> 'purchases',
+	new_key := (segment_internal.check_source('purchases', definition ->> 'purchases',
 		definition ->> 'search_path')).key_type;
 	IF new_key <> old_key THEN
 		RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
@@ -223,18 +223,18 @@ BEGIN
 			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 				d.timezone, d.unit, d.settings, d.search_path
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
-	report := segment.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true}');
+	report := segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true}');
 	-- last, since it locks out readers
-	PERFORM segment.portfolio_create_views(name,
-		(segment.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
+	PERFORM segment_internal.portfolio_create_views(name,
+		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	RETURN report;
 END
 $portfolio_alter$;
-COMMENT ON FUNCTION segment.portfolio_alter(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.portfolio_alter(text, jsonb) IS
 'changes the definition of a portfolio and refreshes it, with the current user''s rights (internal)';
 
 /* Our own objects, without those that others made: what depends on ours is an error. */
-CREATE FUNCTION segment.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
+CREATE FUNCTION segment_internal.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_drop_members$
@@ -244,7 +244,7 @@ BEGIN
 	FOR drop_command IN
 		SELECT format('DROP %s IF EXISTS %s', m.kind, string_agg(format(
 				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
-		FROM segment.portfolio_members(portfolio) AS m
+		FROM segment_internal.portfolio_members(portfolio) AS m
 		WHERE m.col IS NULL AND m.kind = ANY (kinds)
 		GROUP BY m.kind
 		ORDER BY array_position(kinds, m.kind)
@@ -253,7 +253,7 @@ BEGIN
 	END LOOP;
 END
 $portfolio_drop_members$;
-COMMENT ON FUNCTION segment.portfolio_drop_members(text, text[]) IS
+COMMENT ON FUNCTION segment_internal.portfolio_drop_members(text, text[]) IS
 'drops the functions, views or tables of a portfolio, in the order of the kinds given; error 2BP01 if others depend on them (internal)';
 
 CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false) RETURNS void
@@ -261,13 +261,13 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
 BEGIN
-	PERFORM segment.portfolio_owner(name);
-	PERFORM segment.watch_drop_triggers(name, NULL);
+	PERFORM segment_internal.portfolio_owner(name);
+	PERFORM segment_internal.watch_drop_triggers(name, NULL);
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;
 	END IF;
-	PERFORM segment.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE']);
+	PERFORM segment_internal.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE']);
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;

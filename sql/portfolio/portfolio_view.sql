@@ -12,31 +12,31 @@
  * CONCEPT_create_views(portfolio, security_invoker) and CONCEPT_comments();
  * they are called in this order.
  */
-CREATE FUNCTION segment.portfolio_concepts() RETURNS text[]
+CREATE FUNCTION segment_internal.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch'];
-COMMENT ON FUNCTION segment.portfolio_concepts() IS
+COMMENT ON FUNCTION segment_internal.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 
-CREATE FUNCTION segment.portfolio_create_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.portfolio_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_create_views$
 DECLARE
-	schemes record := segment.scheme_columns(portfolio);
+	schemes record := segment_internal.scheme_columns(portfolio);
 	concept text;
 BEGIN
 	EXECUTE format('CREATE OR REPLACE VIEW %I.customer WITH (security_invoker = %s) AS %s',
 		portfolio, security_invoker,
-		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL, schemes.columns, schemes.held_classes));
+		segment_internal.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL, schemes.columns, schemes.held_classes));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_at(day date) RETURNS SETOF %1$I.customer
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
 		BEGIN ATOMIC %2$s;
 		END$template$, portfolio,
-		segment.portfolio_customer_query(portfolio, '$1', format($scorecard$coalesce(
+		segment_internal.portfolio_customer_query(portfolio, '$1', format($scorecard$coalesce(
 			(SELECT n.scorecard_id FROM %1$I.scorecard AS n WHERE n.as_of <= $1
 				ORDER BY n.as_of DESC, n.scorecard_id DESC LIMIT 1),
 			(SELECT n.scorecard_id FROM %1$I.scorecard AS n
@@ -49,13 +49,13 @@ BEGIN
 			s.recency_cuts::text AS recency_cuts, s.frequency_cuts::text AS frequency_cuts,
 			s.monetary_cuts::text AS monetary_cuts, s.usual_gap_days, s.margin,
 			segment.kind(s.purchase_model) AS purchase_model,
-			segment.model_figures(s.purchase_model) AS purchase_parameters,
+			segment_internal.model_figures(s.purchase_model) AS purchase_parameters,
 			segment.loglik(s.purchase_model) AS purchase_loglik,
 			segment.status(s.purchase_model) AS purchase_status,
 			array_to_string(segment.warnings(s.purchase_model), E'\n') AS purchase_warnings,
 			s.purchase_model_usable,
 			segment.kind(s.spend_model) AS spend_model,
-			segment.model_figures(s.spend_model) AS spend_parameters,
+			segment_internal.model_figures(s.spend_model) AS spend_parameters,
 			segment.loglik(s.spend_model) AS spend_loglik,
 			segment.status(s.spend_model) AS spend_status,
 			array_to_string(segment.warnings(s.spend_model), E'\n') AS spend_warnings,
@@ -74,24 +74,24 @@ BEGIN
 		CROSS JOIN LATERAL (VALUES ('purchases', p.purchases), ('customers', p.customers),
 			('costs', p.costs), ('complaints', p.complaints),
 			('satisfaction', p.satisfaction)) AS s(source, query)
-		JOIN segment.quality_check AS q ON q.source = s.source
+		JOIN segment_internal.quality_check AS q ON q.source = s.source
 		LEFT JOIN (
 			SELECT f.source, f.check_name, sum(f.count) AS count, sum(f.money) AS money
 			FROM %1$I.defect AS f GROUP BY f.source, f.check_name
 		) AS d ON d.source = s.source AND d.check_name = q.check_name
 		WHERE s.query IS NOT NULL$template$, portfolio, security_invoker);
 
-	FOREACH concept IN ARRAY segment.portfolio_concepts() LOOP
-		EXECUTE format('SELECT segment.%I($1, $2)', concept || '_create_views')
+	FOREACH concept IN ARRAY segment_internal.portfolio_concepts() LOOP
+		EXECUTE format('SELECT segment_internal.%I($1, $2)', concept || '_create_views')
 		USING portfolio, security_invoker;
 	END LOOP;
-	PERFORM segment.portfolio_comment(portfolio);
+	PERFORM segment_internal.portfolio_comment(portfolio);
 END
 $portfolio_create_views$;
-COMMENT ON FUNCTION segment.portfolio_create_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.portfolio_create_views(text, boolean) IS
 'creates or replaces the views of a portfolio (internal)';
 
-CREATE FUNCTION segment.portfolio_column_comments() RETURNS TABLE (relation text, col text, meaning text)
+CREATE FUNCTION segment_internal.portfolio_column_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -226,11 +226,11 @@ SELECT v.* FROM (VALUES
 	('data_quality', 'meaning', 'what is counted, and what becomes of it')
 ) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.portfolio_column_comments() IS
+COMMENT ON FUNCTION segment_internal.portfolio_column_comments() IS
 'the comments on the tables and views of a portfolio and on their columns';
 
 /* Every table, view and function of a portfolio, with its comment. */
-CREATE FUNCTION segment.portfolio_members(portfolio text)
+CREATE FUNCTION segment_internal.portfolio_members(portfolio text)
 RETURNS TABLE (kind text, relation text, col text, meaning text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 300
 SET search_path = pg_catalog, pg_temp
@@ -238,11 +238,11 @@ AS $portfolio_members$
 DECLARE
 	concept text;
 BEGIN
-	FOREACH concept IN ARRAY ARRAY['portfolio_column'] || segment.portfolio_concepts() LOOP
+	FOREACH concept IN ARRAY ARRAY['portfolio_column'] || segment_internal.portfolio_concepts() LOOP
 		RETURN QUERY EXECUTE format($query$
 			SELECT CASE WHEN m.relation LIKE '%%)' THEN 'FUNCTION' WHEN c.relkind = 'v' THEN 'VIEW' ELSE 'TABLE' END,
 				m.relation, m.col, m.meaning
-			FROM segment.%I() AS m
+			FROM segment_internal.%I() AS m
 			LEFT JOIN pg_class AS c ON c.relname = m.relation AND c.relnamespace = $1::regnamespace
 			WHERE c.oid IS NOT NULL OR m.relation LIKE '%%)'$query$, concept || '_comments')
 		USING quote_ident(portfolio);
@@ -252,17 +252,17 @@ BEGIN
 		FROM %I.scheme AS s$query$, portfolio);
 END
 $portfolio_members$;
-COMMENT ON FUNCTION segment.portfolio_members(text) IS
+COMMENT ON FUNCTION segment_internal.portfolio_members(text) IS
 'the tables, views, columns and functions of a portfolio, with kind and comment (internal)';
 
-CREATE FUNCTION segment.portfolio_comment(portfolio text) RETURNS void
+CREATE FUNCTION segment_internal.portfolio_comment(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_comment$
 DECLARE
 	m record;
 BEGIN
-	FOR m IN SELECT * FROM segment.portfolio_members(portfolio) LOOP
+	FOR m IN SELECT * FROM segment_internal.portfolio_members(portfolio) LOOP
 		IF m.col IS NOT NULL THEN
 			EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', portfolio, m.relation, m.col, m.meaning);
 		ELSIF m.kind = 'FUNCTION' THEN
@@ -273,5 +273,5 @@ BEGIN
 	END LOOP;
 END
 $portfolio_comment$;
-COMMENT ON FUNCTION segment.portfolio_comment(text) IS
+COMMENT ON FUNCTION segment_internal.portfolio_comment(text) IS
 'comments on the tables, views and functions of a portfolio (internal)';

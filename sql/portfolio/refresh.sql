@@ -13,8 +13,8 @@
  * The query of the source stays as it is, so that a GROUP BY in it can run
  * where the rows are.
  */
-CREATE FUNCTION segment.refresh_histories_query(
-	source text, shape segment.source_shape, key_type text, condition text
+CREATE FUNCTION segment_internal.refresh_histories_query(
+	source text, shape segment_internal.source_shape, key_type text, condition text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -25,22 +25,22 @@ RETURN format($template$(
 	GROUP BY 1) AS %2$I$template$,
 	key_type, source,
 	CASE WHEN (shape).margin IS NOT NULL THEN ', segment.rollup(e.margin::segment.history) AS margins' END,
-	segment.source_events(shape), ' AND ' || condition);
-COMMENT ON FUNCTION segment.refresh_histories_query(text, segment.source_shape, text, text) IS
+	segment_internal.source_events(shape), ' AND ' || condition);
+COMMENT ON FUNCTION segment_internal.refresh_histories_query(text, segment_internal.source_shape, text, text) IS
 'the FROM item that reads a source of histories, where a condition holds (NULL: all) (internal)';
 
 /*
  * A source of events as histories, one row per customer; and in two more columns
- * what is doubtful about the rows, see segment.checked_histories.  Rows without
+ * what is doubtful about the rows, see segment_internal.checked_histories.  Rows without
  * a customer come with those of any customers: nobody knows which have changed.
  */
-CREATE FUNCTION segment.refresh_events_query(
-	source text, shape segment.source_shape, key_type text, timezone text, condition text
+CREATE FUNCTION segment_internal.refresh_events_query(
+	source text, shape segment_internal.source_shape, key_type text, timezone text, condition text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN (shape).histories THEN segment.refresh_histories_query(source, shape, key_type, condition)
-ELSE format($from_item$segment.checked_histories(%3$L, %1$L, %2$L, $1)
+RETURN CASE WHEN (shape).histories THEN segment_internal.refresh_histories_query(source, shape, key_type, condition)
+ELSE format($from_item$segment_internal.checked_histories(%3$L, %1$L, %2$L, $1)
 		AS %3$I (customer_id %4$s, %3$I segment.history%5$s, %6$I pg_catalog.int8[], %7$I pg_catalog.numeric[])$from_item$,
 	format($template$
 		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
@@ -49,15 +49,15 @@ ELSE format($from_item$segment.checked_histories(%3$L, %1$L, %2$L, $1)
 		-- a row without an amount counts nowhere
 		CASE WHEN (shape).margin IS NOT NULL
 			THEN format(', CASE WHEN e.amount IS NOT NULL THEN %s END', (shape).margin) END,
-		segment.source_events(shape), E'\n\t\tWHERE ' || condition || ' OR e.customer_id IS NOT DISTINCT FROM NULL'),
+		segment_internal.source_events(shape), E'\n\t\tWHERE ' || condition || ' OR e.customer_id IS NOT DISTINCT FROM NULL'),
 	timezone, source, key_type,
 	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END,
 	source || '_counts', source || '_money') END;
-COMMENT ON FUNCTION segment.refresh_events_query(text, segment.source_shape, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.refresh_events_query(text, segment_internal.source_shape, text, text, text) IS
 'the FROM item that reads a source of events into histories and counts of doubtful rows, where a condition holds (NULL: all) (internal)';
 
 /* The source customers: one row per customer, attributes as JSON. */
-CREATE FUNCTION segment.refresh_customers_query(shape segment.source_shape, key_type text, condition text) RETURNS text
+CREATE FUNCTION segment_internal.refresh_customers_query(shape segment_internal.source_shape, key_type text, condition text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
@@ -68,7 +68,7 @@ RETURN format($template$(
 	WHERE a.segment_customer IS DISTINCT FROM NULL%3$s
 	ORDER BY 1, (pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text)::pg_catalog.text COLLATE pg_catalog."C") AS customers$template$,
 	key_type, (shape).statement, ' AND ' || condition);
-COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text, text) IS
+COMMENT ON FUNCTION segment_internal.refresh_customers_query(segment_internal.source_shape, text, text) IS
 'the FROM item that reads the source customers, where a condition holds (NULL: all) (internal)';
 
 /*
@@ -79,12 +79,12 @@ COMMENT ON FUNCTION segment.refresh_customers_query(segment.source_shape, text, 
  * without a cast, or no index would be found.  Keys that are arrays themselves
  * cannot be the elements of one.
  */
-CREATE FUNCTION segment.refresh_key_condition(portfolio text, shape segment.source_shape, col text) RETURNS text
+CREATE FUNCTION segment_internal.refresh_key_condition(portfolio text, shape segment_internal.source_shape, col text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_key_condition$
 DECLARE
-	key record := segment.portfolio_key(portfolio);
+	key record := segment_internal.portfolio_key(portfolio);
 	widths text[] := '{smallint,integer,bigint}';
 	between_integers boolean := ARRAY[shape.key_base_type, key.base_type] <@ widths;
 BEGIN
@@ -100,14 +100,14 @@ BEGIN
 			ELSE format('ANY ($1%s)', key.key_collation) END);
 END
 $refresh_key_condition$;
-COMMENT ON FUNCTION segment.refresh_key_condition(text, segment.source_shape, text) IS
+COMMENT ON FUNCTION segment_internal.refresh_key_condition(text, segment_internal.source_shape, text) IS
 'the condition on a column of a source that its customer is in table refresh_key, whose keys are the parameter $1 as an array (internal)';
 
 /*
  * Runs a query that reads sources: names in it are looked up along the owner's
  * path, and $1 are the keys.
  */
-CREATE FUNCTION segment.refresh_execute(query text, query_path text, keys anyarray) RETURNS void
+CREATE FUNCTION segment_internal.refresh_execute(query text, query_path text, keys anyarray) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_execute$
@@ -117,53 +117,53 @@ BEGIN
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 END
 $refresh_execute$;
-COMMENT ON FUNCTION segment.refresh_execute(text, text, anyarray) IS
+COMMENT ON FUNCTION segment_internal.refresh_execute(text, text, anyarray) IS
 'runs a query with a search path and an array of keys as $1 (internal)';
 
-CREATE FUNCTION segment.refresh_run(
+CREATE FUNCTION segment_internal.refresh_run(
 	portfolio text, query text, query_path text, changes_only boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_run$
 BEGIN
-	EXECUTE format('SELECT segment.refresh_execute($1, $2, %s)',
-		CASE WHEN changes_only AND (segment.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
+	EXECUTE format('SELECT segment_internal.refresh_execute($1, $2, %s)',
+		CASE WHEN changes_only AND (segment_internal.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
 			THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS DISTINCT FROM NULL)', portfolio)
 			ELSE $$'{}'::text[]$$ END)
 	USING query, query_path;
 END
 $refresh_run$;
-COMMENT ON FUNCTION segment.refresh_run(text, text, text, boolean) IS
+COMMENT ON FUNCTION segment_internal.refresh_run(text, text, text, boolean) IS
 'runs a query that reads sources, all of them or the customers in table refresh_key (internal)';
 
 /*
  * All sources together: one row per customer, as in table customer_history, with
  * the counts of doubtful rows; and rows without a customer for those that have none.
  */
-CREATE FUNCTION segment.refresh_read_query(portfolio text, definition jsonb, changes_only boolean) RETURNS text
+CREATE FUNCTION segment_internal.refresh_read_query(portfolio text, definition jsonb, changes_only boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_read_query$
 DECLARE
 	s record;
-	shape segment.source_shape;
+	shape segment_internal.source_shape;
 	from_items text;
 	keys text;
 	doubts text;
 	own_margin boolean := false;
-	key record := segment.portfolio_key(portfolio);
+	key record := segment_internal.portfolio_key(portfolio);
 	key_type text := key.key_cast || key.key_collation;
 BEGIN
-	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
+	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) LOOP
 		-- the tables may have changed since the portfolio was created
-		shape := segment.check_source(s.source, s.query, definition ->> 'search_path');
+		shape := segment_internal.check_source(s.source, s.query, definition ->> 'search_path');
 		own_margin := own_margin OR s.source = 'purchases' AND shape.margin IS NOT NULL;
 		from_items := concat(from_items || E'\nFULL JOIN ', CASE s.source
-			WHEN 'customers' THEN segment.refresh_customers_query(shape, key_type,
-				CASE WHEN changes_only THEN segment.refresh_key_condition(portfolio, shape, 'a.segment_customer') END)
-			ELSE segment.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone',
-				CASE WHEN changes_only THEN segment.refresh_key_condition(portfolio, shape, 'e.customer_id') END) END,
+			WHEN 'customers' THEN segment_internal.refresh_customers_query(shape, key_type,
+				CASE WHEN changes_only THEN segment_internal.refresh_key_condition(portfolio, shape, 'a.segment_customer') END)
+			ELSE segment_internal.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone',
+				CASE WHEN changes_only THEN segment_internal.refresh_key_condition(portfolio, shape, 'e.customer_id') END) END,
 			format(' ON COALESCE(%s) %s %I.customer_id', keys, key.equality, s.source)
 				-- none for the first
 				|| left(keys, 0));
@@ -184,12 +184,12 @@ BEGIN
 		doubts, from_items);
 END
 $refresh_read_query$;
-COMMENT ON FUNCTION segment.refresh_read_query(text, jsonb, boolean) IS
+COMMENT ON FUNCTION segment_internal.refresh_read_query(text, jsonb, boolean) IS
 'the query that reads all sources of a portfolio, or only the customers in its table refresh_key, into rows of its table customer_history, with columns that tell of doubtful rows (internal)';
 
 /* Of a source of histories: what can be told of it, and which checks nobody could make. */
-CREATE FUNCTION segment.refresh_histories_defect_query(
-	portfolio text, source text, shape segment.source_shape
+CREATE FUNCTION segment_internal.refresh_histories_defect_query(
+	portfolio text, source text, shape segment_internal.source_shape
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -204,17 +204,17 @@ RETURN format($template$
 	WHERE g.count OPERATOR(pg_catalog.>) 0
 	UNION ALL
 	SELECT q.source, q.check_name, NULL, NULL, NULL
-	FROM segment.quality_check AS q
+	FROM segment_internal.quality_check AS q
 	WHERE q.source OPERATOR(pg_catalog.=) %1$L
 		AND q.check_name OPERATOR(pg_catalog.<>) ALL ('{null_customer,future_date,refund_without_purchase}'::pg_catalog.text[])$template$,
-	source, segment.source_events(shape), CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
-	(segment.portfolio_key(portfolio)).key_cast);
-COMMENT ON FUNCTION segment.refresh_histories_defect_query(text, text, segment.source_shape) IS
+	source, segment_internal.source_events(shape), CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
+	(segment_internal.portfolio_key(portfolio)).key_cast);
+COMMENT ON FUNCTION segment_internal.refresh_histories_defect_query(text, text, segment_internal.source_shape) IS
 'the query for the rows of table defect of a source of histories: events without a customer, and a row without a count for each check that needs the events themselves (internal)';
 
 /* Of the source customers: rows without a key, and rows that name a customer again. */
-CREATE FUNCTION segment.refresh_customers_defect_query(
-	portfolio text, shape segment.source_shape, changes_only boolean
+CREATE FUNCTION segment_internal.refresh_customers_defect_query(
+	portfolio text, shape segment_internal.source_shape, changes_only boolean
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -230,13 +230,13 @@ RETURN (SELECT format($template$
 	WHERE g.customer_id IS NOT DISTINCT FROM NULL OR g.n OPERATOR(pg_catalog.>) 1$template$,
 	key.key_cast || key.key_collation, (shape).statement,
 	CASE WHEN changes_only THEN format(E'\n\t\tWHERE %s OR a.segment_customer IS NOT DISTINCT FROM NULL',
-		segment.refresh_key_condition(portfolio, shape, 'a.segment_customer')) END)
-	FROM segment.portfolio_key(portfolio) AS key);
-COMMENT ON FUNCTION segment.refresh_customers_defect_query(text, segment.source_shape, boolean) IS
+		segment_internal.refresh_key_condition(portfolio, shape, 'a.segment_customer')) END)
+	FROM segment_internal.portfolio_key(portfolio) AS key);
+COMMENT ON FUNCTION segment_internal.refresh_customers_defect_query(text, segment_internal.source_shape, boolean) IS
 'the query that finds doubtful rows of the source customers, all or those of the customers in table refresh_key and of none (internal)';
 
 /* Of a source of events: what its reading has told. */
-CREATE FUNCTION segment.refresh_events_defect_query(portfolio text, source text) RETURNS text
+CREATE FUNCTION segment_internal.refresh_events_defect_query(portfolio text, source text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
@@ -246,17 +246,17 @@ RETURN format($template$
 	CROSS JOIN LATERAL ROWS FROM (
 		pg_catalog.unnest('{null_customer,null_date,null_amount,null_margin,zero_amount,duplicate}'::pg_catalog.text[]),
 		pg_catalog.unnest(r.%3$I), pg_catalog.unnest(r.%4$I)) AS d(check_name, count, money)
-	JOIN segment.quality_check AS q ON q.source OPERATOR(pg_catalog.=) %2$L
+	JOIN segment_internal.quality_check AS q ON q.source OPERATOR(pg_catalog.=) %2$L
 		AND q.check_name OPERATOR(pg_catalog.=) d.check_name
 	WHERE r.%3$I IS NOT NULL AND d.count OPERATOR(pg_catalog.>) 0$template$,
 	portfolio, source, source || '_counts', source || '_money',
 	CASE WHEN source IN ('purchases', 'costs') THEN 'd.money' ELSE '0' END);
-COMMENT ON FUNCTION segment.refresh_events_defect_query(text, text) IS
+COMMENT ON FUNCTION segment_internal.refresh_events_defect_query(text, text) IS
 'the query that takes the doubtful rows of a source of events out of table refresh_read (internal)';
 
 /* Those of one source, added to table defect. */
-CREATE FUNCTION segment.refresh_source_defects(
-	portfolio text, source text, shape segment.source_shape, query_path text, changes_only boolean
+CREATE FUNCTION segment_internal.refresh_source_defects(
+	portfolio text, source text, shape segment_internal.source_shape, query_path text, changes_only boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -264,21 +264,21 @@ AS $refresh_source_defects$
 DECLARE
 	query text := CASE
 		WHEN source = 'customers' THEN
-			segment.refresh_customers_defect_query(portfolio, shape, changes_only)
-		WHEN (shape).histories THEN segment.refresh_histories_defect_query(portfolio, source, shape)
-		ELSE segment.refresh_events_defect_query(portfolio, source) END;
+			segment_internal.refresh_customers_defect_query(portfolio, shape, changes_only)
+		WHEN (shape).histories THEN segment_internal.refresh_histories_defect_query(portfolio, source, shape)
+		ELSE segment_internal.refresh_events_defect_query(portfolio, source) END;
 BEGIN
-	PERFORM segment.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only);
+	PERFORM segment_internal.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only);
 END
 $refresh_source_defects$;
-COMMENT ON FUNCTION segment.refresh_source_defects(text, text, segment.source_shape, text, boolean) IS
+COMMENT ON FUNCTION segment_internal.refresh_source_defects(text, text, segment_internal.source_shape, text, boolean) IS
 'finds the doubtful rows of a source, all or those of the customers in table refresh_key (internal)';
 
 /*
  * Brings table defect up to date.  A future date is one only until that day
  * has come, so customers who had one are looked at again in any case.
  */
-CREATE FUNCTION segment.refresh_defects(
+CREATE FUNCTION segment_internal.refresh_defects(
 	portfolio text, definition jsonb, key_equality text, today date, changes_only boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -293,9 +293,9 @@ BEGIN
 	IF changes_only THEN
 		EXECUTE format('DELETE FROM %I.defect AS d WHERE d.customer_id IS NOT DISTINCT FROM NULL', portfolio);
 	END IF;
-	FOR s IN SELECT * FROM segment.portfolio_sources(definition) LOOP
-		PERFORM segment.refresh_source_defects(portfolio, s.source,
-			segment.check_source(s.source, s.query, definition ->> 'search_path'),
+	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) LOOP
+		PERFORM segment_internal.refresh_source_defects(portfolio, s.source,
+			segment_internal.check_source(s.source, s.query, definition ->> 'search_path'),
 			definition ->> 'search_path', changes_only);
 	END LOOP;
 	EXECUTE format($template$
@@ -304,14 +304,14 @@ BEGIN
 			segment.refunds(r.purchases), segment.net(r.purchases)
 		FROM %1$I.refresh_read AS r
 		WHERE segment.orders(r.purchases) = 0 AND segment.refunds(r.purchases) > 0$template$, portfolio);
-	PERFORM segment.refresh_future_dates(portfolio, definition, key_equality, today, changes_only);
+	PERFORM segment_internal.refresh_future_dates(portfolio, definition, key_equality, today, changes_only);
 END
 $refresh_defects$;
-COMMENT ON FUNCTION segment.refresh_defects(text, jsonb, text, date, boolean) IS
+COMMENT ON FUNCTION segment_internal.refresh_defects(text, jsonb, text, date, boolean) IS
 'finds the doubtful rows of all sources anew, or those of the customers in table refresh_key (internal)';
 
 /* Events after today, from the stored histories. */
-CREATE FUNCTION segment.refresh_future_dates(
+CREATE FUNCTION segment_internal.refresh_future_dates(
 	portfolio text, definition jsonb, key_equality text, today date, changes_only boolean
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -320,7 +320,7 @@ AS $refresh_future_dates$
 DECLARE
 	s record;
 BEGIN
-	FOR s IN SELECT * FROM segment.portfolio_sources(definition) AS p WHERE p.source <> 'customers' LOOP
+	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) AS p WHERE p.source <> 'customers' LOOP
 		EXECUTE format($template$
 			WITH before AS (
 				DELETE FROM %1$I.defect AS d
@@ -347,7 +347,7 @@ BEGIN
 	END LOOP;
 END
 $refresh_future_dates$;
-COMMENT ON FUNCTION segment.refresh_future_dates(text, jsonb, text, date, boolean) IS
+COMMENT ON FUNCTION segment_internal.refresh_future_dates(text, jsonb, text, date, boolean) IS
 'finds the events after today anew, or those of the customers in table refresh_key and of those who had some (internal)';
 
 /* ---------- writing ---------- */
@@ -356,7 +356,7 @@ COMMENT ON FUNCTION segment.refresh_future_dates(text, jsonb, text, date, boolea
  * Brings customer_history to what was read.  Rows that stay the same are not
  * written, so that a refresh without changes leaves no dead rows.
  */
-CREATE FUNCTION segment.refresh_store(portfolio text, key_equality text, changes_only boolean) RETURNS bigint
+CREATE FUNCTION segment_internal.refresh_store(portfolio text, key_equality text, changes_only boolean) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_store$
@@ -409,11 +409,11 @@ BEGIN
 	RETURN written + deleted;
 END
 $refresh_store$;
-COMMENT ON FUNCTION segment.refresh_store(text, text, boolean) IS
+COMMENT ON FUNCTION segment_internal.refresh_store(text, text, boolean) IS
 'writes what a refresh has read to customer_history: everybody, or the customers in table refresh_key; returns the number of rows changed (internal)';
 
 /* The day everything is seen from: the one given, else the last purchase day. */
-CREATE FUNCTION segment.refresh_day(portfolio text, given date, today date) RETURNS date
+CREATE FUNCTION segment_internal.refresh_day(portfolio text, given date, today date) RETURNS date
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_day$
@@ -436,17 +436,17 @@ BEGIN
 		SELECT max(CASE WHEN d.last_day <= $1 THEN d.last_day
 			ELSE segment.last_day(segment.as_of(d.purchases, $1)) END)
 		FROM (
-			SELECT c.purchases, segment.last_day(c.purchases) AS last_day, segment.one_row() AS one_row
+			SELECT c.purchases, segment.last_day(c.purchases) AS last_day, segment_internal.one_row() AS one_row
 			FROM %I.customer_history AS c
 		) AS d$query$, portfolio) INTO last_purchase USING today;
 	RETURN coalesce(last_purchase, today);
 END
 $refresh_day$;
-COMMENT ON FUNCTION segment.refresh_day(text, date, date) IS
+COMMENT ON FUNCTION segment_internal.refresh_day(text, date, date) IS
 'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today; errors: 22008 infinite, 22023 after today (internal)';
 
 /* What a scorecard is made of, from one pass over the customers; %s is left for the cuts. */
-CREATE FUNCTION segment.refresh_figures_query(
+CREATE FUNCTION segment_internal.refresh_figures_query(
 	customers_query text, unit text, purchase_kind text, spend_kind text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -463,14 +463,14 @@ RETURN format($template$
 	replace(customers_query, '%', '%%'),
 	CASE WHEN purchase_kind IS NULL THEN 'NULL::segment.model'
 		ELSE format($fit$segment.with_unit(segment.%1$I(
-				purchase_days - 1, (last_day - first_day) / segment.unit_days(%2$L),
-				tenure_days / segment.unit_days(%2$L)) FILTER (WHERE orders > 0), %2$L)$fit$,
+				purchase_days - 1, (last_day - first_day) / segment_internal.unit_days(%2$L),
+				tenure_days / segment_internal.unit_days(%2$L)) FILTER (WHERE orders > 0), %2$L)$fit$,
 			purchase_kind || '_fit', unit) END,
 	CASE WHEN spend_kind IS NULL THEN 'NULL::segment.model'
 		ELSE format($fit$segment.with_unit(segment.%I(
 				purchase_days - 1, repeat_spend) FILTER (WHERE orders > 0), %L)$fit$,
 			spend_kind || '_fit', unit) END);
-COMMENT ON FUNCTION segment.refresh_figures_query(text, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, text, text, text) IS
 'the query of the figures of a scorecard over the customers of a query, with a %s for the cuts; kinds of models, NULL: none (internal)';
 
 /* ---------- the scorecard ---------- */
@@ -480,7 +480,7 @@ COMMENT ON FUNCTION segment.refresh_figures_query(text, text, text, text) IS
  * new row.  A model that has hardly any data is kept, with its status, but not
  * used: predictions are then NULL, and model_card tells why.
  */
-CREATE FUNCTION segment.refresh_scorecard(
+CREATE FUNCTION segment_internal.refresh_scorecard(
 	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date,
 	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
 )
@@ -491,16 +491,16 @@ DECLARE
 	purchase_kind text := nullif(settings ->> 'purchase_model', 'none');
 	spend_kind text := nullif(settings ->> 'spend_model', 'none');
 	margin_rate numeric := CASE WHEN own_margin THEN NULL ELSE (settings ->> 'margin')::numeric END;
-	cuts record := segment.scheme_cuts(portfolio, false, false);
-	query text := segment.refresh_figures_query(
-		segment.portfolio_unscored_query(portfolio, as_of, margin_rate), unit, purchase_kind, spend_kind);
+	cuts record := segment_internal.scheme_cuts(portfolio, false, false);
+	query text := segment_internal.refresh_figures_query(
+		segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate), unit, purchase_kind, spend_kind);
 	unscored jsonb;
 	f record;
 BEGIN
 	-- computed first and then inserted, since an INSERT never uses parallel workers
 	BEGIN
 		EXECUTE format(query, format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f;
-		unscored := segment.cuts_object(cuts.cuts, f.cuts);
+		unscored := segment_internal.cuts_object(cuts.cuts, f.cuts);
 	EXCEPTION WHEN OTHERS THEN
 		-- if it is a cut, scheme_compute_cuts will tell which
 		EXECUTE format(query, 'NULL::numeric[]') INTO STRICT f;
@@ -516,18 +516,18 @@ BEGIN
 			coalesce(segment.status($11) <> 'too_few', false),
 			u.days, ($8 ->> 'horizon_weeks')::float8 * 7 / u.days,
 			($8 ->> 'probability_weeks')::float8 * 7 / u.days, $8, $12
-		FROM (SELECT segment.unit_days($13)) AS u(days)
+		FROM (SELECT segment_internal.unit_days($13)) AS u(days)
 		RETURNING s.scorecard_id, s.customers,
 			segment.status(s.purchase_model), segment.status(s.spend_model)$template$, portfolio)
 	INTO scorecard_id, customers, purchase_status, spend_status
 	USING as_of, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
 		f.usual_gap_days, settings, margin_rate, f.purchase_model, f.spend_model,
 		nullif(unscored, '{}'), unit;
-	PERFORM segment.scheme_compute_cuts(portfolio, scorecard_id, unscored);
+	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, unscored);
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END
 $refresh_scorecard$;
-COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) IS
+COMMENT ON FUNCTION segment_internal.refresh_scorecard(text, jsonb, text, boolean, date) IS
 'computes a new scorecard as of a day from the stored histories (internal)';
 
 /* ---------- the whole ---------- */
@@ -537,7 +537,7 @@ COMMENT ON FUNCTION segment.refresh_scorecard(text, jsonb, text, boolean, date) 
  * so far, before anything is read: what is committed later is noted again, and
  * read by the next refresh.
  */
-CREATE FUNCTION segment.refresh_plan(
+CREATE FUNCTION segment_internal.refresh_plan(
 	portfolio text, definition jsonb, full_asked boolean, OUT mode text, OUT reason text, OUT fingerprint text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -549,7 +549,7 @@ DECLARE
 	changed bigint;
 	everybody boolean;
 BEGIN
-	state := segment.watch_state(portfolio, definition);
+	state := segment_internal.watch_state(portfolio, definition);
 	fingerprint := state.fingerprint;
 	EXECUTE format('CREATE UNLOGGED TABLE %1$I.refresh_key AS TABLE %1$I.changed_customer WITH NO DATA', portfolio);
 	EXECUTE format('
@@ -579,11 +579,11 @@ BEGIN
 	END IF;
 END
 $refresh_plan$;
-COMMENT ON FUNCTION segment.refresh_plan(text, jsonb, boolean) IS
+COMMENT ON FUNCTION segment_internal.refresh_plan(text, jsonb, boolean) IS
 'decides whether a refresh reads everything (full) or changed customers (changes), whose keys it moves to table refresh_key, and says why; with the fingerprint of the watched tables (internal)';
 
 /* Where a refresh is, for whoever looks at pg_stat_activity. */
-CREATE FUNCTION segment.refresh_step(portfolio text, step text) RETURNS void
+CREATE FUNCTION segment_internal.refresh_step(portfolio text, step text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_step$
@@ -592,11 +592,11 @@ BEGIN
 	RAISE DEBUG 'refresh of portfolio "%": %', portfolio, step;
 END
 $refresh_step$;
-COMMENT ON FUNCTION segment.refresh_step(text, text) IS
+COMMENT ON FUNCTION segment_internal.refresh_step(text, text) IS
 'shows the step that a refresh is at as application_name (internal)';
 
 /* Reads all customers, or those that changed, and stores what came. */
-CREATE FUNCTION segment.refresh_histories(
+CREATE FUNCTION segment_internal.refresh_histories(
 	portfolio text, definition jsonb, today date, changes_only boolean,
 	OUT customers_read bigint, OUT customers_changed bigint
 )
@@ -604,23 +604,23 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_histories$
 DECLARE
-	key_equality text := (segment.portfolio_key(portfolio)).equality;
+	key_equality text := (segment_internal.portfolio_key(portfolio)).equality;
 	query text;
 	known bigint;
 BEGIN
-	PERFORM segment.refresh_step(portfolio, CASE WHEN changes_only THEN 'reading changes' ELSE 'reading' END);
+	PERFORM segment_internal.refresh_step(portfolio, CASE WHEN changes_only THEN 'reading changes' ELSE 'reading' END);
 	-- a table of the portfolio's and not a temporary one, which the owner's
 	-- queries could leave traps around
 	query := format('CREATE UNLOGGED TABLE %I.refresh_read AS %s', portfolio,
-		segment.refresh_read_query(portfolio, definition, changes_only));
-	PERFORM segment.refresh_run(portfolio, query, definition ->> 'search_path', changes_only);
+		segment_internal.refresh_read_query(portfolio, definition, changes_only));
+	PERFORM segment_internal.refresh_run(portfolio, query, definition ->> 'search_path', changes_only);
 	EXECUTE format('SELECT count(*) FROM %I.refresh_read AS r WHERE r.customer_id IS DISTINCT FROM NULL', portfolio) INTO customers_read;
 	EXECUTE format('ANALYZE %I.refresh_read', portfolio);
 
-	PERFORM segment.refresh_step(portfolio, 'storing');
-	customers_changed := segment.refresh_store(portfolio, key_equality, changes_only);
-	PERFORM segment.refresh_step(portfolio, 'checking');
-	PERFORM segment.refresh_defects(portfolio, definition, key_equality, today, changes_only);
+	PERFORM segment_internal.refresh_step(portfolio, 'storing');
+	customers_changed := segment_internal.refresh_store(portfolio, key_equality, changes_only);
+	PERFORM segment_internal.refresh_step(portfolio, 'checking');
+	PERFORM segment_internal.refresh_defects(portfolio, definition, key_equality, today, changes_only);
 	EXECUTE format('DROP TABLE %I.refresh_read', portfolio);
 	SELECT greatest(c.reltuples, 0) INTO known
 	FROM pg_class AS c WHERE c.oid = format('%I.customer_history', portfolio)::regclass;
@@ -629,14 +629,14 @@ BEGIN
 	END IF;
 END
 $refresh_histories$;
-COMMENT ON FUNCTION segment.refresh_histories(text, jsonb, date, boolean) IS
+COMMENT ON FUNCTION segment_internal.refresh_histories(text, jsonb, date, boolean) IS
 'reads the sources and brings customer_history and defect up to date, for everybody or for the customers in table refresh_key (internal)';
 
 /*
  * Scorecards and rows of the log that nobody needs any more.  Of the scorecards
  * of one day only the newest judges anything.
  */
-CREATE FUNCTION segment.refresh_retain(portfolio text, settings jsonb) RETURNS void
+CREATE FUNCTION segment_internal.refresh_retain(portfolio text, settings jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_retain$
@@ -658,11 +658,11 @@ BEGIN
 		$template$, portfolio) USING settings;
 END
 $refresh_retain$;
-COMMENT ON FUNCTION segment.refresh_retain(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.refresh_retain(text, jsonb) IS
 'deletes scorecards beyond the settings scorecards_per_day and scorecard_days, unless a snapshot names them, and old rows of refresh_log (internal)';
 
 /* All of a refresh, as the portfolio's owner: see portfolio_run. */
-CREATE FUNCTION segment.portfolio_refresh(name text, arguments jsonb)
+CREATE FUNCTION segment_internal.portfolio_refresh(name text, arguments jsonb)
 RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 -- compiling many expressions takes longer than it saves, the more so where
@@ -695,16 +695,16 @@ BEGIN
 		set_config('extra_float_digits', '1', true),
 		set_config('bytea_output', 'hex', true);
 	today := clock_timestamp()::date;
-	settings := segment.check_settings(definition -> 'settings');
+	settings := segment_internal.check_settings(definition -> 'settings');
 	IF NOT (arguments ->> 'scorecard')::boolean AND arguments ->> 'as_of' IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('as_of must be null without a new scorecard, not %s', arguments ->> 'as_of'),
 			HINT = 'The day that customers are seen from belongs to the scorecard.';
 	END IF;
 
-	plan := segment.refresh_plan(name, definition, (arguments ->> 'full')::boolean);
+	plan := segment_internal.refresh_plan(name, definition, (arguments ->> 'full')::boolean);
 	SELECT h.* INTO report.customers_read, report.customers_changed
-	FROM segment.refresh_histories(name, definition, today, plan.mode = 'changes') AS h;
+	FROM segment_internal.refresh_histories(name, definition, today, plan.mode = 'changes') AS h;
 	EXECUTE format('DROP TABLE %I.refresh_key', name);
 	-- also so that a refresh with an older snapshot cannot go on (40001)
 	EXECUTE format('UPDATE %I.portfolio AS p SET read_fingerprint = $1, refreshed_at = clock_timestamp()', name)
@@ -714,13 +714,13 @@ BEGIN
 	report.mode := plan.mode;
 	report.reason := plan.reason;
 	IF (arguments ->> 'scorecard')::boolean THEN
-		PERFORM segment.refresh_step(name, 'scorecard');
-		own_margin := (segment.check_source('purchases', definition ->> 'purchases',
+		PERFORM segment_internal.refresh_step(name, 'scorecard');
+		own_margin := (segment_internal.check_source('purchases', definition ->> 'purchases',
 			definition ->> 'search_path')).margin IS NOT NULL;
-		report.as_of := segment.refresh_day(name, (arguments ->> 'as_of')::date, today);
+		report.as_of := segment_internal.refresh_day(name, (arguments ->> 'as_of')::date, today);
 		SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 		INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-		FROM segment.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
+		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
 	ELSE
 		EXECUTE format('SELECT s.as_of, s.scorecard_id, s.customers, segment.status(s.purchase_model),
 				segment.status(s.spend_model)
@@ -733,11 +733,11 @@ BEGIN
 		SELECT $1, $2.as_of, $2.mode, $2.reason, $2.customers, $2.customers_read,
 			$2.customers_changed, $2.scorecard_id, $2.purchase_model, $2.spend_model, $2.seconds', name)
 	USING started, report;
-	PERFORM segment.refresh_retain(name, settings);
+	PERFORM segment_internal.refresh_retain(name, settings);
 	RETURN report;
 END
 $portfolio_refresh$;
-COMMENT ON FUNCTION segment.portfolio_refresh(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.portfolio_refresh(text, jsonb) IS
 'refreshes a portfolio, with the current user''s rights (internal)';
 
 CREATE FUNCTION segment.refresh(
@@ -746,7 +746,7 @@ CREATE FUNCTION segment.refresh(
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $refresh$
-SELECT segment.portfolio_run(name, 'refresh', pg_catalog.jsonb_build_object(
+SELECT segment_internal.portfolio_run(name, 'refresh', pg_catalog.jsonb_build_object(
 	'as_of', as_of, 'full', COALESCE("full", false), 'nowait', COALESCE(nowait, false),
 	'scorecard', COALESCE(scorecard, true)))
 $refresh$;

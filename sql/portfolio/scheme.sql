@@ -4,7 +4,7 @@
 
 /* ---------- the tables ---------- */
 
-CREATE FUNCTION segment.scheme_create_tables(portfolio text) RETURNS void
+CREATE FUNCTION segment_internal.scheme_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_create_tables$
@@ -41,17 +41,17 @@ BEGIN
 		);
 		CREATE UNIQUE INDEX scheme_class_default ON %1$I.scheme_class (scheme) WHERE rule IS NULL;
 		INSERT INTO %1$I.scheme (scheme, ordinal, label, label_zh, meaning)
-			SELECT * FROM segment.builtin_schemes();
+			SELECT * FROM segment_internal.builtin_schemes();
 		INSERT INTO %1$I.scheme_cut (scheme, cut, query, meaning)
-			SELECT * FROM segment.builtin_cuts();
+			SELECT * FROM segment_internal.builtin_cuts();
 		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority,
 				service_level, action, action_zh)
-			SELECT * FROM segment.builtin_classes();
+			SELECT * FROM segment_internal.builtin_classes();
 		ANALYZE %1$I.scheme;
 		ANALYZE %1$I.scheme_class$template$, portfolio);
 END
 $scheme_create_tables$;
-COMMENT ON FUNCTION segment.scheme_create_tables(text) IS
+COMMENT ON FUNCTION segment_internal.scheme_create_tables(text) IS
 'creates the tables of a portfolio''s schemes, with the built-in ones (internal)';
 
 /* ---------- rules and cuts as SQL ---------- */
@@ -61,7 +61,7 @@ COMMENT ON FUNCTION segment.scheme_create_tables(text) IS
  * cuts, each taken out of the scorecard once per query.  Three settings have
  * names of columns, which win.
  */
-CREATE FUNCTION segment.scheme_figures(portfolio text) RETURNS TABLE (name text, expression text)
+CREATE FUNCTION segment_internal.scheme_figures(portfolio text) RETURNS TABLE (name text, expression text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
 SET search_path = pg_catalog, pg_temp
 AS $scheme_figures$
@@ -76,15 +76,15 @@ BEGIN
 		FROM %1$I.scheme_cut AS c$query$, portfolio);
 END
 $scheme_figures$;
-COMMENT ON FUNCTION segment.scheme_figures(text) IS
+COMMENT ON FUNCTION segment_internal.scheme_figures(text) IS
 'the settings and cuts of a portfolio, with the expressions that take them out of the scorecard n (internal)';
 
-CREATE FUNCTION segment.scheme_figure_columns(portfolio text) RETURNS text
+CREATE FUNCTION segment_internal.scheme_figure_columns(portfolio text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format(E',\n\t\t\t%s AS %I', f.expression, f.name), '' ORDER BY f.name)
-	FROM segment.scheme_figures(portfolio) AS f);
-COMMENT ON FUNCTION segment.scheme_figure_columns(text) IS
+	FROM segment_internal.scheme_figures(portfolio) AS f);
+COMMENT ON FUNCTION segment_internal.scheme_figure_columns(text) IS
 'the settings and cuts of a portfolio as columns of its scorecard (internal)';
 
 /*
@@ -97,7 +97,7 @@ COMMENT ON FUNCTION segment.scheme_figure_columns(text) IS
  *
  * A rule stands in parentheses and before a line break: it may end in a comment.
  */
-CREATE FUNCTION segment.scheme_columns(
+CREATE FUNCTION segment_internal.scheme_columns(
 	portfolio text, OUT columns text, OUT pairs text, OUT held_classes text, OUT kept text
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -136,7 +136,7 @@ BEGIN
 	INTO columns, pairs, held_classes, kept;
 END
 $scheme_columns$;
-COMMENT ON FUNCTION segment.scheme_columns(text) IS
+COMMENT ON FUNCTION segment_internal.scheme_columns(text) IS
 'the schemes of a portfolio as columns of the view customer, and as arrays of names and classes; the classes of the last snapshot that stay rules ask for, NULL if none does, and who is kept by them (internal)';
 
 /*
@@ -144,7 +144,7 @@ COMMENT ON FUNCTION segment.scheme_columns(text) IS
  * customers are seen from.  That day must not be taken from a row of this
  * query: then it is looked up once, and the snapshot is read by its key.
  */
-CREATE FUNCTION segment.scheme_held_item(portfolio text, held_classes text, as_of text, scorecard text) RETURNS text
+CREATE FUNCTION segment_internal.scheme_held_item(portfolio text, held_classes text, as_of text, scorecard text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
@@ -156,12 +156,12 @@ RETURN format($template$
 		) AS held ON held."held by" %4$s h.customer_id$template$, portfolio, held_classes,
 	replace(as_of, 's.scorecard_as_of',
 		format('(SELECT n.as_of FROM %I.scorecard AS n WHERE n.scorecard_id = %s)', portfolio, scorecard)),
-	(segment.portfolio_key(portfolio)).equality);
-COMMENT ON FUNCTION segment.scheme_held_item(text, text, text, text) IS
+	(segment_internal.portfolio_key(portfolio)).equality);
+COMMENT ON FUNCTION segment_internal.scheme_held_item(text, text, text, text) IS
 'the FROM item, to be joined to the customers h, that finds the classes of the last snapshot before a day; NULL if no class is asked for (internal)';
 
 /* The same for many days: s has a row for each, with the day of that snapshot. */
-CREATE FUNCTION segment.scheme_held_on_days(portfolio text, held_classes text) RETURNS text
+CREATE FUNCTION segment_internal.scheme_held_on_days(portfolio text, held_classes text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
@@ -170,15 +170,15 @@ RETURN format($template$
 			FROM %1$I.snapshot_customer AS p
 		) AS held ON held."held on" = s."held day" AND held."held by" %3$s h.customer_id$template$,
 	portfolio, held_classes,
-	(segment.portfolio_key(portfolio)).equality);
-COMMENT ON FUNCTION segment.scheme_held_on_days(text, text) IS
+	(segment_internal.portfolio_key(portfolio)).equality);
+COMMENT ON FUNCTION segment_internal.scheme_held_on_days(text, text) IS
 'the FROM item of scheme_held_item for customers on many judged days; NULL if no class is asked for (internal)';
 
 /* ---------- cuts ---------- */
 
 /* ---------- the views ---------- */
 
-CREATE FUNCTION segment.scheme_create_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.scheme_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_create_views$
@@ -197,7 +197,7 @@ BEGIN
 		FROM %1$I.customer AS c
 		CROSS JOIN LATERAL unnest(%3$s) AS v(scheme, class)
 		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
-		$template$, portfolio, security_invoker, (segment.scheme_columns(portfolio)).pairs);
+		$template$, portfolio, security_invoker, (segment_internal.scheme_columns(portfolio)).pairs);
 
 	-- one row, one action per customer, from the scheme that leads
 	EXECUTE format('SELECT p.settings FROM %I.portfolio AS p', portfolio) INTO settings;
@@ -207,13 +207,13 @@ BEGIN
 			k.service_level, k.owner, k.action, k.action_zh
 		FROM %1$I.customer AS c
 		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
-		$template$, portfolio, security_invoker, segment.check_settings(settings) ->> 'leading_scheme');
+		$template$, portfolio, security_invoker, segment_internal.check_settings(settings) ->> 'leading_scheme');
 END
 $scheme_create_views$;
-COMMENT ON FUNCTION segment.scheme_create_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.scheme_create_views(text, boolean) IS
 'creates or replaces the views of a portfolio''s schemes (internal)';
 
-CREATE FUNCTION segment.scheme_choice(portfolio text) RETURNS text
+CREATE FUNCTION segment_internal.scheme_choice(portfolio text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_choice$
@@ -226,15 +226,15 @@ BEGIN
 	RETURN branches;
 END
 $scheme_choice$;
-COMMENT ON FUNCTION segment.scheme_choice(text) IS
+COMMENT ON FUNCTION segment_internal.scheme_choice(text) IS
 'the branches of a CASE from the name of a scheme to its column (internal)';
 
-CREATE FUNCTION segment.scheme_check_leading(portfolio text, settings jsonb) RETURNS void
+CREATE FUNCTION segment_internal.scheme_check_leading(portfolio text, settings jsonb) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check_leading$
 DECLARE
-	leading_scheme text := segment.check_settings(settings) ->> 'leading_scheme';
+	leading_scheme text := segment_internal.check_settings(settings) ->> 'leading_scheme';
 	known boolean;
 BEGIN
 	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme AS s WHERE s.scheme = $1)', portfolio)
@@ -246,10 +246,10 @@ BEGIN
 	END IF;
 END
 $scheme_check_leading$;
-COMMENT ON FUNCTION segment.scheme_check_leading(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.scheme_check_leading(text, jsonb) IS
 'error 22023 if the setting leading_scheme names no scheme of the portfolio (internal)';
 
-CREATE FUNCTION segment.scheme_comments() RETURNS TABLE (relation text, col text, meaning text)
+CREATE FUNCTION segment_internal.scheme_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 50
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -311,5 +311,5 @@ SELECT v.* FROM (VALUES
 	('customer_action', 'action_zh', 'what to do, in Chinese')
 ) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.scheme_comments() IS
+COMMENT ON FUNCTION segment_internal.scheme_comments() IS
 'the comments on the tables and views of a portfolio''s schemes';

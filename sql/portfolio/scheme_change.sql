@@ -8,7 +8,7 @@
  * of a generated column, so it is asked: no queries, aggregates or window
  * functions, and no functions that are not immutable (random, now).
  */
-CREATE FUNCTION segment.scheme_check_rule(
+CREATE FUNCTION segment_internal.scheme_check_rule(
 	portfolio text, scheme text, class text, rule text, what text DEFAULT 'rule'
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -19,10 +19,10 @@ DECLARE
 	message text;
 	state text;
 BEGIN
-	SELECT string_agg(format(', k.%I', f.name), '') INTO names FROM segment.scheme_figures(portfolio) AS f;
+	SELECT string_agg(format(', k.%I', f.name), '') INTO names FROM segment_internal.scheme_figures(portfolio) AS f;
 	EXECUTE format('CREATE TABLE %I.rule_check AS %s WITH NO DATA', portfolio,
-		segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', '0', names));
-	PERFORM segment.source_statement(what, format(E'SELECT (%s\n)', rule));
+		segment_internal.portfolio_customer_query(portfolio, 's.scorecard_as_of', '0', names));
+	PERFORM segment_internal.source_statement(what, format(E'SELECT (%s\n)', rule));
 	EXECUTE format(E'ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (%s\n) STORED',
 		portfolio, rule);
 	EXECUTE format('DROP TABLE %I.rule_check', portfolio);
@@ -42,10 +42,10 @@ EXCEPTION WHEN OTHERS THEN
 			ELSE 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.' END;
 END
 $scheme_check_rule$;
-COMMENT ON FUNCTION segment.scheme_check_rule(text, text, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.scheme_check_rule(text, text, text, text, text) IS
 'checks the rule or stay rule (what) of a class; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is no condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
 
-CREATE FUNCTION segment.scheme_check_name(portfolio text, name text, what text) RETURNS void
+CREATE FUNCTION segment_internal.scheme_check_name(portfolio text, name text, what text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check_name$
@@ -73,11 +73,11 @@ BEGIN
 	END IF;
 END
 $scheme_check_name$;
-COMMENT ON FUNCTION segment.scheme_check_name(text, text, text) IS
+COMMENT ON FUNCTION segment_internal.scheme_check_name(text, text, text) IS
 'checks the name of a new scheme or cut; errors: 22023 not a plain name, 42710 taken (internal)';
 
 /* The classes of a scheme as given: everything but the rules' content. */
-CREATE FUNCTION segment.scheme_check_classes(scheme text, classes jsonb) RETURNS void
+CREATE FUNCTION segment_internal.scheme_check_classes(scheme text, classes jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check_classes$
@@ -133,11 +133,11 @@ BEGIN
 	END IF;
 END
 $scheme_check_classes$;
-COMMENT ON FUNCTION segment.scheme_check_classes(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.scheme_check_classes(text, jsonb) IS
 'checks the classes given for a scheme; errors: 22023 no array of objects, an unknown key, a wrong type, none or several classes without a rule, a stay rule in the one without, 42710 a class named twice (internal)';
 
 /* Writes cuts and classes of a scheme, checked. */
-CREATE FUNCTION segment.scheme_write(portfolio text, scheme text, classes jsonb, cuts jsonb) RETURNS void
+CREATE FUNCTION segment_internal.scheme_write(portfolio text, scheme text, classes jsonb, cuts jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_write$
@@ -145,7 +145,7 @@ DECLARE
 	c record;
 	query text;
 BEGIN
-	PERFORM segment.scheme_check_classes(scheme, classes);
+	PERFORM segment_internal.scheme_check_classes(scheme, classes);
 	IF jsonb_typeof(cuts) NOT IN ('object', 'null') OR EXISTS (
 		SELECT FROM jsonb_each(CASE jsonb_typeof(cuts) WHEN 'object' THEN cuts END) AS v(key, value)
 		WHERE jsonb_typeof(v.value) <> 'string') THEN
@@ -155,16 +155,16 @@ BEGIN
 	END IF;
 	FOR c IN SELECT key AS cut, value #>> '{}' AS query
 		FROM jsonb_each(CASE jsonb_typeof(cuts) WHEN 'object' THEN cuts END) ORDER BY key LOOP
-		PERFORM segment.scheme_check_name(portfolio, c.cut, 'cut');
+		PERFORM segment_internal.scheme_check_name(portfolio, c.cut, 'cut');
 		BEGIN
-			query := segment.source_statement(format('cut %s', c.cut), segment.cut_query(c.query));
+			query := segment_internal.source_statement(format('cut %s', c.cut), segment_internal.cut_query(c.query));
 		EXCEPTION WHEN syntax_error THEN
 			-- no expression either: say what is wrong with the text as it was given
-			query := segment.source_statement(format('cut %s', c.cut), c.query);
+			query := segment_internal.source_statement(format('cut %s', c.cut), c.query);
 			RAISE;
 		END;
 		EXECUTE format('INSERT INTO %I.scheme_cut (cut, scheme, query) VALUES ($1, $2, $3)', portfolio)
-		USING c.cut, scheme, btrim(CASE WHEN segment.cut_is_query(c.query) THEN query ELSE c.query END, E' \t\r\n');
+		USING c.cut, scheme, btrim(CASE WHEN segment_internal.cut_is_query(c.query) THEN query ELSE c.query END, E' \t\r\n');
 	END LOOP;
 	EXECUTE format($template$
 		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, stay_rule, label, label_zh, priority,
@@ -181,17 +181,17 @@ BEGIN
 			AS r(nth, what, rule)
 		WHERE r.rule IS NOT NULL
 		ORDER BY e.ordinal, r.nth LOOP
-		PERFORM segment.scheme_check_rule(portfolio, scheme, c.class, c.rule, c.what);
+		PERFORM segment_internal.scheme_check_rule(portfolio, scheme, c.class, c.rule, c.what);
 	END LOOP;
 	EXECUTE format('ANALYZE %I.scheme_class', portfolio);
 END
 $scheme_write$;
-COMMENT ON FUNCTION segment.scheme_write(text, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION segment_internal.scheme_write(text, text, jsonb, jsonb) IS
 'writes the cuts and classes of a scheme after checking them; errors as for create_scheme (internal)';
 
 /* ---------- rights that outlive a new view ---------- */
 
-CREATE FUNCTION segment.scheme_grants(portfolio text) RETURNS TABLE (object text, grantee text, command text)
+CREATE FUNCTION segment_internal.scheme_grants(portfolio text) RETURNS TABLE (object text, grantee text, command text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -199,7 +199,7 @@ WITH member AS (
 	SELECT m.kind, m.relation,
 		CASE WHEN m.kind = 'VIEW' THEN format('TABLE %I.%I', portfolio, m.relation)
 			ELSE format('FUNCTION %I.%s', portfolio, m.relation) END AS object
-	FROM segment.portfolio_members(portfolio) AS m
+	FROM segment_internal.portfolio_members(portfolio) AS m
 	WHERE m.col IS NULL AND m.kind IN ('VIEW', 'FUNCTION')
 ), granted AS (
 	SELECT m.object, a.privilege_type AS privilege, a.grantee, a.is_grantable, c.relowner AS owner
@@ -228,27 +228,27 @@ CROSS JOIN LATERAL (SELECT CASE WHEN g.grantee = 0 THEN 'PUBLIC'
 	ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS role) AS r
 WHERE g.grantee <> g.owner;
 END;
-COMMENT ON FUNCTION segment.scheme_grants(text) IS
+COMMENT ON FUNCTION segment_internal.scheme_grants(text) IS
 'the rights on a portfolio''s views and functions, with the commands that give them (internal)';
 
 /* Makes all views anew, with the rights that their predecessors had. */
-CREATE FUNCTION segment.scheme_drop(portfolio text, scheme text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.scheme_drop(portfolio text, scheme text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_drop$
 DECLARE
 	-- not those on the column that goes
-	grants text[] := ARRAY(SELECT g.command FROM segment.scheme_grants(portfolio) AS g
+	grants text[] := ARRAY(SELECT g.command FROM segment_internal.scheme_grants(portfolio) AS g
 		WHERE g.command NOT LIKE format('%%(%I) ON TABLE %I.customer TO %%', scheme, portfolio));
 	command text;
 BEGIN
 	-- a view cannot lose a column by CREATE OR REPLACE
-	PERFORM segment.portfolio_drop_members(portfolio, ARRAY['FUNCTION', 'VIEW']);
+	PERFORM segment_internal.portfolio_drop_members(portfolio, ARRAY['FUNCTION', 'VIEW']);
 	EXECUTE format('DELETE FROM %I.scheme AS s WHERE s.scheme = $1', portfolio) USING scheme;
-	PERFORM segment.portfolio_create_views(portfolio, security_invoker);
+	PERFORM segment_internal.portfolio_create_views(portfolio, security_invoker);
 	-- default privileges may have given some that had been revoked
 	FOR command IN SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', g.object, g.grantee)
-		FROM segment.scheme_grants(portfolio) AS g LOOP
+		FROM segment_internal.scheme_grants(portfolio) AS g LOOP
 		EXECUTE command;
 	END LOOP;
 	FOREACH command IN ARRAY grants LOOP
@@ -256,11 +256,11 @@ BEGIN
 	END LOOP;
 END
 $scheme_drop$;
-COMMENT ON FUNCTION segment.scheme_drop(text, text, boolean) IS
+COMMENT ON FUNCTION segment_internal.scheme_drop(text, text, boolean) IS
 'takes a scheme and its column out of a portfolio''s views, whose rights stay; error 2BP01 if others depend on the views (internal)';
 
 /* A rule that fails for somebody, for instance by a division by zero, would break the view. */
-CREATE FUNCTION segment.scheme_try(portfolio text, scheme text) RETURNS void
+CREATE FUNCTION segment_internal.scheme_try(portfolio text, scheme text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_try$
@@ -278,7 +278,7 @@ BEGIN
 		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.stay_rule IS NOT NULL$query$, portfolio)
 	INTO stay_rules, counts USING scheme;
 	IF stay_rules IS NOT NULL THEN
-		EXECUTE format('SELECT %s FROM (%s) AS k', counts, segment.portfolio_customer_query(portfolio,
+		EXECUTE format('SELECT %s FROM (%s) AS k', counts, segment_internal.portfolio_customer_query(portfolio,
 			's.scorecard_as_of', NULL, stay_rules));
 	END IF;
 EXCEPTION WHEN OTHERS THEN
@@ -288,14 +288,14 @@ EXCEPTION WHEN OTHERS THEN
 		HINT = 'Customers without orders have the counts and sums 0, and NULL elsewhere. Divide by nullif(orders, 0), for instance.';
 END
 $scheme_try$;
-COMMENT ON FUNCTION segment.scheme_try(text, text) IS
+COMMENT ON FUNCTION segment_internal.scheme_try(text, text) IS
 'classifies every customer once; error if a rule or stay rule fails (internal)';
 
 /*
  * One change of the schemes, as the portfolio's owner (see portfolio_run);
  * then new views, and a new scorecard as of the same day.
  */
-CREATE FUNCTION segment.scheme_change(name text, arguments jsonb) RETURNS segment.refresh_report
+CREATE FUNCTION segment_internal.scheme_change(name text, arguments jsonb) RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_change$
@@ -308,39 +308,39 @@ DECLARE
 	report segment.refresh_report;
 BEGIN
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
-	settings := segment.check_settings(definition -> 'settings');
+	settings := segment_internal.check_settings(definition -> 'settings');
 	CASE arguments ->> 'command'
 		WHEN 'create' THEN
-			PERFORM segment.scheme_check_name(name, scheme, 'scheme');
+			PERFORM segment_internal.scheme_check_name(name, scheme, 'scheme');
 			EXECUTE format($template$
 				INSERT INTO %1$I.scheme (scheme, ordinal, label, label_zh, meaning)
 				VALUES ($1, (SELECT coalesce(max(s.ordinal), 0) + 1 FROM %1$I.scheme AS s), $2, $3, $4)$template$, name)
 			USING scheme, coalesce(arguments ->> 'label', scheme), arguments ->> 'label_zh', arguments ->> 'meaning';
-			PERFORM segment.scheme_write(name, scheme, arguments -> 'classes', arguments -> 'cuts');
+			PERFORM segment_internal.scheme_write(name, scheme, arguments -> 'classes', arguments -> 'cuts');
 		WHEN 'alter' THEN
-			PERFORM segment.scheme_must_exist(name, scheme);
+			PERFORM segment_internal.scheme_must_exist(name, scheme);
 			IF jsonb_typeof(arguments -> 'cuts') = 'object' THEN
 				EXECUTE format('DELETE FROM %I.scheme_cut AS c WHERE c.scheme = $1', name) USING scheme;
 			END IF;
 			EXECUTE format('DELETE FROM %I.scheme_class AS c WHERE c.scheme = $1', name) USING scheme;
-			PERFORM segment.scheme_write(name, scheme, arguments -> 'classes', arguments -> 'cuts');
+			PERFORM segment_internal.scheme_write(name, scheme, arguments -> 'classes', arguments -> 'cuts');
 		WHEN 'drop' THEN
-			PERFORM segment.scheme_must_exist(name, scheme);
+			PERFORM segment_internal.scheme_must_exist(name, scheme);
 			IF settings ->> 'leading_scheme' = scheme THEN
 				RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
 					MESSAGE = format('cannot drop scheme "%s" because it is the leading scheme', scheme),
 					HINT = 'Let another one lead first: setting leading_scheme of segment.alter_portfolio.';
 			END IF;
-			PERFORM segment.scheme_drop(name, scheme, (settings ->> 'security_invoker')::boolean);
+			PERFORM segment_internal.scheme_drop(name, scheme, (settings ->> 'security_invoker')::boolean);
 	END CASE;
 	IF arguments ->> 'command' <> 'drop' THEN
-		PERFORM segment.portfolio_create_views(name, (settings ->> 'security_invoker')::boolean);
+		PERFORM segment_internal.portfolio_create_views(name, (settings ->> 'security_invoker')::boolean);
 	END IF;
 	EXECUTE format('SELECT s.as_of, s.margin IS NULL FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
 	INTO report.as_of, own_margin;
 	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-	FROM segment.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
+	FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
 	-- days before the scheme are judged by its first cuts, as by the first scorecard
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS o SET cuts = coalesce(o.cuts, '{}') || k.cuts
@@ -351,7 +351,7 @@ BEGIN
 		WHERE o.scorecard_id < $2 AND k.cuts IS NOT NULL$template$, name)
 	USING CASE WHEN jsonb_typeof(arguments -> 'cuts') = 'object' THEN scheme END, report.scorecard_id;
 	IF arguments ->> 'command' <> 'drop' THEN
-		PERFORM segment.scheme_try(name, scheme);
+		PERFORM segment_internal.scheme_try(name, scheme);
 	END IF;
 	report.portfolio := name;
 	report.mode := 'schemes';
@@ -359,7 +359,7 @@ BEGIN
 	RETURN report;
 END
 $scheme_change$;
-COMMENT ON FUNCTION segment.scheme_change(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.scheme_change(text, jsonb) IS
 'creates, alters or drops a scheme, with the current user''s rights (internal)';
 
 CREATE FUNCTION segment.create_scheme(
@@ -368,7 +368,7 @@ CREATE FUNCTION segment.create_scheme(
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment.portfolio_run(name, 'scheme', jsonb_build_object('command', 'create', 'scheme', scheme,
+RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'create', 'scheme', scheme,
 	'classes', classes, 'cuts', cuts, 'label', label, 'label_zh', label_zh, 'meaning', meaning));
 COMMENT ON FUNCTION segment.create_scheme(text, text, jsonb, jsonb, text, text, text) IS
 'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice; nothing is left behind';
@@ -378,7 +378,7 @@ CREATE FUNCTION segment.alter_scheme(
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment.portfolio_run(name, 'scheme', jsonb_build_object('command', 'alter', 'scheme', scheme,
+RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'alter', 'scheme', scheme,
 	'classes', classes, 'cuts', cuts));
 COMMENT ON FUNCTION segment.alter_scheme(text, text, jsonb, jsonb) IS
 'replaces the classes of a scheme and, if given, its cuts; arguments and errors as for create_scheme, 42704 if there is no such scheme';
@@ -386,11 +386,11 @@ COMMENT ON FUNCTION segment.alter_scheme(text, text, jsonb, jsonb) IS
 CREATE FUNCTION segment.drop_scheme(name text, scheme text) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment.portfolio_run(name, 'scheme', jsonb_build_object('command', 'drop', 'scheme', scheme));
+RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'drop', 'scheme', scheme));
 COMMENT ON FUNCTION segment.drop_scheme(text, text) IS
 'takes a scheme and its column away; errors: 42704 no such scheme, 2BP01 it leads (view customer_action) or others have built on the portfolio''s views';
 
-CREATE FUNCTION segment.scheme_must_exist(portfolio text, scheme text) RETURNS void
+CREATE FUNCTION segment_internal.scheme_must_exist(portfolio text, scheme text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_must_exist$
@@ -405,7 +405,7 @@ BEGIN
 	END IF;
 END
 $scheme_must_exist$;
-COMMENT ON FUNCTION segment.scheme_must_exist(text, text) IS
+COMMENT ON FUNCTION segment_internal.scheme_must_exist(text, text) IS
 'error 42704 if a portfolio has no such scheme (internal)';
 
 /* ---------- proof ---------- */
@@ -415,12 +415,12 @@ COMMENT ON FUNCTION segment.scheme_must_exist(text, text) IS
  * and whether they are in it although its stay rule is false.  Whom no stay
  * rule keeps is in the first class whose rule is true.
  */
-CREATE FUNCTION segment.scheme_members(portfolio text, scheme text) RETURNS text
+CREATE FUNCTION segment_internal.scheme_members(portfolio text, scheme text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_members$
 DECLARE
-	columns record := segment.scheme_columns(portfolio);
+	columns record := segment_internal.scheme_columns(portfolio);
 	kept text;
 	enters_only text;
 BEGIN
@@ -437,11 +437,11 @@ BEGIN
 	INTO kept, enters_only USING scheme;
 	RETURN CASE WHEN kept IS NULL THEN format('SELECT c.%I, false, false FROM %I.customer AS c', scheme, portfolio)
 		ELSE format('SELECT q.%1$I, q.%2$I IS NOT NULL, q.%2$I IS NULL AND q.enters_only FROM (%3$s) AS q', scheme, kept,
-			segment.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL,
+			segment_internal.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL,
 				columns.columns || columns.kept || enters_only, columns.held_classes)) END;
 END
 $scheme_members$;
-COMMENT ON FUNCTION segment.scheme_members(text, text) IS
+COMMENT ON FUNCTION segment_internal.scheme_members(text, text) IS
 'the query of all customers with their class in a scheme, and what its stay rules have to do with it (internal)';
 
 CREATE FUNCTION segment.scheme_check(name text, scheme text)
@@ -455,14 +455,14 @@ DECLARE
 	on_scores boolean;
 	members text;
 BEGIN
-	PERFORM segment.portfolio_owner(name);
-	PERFORM segment.scheme_must_exist(name, scheme);
+	PERFORM segment_internal.portfolio_owner(name);
+	PERFORM segment_internal.scheme_must_exist(name, scheme);
 	-- do the rules name nothing but scores?
 	EXECUTE format($query$
 		SELECT NOT EXISTS (
 			SELECT FROM %1$I.scheme_class AS c
 			JOIN (SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = $2::regclass AND a.attnum > 0
-				UNION ALL SELECT f.name FROM segment.scheme_figures($3) AS f) AS n(name)
+				UNION ALL SELECT f.name FROM segment_internal.scheme_figures($3) AS f) AS n(name)
 				ON c.rule ~* ('\m' || n.name || '\M')
 			WHERE c.scheme = $1 AND n.name NOT IN ('r_score', 'f_score', 'm_score', 'rfm_cell'))$query$, name)
 	INTO on_scores USING scheme, format('%I.customer', name), name;
@@ -470,7 +470,7 @@ BEGIN
 	EXECUTE format($query$SELECT string_agg(format(E'(%%L, %%s, coalesce((%%s\n), false))', c.class, c.class_rank, c.rule), ', ')
 		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.rule IS NOT NULL$query$, name)
 	INTO rules USING scheme;
-	members := segment.scheme_members(name, scheme);
+	members := segment_internal.scheme_members(name, scheme);
 	RETURN QUERY EXECUTE format($query$
 		WITH cell AS (
 			SELECT r_score, f_score, m_score, r_score::text || f_score::text || m_score::text AS rfm_cell

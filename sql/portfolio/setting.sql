@@ -83,7 +83,7 @@ COMMENT ON COLUMN segment.setting.choices IS 'values allowed, where there are on
 COMMENT ON COLUMN segment.setting.meaning IS 'what it does, with its unit';
 GRANT SELECT ON segment.setting TO PUBLIC;
 
-CREATE FUNCTION segment.check_settings(settings jsonb) RETURNS jsonb
+CREATE FUNCTION segment_internal.check_settings(settings jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $check_settings$
@@ -132,5 +132,5 @@ BEGIN
 	RETURN complete;
 END
 $check_settings$;
-COMMENT ON FUNCTION segment.check_settings(jsonb) IS
+COMMENT ON FUNCTION segment_internal.check_settings(jsonb) IS
 'all settings of a portfolio: those given, and the defaults of the others; error 22023 for an unknown setting, a wrong type or a value out of range';

@@ -3,7 +3,7 @@
  * moved from class to class between two days
  */
 
-CREATE FUNCTION segment.snapshot_create_tables(portfolio text) RETURNS void
+CREATE FUNCTION segment_internal.snapshot_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $snapshot_create_tables$
@@ -34,7 +34,7 @@ BEGIN
 			ADD COLUMN classes jsonb NOT NULL CHECK (jsonb_typeof(classes) = 'object')$template$, portfolio);
 END
 $snapshot_create_tables$;
-COMMENT ON FUNCTION segment.snapshot_create_tables(text) IS
+COMMENT ON FUNCTION segment_internal.snapshot_create_tables(text) IS
 'creates the tables of a portfolio''s snapshots (internal)';
 
 CREATE TYPE segment.snapshot_report AS (
@@ -44,14 +44,14 @@ CREATE TYPE segment.snapshot_report AS (
 COMMENT ON TYPE segment.snapshot_report IS
 'what take_snapshot did: the day, the scorecard that judged, customers and schemes stored, whether an older snapshot of that day was replaced, seconds taken';
 
-CREATE FUNCTION segment.snapshot_run(portfolio text, task text, arguments jsonb) RETURNS segment.snapshot_report
+CREATE FUNCTION segment_internal.snapshot_run(portfolio text, task text, arguments jsonb) RETURNS segment.snapshot_report
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'portfolio_run';
-COMMENT ON FUNCTION segment.snapshot_run(text, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.snapshot_run(text, text, jsonb) IS
 'portfolio_run for the task snapshot: runs snapshot_take as the portfolio''s owner; errors as for portfolio_owner (internal)';
 
 /* All of take_snapshot, as the portfolio's owner: see portfolio_run. */
-CREATE FUNCTION segment.snapshot_take(name text, arguments jsonb) RETURNS segment.snapshot_report
+CREATE FUNCTION segment_internal.snapshot_take(name text, arguments jsonb) RETURNS segment.snapshot_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $snapshot_take$
@@ -88,7 +88,7 @@ BEGIN
 	EXECUTE format('DELETE FROM %I.snapshot AS s WHERE s.as_of = $1', name) USING report.as_of;
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	EXECUTE format('INSERT INTO %1$I.snapshot (as_of, scorecard_id, customers, schemes)
-		SELECT $1, %2$s, 0, $2', name, segment.snapshot_scorecard(name, '$1'))
+		SELECT $1, %2$s, 0, $2', name, segment_internal.snapshot_scorecard(name, '$1'))
 	USING report.as_of, coalesce(names, '{}');
 	EXECUTE format($query$
 		INSERT INTO %1$I.snapshot_customer (as_of, customer_id, orders, net, margin, cost, net_value,
@@ -106,19 +106,19 @@ BEGIN
 	RETURN report;
 END
 $snapshot_take$;
-COMMENT ON FUNCTION segment.snapshot_take(text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.snapshot_take(text, jsonb) IS
 'takes a snapshot of a portfolio, with the current user''s rights (internal)';
 
 CREATE FUNCTION segment.take_snapshot(name text, as_of date DEFAULT NULL) RETURNS segment.snapshot_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $take_snapshot$
-SELECT segment.snapshot_run(name, 'snapshot', pg_catalog.jsonb_build_object('as_of', as_of))
+SELECT segment_internal.snapshot_run(name, 'snapshot', pg_catalog.jsonb_build_object('as_of', as_of))
 $take_snapshot$;
 COMMENT ON FUNCTION segment.take_snapshot(text, date) IS
 'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. What it holds decides about classes with stay rules on later days, up to the next snapshot. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';
 
 /* The scorecard that judges a day: as in customer_at. */
-CREATE FUNCTION segment.snapshot_scorecard(portfolio text, day text) RETURNS text
+CREATE FUNCTION segment_internal.snapshot_scorecard(portfolio text, day text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($scorecard$coalesce(
@@ -126,10 +126,10 @@ RETURN format($scorecard$coalesce(
 				ORDER BY n.as_of DESC, n.scorecard_id DESC LIMIT 1),
 			(SELECT n.scorecard_id FROM %1$I.scorecard AS n
 				ORDER BY n.as_of, n.scorecard_id DESC LIMIT 1))$scorecard$, portfolio, day);
-COMMENT ON FUNCTION segment.snapshot_scorecard(text, text) IS
+COMMENT ON FUNCTION segment_internal.snapshot_scorecard(text, text) IS
 'the number of the scorecard that customer_at uses for a day, as an expression (internal)';
 
-CREATE FUNCTION segment.check_scheme(scheme text, schemes text[]) RETURNS boolean
+CREATE FUNCTION segment_internal.check_scheme(scheme text, schemes text[]) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $check_scheme$
@@ -146,10 +146,10 @@ BEGIN
 	RETURN true;
 END
 $check_scheme$;
-COMMENT ON FUNCTION segment.check_scheme(text, text[]) IS
+COMMENT ON FUNCTION segment_internal.check_scheme(text, text[]) IS
 'true; error 22023 if a scheme is not among those of a portfolio, 22004 if it is NULL (internal)';
 
-CREATE FUNCTION segment.check_period(from_day date, to_day date) RETURNS boolean
+CREATE FUNCTION segment_internal.check_period(from_day date, to_day date) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $check_period$
@@ -165,7 +165,7 @@ BEGIN
 	RETURN true;
 END
 $check_period$;
-COMMENT ON FUNCTION segment.check_period(date, date) IS
+COMMENT ON FUNCTION segment_internal.check_period(date, date) IS
 'true; error 22023 if a day is NULL or infinite, or the first is after the second (internal)';
 
 /*
@@ -173,7 +173,7 @@ COMMENT ON FUNCTION segment.check_period(date, date) IS
  * of that day if there is one with that scheme, else computed.  The conditions
  * on snapshot are evaluated once, so that only one branch runs.
  */
-CREATE FUNCTION segment.snapshot_population(portfolio text, day text) RETURNS text
+CREATE FUNCTION segment_internal.snapshot_population(portfolio text, day text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $snapshot_population$
@@ -187,13 +187,13 @@ BEGIN
 			SELECT c.customer_id, CASE $3 %3$s END, c.net, c.net_value
 			FROM %1$I.customer_at(%2$s) AS c
 			WHERE NOT EXISTS (SELECT FROM %1$I.snapshot AS t WHERE t.as_of = %2$s AND $3 = ANY (t.schemes))
-		)$template$, portfolio, day, segment.scheme_choice(portfolio));
+		)$template$, portfolio, day, segment_internal.scheme_choice(portfolio));
 END
 $snapshot_population$;
-COMMENT ON FUNCTION segment.snapshot_population(text, text) IS
+COMMENT ON FUNCTION segment_internal.snapshot_population(text, text) IS
 'the FROM item of all customers on a day, with class, net and net_value (internal)';
 
-CREATE FUNCTION segment.snapshot_create_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.snapshot_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $snapshot_create_views$
@@ -202,10 +202,11 @@ DECLARE
 	checks text;
 	judged_days text;
 	scheme_columns record;
+	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 BEGIN
 	EXECUTE format('SELECT coalesce(array_agg(s.scheme ORDER BY s.ordinal), ''{}'') FROM %I.scheme AS s', portfolio)
 	INTO schemes;
-	checks := format('segment.check_scheme($3, %L) AND segment.check_period($1, $2)', schemes);
+	checks := format('segment_internal.check_scheme($3, %L) AND segment_internal.check_period($1, $2)', schemes);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.snapshot_class WITH (security_invoker = %2$s) AS
@@ -255,15 +256,16 @@ BEGIN
 			coalesce(sum(f.net_value), 0), coalesce(sum(t.net_value), 0),
 			coalesce(sum(t.net_value), 0) - coalesce(sum(f.net_value), 0)
 		FROM %3$s AS f
-		FULL JOIN %4$s AS t USING (customer_id)
+		FULL JOIN %4$s AS t ON t.customer_id %5$s f.customer_id
 		WHERE %2$s
 		GROUP BY f.class, t.class;
 		END$template$, portfolio, checks,
-		segment.snapshot_population(portfolio, '$1'), segment.snapshot_population(portfolio, '$2'));
+		segment_internal.snapshot_population(portfolio, '$1'), segment_internal.snapshot_population(portfolio, '$2'),
+		equality);
 
 	-- each customer is read once, for all days, and nothing is sorted
-	scheme_columns := segment.scheme_columns(portfolio);
-	judged_days := format('segment.judged_days(%L::regclass, $1, $2)', format('%I.scorecard', portfolio));
+	scheme_columns := segment_internal.scheme_columns(portfolio);
+	judged_days := format('segment_internal.judged_days(%L::regclass, $1, $2)', format('%I.scorecard', portfolio));
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.monthly_migration(from_day date, to_day date, scheme text,
 			OUT day_before date, OUT day date, OUT from_class text, OUT to_class text,
@@ -286,8 +288,8 @@ BEGIN
 			) AS q
 		) AS a
 		CROSS JOIN LATERAL unnest(a.moves) AS m;
-		END$template$, portfolio, checks, segment.scheme_choice(portfolio), judged_days,
-		segment.portfolio_customer_query(portfolio, 's."judged day"', NULL,
+		END$template$, portfolio, checks, segment_internal.scheme_choice(portfolio), judged_days,
+		segment_internal.portfolio_customer_query(portfolio, 's."judged day"', NULL,
 			concat(scheme_columns.columns, ', k."day place", k."day places"'), scheme_columns.held_classes, judged_days));
 
 	EXECUTE format($template$
@@ -301,19 +303,20 @@ BEGIN
 			m.net_from, m.net_to, m.net_to - m.net_from,
 			m.net_value_from, m.net_value_to, m.net_value_to - m.net_value_from
 		FROM (
-			SELECT customer_id, f.class AS from_class, t.class AS to_class,
+			SELECT coalesce(f.customer_id, t.customer_id) AS customer_id, f.class AS from_class, t.class AS to_class,
 				coalesce(f.net, 0) AS net_from, coalesce(t.net, 0) AS net_to,
 				coalesce(f.net_value, 0) AS net_value_from, coalesce(t.net_value, 0) AS net_value_to
 			FROM %3$s AS f
-			FULL JOIN %4$s AS t USING (customer_id)
+			FULL JOIN %4$s AS t ON t.customer_id %6$s f.customer_id
 			WHERE f.class IS DISTINCT FROM t.class AND %2$s
 		) AS m
 		LEFT JOIN %1$I.class AS a ON a.scheme = $3 AND a.class = m.from_class
 		LEFT JOIN %1$I.class AS b ON b.scheme = $3 AND b.class = m.to_class;
 		END$template$, portfolio, checks,
-		segment.snapshot_population(portfolio, '$1'), segment.snapshot_population(portfolio, '$2'),
+		segment_internal.snapshot_population(portfolio, '$1'), segment_internal.snapshot_population(portfolio, '$2'),
 		(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
-		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
+		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
+		equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.class_retention(from_day date, to_day date, scheme text,
@@ -327,7 +330,7 @@ BEGIN
 			SELECT f.class, count(*) AS customers, count(*) FILTER (WHERE p.orders > 0) AS active,
 				coalesce(sum(p.net), 0) AS sales
 			FROM %3$s AS f
-			JOIN %1$I.customer_history AS h USING (customer_id)
+			JOIN %1$I.customer_history AS h ON h.customer_id %4$s f.customer_id
 			CROSS JOIN LATERAL (
 				SELECT segment.orders(d.during) AS orders, segment.net(d.during) AS net
 				FROM (SELECT segment.during(h.purchases, $1 + 1, $2) AS during OFFSET 0) AS d
@@ -337,13 +340,13 @@ BEGIN
 			GROUP BY f.class
 		) AS g
 		CROSS JOIN LATERAL segment.wilson_interval(g.active, g.customers) AS w;
-		END$template$, portfolio, checks, segment.snapshot_population(portfolio, '$1'));
+		END$template$, portfolio, checks, segment_internal.snapshot_population(portfolio, '$1'), equality);
 END
 $snapshot_create_views$;
-COMMENT ON FUNCTION segment.snapshot_create_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.snapshot_create_views(text, boolean) IS
 'creates or replaces the views and functions of a portfolio''s snapshots (internal)';
 
-CREATE FUNCTION segment.snapshot_comments() RETURNS TABLE (relation text, col text, meaning text)
+CREATE FUNCTION segment_internal.snapshot_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 40
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -390,5 +393,5 @@ SELECT v.* FROM (VALUES
 	('class_retention(date, date, text)', NULL, 'one row per class of a scheme at the end of from_day: its customers, how many of them ordered later, up to to_day (active), as a share (retention, 0..1, with its 95 % interval by Wilson), and their net sales in that time; classes without customers are left out; errors as migration')
 ) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.snapshot_comments() IS
+COMMENT ON FUNCTION segment_internal.snapshot_comments() IS
 'the comments on the tables, views and functions of a portfolio''s snapshots';

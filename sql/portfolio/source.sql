@@ -2,28 +2,28 @@
  * source: the queries that a portfolio reads
  */
 
-CREATE FUNCTION segment.source_columns(
+CREATE FUNCTION segment_internal.source_columns(
 	source text, query text, OUT ordinal integer, OUT name text, OUT type oid, OUT base_type oid
 ) RETURNS SETOF record
 LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000 ROWS 4
 AS 'MODULE_PATHNAME', 'source_columns';
-COMMENT ON FUNCTION segment.source_columns(text, text) IS
+COMMENT ON FUNCTION segment_internal.source_columns(text, text) IS
 'the columns that a query would return, with their types and, for domains, base types; the query is analysed, not run; errors: 22023 if it is not one SELECT that only reads, else those of the parser';
 
-CREATE FUNCTION segment.source_statement(source text, query text) RETURNS text
+CREATE FUNCTION segment_internal.source_statement(source text, query text) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 AS 'MODULE_PATHNAME', 'source_statement';
-COMMENT ON FUNCTION segment.source_statement(text, text) IS
+COMMENT ON FUNCTION segment_internal.source_statement(text, text) IS
 'the text of a query without a closing semicolon and what follows it; error 22023 if it is not one SELECT';
 
-CREATE TYPE segment.source_shape AS (
+CREATE TYPE segment_internal.source_shape AS (
 	statement text, key_type text, key_base_type text, key_cast text, key_base_cast text, day_type text, amount text, margin text, names text[],
 	histories boolean
 );
-COMMENT ON TYPE segment.source_shape IS
+COMMENT ON TYPE segment_internal.source_shape IS
 'a checked source: its statement, type and base type of its key, both of them qualified for a cast, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, the names of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
 
-CREATE FUNCTION segment.check_source_column(
+CREATE FUNCTION segment_internal.check_source_column(
 	source text, col jsonb, meaning text
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -76,10 +76,10 @@ BEGIN
 	END IF;
 END
 $check_source_column$;
-COMMENT ON FUNCTION segment.check_source_column(text, jsonb, text) IS
+COMMENT ON FUNCTION segment_internal.check_source_column(text, jsonb, text) IS
 'checks the type of one column of a source; error 42804 that names the column, its type and the source';
 
-CREATE FUNCTION segment.source_number(name text, type oid) RETURNS text
+CREATE FUNCTION segment_internal.source_number(name text, type oid) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN CASE
@@ -88,15 +88,15 @@ RETURN CASE
 	WHEN type IN ('real'::regtype, 'double precision'::regtype)
 		THEN format('pg_catalog.trim_scale(pg_catalog.round(e.%I::pg_catalog.numeric, 9))', name)
 	ELSE format('e.%I::pg_catalog.numeric', name) END;
-COMMENT ON FUNCTION segment.source_number(text, oid) IS
+COMMENT ON FUNCTION segment_internal.source_number(text, oid) IS
 'the expression for a number of a source as numeric, from its base type; real and double precision are rounded to the 9 decimals that a history holds (internal)';
 
-CREATE FUNCTION segment.check_source(source text, query text, query_path text) RETURNS segment.source_shape
+CREATE FUNCTION segment_internal.check_source(source text, query text, query_path text) RETURNS segment_internal.source_shape
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $check_source$
 DECLARE
-	shape segment.source_shape;
+	shape segment_internal.source_shape;
 	columns jsonb;
 	col jsonb;
 	meanings text[] := CASE source
@@ -111,7 +111,7 @@ BEGIN
 	-- the names in the query are looked up as its author would
 	PERFORM pg_catalog.set_config('search_path', query_path, true);
 	SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.ordinal) INTO columns
-	FROM segment.source_columns(source, query) AS c;
+	FROM segment_internal.source_columns(source, query) AS c;
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 	shape.histories := source <> 'customers'
 		AND coalesce((columns -> 1 ->> 'base_type')::oid = 'segment.history'::regtype, false);
@@ -134,34 +134,34 @@ BEGIN
 	FOR col IN SELECT jsonb_array_elements(columns) LOOP
 		shape.names := shape.names || (col ->> 'name');
 		IF (col ->> 'ordinal')::integer <= cardinality(meanings) THEN
-			PERFORM segment.check_source_column(source, col, meanings[(col ->> 'ordinal')::integer]);
+			PERFORM segment_internal.check_source_column(source, col, meanings[(col ->> 'ordinal')::integer]);
 		END IF;
 	END LOOP;
-	shape.statement := btrim(segment.source_statement(source, query), E' \t\r\n');
+	shape.statement := btrim(segment_internal.source_statement(source, query), E' \t\r\n');
 	-- without a length: a cast to one would cut keys off (-1 and not NULL, which means character(1))
 	shape.key_type := format_type((columns -> 0 ->> 'type')::oid, -1);
 	shape.key_base_type := format_type((columns -> 0 ->> 'base_type')::oid, -1);
-	shape.key_cast := segment.qualified_type((columns -> 0 ->> 'type')::oid);
-	shape.key_base_cast := segment.qualified_type((columns -> 0 ->> 'base_type')::oid);
+	shape.key_cast := segment_internal.qualified_type((columns -> 0 ->> 'type')::oid);
+	shape.key_base_cast := segment_internal.qualified_type((columns -> 0 ->> 'base_type')::oid);
 	IF shape.histories THEN
 		shape.amount := 'e.history';
 		shape.margin := CASE cardinality(shape.names) WHEN 3 THEN 'e.margin' END;
 	ELSIF source <> 'customers' THEN
 		shape.day_type := format_type((columns -> 1 ->> 'base_type')::oid, NULL);
-		shape.amount := coalesce(segment.source_number('amount', (columns -> 2 ->> 'base_type')::oid), '1::pg_catalog.numeric');
-		shape.margin := segment.source_number('margin', (columns -> 3 ->> 'base_type')::oid);
+		shape.amount := coalesce(segment_internal.source_number('amount', (columns -> 2 ->> 'base_type')::oid), '1::pg_catalog.numeric');
+		shape.margin := segment_internal.source_number('margin', (columns -> 3 ->> 'base_type')::oid);
 	END IF;
 	RETURN shape;
 END
 $check_source$;
-COMMENT ON FUNCTION segment.check_source(text, text, text) IS
+COMMENT ON FUNCTION segment_internal.check_source(text, text, text) IS
 'checks a source query of a portfolio (purchases, customers, costs, complaints, satisfaction), whose names are looked up in the given search path, and says what it is like; errors that name the source: 22023 wrong number of columns or not one SELECT, 42804 wrong type of a column, else those of the parser';
 
-CREATE FUNCTION segment.source_events(shape segment.source_shape) RETURNS text
+CREATE FUNCTION segment_internal.source_events(shape segment_internal.source_shape) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format('(%s%s) AS e (customer_id, %s)', (shape).statement, E'\n',
 	(CASE WHEN (shape).histories THEN '{"","history","history, margin"}'::text[]
 		ELSE '{"",at,"at, amount","at, amount, margin"}' END)[cardinality((shape).names)]);
-COMMENT ON FUNCTION segment.source_events(segment.source_shape) IS
+COMMENT ON FUNCTION segment_internal.source_events(segment_internal.source_shape) IS
 'the FROM item that reads a source of events or histories, with standard column names (internal)';

@@ -9,7 +9,7 @@
  * The schemes of a portfolio: their names, and the classes of a customer c, as
  * arrays in the same order.  Arrays, since a scheme may have any name.
  */
-CREATE FUNCTION segment.value_schemes(portfolio text, OUT names text, OUT classes text)
+CREATE FUNCTION segment_internal.value_schemes(portfolio text, OUT names text, OUT classes text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_schemes$
@@ -21,11 +21,11 @@ BEGIN
 	INTO names, classes;
 END
 $value_schemes$;
-COMMENT ON FUNCTION segment.value_schemes(text) IS
+COMMENT ON FUNCTION segment_internal.value_schemes(text) IS
 'the schemes of a portfolio as two expressions: the array of their names, and that of the classes of a row c of the view customer (internal)';
 
 /* The newest scorecard: the FROM item s (as_of, margin, and the settings used here). */
-CREATE FUNCTION segment.value_scorecard(portfolio text) RETURNS text
+CREATE FUNCTION segment_internal.value_scorecard(portfolio text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
@@ -36,14 +36,14 @@ RETURN format($template$(
 		WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
 		OFFSET 0
 	) AS s$template$, portfolio);
-COMMENT ON FUNCTION segment.value_scorecard(text) IS
+COMMENT ON FUNCTION segment_internal.value_scorecard(text) IS
 'the FROM item s: day, margin and settings of the newest scorecard of a portfolio (internal)';
 
 /*
  * Everybody's money: the FROM item c.  profit is net_value, less what a
  * non-buyer costs for those without an order.
  */
-CREATE FUNCTION segment.value_customers(portfolio text) RETURNS text
+CREATE FUNCTION segment_internal.value_customers(portfolio text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
@@ -52,20 +52,20 @@ RETURN format($template$(
 			CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS non_buyer_cost,
 			c.net_value - CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS profit
 		FROM %1$I.customer AS c CROSS JOIN %2$s
-	) AS c$template$, portfolio, segment.value_scorecard(portfolio), (segment.value_schemes(portfolio)).classes);
-COMMENT ON FUNCTION segment.value_customers(text) IS
+	) AS c$template$, portfolio, segment_internal.value_scorecard(portfolio), (segment_internal.value_schemes(portfolio)).classes);
+COMMENT ON FUNCTION segment_internal.value_customers(text) IS
 'the FROM item c: the money of every customer of a portfolio, with profit = net_value - non_buyer_cost (internal)';
 
 /* part / total, NULL where the total is not positive and a share means nothing */
-CREATE FUNCTION segment.value_share(part text, total text) RETURNS text
+CREATE FUNCTION segment_internal.value_share(part text, total text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format('(%s / nullif(greatest(%s, 0), 0))::float8', part, total);
-COMMENT ON FUNCTION segment.value_share(text, text) IS
+COMMENT ON FUNCTION segment_internal.value_share(text, text) IS
 'the expression part / total, NULL unless the total is positive (internal)';
 
 /* The numbers of the view customer that segment_profile compares, in the order shown. */
-CREATE FUNCTION segment.value_measures() RETURNS TABLE (measure text, type text)
+CREATE FUNCTION segment_internal.value_measures() RETURNS TABLE (measure text, type text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 17
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -76,41 +76,41 @@ SELECT v.* FROM (VALUES
 	('expected_purchases', 'float8'), ('purchase_probability', 'float8'), ('expected_spend', 'float8'), ('clv', 'float8')
 ) AS v(measure, type);
 END;
-COMMENT ON FUNCTION segment.value_measures() IS
+COMMENT ON FUNCTION segment_internal.value_measures() IS
 'the numeric columns of the view customer that segment_profile compares between classes, with their types (internal)';
 
-CREATE FUNCTION segment.value_create_tables(portfolio text) RETURNS void
+CREATE FUNCTION segment_internal.value_create_tables(portfolio text) RETURNS void
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 END;
-COMMENT ON FUNCTION segment.value_create_tables(text) IS
+COMMENT ON FUNCTION segment_internal.value_create_tables(text) IS
 'the concept value has no tables of its own (internal)';
 
-CREATE FUNCTION segment.value_create_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.value_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_views$
 BEGIN
-	PERFORM segment.value_create_class_views(portfolio, security_invoker);
-	PERFORM segment.value_create_profile(portfolio, security_invoker);
-	PERFORM segment.value_create_population_views(portfolio, security_invoker);
+	PERFORM segment_internal.value_create_class_views(portfolio, security_invoker);
+	PERFORM segment_internal.value_create_profile(portfolio, security_invoker);
+	PERFORM segment_internal.value_create_population_views(portfolio, security_invoker);
 END
 $value_create_views$;
-COMMENT ON FUNCTION segment.value_create_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.value_create_views(text, boolean) IS
 'creates or replaces the views of the concept value (internal)';
 
 /* ---------- one row per class ---------- */
 
-CREATE FUNCTION segment.value_create_class_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.value_create_class_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_class_views$
 DECLARE
-	schemes record := segment.value_schemes(portfolio);
+	schemes record := segment_internal.value_schemes(portfolio);
 	shares text;
 BEGIN
-	SELECT string_agg(format('%s AS %I', segment.value_share('t.' || m.name,
+	SELECT string_agg(format('%s AS %I', segment_internal.value_share('t.' || m.name,
 			format('sum(t.%s) OVER (PARTITION BY t.scheme)', m.name)), m.name || '_share'), ', ')
 	INTO shares
 	FROM unnest(ARRAY['gross', 'net', 'margin', 'cost', 'net_value', 'profit']) AS m(name);
@@ -154,9 +154,9 @@ BEGIN
 				CROSS JOIN LATERAL unnest(%7$s, c.classes) AS m(scheme, class)
 				GROUP BY m.scheme, m.class
 			) AS g ON g.scheme = k.scheme AND g.class = k.class
-		) AS t$template$, portfolio, security_invoker, segment.value_customers(portfolio),
-		segment.value_share('t.customers', 'sum(t.customers) OVER (PARTITION BY t.scheme)'), shares,
-		segment.value_share('t.clv', 'sum(t.clv) OVER (PARTITION BY t.scheme)'),
+		) AS t$template$, portfolio, security_invoker, segment_internal.value_customers(portfolio),
+		segment_internal.value_share('t.customers', 'sum(t.customers) OVER (PARTITION BY t.scheme)'), shares,
+		segment_internal.value_share('t.clv', 'sum(t.clv) OVER (PARTITION BY t.scheme)'),
 		schemes.names);
 
 	EXECUTE format($template$
@@ -183,7 +183,7 @@ BEGIN
 					SELECT %5$s AS classes, segment.rollup(h.purchases) AS purchases,
 						segment.rollup(h.margins) AS margins, segment.rollup(h.costs) AS costs
 					FROM %1$I.customer AS c
-					JOIN %1$I.customer_history AS h ON h.customer_id = c.customer_id
+					JOIN %1$I.customer_history AS h ON h.customer_id %6$s c.customer_id
 					GROUP BY 1
 				) AS c
 				CROSS JOIN LATERAL unnest(%4$s, c.classes) AS m(scheme, class)
@@ -203,10 +203,11 @@ BEGIN
 			) AS e
 		) AS p ON p.scheme = k.scheme AND p.class = k.class
 		GROUP BY k.scheme, k.class, k.class_rank, k.owner, p.month$template$,
-		portfolio, security_invoker, segment.value_scorecard(portfolio), schemes.names, schemes.classes);
+		portfolio, security_invoker, segment_internal.value_scorecard(portfolio), schemes.names, schemes.classes,
+		(segment_internal.portfolio_key(portfolio)).equality);
 END
 $value_create_class_views$;
-COMMENT ON FUNCTION segment.value_create_class_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.value_create_class_views(text, boolean) IS
 'creates or replaces the views segment_summary, pyramid and segment_pnl (internal)';
 
 /*
@@ -214,12 +215,12 @@ COMMENT ON FUNCTION segment.value_create_class_views(text, boolean) IS
  * and categories among the attributes.  What it compares with is everybody,
  * which is the same for each scheme.
  */
-CREATE FUNCTION segment.value_create_profile(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.value_create_profile(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_profile$
 DECLARE
-	schemes record := segment.value_schemes(portfolio);
+	schemes record := segment_internal.value_schemes(portfolio);
 	columns text;
 	figures text;
 	sums text;
@@ -231,18 +232,18 @@ BEGIN
 		-- of a group: how many are known, and their sum, exactly
 		string_agg(format('count(c.%1$I) AS %2$I, %4$s(c.%1$I)::numeric AS %3$I',
 			m.measure, m.measure || '_known', m.measure || '_sum',
-			CASE m.type WHEN 'float8' THEN 'segment.exact_sum' ELSE 'sum' END), E',\n\t\t\t\t'),
+			CASE m.type WHEN 'float8' THEN 'segment_internal.exact_sum' ELSE 'sum' END), E',\n\t\t\t\t'),
 		string_agg(format('sum(g.%1$I)::bigint AS %1$I, sum(g.%2$I) / nullif(sum(g.%1$I), 0) AS %3$I',
 			m.measure || '_known', m.measure || '_sum', m.measure || '_mean'), E',\n\t\t\t\t\t'),
 		string_agg(format('sum(g.%2$I) / nullif(sum(g.%3$I), 0) AS %1$I',
 			m.measure, m.measure || '_sum', m.measure || '_known'), ', '),
-		string_agg(format('segment.class_medians(g.number, c.%1$I::%2$s, x.class_of) AS %1$I', m.measure,
+		string_agg(format('segment_internal.class_medians(g.number, c.%1$I::%2$s, x.class_of) AS %1$I', m.measure,
 			CASE m.type WHEN 'numeric' THEN 'numeric' ELSE 'float8' END), E',\n\t\t\t\t'),
 		-- of equal values, 0 and 0.00, any could be the median
 		string_agg(format('(%1$L, g.%2$I, g.%3$I, trim_scale(d.%1$I[g.number]::numeric), a.%1$I)',
 			m.measure, m.measure || '_known', m.measure || '_mean'), E',\n\t\t\t')
 	INTO columns, figures, sums, overall, medians, rows
-	FROM segment.value_measures() AS m;
+	FROM segment_internal.value_measures() AS m;
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.segment_profile WITH (security_invoker = %2$s) AS
@@ -331,7 +332,7 @@ BEGIN
 				SELECT m.scheme, m.class, a.measure, count(*) AS customers, avg(a.number) AS mean,
 					trim_scale(percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number)) AS median
 				FROM attribute AS a
-				JOIN member AS c ON c.customer_id = a.customer_id
+				JOIN member AS c ON c.customer_id %13$s a.customer_id
 				CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
 				WHERE a.number IS NOT NULL
 				GROUP BY m.scheme, m.class, a.measure
@@ -364,7 +365,7 @@ BEGIN
 						SELECT b.classes, y.measure, y.shown, count(*) AS customers
 						FROM attribute AS a
 						JOIN category AS y ON y.measure = a.measure AND y.value = a.value
-						JOIN member AS b ON b.customer_id = a.customer_id
+						JOIN member AS b ON b.customer_id %13$s a.customer_id
 						WHERE a.number IS NULL
 						GROUP BY b.classes, y.measure, y.shown
 					) AS c
@@ -374,17 +375,17 @@ BEGIN
 					AND g.shown = w.value
 			) AS q
 		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
-		portfolio, security_invoker, segment.value_scorecard(portfolio),
-		segment.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
-		schemes.names, schemes.classes, columns, medians, sums);
+		portfolio, security_invoker, segment_internal.value_scorecard(portfolio),
+		segment_internal.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
+		schemes.names, schemes.classes, columns, medians, sums, (segment_internal.portfolio_key(portfolio)).equality);
 END
 $value_create_profile$;
-COMMENT ON FUNCTION segment.value_create_profile(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.value_create_profile(text, boolean) IS
 'creates or replaces the view segment_profile (internal)';
 
 /* ---------- everybody ---------- */
 
-CREATE FUNCTION segment.value_create_population_views(portfolio text, security_invoker boolean) RETURNS void
+CREATE FUNCTION segment_internal.value_create_population_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_population_views$
@@ -394,7 +395,7 @@ DECLARE
 			SELECT v.population, c.net, c.margin, c.profit
 			FROM %s
 			CROSS JOIN LATERAL unnest(ARRAY['customers', CASE WHEN c.buyer THEN 'buyers' END]) AS v(population)
-			WHERE v.population IS NOT NULL$template$, segment.value_customers(portfolio));
+			WHERE v.population IS NOT NULL$template$, segment_internal.value_customers(portfolio));
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS
@@ -416,10 +417,10 @@ BEGIN
 				coalesce(g.sales, 0) AS sales, coalesce(g.profit, 0) AS profit
 			FROM (VALUES ('heavy', 1), ('medium', 2), ('light', 3), ('none', 4)) AS v(class, class_rank)
 			LEFT JOIN third AS g ON g.class_rank = v.class_rank
-		) AS t$template$, portfolio, security_invoker, segment.value_customers(portfolio),
-		segment.value_share('t.customers', 'sum(t.customers) OVER ()'),
-		segment.value_share('t.sales', 'sum(t.sales) OVER ()'),
-		segment.value_share('t.profit', 'sum(t.profit) OVER ()'));
+		) AS t$template$, portfolio, security_invoker, segment_internal.value_customers(portfolio),
+		segment_internal.value_share('t.customers', 'sum(t.customers) OVER ()'),
+		segment_internal.value_share('t.sales', 'sum(t.sales) OVER ()'),
+		segment_internal.value_share('t.profit', 'sum(t.profit) OVER ()'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.profit WITH (security_invoker = %2$s) AS
@@ -432,8 +433,8 @@ BEGIN
 		FROM (VALUES ('buyers', true, false), ('non_buyers', false, true), ('all', true, true))
 			AS v(part, buyers, non_buyers)
 		LEFT JOIN %3$s ON CASE WHEN c.buyer THEN v.buyers ELSE v.non_buyers END
-		GROUP BY v.part$template$, portfolio, security_invoker, segment.value_customers(portfolio),
-		segment.value_share('count(c.customer_id)::numeric', 'max(count(c.customer_id)) OVER ()'));
+		GROUP BY v.part$template$, portfolio, security_invoker, segment_internal.value_customers(portfolio),
+		segment_internal.value_share('count(c.customer_id)::numeric', 'max(count(c.customer_id)) OVER ()'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.break_even WITH (security_invoker = %2$s) AS
@@ -469,7 +470,7 @@ BEGIN
 		JOIN by_sales AS a ON a.population = t.population AND a.place = t.customers
 		JOIN by_profit AS b ON b.population = t.population AND b.place = t.customers$template$,
 		portfolio, security_invoker, populations,
-		segment.value_share('a.sales', 't.sales'), segment.value_share('b.profit', 't.profit'));
+		segment_internal.value_share('a.sales', 't.sales'), segment_internal.value_share('b.profit', 't.profit'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.exposure WITH (security_invoker = %2$s) AS
@@ -491,16 +492,16 @@ BEGIN
 				AS v(measure, amount)
 			GROUP BY p.population, v.measure
 		) AS t$template$, portfolio, security_invoker, populations,
-		segment.value_share('t.largest', 't.total'),
-		segment.value_share('(t.customers - t.positive)::numeric', 't.customers'),
-		segment.value_share('t.peak', 't.total'),
-		segment.value_share('t.positive::numeric', 't.customers'));
+		segment_internal.value_share('t.largest', 't.total'),
+		segment_internal.value_share('(t.customers - t.positive)::numeric', 't.customers'),
+		segment_internal.value_share('t.peak', 't.total'),
+		segment_internal.value_share('t.positive::numeric', 't.customers'));
 END
 $value_create_population_views$;
-COMMENT ON FUNCTION segment.value_create_population_views(text, boolean) IS
+COMMENT ON FUNCTION segment_internal.value_create_population_views(text, boolean) IS
 'creates or replaces the views usage_share, profit, break_even, concentration and exposure (internal)';
 
-CREATE FUNCTION segment.value_comments() RETURNS TABLE (relation text, col text, meaning text)
+CREATE FUNCTION segment_internal.value_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 120
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -627,5 +628,5 @@ SELECT v.* FROM (VALUES
 	('exposure', 'peak_customer_share', 'share of the customers at the peak, who are above 0, 0..1')
 ) AS v(relation, col, meaning);
 END;
-COMMENT ON FUNCTION segment.value_comments() IS
+COMMENT ON FUNCTION segment_internal.value_comments() IS
 'the comments on the views of the concept value and on their columns';

@@ -1,63 +1,63 @@
 /* ---------- cut points of amounts ---------- */
 
-CREATE FUNCTION segment.amount_cuts_accum(internal, numeric, integer)
+CREATE FUNCTION segment_internal.amount_cuts_accum(internal, numeric, integer)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'amount_cuts_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.amount_cuts_accum(internal, numeric, integer) IS
+COMMENT ON FUNCTION segment_internal.amount_cuts_accum(internal, numeric, integer) IS
 'transition function of amount_cuts, top_cuts and share_cuts';
 
-CREATE FUNCTION segment.amount_cuts_combine(internal, internal)
+CREATE FUNCTION segment_internal.amount_cuts_combine(internal, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'amount_cuts_combine'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.amount_cuts_combine(internal, internal) IS
+COMMENT ON FUNCTION segment_internal.amount_cuts_combine(internal, internal) IS
 'combine function of amount_cuts, top_cuts and share_cuts';
 
-CREATE FUNCTION segment.amount_cuts_serialize(internal)
+CREATE FUNCTION segment_internal.amount_cuts_serialize(internal)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'amount_cuts_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.amount_cuts_serialize(internal) IS
+COMMENT ON FUNCTION segment_internal.amount_cuts_serialize(internal) IS
 'serialisation function of amount_cuts, top_cuts and share_cuts';
 
-CREATE FUNCTION segment.amount_cuts_deserialize(bytea, internal)
+CREATE FUNCTION segment_internal.amount_cuts_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'amount_cuts_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.amount_cuts_deserialize(bytea, internal) IS
+COMMENT ON FUNCTION segment_internal.amount_cuts_deserialize(bytea, internal) IS
 'deserialisation function of amount_cuts, top_cuts and share_cuts';
 
-CREATE FUNCTION segment.amount_cuts_final(internal)
+CREATE FUNCTION segment_internal.amount_cuts_final(internal)
 RETURNS numeric[]
 AS 'MODULE_PATHNAME', 'amount_cuts_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.amount_cuts_final(internal) IS
+COMMENT ON FUNCTION segment_internal.amount_cuts_final(internal) IS
 'final function of amount_cuts';
 
-CREATE FUNCTION segment.top_cuts_final(internal)
+CREATE FUNCTION segment_internal.top_cuts_final(internal)
 RETURNS numeric[]
 AS 'MODULE_PATHNAME', 'top_cuts_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.top_cuts_final(internal) IS
+COMMENT ON FUNCTION segment_internal.top_cuts_final(internal) IS
 'final function of top_cuts';
 
-CREATE FUNCTION segment.share_cuts_final(internal)
+CREATE FUNCTION segment_internal.share_cuts_final(internal)
 RETURNS numeric[]
 AS 'MODULE_PATHNAME', 'share_cuts_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.share_cuts_final(internal) IS
+COMMENT ON FUNCTION segment_internal.share_cuts_final(internal) IS
 'final function of share_cuts';
 
 /* One transition function: with the same amounts and n they share their state. */
 CREATE AGGREGATE segment.amount_cuts(amount numeric, n integer) (
-	SFUNC = segment.amount_cuts_accum,
+	SFUNC = segment_internal.amount_cuts_accum,
 	STYPE = internal,
 	SSPACE = 1024,
-	COMBINEFUNC = segment.amount_cuts_combine,
-	SERIALFUNC = segment.amount_cuts_serialize,
-	DESERIALFUNC = segment.amount_cuts_deserialize,
-	FINALFUNC = segment.amount_cuts_final,
+	COMBINEFUNC = segment_internal.amount_cuts_combine,
+	SERIALFUNC = segment_internal.amount_cuts_serialize,
+	DESERIALFUNC = segment_internal.amount_cuts_deserialize,
+	FINALFUNC = segment_internal.amount_cuts_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
@@ -65,13 +65,13 @@ COMMENT ON AGGREGATE segment.amount_cuts(numeric, integer) IS
 'the n - 1 cut points, ascending, of n equal-count groups of the amounts, each of them one of the amounts, exactly: percentile_disc(i/n) for i = 1..n-1; of equal amounts the one with the most decimals; n from 1 (empty array) to 1000000, the same for all rows; rows with a NULL are skipped; NULL without rows; error 22023 for NaN, infinity and a wrong n, 54000 for too large an n';
 
 CREATE AGGREGATE segment.top_cuts(amount numeric, n integer) (
-	SFUNC = segment.amount_cuts_accum,
+	SFUNC = segment_internal.amount_cuts_accum,
 	STYPE = internal,
 	SSPACE = 1024,
-	COMBINEFUNC = segment.amount_cuts_combine,
-	SERIALFUNC = segment.amount_cuts_serialize,
-	DESERIALFUNC = segment.amount_cuts_deserialize,
-	FINALFUNC = segment.top_cuts_final,
+	COMBINEFUNC = segment_internal.amount_cuts_combine,
+	SERIALFUNC = segment_internal.amount_cuts_serialize,
+	DESERIALFUNC = segment_internal.amount_cuts_deserialize,
+	FINALFUNC = segment_internal.top_cuts_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
@@ -79,13 +79,13 @@ COMMENT ON AGGREGATE segment.top_cuts(numeric, integer) IS
 'counted from the top: the last of the largest i/n of the amounts, their number rounded up, for i = 1..n-1 (descending); as amount_cuts otherwise';
 
 CREATE AGGREGATE segment.share_cuts(amount numeric, n integer) (
-	SFUNC = segment.amount_cuts_accum,
+	SFUNC = segment_internal.amount_cuts_accum,
 	STYPE = internal,
 	SSPACE = 1024,
-	COMBINEFUNC = segment.amount_cuts_combine,
-	SERIALFUNC = segment.amount_cuts_serialize,
-	DESERIALFUNC = segment.amount_cuts_deserialize,
-	FINALFUNC = segment.share_cuts_final,
+	COMBINEFUNC = segment_internal.amount_cuts_combine,
+	SERIALFUNC = segment_internal.amount_cuts_serialize,
+	DESERIALFUNC = segment_internal.amount_cuts_deserialize,
+	FINALFUNC = segment_internal.share_cuts_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );

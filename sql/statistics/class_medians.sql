@@ -1,76 +1,76 @@
-CREATE FUNCTION segment.class_medians_accum(internal, integer, float8, integer[])
+CREATE FUNCTION segment_internal.class_medians_accum(internal, integer, float8, integer[])
 RETURNS internal
 AS 'MODULE_PATHNAME', 'class_medians_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.class_medians_accum(internal, integer, float8, integer[]) IS
+COMMENT ON FUNCTION segment_internal.class_medians_accum(internal, integer, float8, integer[]) IS
 'transition function of class_medians';
 
-CREATE FUNCTION segment.class_medians_combine(internal, internal)
+CREATE FUNCTION segment_internal.class_medians_combine(internal, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'class_medians_combine'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.class_medians_combine(internal, internal) IS
+COMMENT ON FUNCTION segment_internal.class_medians_combine(internal, internal) IS
 'combine function of class_medians';
 
-CREATE FUNCTION segment.class_medians_serialize(internal)
+CREATE FUNCTION segment_internal.class_medians_serialize(internal)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'class_medians_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.class_medians_serialize(internal) IS
+COMMENT ON FUNCTION segment_internal.class_medians_serialize(internal) IS
 'serialisation function of class_medians';
 
-CREATE FUNCTION segment.class_medians_deserialize(bytea, internal)
+CREATE FUNCTION segment_internal.class_medians_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'class_medians_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.class_medians_deserialize(bytea, internal) IS
+COMMENT ON FUNCTION segment_internal.class_medians_deserialize(bytea, internal) IS
 'deserialisation function of class_medians';
 
-CREATE FUNCTION segment.class_medians_final(internal)
+CREATE FUNCTION segment_internal.class_medians_final(internal)
 RETURNS float8[]
 AS 'MODULE_PATHNAME', 'class_medians_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.class_medians_final(internal) IS
+COMMENT ON FUNCTION segment_internal.class_medians_final(internal) IS
 'final function of class_medians';
 
-CREATE AGGREGATE segment.class_medians(customer_group integer, value float8, class_of integer[]) (
-	SFUNC = segment.class_medians_accum,
+CREATE AGGREGATE segment_internal.class_medians(customer_group integer, value float8, class_of integer[]) (
+	SFUNC = segment_internal.class_medians_accum,
 	STYPE = internal,
 	SSPACE = 16384,
-	COMBINEFUNC = segment.class_medians_combine,
-	SERIALFUNC = segment.class_medians_serialize,
-	DESERIALFUNC = segment.class_medians_deserialize,
-	FINALFUNC = segment.class_medians_final,
+	COMBINEFUNC = segment_internal.class_medians_combine,
+	SERIALFUNC = segment_internal.class_medians_serialize,
+	DESERIALFUNC = segment_internal.class_medians_deserialize,
+	FINALFUNC = segment_internal.class_medians_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE segment.class_medians(integer, float8, integer[]) IS
+COMMENT ON AGGREGATE segment_internal.class_medians(integer, float8, integer[]) IS
 'the median of each class of several schemes at once, by the number of the class: the smallest value that at least half do not exceed, NULL without a value. Customers in the same class of every scheme are a group; class_of[scheme][group] is the number of its class, from 1, the same for all rows; rows with a NULL are skipped; errors: 22023 NaN, infinity, a group or class out of range (internal, for segment_profile)';
 
-CREATE FUNCTION segment.class_medians_accum(internal, integer, numeric, integer[])
+CREATE FUNCTION segment_internal.class_medians_accum(internal, integer, numeric, integer[])
 RETURNS internal
 AS 'MODULE_PATHNAME', 'class_medians_accum_numeric'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.class_medians_accum(internal, integer, numeric, integer[]) IS
+COMMENT ON FUNCTION segment_internal.class_medians_accum(internal, integer, numeric, integer[]) IS
 'transition function of class_medians';
 
-CREATE FUNCTION segment.class_medians_final_numeric(internal)
+CREATE FUNCTION segment_internal.class_medians_final_numeric(internal)
 RETURNS numeric[]
 AS 'MODULE_PATHNAME', 'class_medians_final_numeric'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.class_medians_final_numeric(internal) IS
+COMMENT ON FUNCTION segment_internal.class_medians_final_numeric(internal) IS
 'final function of class_medians';
 
-CREATE AGGREGATE segment.class_medians(customer_group integer, value numeric, class_of integer[]) (
-	SFUNC = segment.class_medians_accum,
+CREATE AGGREGATE segment_internal.class_medians(customer_group integer, value numeric, class_of integer[]) (
+	SFUNC = segment_internal.class_medians_accum,
 	STYPE = internal,
 	SSPACE = 32768,
-	COMBINEFUNC = segment.class_medians_combine,
-	SERIALFUNC = segment.class_medians_serialize,
-	DESERIALFUNC = segment.class_medians_deserialize,
-	FINALFUNC = segment.class_medians_final_numeric,
+	COMBINEFUNC = segment_internal.class_medians_combine,
+	SERIALFUNC = segment_internal.class_medians_serialize,
+	DESERIALFUNC = segment_internal.class_medians_deserialize,
+	FINALFUNC = segment_internal.class_medians_final_numeric,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE segment.class_medians(integer, numeric, integer[]) IS
+COMMENT ON AGGREGATE segment_internal.class_medians(integer, numeric, integer[]) IS
 'the median of each class of several schemes at once, by the number of the class: the smallest value that at least half do not exceed, NULL without a value. Customers in the same class of every scheme are a group; class_of[scheme][group] is the number of its class, from 1, the same for all rows; rows with a NULL are skipped; errors: 22023 NaN, infinity, a group or class out of range (internal, for segment_profile)';

@@ -1,111 +1,111 @@
 /* ---------- concentration ---------- */
 
-CREATE FUNCTION segment.gini_accum(internal, numeric)
+CREATE FUNCTION segment_internal.gini_accum(internal, numeric)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'gini_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.gini_accum(internal, numeric) IS
+COMMENT ON FUNCTION segment_internal.gini_accum(internal, numeric) IS
 'transition function of gini';
 
-CREATE FUNCTION segment.top_share_accum(internal, numeric, float8)
+CREATE FUNCTION segment_internal.top_share_accum(internal, numeric, float8)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'top_share_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.top_share_accum(internal, numeric, float8) IS
+COMMENT ON FUNCTION segment_internal.top_share_accum(internal, numeric, float8) IS
 'transition function of top_share';
 
-CREATE FUNCTION segment.lorenz_accum(internal, numeric, integer)
+CREATE FUNCTION segment_internal.lorenz_accum(internal, numeric, integer)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'lorenz_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.lorenz_accum(internal, numeric, integer) IS
+COMMENT ON FUNCTION segment_internal.lorenz_accum(internal, numeric, integer) IS
 'transition function of lorenz';
 
-CREATE FUNCTION segment.concentration_combine(internal, internal)
+CREATE FUNCTION segment_internal.concentration_combine(internal, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'concentration_combine'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.concentration_combine(internal, internal) IS
+COMMENT ON FUNCTION segment_internal.concentration_combine(internal, internal) IS
 'combine function of gini, top_share and lorenz';
 
-CREATE FUNCTION segment.concentration_serialize(internal)
+CREATE FUNCTION segment_internal.concentration_serialize(internal)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'concentration_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.concentration_serialize(internal) IS
+COMMENT ON FUNCTION segment_internal.concentration_serialize(internal) IS
 'serialisation function of gini, top_share and lorenz';
 
-CREATE FUNCTION segment.concentration_deserialize(bytea, internal)
+CREATE FUNCTION segment_internal.concentration_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'concentration_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.concentration_deserialize(bytea, internal) IS
+COMMENT ON FUNCTION segment_internal.concentration_deserialize(bytea, internal) IS
 'deserialisation function of gini, top_share and lorenz';
 
-CREATE FUNCTION segment.gini_final(internal)
+CREATE FUNCTION segment_internal.gini_final(internal)
 RETURNS float8
 AS 'MODULE_PATHNAME', 'gini_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.gini_final(internal) IS
+COMMENT ON FUNCTION segment_internal.gini_final(internal) IS
 'final function of gini';
 
-CREATE FUNCTION segment.top_share_final(internal)
+CREATE FUNCTION segment_internal.top_share_final(internal)
 RETURNS float8
 AS 'MODULE_PATHNAME', 'top_share_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.top_share_final(internal) IS
+COMMENT ON FUNCTION segment_internal.top_share_final(internal) IS
 'final function of top_share';
 
-CREATE FUNCTION segment.lorenz_final(internal)
+CREATE FUNCTION segment_internal.lorenz_final(internal)
 RETURNS float8[]
 AS 'MODULE_PATHNAME', 'lorenz_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.lorenz_final(internal) IS
+COMMENT ON FUNCTION segment_internal.lorenz_final(internal) IS
 'final function of lorenz';
 
-CREATE FUNCTION segment.hhi_accum(internal, numeric)
+CREATE FUNCTION segment_internal.hhi_accum(internal, numeric)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'hhi_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.hhi_accum(internal, numeric) IS
+COMMENT ON FUNCTION segment_internal.hhi_accum(internal, numeric) IS
 'transition function of hhi';
 
-CREATE FUNCTION segment.hhi_combine(internal, internal)
+CREATE FUNCTION segment_internal.hhi_combine(internal, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'hhi_combine'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.hhi_combine(internal, internal) IS
+COMMENT ON FUNCTION segment_internal.hhi_combine(internal, internal) IS
 'combine function of hhi';
 
-CREATE FUNCTION segment.hhi_serialize(internal)
+CREATE FUNCTION segment_internal.hhi_serialize(internal)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'hhi_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.hhi_serialize(internal) IS
+COMMENT ON FUNCTION segment_internal.hhi_serialize(internal) IS
 'serialisation function of hhi';
 
-CREATE FUNCTION segment.hhi_deserialize(bytea, internal)
+CREATE FUNCTION segment_internal.hhi_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'hhi_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.hhi_deserialize(bytea, internal) IS
+COMMENT ON FUNCTION segment_internal.hhi_deserialize(bytea, internal) IS
 'deserialisation function of hhi';
 
-CREATE FUNCTION segment.hhi_final(internal)
+CREATE FUNCTION segment_internal.hhi_final(internal)
 RETURNS float8
 AS 'MODULE_PATHNAME', 'hhi_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.hhi_final(internal) IS
+COMMENT ON FUNCTION segment_internal.hhi_final(internal) IS
 'final function of hhi';
 
 CREATE AGGREGATE segment.gini(value numeric) (
-	SFUNC = segment.gini_accum,
+	SFUNC = segment_internal.gini_accum,
 	STYPE = internal,
 	SSPACE = 1024,
-	COMBINEFUNC = segment.concentration_combine,
-	SERIALFUNC = segment.concentration_serialize,
-	DESERIALFUNC = segment.concentration_deserialize,
-	FINALFUNC = segment.gini_final,
+	COMBINEFUNC = segment_internal.concentration_combine,
+	SERIALFUNC = segment_internal.concentration_serialize,
+	DESERIALFUNC = segment_internal.concentration_deserialize,
+	FINALFUNC = segment_internal.gini_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
@@ -113,13 +113,13 @@ COMMENT ON AGGREGATE segment.gini(numeric) IS
 'Gini coefficient, half the relative mean absolute difference: 0 when all values are equal, (N - 1)/N when one of N has all; negative values count as they are, and the result can then exceed 1; rows with a NULL are skipped; NULL without rows and when the total is not positive; the same bits whatever the order of rows; error 22023 for NaN and infinity, 22003 for values beyond 27 digits before or 9 after the decimal point (Gini 1912)';
 
 CREATE AGGREGATE segment.top_share(value numeric, fraction float8) (
-	SFUNC = segment.top_share_accum,
+	SFUNC = segment_internal.top_share_accum,
 	STYPE = internal,
 	SSPACE = 1024,
-	COMBINEFUNC = segment.concentration_combine,
-	SERIALFUNC = segment.concentration_serialize,
-	DESERIALFUNC = segment.concentration_deserialize,
-	FINALFUNC = segment.top_share_final,
+	COMBINEFUNC = segment_internal.concentration_combine,
+	SERIALFUNC = segment_internal.concentration_serialize,
+	DESERIALFUNC = segment_internal.concentration_deserialize,
+	FINALFUNC = segment_internal.top_share_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
@@ -127,13 +127,13 @@ COMMENT ON AGGREGATE segment.top_share(numeric, float8) IS
 'what the largest values, that fraction (0..1, the same for all rows) of their number, have of the total: 0..1; part of a value counts where fraction times number is not whole, as on the Lorenz curve; negative values count as they are, and the result can then exceed 1; rows with a NULL are skipped; NULL without rows and when the total is not positive; the same bits whatever the order of rows; error 22023 for NaN and infinity, 22003 for values beyond 27 digits before or 9 after the decimal point';
 
 CREATE AGGREGATE segment.lorenz(value numeric, n integer) (
-	SFUNC = segment.lorenz_accum,
+	SFUNC = segment_internal.lorenz_accum,
 	STYPE = internal,
 	SSPACE = 1024,
-	COMBINEFUNC = segment.concentration_combine,
-	SERIALFUNC = segment.concentration_serialize,
-	DESERIALFUNC = segment.concentration_deserialize,
-	FINALFUNC = segment.lorenz_final,
+	COMBINEFUNC = segment_internal.concentration_combine,
+	SERIALFUNC = segment_internal.concentration_serialize,
+	DESERIALFUNC = segment_internal.concentration_deserialize,
+	FINALFUNC = segment_internal.lorenz_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
@@ -141,13 +141,13 @@ COMMENT ON AGGREGATE segment.lorenz(numeric, integer) IS
 'Lorenz curve: n shares of the total (n from 1 to 1000000, the same for all rows), the i-th what the smallest i/n of the values have, the last 1; part of a value counts where i/n times their number is not whole; negative values count as they are, and the curve is then below 0 at first; rows with a NULL are skipped; NULL without rows and when the total is not positive; the same bits whatever the order of rows; error 22023 for NaN and infinity, 22003 for values beyond 27 digits before or 9 after the decimal point, 54000 for too large an n (Lorenz 1905)';
 
 CREATE AGGREGATE segment.hhi(value numeric) (
-	SFUNC = segment.hhi_accum,
+	SFUNC = segment_internal.hhi_accum,
 	STYPE = internal,
 	SSPACE = 128,
-	COMBINEFUNC = segment.hhi_combine,
-	SERIALFUNC = segment.hhi_serialize,
-	DESERIALFUNC = segment.hhi_deserialize,
-	FINALFUNC = segment.hhi_final,
+	COMBINEFUNC = segment_internal.hhi_combine,
+	SERIALFUNC = segment_internal.hhi_serialize,
+	DESERIALFUNC = segment_internal.hhi_deserialize,
+	FINALFUNC = segment_internal.hhi_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );

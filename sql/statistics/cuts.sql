@@ -1,48 +1,48 @@
 /* ---------- cut points ---------- */
 
-CREATE FUNCTION segment.quantile_cuts_accum(internal, float8, integer)
+CREATE FUNCTION segment_internal.quantile_cuts_accum(internal, float8, integer)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'quantile_cuts_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.quantile_cuts_accum(internal, float8, integer) IS
+COMMENT ON FUNCTION segment_internal.quantile_cuts_accum(internal, float8, integer) IS
 'transition function of quantile_cuts';
 
-CREATE FUNCTION segment.quantile_cuts_combine(internal, internal)
+CREATE FUNCTION segment_internal.quantile_cuts_combine(internal, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'quantile_cuts_combine'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.quantile_cuts_combine(internal, internal) IS
+COMMENT ON FUNCTION segment_internal.quantile_cuts_combine(internal, internal) IS
 'combine function of quantile_cuts';
 
-CREATE FUNCTION segment.quantile_cuts_serialize(internal)
+CREATE FUNCTION segment_internal.quantile_cuts_serialize(internal)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'quantile_cuts_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.quantile_cuts_serialize(internal) IS
+COMMENT ON FUNCTION segment_internal.quantile_cuts_serialize(internal) IS
 'serialisation function of quantile_cuts';
 
-CREATE FUNCTION segment.quantile_cuts_deserialize(bytea, internal)
+CREATE FUNCTION segment_internal.quantile_cuts_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'quantile_cuts_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.quantile_cuts_deserialize(bytea, internal) IS
+COMMENT ON FUNCTION segment_internal.quantile_cuts_deserialize(bytea, internal) IS
 'deserialisation function of quantile_cuts';
 
-CREATE FUNCTION segment.quantile_cuts_final(internal)
+CREATE FUNCTION segment_internal.quantile_cuts_final(internal)
 RETURNS float8[]
 AS 'MODULE_PATHNAME', 'quantile_cuts_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.quantile_cuts_final(internal) IS
+COMMENT ON FUNCTION segment_internal.quantile_cuts_final(internal) IS
 'final function of quantile_cuts';
 
 CREATE AGGREGATE segment.quantile_cuts(value float8, n integer) (
-	SFUNC = segment.quantile_cuts_accum,
+	SFUNC = segment_internal.quantile_cuts_accum,
 	STYPE = internal,
 	SSPACE = 1024,
-	COMBINEFUNC = segment.quantile_cuts_combine,
-	SERIALFUNC = segment.quantile_cuts_serialize,
-	DESERIALFUNC = segment.quantile_cuts_deserialize,
-	FINALFUNC = segment.quantile_cuts_final,
+	COMBINEFUNC = segment_internal.quantile_cuts_combine,
+	SERIALFUNC = segment_internal.quantile_cuts_serialize,
+	DESERIALFUNC = segment_internal.quantile_cuts_deserialize,
+	FINALFUNC = segment_internal.quantile_cuts_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );

@@ -1,69 +1,69 @@
-CREATE FUNCTION segment.exact_avg_accum(internal, float8)
+CREATE FUNCTION segment_internal.exact_avg_accum(internal, float8)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'exact_avg_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.exact_avg_accum(internal, float8) IS
+COMMENT ON FUNCTION segment_internal.exact_avg_accum(internal, float8) IS
 'transition function of exact_avg and exact_sum';
 
-CREATE FUNCTION segment.exact_avg_combine(internal, internal)
+CREATE FUNCTION segment_internal.exact_avg_combine(internal, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'exact_avg_combine'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.exact_avg_combine(internal, internal) IS
+COMMENT ON FUNCTION segment_internal.exact_avg_combine(internal, internal) IS
 'combine function of exact_avg and exact_sum';
 
-CREATE FUNCTION segment.exact_avg_serialize(internal)
+CREATE FUNCTION segment_internal.exact_avg_serialize(internal)
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'exact_avg_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.exact_avg_serialize(internal) IS
+COMMENT ON FUNCTION segment_internal.exact_avg_serialize(internal) IS
 'serialisation function of exact_avg and exact_sum';
 
-CREATE FUNCTION segment.exact_avg_deserialize(bytea, internal)
+CREATE FUNCTION segment_internal.exact_avg_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'exact_avg_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.exact_avg_deserialize(bytea, internal) IS
+COMMENT ON FUNCTION segment_internal.exact_avg_deserialize(bytea, internal) IS
 'deserialisation function of exact_avg and exact_sum';
 
-CREATE FUNCTION segment.exact_avg_final(internal)
+CREATE FUNCTION segment_internal.exact_avg_final(internal)
 RETURNS float8
 AS 'MODULE_PATHNAME', 'exact_avg_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.exact_avg_final(internal) IS
+COMMENT ON FUNCTION segment_internal.exact_avg_final(internal) IS
 'final function of exact_avg';
 
 CREATE AGGREGATE segment.exact_avg(value float8) (
-	SFUNC = segment.exact_avg_accum,
+	SFUNC = segment_internal.exact_avg_accum,
 	STYPE = internal,
 	SSPACE = 64,
-	COMBINEFUNC = segment.exact_avg_combine,
-	SERIALFUNC = segment.exact_avg_serialize,
-	DESERIALFUNC = segment.exact_avg_deserialize,
-	FINALFUNC = segment.exact_avg_final,
+	COMBINEFUNC = segment_internal.exact_avg_combine,
+	SERIALFUNC = segment_internal.exact_avg_serialize,
+	DESERIALFUNC = segment_internal.exact_avg_deserialize,
+	FINALFUNC = segment_internal.exact_avg_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.exact_avg(float8) IS
 'the mean of the values, each taken as the decimal number of 15 digits that it is shown as: the same bits as avg(value::numeric)::float8, for any order of rows and number of workers, several times faster; NULL values are skipped, NULL without any';
 
-CREATE FUNCTION segment.exact_sum_final(internal)
+CREATE FUNCTION segment_internal.exact_sum_final(internal)
 RETURNS numeric
 AS 'MODULE_PATHNAME', 'exact_sum_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment.exact_sum_final(internal) IS
+COMMENT ON FUNCTION segment_internal.exact_sum_final(internal) IS
 'final function of exact_sum';
 
-CREATE AGGREGATE segment.exact_sum(value float8) (
-	SFUNC = segment.exact_avg_accum,
+CREATE AGGREGATE segment_internal.exact_sum(value float8) (
+	SFUNC = segment_internal.exact_avg_accum,
 	STYPE = internal,
 	SSPACE = 64,
-	COMBINEFUNC = segment.exact_avg_combine,
-	SERIALFUNC = segment.exact_avg_serialize,
-	DESERIALFUNC = segment.exact_avg_deserialize,
-	FINALFUNC = segment.exact_sum_final,
+	COMBINEFUNC = segment_internal.exact_avg_combine,
+	SERIALFUNC = segment_internal.exact_avg_serialize,
+	DESERIALFUNC = segment_internal.exact_avg_deserialize,
+	FINALFUNC = segment_internal.exact_sum_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE segment.exact_sum(float8) IS
+COMMENT ON AGGREGATE segment_internal.exact_sum(float8) IS
 'the sum of the values, each taken as the decimal number of 15 digits that it is shown as: sum(value::numeric), several times faster; NULL values are skipped, NULL without any';

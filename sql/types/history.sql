@@ -4,25 +4,25 @@
 
 CREATE TYPE segment.history;
 
-CREATE FUNCTION segment.history_in(cstring) RETURNS segment.history
+CREATE FUNCTION segment_internal.history_in(cstring) RETURNS segment.history
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_in';
-COMMENT ON FUNCTION segment.history_in(cstring) IS 'text input; errors 22P02, 22003 and 22023';
+COMMENT ON FUNCTION segment_internal.history_in(cstring) IS 'text input; errors 22P02, 22003 and 22023';
 
-CREATE FUNCTION segment.history_out(segment.history) RETURNS cstring
+CREATE FUNCTION segment_internal.history_out(segment.history) RETURNS cstring
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_out';
-COMMENT ON FUNCTION segment.history_out(segment.history) IS 'text output, the same under every setting';
+COMMENT ON FUNCTION segment_internal.history_out(segment.history) IS 'text output, the same under every setting';
 
-CREATE FUNCTION segment.history_recv(internal) RETURNS segment.history
+CREATE FUNCTION segment_internal.history_recv(internal) RETURNS segment.history
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_recv';
-COMMENT ON FUNCTION segment.history_recv(internal) IS 'binary input; error 22P03';
+COMMENT ON FUNCTION segment_internal.history_recv(internal) IS 'binary input; error 22P03';
 
-CREATE FUNCTION segment.history_send(segment.history) RETURNS bytea
+CREATE FUNCTION segment_internal.history_send(segment.history) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_send';
-COMMENT ON FUNCTION segment.history_send(segment.history) IS 'binary output';
+COMMENT ON FUNCTION segment_internal.history_send(segment.history) IS 'binary output';
 
 CREATE TYPE segment.history (
-	INPUT = segment.history_in, OUTPUT = segment.history_out,
-	RECEIVE = segment.history_recv, SEND = segment.history_send,
+	INPUT = segment_internal.history_in, OUTPUT = segment_internal.history_out,
+	RECEIVE = segment_internal.history_recv, SEND = segment_internal.history_send,
 	INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = external
 );
 COMMENT ON TYPE segment.history IS
@@ -30,62 +30,62 @@ COMMENT ON TYPE segment.history IS
 
 /* aggregates */
 
-CREATE FUNCTION segment.history_accum(state segment.history, day date, amount numeric) RETURNS segment.history
+CREATE FUNCTION segment_internal.history_accum(state segment.history, day date, amount numeric) RETURNS segment.history
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'history_accum_date';
-COMMENT ON FUNCTION segment.history_accum(segment.history, date, numeric) IS
+COMMENT ON FUNCTION segment_internal.history_accum(segment.history, date, numeric) IS
 'transition function of history_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.history_accum(state segment.history, at timestamptz, amount numeric, timezone text) RETURNS segment.history
+CREATE FUNCTION segment_internal.history_accum(state segment.history, at timestamptz, amount numeric, timezone text) RETURNS segment.history
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'history_accum_timestamptz';
-COMMENT ON FUNCTION segment.history_accum(segment.history, timestamptz, numeric, text) IS
+COMMENT ON FUNCTION segment_internal.history_accum(segment.history, timestamptz, numeric, text) IS
 'transition function of history_agg: one order (amount >= 0) or refund (amount < 0) on its day in a time zone; a NULL skips the row';
 
-CREATE FUNCTION segment.history_combine(state segment.history, other segment.history) RETURNS segment.history
+CREATE FUNCTION segment_internal.history_combine(state segment.history, other segment.history) RETURNS segment.history
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'history_combine';
-COMMENT ON FUNCTION segment.history_combine(segment.history, segment.history) IS
+COMMENT ON FUNCTION segment_internal.history_combine(segment.history, segment.history) IS
 'combine function of history_agg and transition function of rollup: adds two series; NULL adds nothing';
 
-CREATE FUNCTION segment.history_final(state segment.history) RETURNS segment.history
+CREATE FUNCTION segment_internal.history_final(state segment.history) RETURNS segment.history
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'history_final';
-COMMENT ON FUNCTION segment.history_final(segment.history) IS
+COMMENT ON FUNCTION segment_internal.history_final(segment.history) IS
 'final function of history_agg and rollup: sorts, merges equal days and trims';
 
 CREATE AGGREGATE segment.history_agg(day date, amount numeric) (
-	SFUNC = segment.history_accum, STYPE = segment.history, SSPACE = 160,
-	FINALFUNC = segment.history_final,
-	COMBINEFUNC = segment.history_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.history_accum, STYPE = segment.history, SSPACE = 160,
+	FINALFUNC = segment_internal.history_final,
+	COMBINEFUNC = segment_internal.history_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.history_agg(date, numeric) IS
 'history of events (day, amount): an amount >= 0 is an order, < 0 a refund; rows with a NULL are skipped, no rows give NULL; sums are exact, the order of rows does not matter; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite date, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.history_agg(at timestamptz, amount numeric, timezone text) (
-	SFUNC = segment.history_accum, STYPE = segment.history, SSPACE = 160,
-	FINALFUNC = segment.history_final,
-	COMBINEFUNC = segment.history_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.history_accum, STYPE = segment.history, SSPACE = 160,
+	FINALFUNC = segment_internal.history_final,
+	COMBINEFUNC = segment_internal.history_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.history_agg(timestamptz, numeric, text) IS
 'history of events (when, amount), days as in the given time zone (a name of pg_timezone_names): an amount >= 0 is an order, < 0 a refund; rows with a NULL are skipped, no rows give NULL; sums are exact, the order of rows does not matter; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite date, 22023 NaN or infinite amount or unknown time zone, 22004 NULL time zone';
 
 CREATE AGGREGATE segment.rollup(series segment.history) (
-	SFUNC = segment.history_combine, STYPE = segment.history, SSPACE = 160,
-	FINALFUNC = segment.history_final,
-	COMBINEFUNC = segment.history_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.history_combine, STYPE = segment.history, SSPACE = 160,
+	FINALFUNC = segment_internal.history_final,
+	COMBINEFUNC = segment_internal.history_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rollup(segment.history) IS
 'merges histories; any order and any grouping gives the same bits; NULLs are skipped';
 
-CREATE FUNCTION segment.history_add(a segment.history, b segment.history) RETURNS segment.history
+CREATE FUNCTION segment_internal.history_add(a segment.history, b segment.history) RETURNS segment.history
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5
 AS 'MODULE_PATHNAME', 'history_add';
-COMMENT ON FUNCTION segment.history_add(segment.history, segment.history) IS
+COMMENT ON FUNCTION segment_internal.history_add(segment.history, segment.history) IS
 'implementation of the operator +: both series in one';
 
 CREATE OPERATOR segment.+ (
-	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment.history_add,
+	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment_internal.history_add,
 	COMMUTATOR = OPERATOR(segment.+)
 );
 COMMENT ON OPERATOR segment.+ (segment.history, segment.history) IS 'both series in one';
@@ -188,11 +188,11 @@ AS 'MODULE_PATHNAME', 'history_cbs';
 COMMENT ON FUNCTION segment.cbs(segment.history, date, text) IS
 'model inputs (customer by sufficient statistic) at as_of: x = repeat purchase days (purchase days after the first), t_x = time from the first to the last purchase day, t = time from the first purchase day to as_of, mean_repeat_spend = mean gross per repeat purchase day (0 if x = 0); times in units of day, week, month (30.4375 days) or year (365.25 days); NULL if there is no purchase up to as_of; errors: 22008 infinite as_of, 22023 unknown unit';
 
-CREATE FUNCTION segment.unit_days(unit text) RETURNS float8
+CREATE FUNCTION segment_internal.unit_days(unit text) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'unit_days';
 
-COMMENT ON FUNCTION segment.unit_days(text) IS
+COMMENT ON FUNCTION segment_internal.unit_days(text) IS
 'days in a time unit: day 1, week 7, month 30.4375, year 365.25; error 22023 for another unit';
 
 CREATE TYPE segment.measures AS (
@@ -224,45 +224,45 @@ COMMENT ON FUNCTION segment.rfm(segment.history) IS
 
 /* comparison, sorting and hashing */
 
-CREATE FUNCTION segment.history_cmp(a segment.history, b segment.history) RETURNS integer
+CREATE FUNCTION segment_internal.history_cmp(a segment.history, b segment.history) RETURNS integer
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_cmp';
-COMMENT ON FUNCTION segment.history_cmp(segment.history, segment.history) IS
+COMMENT ON FUNCTION segment_internal.history_cmp(segment.history, segment.history) IS
 '-1, 0 or 1: a total order by the bytes of the value, without further meaning (for indexes and sorting)';
 
-CREATE FUNCTION segment.history_eq(a segment.history, b segment.history) RETURNS boolean
+CREATE FUNCTION segment_internal.history_eq(a segment.history, b segment.history) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_eq';
-COMMENT ON FUNCTION segment.history_eq(segment.history, segment.history) IS 'implementation of an operator: equal';
+COMMENT ON FUNCTION segment_internal.history_eq(segment.history, segment.history) IS 'implementation of an operator: equal';
 
-CREATE FUNCTION segment.history_ne(a segment.history, b segment.history) RETURNS boolean
+CREATE FUNCTION segment_internal.history_ne(a segment.history, b segment.history) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_ne';
-COMMENT ON FUNCTION segment.history_ne(segment.history, segment.history) IS 'implementation of an operator: not equal';
+COMMENT ON FUNCTION segment_internal.history_ne(segment.history, segment.history) IS 'implementation of an operator: not equal';
 
-CREATE FUNCTION segment.history_lt(a segment.history, b segment.history) RETURNS boolean
+CREATE FUNCTION segment_internal.history_lt(a segment.history, b segment.history) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_lt';
-COMMENT ON FUNCTION segment.history_lt(segment.history, segment.history) IS 'implementation of an operator: less than';
+COMMENT ON FUNCTION segment_internal.history_lt(segment.history, segment.history) IS 'implementation of an operator: less than';
 
-CREATE FUNCTION segment.history_le(a segment.history, b segment.history) RETURNS boolean
+CREATE FUNCTION segment_internal.history_le(a segment.history, b segment.history) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_le';
-COMMENT ON FUNCTION segment.history_le(segment.history, segment.history) IS 'implementation of an operator: less than or equal';
+COMMENT ON FUNCTION segment_internal.history_le(segment.history, segment.history) IS 'implementation of an operator: less than or equal';
 
-CREATE FUNCTION segment.history_gt(a segment.history, b segment.history) RETURNS boolean
+CREATE FUNCTION segment_internal.history_gt(a segment.history, b segment.history) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_gt';
-COMMENT ON FUNCTION segment.history_gt(segment.history, segment.history) IS 'implementation of an operator: greater than';
+COMMENT ON FUNCTION segment_internal.history_gt(segment.history, segment.history) IS 'implementation of an operator: greater than';
 
-CREATE FUNCTION segment.history_ge(a segment.history, b segment.history) RETURNS boolean
+CREATE FUNCTION segment_internal.history_ge(a segment.history, b segment.history) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_ge';
-COMMENT ON FUNCTION segment.history_ge(segment.history, segment.history) IS 'implementation of an operator: greater than or equal';
+COMMENT ON FUNCTION segment_internal.history_ge(segment.history, segment.history) IS 'implementation of an operator: greater than or equal';
 
-CREATE FUNCTION segment.history_hash(value segment.history) RETURNS integer
+CREATE FUNCTION segment_internal.history_hash(value segment.history) RETURNS integer
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_hash';
-COMMENT ON FUNCTION segment.history_hash(segment.history) IS 'hash; equal values have equal hashes';
+COMMENT ON FUNCTION segment_internal.history_hash(segment.history) IS 'hash; equal values have equal hashes';
 
-CREATE FUNCTION segment.history_hash_extended(value segment.history, seed bigint) RETURNS bigint
+CREATE FUNCTION segment_internal.history_hash_extended(value segment.history, seed bigint) RETURNS bigint
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'history_hash_extended';
-COMMENT ON FUNCTION segment.history_hash_extended(segment.history, bigint) IS '64-bit hash with a seed; equal values have equal hashes';
+COMMENT ON FUNCTION segment_internal.history_hash_extended(segment.history, bigint) IS '64-bit hash with a seed; equal values have equal hashes';
 
 CREATE OPERATOR segment.= (
-	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment.history_eq,
+	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment_internal.history_eq,
 	COMMUTATOR = OPERATOR(segment.=), NEGATOR = OPERATOR(segment.<>),
 	RESTRICT = eqsel, JOIN = eqjoinsel,
 	HASHES, MERGES
@@ -270,35 +270,35 @@ CREATE OPERATOR segment.= (
 COMMENT ON OPERATOR segment.= (segment.history, segment.history) IS 'equal';
 
 CREATE OPERATOR segment.<> (
-	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment.history_ne,
+	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment_internal.history_ne,
 	COMMUTATOR = OPERATOR(segment.<>), NEGATOR = OPERATOR(segment.=),
 	RESTRICT = neqsel, JOIN = neqjoinsel
 );
 COMMENT ON OPERATOR segment.<> (segment.history, segment.history) IS 'not equal';
 
 CREATE OPERATOR segment.< (
-	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment.history_lt,
+	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment_internal.history_lt,
 	COMMUTATOR = OPERATOR(segment.>), NEGATOR = OPERATOR(segment.>=),
 	RESTRICT = scalarltsel, JOIN = scalarltjoinsel
 );
 COMMENT ON OPERATOR segment.< (segment.history, segment.history) IS 'less than';
 
 CREATE OPERATOR segment.<= (
-	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment.history_le,
+	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment_internal.history_le,
 	COMMUTATOR = OPERATOR(segment.>=), NEGATOR = OPERATOR(segment.>),
 	RESTRICT = scalarlesel, JOIN = scalarlejoinsel
 );
 COMMENT ON OPERATOR segment.<= (segment.history, segment.history) IS 'less than or equal';
 
 CREATE OPERATOR segment.> (
-	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment.history_gt,
+	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment_internal.history_gt,
 	COMMUTATOR = OPERATOR(segment.<), NEGATOR = OPERATOR(segment.<=),
 	RESTRICT = scalargtsel, JOIN = scalargtjoinsel
 );
 COMMENT ON OPERATOR segment.> (segment.history, segment.history) IS 'greater than';
 
 CREATE OPERATOR segment.>= (
-	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment.history_ge,
+	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment_internal.history_ge,
 	COMMUTATOR = OPERATOR(segment.<=), NEGATOR = OPERATOR(segment.<),
 	RESTRICT = scalargesel, JOIN = scalargejoinsel
 );
@@ -307,13 +307,13 @@ COMMENT ON OPERATOR segment.>= (segment.history, segment.history) IS 'greater th
 CREATE OPERATOR CLASS segment.history_ops DEFAULT FOR TYPE segment.history USING btree AS
 	OPERATOR 1 segment.<, OPERATOR 2 segment.<=, OPERATOR 3 segment.=,
 	OPERATOR 4 segment.>=, OPERATOR 5 segment.>,
-	FUNCTION 1 segment.history_cmp(segment.history, segment.history);
+	FUNCTION 1 segment_internal.history_cmp(segment.history, segment.history);
 COMMENT ON OPERATOR CLASS segment.history_ops USING btree IS 'total order by the bytes of the value, without further meaning';
 COMMENT ON OPERATOR FAMILY segment.history_ops USING btree IS 'total order by the bytes of the value, without further meaning';
 
 CREATE OPERATOR CLASS segment.history_ops DEFAULT FOR TYPE segment.history USING hash AS
 	OPERATOR 1 segment.=,
-	FUNCTION 1 segment.history_hash(segment.history),
-	FUNCTION 2 segment.history_hash_extended(segment.history, bigint);
+	FUNCTION 1 segment_internal.history_hash(segment.history),
+	FUNCTION 2 segment_internal.history_hash_extended(segment.history, bigint);
 COMMENT ON OPERATOR CLASS segment.history_ops USING hash IS 'equality of history values';
 COMMENT ON OPERATOR FAMILY segment.history_ops USING hash IS 'equality of history values';

@@ -4,25 +4,25 @@
 
 CREATE TYPE segment.rfm;
 
-CREATE FUNCTION segment.rfm_in(cstring) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_in(cstring) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_in';
-COMMENT ON FUNCTION segment.rfm_in(cstring) IS 'text input; errors 22P02 and 22023';
+COMMENT ON FUNCTION segment_internal.rfm_in(cstring) IS 'text input; errors 22P02 and 22023';
 
-CREATE FUNCTION segment.rfm_out(segment.rfm) RETURNS cstring
+CREATE FUNCTION segment_internal.rfm_out(segment.rfm) RETURNS cstring
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_out';
-COMMENT ON FUNCTION segment.rfm_out(segment.rfm) IS 'text output, the same under every setting';
+COMMENT ON FUNCTION segment_internal.rfm_out(segment.rfm) IS 'text output, the same under every setting';
 
-CREATE FUNCTION segment.rfm_recv(internal) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_recv(internal) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_recv';
-COMMENT ON FUNCTION segment.rfm_recv(internal) IS 'binary input; error 22P03';
+COMMENT ON FUNCTION segment_internal.rfm_recv(internal) IS 'binary input; error 22P03';
 
-CREATE FUNCTION segment.rfm_send(segment.rfm) RETURNS bytea
+CREATE FUNCTION segment_internal.rfm_send(segment.rfm) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_send';
-COMMENT ON FUNCTION segment.rfm_send(segment.rfm) IS 'binary output';
+COMMENT ON FUNCTION segment_internal.rfm_send(segment.rfm) IS 'binary output';
 
 CREATE TYPE segment.rfm (
-	INPUT = segment.rfm_in, OUTPUT = segment.rfm_out,
-	RECEIVE = segment.rfm_recv, SEND = segment.rfm_send,
+	INPUT = segment_internal.rfm_in, OUTPUT = segment_internal.rfm_out,
+	RECEIVE = segment_internal.rfm_recv, SEND = segment_internal.rfm_send,
 	INTERNALLENGTH = 64, ALIGNMENT = double
 );
 COMMENT ON TYPE segment.rfm IS
@@ -30,93 +30,93 @@ COMMENT ON TYPE segment.rfm IS
 
 /* aggregates */
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at timestamptz, amount numeric) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount numeric) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_numeric';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, timestamptz, numeric) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, numeric) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at timestamptz, amount float8) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount float8) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_float8';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, timestamptz, float8) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, float8) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at timestamptz, amount bigint) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount bigint) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_int8';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, timestamptz, bigint) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, bigint) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at date, amount numeric) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount numeric) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_date_numeric';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, date, numeric) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, numeric) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at date, amount float8) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount float8) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_date_float8';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, date, float8) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, float8) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_accum(state segment.rfm, at date, amount bigint) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount bigint) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_accum_date_int8';
-COMMENT ON FUNCTION segment.rfm_accum(segment.rfm, date, bigint) IS
+COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, bigint) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
-CREATE FUNCTION segment.rfm_combine(state segment.rfm, other segment.rfm) RETURNS segment.rfm
+CREATE FUNCTION segment_internal.rfm_combine(state segment.rfm, other segment.rfm) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'rfm_combine';
-COMMENT ON FUNCTION segment.rfm_combine(segment.rfm, segment.rfm) IS
+COMMENT ON FUNCTION segment_internal.rfm_combine(segment.rfm, segment.rfm) IS
 'combine function of rfm_agg and transition function of rollup: adds two summaries; NULL adds nothing';
 
 CREATE AGGREGATE segment.rfm_agg(at timestamptz, amount numeric) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(timestamptz, numeric) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at timestamptz, amount float8) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(timestamptz, float8) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; an amount counts with 15 significant digits (a whole one from 10^15 on exactly) and 9 decimals; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at timestamptz, amount bigint) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(timestamptz, bigint) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at date, amount numeric) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(date, numeric) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; a date counts as its midnight in UTC, whatever the time zone of the session; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at date, amount float8) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(date, float8) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; a date counts as its midnight in UTC, whatever the time zone of the session; an amount counts with 15 significant digits (a whole one from 10^15 on exactly) and 9 decimals; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rfm_agg(at date, amount bigint) (
-	SFUNC = segment.rfm_accum, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_accum, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rfm_agg(date, bigint) IS
 'summary of orders (when, amount): an amount >= 0 is an order, < 0 a refund; a date counts as its midnight in UTC, whatever the time zone of the session; rows with a NULL are skipped, no rows give NULL; sums are exact; errors: 22003 amount or sum beyond 27 digits or 9 decimals, 22008 infinite time, 22023 NaN or infinite amount';
 
 CREATE AGGREGATE segment.rollup(summary segment.rfm) (
-	SFUNC = segment.rfm_combine, STYPE = segment.rfm,
-	COMBINEFUNC = segment.rfm_combine, PARALLEL = SAFE
+	SFUNC = segment_internal.rfm_combine, STYPE = segment.rfm,
+	COMBINEFUNC = segment_internal.rfm_combine, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.rollup(segment.rfm) IS
 'merges summaries; any order and any grouping gives the same bits; NULLs are skipped';
@@ -185,45 +185,45 @@ COMMENT ON FUNCTION segment.tenure_days(segment.rfm, timestamptz) IS
 
 /* comparison, sorting and hashing */
 
-CREATE FUNCTION segment.rfm_cmp(a segment.rfm, b segment.rfm) RETURNS integer
+CREATE FUNCTION segment_internal.rfm_cmp(a segment.rfm, b segment.rfm) RETURNS integer
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_cmp';
-COMMENT ON FUNCTION segment.rfm_cmp(segment.rfm, segment.rfm) IS
+COMMENT ON FUNCTION segment_internal.rfm_cmp(segment.rfm, segment.rfm) IS
 '-1, 0 or 1: a total order by last and first time, counts and amounts (for indexes and sorting)';
 
-CREATE FUNCTION segment.rfm_eq(a segment.rfm, b segment.rfm) RETURNS boolean
+CREATE FUNCTION segment_internal.rfm_eq(a segment.rfm, b segment.rfm) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_eq';
-COMMENT ON FUNCTION segment.rfm_eq(segment.rfm, segment.rfm) IS 'implementation of an operator: equal';
+COMMENT ON FUNCTION segment_internal.rfm_eq(segment.rfm, segment.rfm) IS 'implementation of an operator: equal';
 
-CREATE FUNCTION segment.rfm_ne(a segment.rfm, b segment.rfm) RETURNS boolean
+CREATE FUNCTION segment_internal.rfm_ne(a segment.rfm, b segment.rfm) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_ne';
-COMMENT ON FUNCTION segment.rfm_ne(segment.rfm, segment.rfm) IS 'implementation of an operator: not equal';
+COMMENT ON FUNCTION segment_internal.rfm_ne(segment.rfm, segment.rfm) IS 'implementation of an operator: not equal';
 
-CREATE FUNCTION segment.rfm_lt(a segment.rfm, b segment.rfm) RETURNS boolean
+CREATE FUNCTION segment_internal.rfm_lt(a segment.rfm, b segment.rfm) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_lt';
-COMMENT ON FUNCTION segment.rfm_lt(segment.rfm, segment.rfm) IS 'implementation of an operator: less than';
+COMMENT ON FUNCTION segment_internal.rfm_lt(segment.rfm, segment.rfm) IS 'implementation of an operator: less than';
 
-CREATE FUNCTION segment.rfm_le(a segment.rfm, b segment.rfm) RETURNS boolean
+CREATE FUNCTION segment_internal.rfm_le(a segment.rfm, b segment.rfm) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_le';
-COMMENT ON FUNCTION segment.rfm_le(segment.rfm, segment.rfm) IS 'implementation of an operator: less than or equal';
+COMMENT ON FUNCTION segment_internal.rfm_le(segment.rfm, segment.rfm) IS 'implementation of an operator: less than or equal';
 
-CREATE FUNCTION segment.rfm_gt(a segment.rfm, b segment.rfm) RETURNS boolean
+CREATE FUNCTION segment_internal.rfm_gt(a segment.rfm, b segment.rfm) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_gt';
-COMMENT ON FUNCTION segment.rfm_gt(segment.rfm, segment.rfm) IS 'implementation of an operator: greater than';
+COMMENT ON FUNCTION segment_internal.rfm_gt(segment.rfm, segment.rfm) IS 'implementation of an operator: greater than';
 
-CREATE FUNCTION segment.rfm_ge(a segment.rfm, b segment.rfm) RETURNS boolean
+CREATE FUNCTION segment_internal.rfm_ge(a segment.rfm, b segment.rfm) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_ge';
-COMMENT ON FUNCTION segment.rfm_ge(segment.rfm, segment.rfm) IS 'implementation of an operator: greater than or equal';
+COMMENT ON FUNCTION segment_internal.rfm_ge(segment.rfm, segment.rfm) IS 'implementation of an operator: greater than or equal';
 
-CREATE FUNCTION segment.rfm_hash(value segment.rfm) RETURNS integer
+CREATE FUNCTION segment_internal.rfm_hash(value segment.rfm) RETURNS integer
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_hash';
-COMMENT ON FUNCTION segment.rfm_hash(segment.rfm) IS 'hash; equal values have equal hashes';
+COMMENT ON FUNCTION segment_internal.rfm_hash(segment.rfm) IS 'hash; equal values have equal hashes';
 
-CREATE FUNCTION segment.rfm_hash_extended(value segment.rfm, seed bigint) RETURNS bigint
+CREATE FUNCTION segment_internal.rfm_hash_extended(value segment.rfm, seed bigint) RETURNS bigint
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_hash_extended';
-COMMENT ON FUNCTION segment.rfm_hash_extended(segment.rfm, bigint) IS '64-bit hash with a seed; equal values have equal hashes';
+COMMENT ON FUNCTION segment_internal.rfm_hash_extended(segment.rfm, bigint) IS '64-bit hash with a seed; equal values have equal hashes';
 
 CREATE OPERATOR segment.= (
-	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment.rfm_eq,
+	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment_internal.rfm_eq,
 	COMMUTATOR = OPERATOR(segment.=), NEGATOR = OPERATOR(segment.<>),
 	RESTRICT = eqsel, JOIN = eqjoinsel,
 	HASHES, MERGES
@@ -231,35 +231,35 @@ CREATE OPERATOR segment.= (
 COMMENT ON OPERATOR segment.= (segment.rfm, segment.rfm) IS 'equal';
 
 CREATE OPERATOR segment.<> (
-	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment.rfm_ne,
+	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment_internal.rfm_ne,
 	COMMUTATOR = OPERATOR(segment.<>), NEGATOR = OPERATOR(segment.=),
 	RESTRICT = neqsel, JOIN = neqjoinsel
 );
 COMMENT ON OPERATOR segment.<> (segment.rfm, segment.rfm) IS 'not equal';
 
 CREATE OPERATOR segment.< (
-	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment.rfm_lt,
+	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment_internal.rfm_lt,
 	COMMUTATOR = OPERATOR(segment.>), NEGATOR = OPERATOR(segment.>=),
 	RESTRICT = scalarltsel, JOIN = scalarltjoinsel
 );
 COMMENT ON OPERATOR segment.< (segment.rfm, segment.rfm) IS 'less than';
 
 CREATE OPERATOR segment.<= (
-	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment.rfm_le,
+	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment_internal.rfm_le,
 	COMMUTATOR = OPERATOR(segment.>=), NEGATOR = OPERATOR(segment.>),
 	RESTRICT = scalarlesel, JOIN = scalarlejoinsel
 );
 COMMENT ON OPERATOR segment.<= (segment.rfm, segment.rfm) IS 'less than or equal';
 
 CREATE OPERATOR segment.> (
-	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment.rfm_gt,
+	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment_internal.rfm_gt,
 	COMMUTATOR = OPERATOR(segment.<), NEGATOR = OPERATOR(segment.<=),
 	RESTRICT = scalargtsel, JOIN = scalargtjoinsel
 );
 COMMENT ON OPERATOR segment.> (segment.rfm, segment.rfm) IS 'greater than';
 
 CREATE OPERATOR segment.>= (
-	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment.rfm_ge,
+	LEFTARG = segment.rfm, RIGHTARG = segment.rfm, FUNCTION = segment_internal.rfm_ge,
 	COMMUTATOR = OPERATOR(segment.<=), NEGATOR = OPERATOR(segment.<),
 	RESTRICT = scalargesel, JOIN = scalargejoinsel
 );
@@ -268,13 +268,13 @@ COMMENT ON OPERATOR segment.>= (segment.rfm, segment.rfm) IS 'greater than or eq
 CREATE OPERATOR CLASS segment.rfm_ops DEFAULT FOR TYPE segment.rfm USING btree AS
 	OPERATOR 1 segment.<, OPERATOR 2 segment.<=, OPERATOR 3 segment.=,
 	OPERATOR 4 segment.>=, OPERATOR 5 segment.>,
-	FUNCTION 1 segment.rfm_cmp(segment.rfm, segment.rfm);
+	FUNCTION 1 segment_internal.rfm_cmp(segment.rfm, segment.rfm);
 COMMENT ON OPERATOR CLASS segment.rfm_ops USING btree IS 'total order by last and first time, counts and amounts';
 COMMENT ON OPERATOR FAMILY segment.rfm_ops USING btree IS 'total order by last and first time, counts and amounts';
 
 CREATE OPERATOR CLASS segment.rfm_ops DEFAULT FOR TYPE segment.rfm USING hash AS
 	OPERATOR 1 segment.=,
-	FUNCTION 1 segment.rfm_hash(segment.rfm),
-	FUNCTION 2 segment.rfm_hash_extended(segment.rfm, bigint);
+	FUNCTION 1 segment_internal.rfm_hash(segment.rfm),
+	FUNCTION 2 segment_internal.rfm_hash_extended(segment.rfm, bigint);
 COMMENT ON OPERATOR CLASS segment.rfm_ops USING hash IS 'equality of rfm values';
 COMMENT ON OPERATOR FAMILY segment.rfm_ops USING hash IS 'equality of rfm values';

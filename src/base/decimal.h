@@ -62,7 +62,7 @@ extern int	decimal_from_int64(int64 value, int128 *coefficient);
 extern Numeric decimal_to_numeric(int128 coefficient, int scale, int display_scale);
 extern double decimal_to_float8(int128 coefficient, int scale);
 
-/* the SQL function segment.float8 */
+/* the SQL function segment_internal.float8 */
 extern Datum numeric_to_float8(PG_FUNCTION_ARGS);
 
 extern void decimal_add(int128 *sum, int128 addend, int scale);

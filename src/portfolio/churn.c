@@ -354,7 +354,7 @@ rate_ratio(double recent, double past, double odds, double *ratio)
 	return past > 0;
 }
 
-/* Columns of the type segment.churn_measures. */
+/* Columns of the type segment_internal.churn_measures. */
 enum
 {
 	RECENT_DAYS,

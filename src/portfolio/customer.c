@@ -28,7 +28,7 @@
 #include "types/history_totals.h"
 
 /*
- * Columns of the type segment.customer_figures.  Those that are read most come
+ * Columns of the type segment_internal.customer_figures.  Those that are read most come
  * first, where they are found fastest.
  */
 enum
@@ -322,7 +322,7 @@ one_row(PG_FUNCTION_ARGS)
 
 /* ---------- many days ---------- */
 
-/* Columns of the type segment.judged_day. */
+/* Columns of the type segment_internal.judged_day. */
 enum
 {
 	DAY_DAY,

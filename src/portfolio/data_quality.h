@@ -12,8 +12,8 @@
 #include "portfolio/event_row.h"
 
 /*
- * What may be wrong with a row, as in the view segment.quality_check, and in
- * the order in which segment.checked_histories reports it.  Of the first three
+ * What may be wrong with a row, as in the view segment_internal.quality_check, and in
+ * the order in which segment_internal.checked_histories reports it.  Of the first three
  * a row is counted for one.
  */
 typedef enum QualityCheck

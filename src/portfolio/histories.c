@@ -20,6 +20,7 @@
 #include "base/compat.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -228,14 +229,12 @@ put_without_customer(const EventQuery *query, ReturnSetInfo *result)
 
 /* ---------- the function ---------- */
 
-/* The type history, in the schema of the function that is running. */
+/* The type history: the extension is not relocatable. */
 static Oid
-history_type(FunctionCallInfo fcinfo)
+history_type(void)
 {
-	Oid			schema = get_func_namespace(fcinfo->flinfo->fn_oid);
-
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-						   CStringGetDatum("history"), ObjectIdGetDatum(schema));
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("history"),
+						   ObjectIdGetDatum(get_namespace_oid("segment", false)));
 }
 
 /*
@@ -243,9 +242,9 @@ history_type(FunctionCallInfo fcinfo)
  * what is told of failed checks.
  */
 static void
-check_result(FunctionCallInfo fcinfo, const EventFormat *format, TupleDesc expected)
+check_result(const EventFormat *format, TupleDesc expected)
 {
-	Oid			history = history_type(fcinfo);
+	Oid			history = history_type();
 	int			columns = 1 + format->amounts;
 	bool		fits = expected != NULL &&
 		expected->natts == columns + (format->checked ? 2 : 0) &&
@@ -310,7 +309,7 @@ run_query(FunctionCallInfo fcinfo, EventQuery *query, const char *statement,
 					  timezone, params != NULL);
 	MemoryContextSwitchTo(old);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	check_result(fcinfo, &query->format, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc);
+	check_result(&query->format, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc);
 
 	options.params = params;
 	options.read_only = false;

@@ -37,12 +37,12 @@ typedef struct Task
 } Task;
 
 static const Task tasks[] = {
-	{"refresh", "SELECT segment.portfolio_refresh($1, $2)", "the refresh of a portfolio"},
-	{"alter", "SELECT segment.portfolio_alter($1, $2)", "a change of a portfolio"},
-	{"scheme", "SELECT segment.scheme_change($1, $2)", "a change of a portfolio's schemes"},
-	{"key_account", "SELECT segment.key_account_change($1, $2)", "a change of a portfolio's key accounts"},
-	{"snapshot", "SELECT segment.snapshot_take($1, $2)", "a snapshot of a portfolio"},
-	{"watch", "SELECT segment.watch_change($1, $2)", "a change of a portfolio's watched tables"},
+	{"refresh", "SELECT segment_internal.portfolio_refresh($1, $2)", "the refresh of a portfolio"},
+	{"alter", "SELECT segment_internal.portfolio_alter($1, $2)", "a change of a portfolio"},
+	{"scheme", "SELECT segment_internal.scheme_change($1, $2)", "a change of a portfolio's schemes"},
+	{"key_account", "SELECT segment_internal.key_account_change($1, $2)", "a change of a portfolio's key accounts"},
+	{"snapshot", "SELECT segment_internal.snapshot_take($1, $2)", "a snapshot of a portfolio"},
+	{"watch", "SELECT segment_internal.watch_change($1, $2)", "a change of a portfolio's watched tables"},
 };
 
 /*
@@ -98,7 +98,7 @@ static Oid
 portfolio_owner(Datum portfolio, const char *nulls)
 {
 	Oid			types[1] = {TEXTOID};
-	Datum		owner = query_value("SELECT segment.portfolio_owner($1)", 1, types, &portfolio, nulls);
+	Datum		owner = query_value("SELECT segment_internal.portfolio_owner($1)", 1, types, &portfolio, nulls);
 
 	return get_role_oid(TextDatumGetCString(owner), false);
 }

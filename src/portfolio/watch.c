@@ -58,7 +58,7 @@ enum
 /*
  * A statement that concerns more customers than this share of all, and than
  * the least, is noted as everybody: the refresh would read everything anyway
- * (see segment.portfolio_refresh).
+ * (see segment_internal.portfolio_refresh).
  */
 #define CHANGED_SHARE	0.2
 #define CHANGED_LEAST	1000

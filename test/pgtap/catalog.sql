@@ -11,8 +11,25 @@ SET client_min_messages = warning;
 
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
-CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(27);
+
+-- Somebody's functions, operators and tables, which the caller's path prefers,
+-- and which fit better than the server's own.
+DROP EXTENSION IF EXISTS segment CASCADE;
+CREATE SCHEMA trap;
+SET search_path = trap, pg_catalog, public;
+CREATE FUNCTION trap.format(text, text) RETURNS text LANGUAGE sql RETURN 'trap';
+CREATE FUNCTION trap.format(text, name, name) RETURNS text LANGUAGE sql RETURN 'trap';
+CREATE FUNCTION trap.quote_ident(name) RETURNS text LANGUAGE sql RETURN 'trap';
+CREATE FUNCTION trap.same(oid, oid) RETURNS boolean LANGUAGE sql RETURN false;
+CREATE OPERATOR trap.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = trap.same);
+CREATE FUNCTION trap.cat(text, name) RETURNS text LANGUAGE sql RETURN 'trap';
+CREATE OPERATOR trap.|| (LEFTARG = text, RIGHTARG = name, FUNCTION = trap.cat);
+CREATE TABLE trap.pg_class (oid oid, relname name, relnamespace oid, relkind "char", relowner oid);
+CREATE TEMP TABLE pg_namespace (oid oid, nspname name, nspowner oid);
+CREATE EXTENSION segment;
+DROP TABLE pg_temp.pg_namespace;
+RESET search_path;
+SELECT plan(30);
 
 CREATE VIEW member AS
 SELECT d.classid, d.objid FROM pg_depend d
@@ -42,7 +59,33 @@ SELECT is_empty($$
 	'everything has a comment');
 SELECT is_empty($$
 	SELECT pg_describe_object(classid, objid, 0) FROM member, pg_identify_object(classid, objid, 0) i
-	WHERE i.schema IS NOT NULL AND i.schema <> 'segment' $$, 'everything is in the schema segment');
+	WHERE i.schema IS NOT NULL AND i.schema NOT IN ('segment', 'segment_internal') $$, 'everything is in the schemas segment and segment_internal');
+SELECT set_eq($$
+	SELECT n.nspname, pg_get_userbyid(n.nspowner) = current_user FROM pg_namespace AS n JOIN member ON classid = 'pg_namespace'::regclass AND objid = n.oid $$,
+	$$ VALUES ('segment'::name, true), ('segment_internal', true) $$, 'which it made, and which belong to who installs it with the rights for it');
+SELECT is_empty($$
+	SELECT oid::regprocedure FROM member_function AS p
+	WHERE pronamespace = 'segment'::regnamespace AND (prorettype IN ('internal'::regtype, 'trigger'::regtype)
+		OR 'internal'::regtype = ANY (proargtypes::oid[]) OR obj_description(oid, 'pg_proc') ~ '\(internal\)$'
+		OR EXISTS (SELECT FROM pg_operator AS o WHERE o.oprcode = p.oid)
+		OR EXISTS (SELECT FROM pg_aggregate AS a WHERE p.oid IN (aggtransfn, aggcombinefn, aggfinalfn, aggserialfn, aggdeserialfn))) $$,
+	'what is not to be called by name is in segment_internal');
+
+-- Whatever a member refers to is the server's or the extension's own, so that
+-- nobody's function, operator or type can have taken a place in it.
+SELECT is_empty($$
+	WITH RECURSIVE part AS (
+		SELECT classid, objid FROM member
+		UNION
+		SELECT d.classid, d.objid FROM pg_depend AS d JOIN part AS p ON d.refclassid = p.classid AND d.refobjid = p.objid
+		WHERE d.deptype IN ('a', 'i')
+	)
+	SELECT pg_describe_object(d.classid, d.objid, d.objsubid), pg_describe_object(d.refclassid, d.refobjid, d.refobjsubid)
+	FROM pg_depend AS d JOIN part USING (classid, objid)
+	CROSS JOIN pg_identify_object(d.refclassid, d.refobjid, d.refobjsubid) AS r
+	WHERE NOT EXISTS (SELECT FROM part AS p WHERE p.classid = d.refclassid AND p.objid = d.refobjid)
+		AND NOT d.refclassid IN ('pg_extension'::regclass, 'pg_language'::regclass)
+		AND r.schema IS DISTINCT FROM 'pg_catalog' $$, 'nothing depends on anything but the server and the extension');
 SELECT is_empty($$
 	SELECT oid::regprocedure FROM member_function WHERE length(proname) > 50
 	UNION ALL SELECT oid::regprocedure FROM member_function, unnest(proargnames) a WHERE a = '' AND pronargs > 1 AND proname !~ '_(in|out|recv|send)$'

@@ -81,7 +81,7 @@ LANGUAGE sql RETURN (
 
 CREATE TEMP TABLE spend AS
 SELECT r.*, m.m FROM churn_spend_reference AS r
-CROSS JOIN LATERAL (SELECT segment.churn_measures(pg_temp.windows(recent, past), NULL, NULL,
+CROSS JOIN LATERAL (SELECT segment_internal.churn_measures(pg_temp.windows(recent, past), NULL, NULL,
 	'2024-12-31', 91, 364) AS m OFFSET 0) AS m;
 SELECT is((SELECT count(*) FROM spend), 66::bigint, 'all cases of spend are there');
 SELECT is_empty($$ SELECT * FROM spend WHERE (m).recent_days <> 91 OR (m).past_days <> 364
@@ -97,12 +97,12 @@ SELECT is_empty($$ SELECT * FROM spend WHERE recent = '{}' AND NOT ((m).spend_p_
 	OR past @> '{0.00}') $$, 'nothing spent: the chance of no purchase');
 SELECT is_empty($$
 	SELECT k FROM generate_series(1, 64) AS k
-	CROSS JOIN LATERAL (SELECT segment.churn_measures(pg_temp.windows(array_fill(12.5, ARRAY[k]),
+	CROSS JOIN LATERAL (SELECT segment_internal.churn_measures(pg_temp.windows(array_fill(12.5, ARRAY[k]),
 		array_fill(12.5, ARRAY[200 - k])), NULL, NULL, '2024-12-31', 91, 364) AS m) AS m
 	WHERE NOT pg_temp.close_to((m).spend_p_value, (m).frequency_p_value, 1e-12) $$,
 	'equal amounts: the chance of so few purchases');
 SELECT is_empty($$
-	SELECT * FROM spend AS s CROSS JOIN LATERAL (SELECT segment.churn_measures(pg_temp.windows(
+	SELECT * FROM spend AS s CROSS JOIN LATERAL (SELECT segment_internal.churn_measures(pg_temp.windows(
 		(SELECT coalesce(array_agg(a * 8), '{}') FROM unnest(recent) AS a),
 		(SELECT array_agg(a * 8) FROM unnest(past) AS a)), NULL, NULL, '2024-12-31', 91, 364) AS m) AS n
 	WHERE (n.m).spend_p_value <> (s.m).spend_p_value $$, 'the unit of money does not matter');
@@ -118,7 +118,7 @@ FROM generate_series(1, 200) AS customer,
 		'2024-12-31'::date - (h / 4 % 600)::integer + 40 AS day,
 		CASE h % 4 WHEN 2 THEN 1 ELSE (h / 2400 % 10000 - CASE h % 4 WHEN 3 THEN 0 ELSE 900 END) / 100.0 END AS amount) AS e;
 CREATE TEMP TABLE compared AS
-SELECT h.*, w.*, segment.churn_measures(h.purchases, h.complaints, h.satisfaction, w.as_of, w.recent_days, w.past_days) AS m
+SELECT h.*, w.*, segment_internal.churn_measures(h.purchases, h.complaints, h.satisfaction, w.as_of, w.recent_days, w.past_days) AS m
 FROM (
 	SELECT customer, segment.history_agg(day, amount) FILTER (WHERE series = 'purchases') AS purchases,
 		segment.history_agg(day, amount) FILTER (WHERE series = 'complaints') AS complaints,
@@ -186,13 +186,13 @@ SELECT is_empty($$
 	'ratios and chances follow from these numbers');
 SELECT is_empty($$
 	SELECT * FROM compared
-	WHERE m IS DISTINCT FROM segment.churn_measures(segment.as_of(purchases, as_of), segment.as_of(complaints, as_of),
+	WHERE m IS DISTINCT FROM segment_internal.churn_measures(segment.as_of(purchases, as_of), segment.as_of(complaints, as_of),
 		segment.as_of(satisfaction, as_of), as_of, recent_days, past_days) $$, 'what comes after as_of plays no part');
 SELECT is((m).recent_days || ' ' || (m).past_days, '0 0', 'first bought on the day itself: no days yet')
-FROM (SELECT segment.churn_measures(segment.history_agg('2024-12-31', 5), NULL, NULL, '2024-12-31', 91, 364) AS m) AS q;
+FROM (SELECT segment_internal.churn_measures(segment.history_agg('2024-12-31', 5), NULL, NULL, '2024-12-31', 91, 364) AS m) AS q;
 SELECT is((m).past_days, 1, 'first bought two days before the recent window: one day in the past one')
-FROM (SELECT segment.churn_measures(segment.history_agg('2024-09-30', 5), NULL, NULL, '2024-12-31', 91, 364) AS m) AS q;
-SELECT lives_ok($$ SELECT segment.churn_measures(segment.history_agg(d, 5), NULL, NULL, d, 36525, 36525)
+FROM (SELECT segment_internal.churn_measures(segment.history_agg('2024-09-30', 5), NULL, NULL, '2024-12-31', 91, 364) AS m) AS q;
+SELECT lives_ok($$ SELECT segment_internal.churn_measures(segment.history_agg(d, 5), NULL, NULL, d, 36525, 36525)
 	FROM (VALUES ('4714-11-24 BC'::date), ('5874897-12-31')) AS v(d) GROUP BY d $$, 'the ends of the calendar');
 
 -- ---------- a portfolio of customers made for each signal ----------
@@ -405,7 +405,7 @@ SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname FROM pg_attribute AS a
 		AND (coalesce(col_description(a.attrelid, a.attnum), '') = ''
 			OR a.atttypid NOT IN ('text'::regtype, 'bigint'::regtype, 'integer'::regtype, 'float8'::regtype,
 				'numeric'::regtype, 'boolean'::regtype, 'date'::regtype)) $$, 'every column has a comment and a plain type');
-SELECT is_empty($$ SELECT c.* FROM segment.churn_comments() AS c
+SELECT is_empty($$ SELECT c.* FROM segment_internal.churn_comments() AS c
 	WHERE col IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute AS a
 		WHERE a.attrelid = format('made.%I', c.relation)::regclass AND a.attname = c.col)$$, 'every comment has its column');
 SELECT isnt(obj_description('made.best_list(integer, float8)'::regprocedure), NULL, 'the function has a comment');

@@ -122,7 +122,7 @@ SELECT throws_ok($$ SELECT * FROM segment.histories('SELECT 1, date ''2024-01-01
 	'22023', NULL, 'nor at the beginning of a UNION');
 SELECT throws_ok($$ SELECT * FROM segment.histories('(SELECT 1, date ''2024-01-01'', 1.0 INTO other)') AS h(c integer, h segment.history) $$,
 	'22023', NULL, 'nor in parentheses');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0 INTO other', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment_internal.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0 INTO other', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
 	'22023', NULL, 'nor for those that are checked');
 SELECT throws_ok($$ SELECT segment.create_portfolio('into', 'SELECT * INTO other FROM long_key') $$, '22023',
 	'source "purchases" must be one SELECT, not SELECT INTO', 'nor a source');

@@ -74,9 +74,9 @@ SELECT g, i, CASE WHEN i % 97 = 0 THEN NULL WHEN i % 3 = 0 THEN (1 + i % 1000) /
 FROM generate_series(1, 8) g, generate_series(1, 3000) i;
 INSERT INTO float SELECT 9, i, v FROM (VALUES (1, 0.3::float8), (2, 9.9999999999999999), (3, 99999.9999999999999), (4, 1e-6), (5, 0.1), (6, 1)) AS s(i, v);
 INSERT INTO float VALUES (10, 1, 'NaN'), (10, 2, 1);
-SELECT results_eq('SELECT g, segment.exact_avg(v), segment.exact_sum(v)::text FROM float GROUP BY g ORDER BY g',
+SELECT results_eq('SELECT g, segment.exact_avg(v), segment_internal.exact_sum(v)::text FROM float GROUP BY g ORDER BY g',
 	'SELECT g, avg(v::numeric)::float8, sum(v::numeric)::text FROM float GROUP BY g ORDER BY g', 'exact_avg and exact_sum are those of numeric');
-SELECT is((segment.exact_avg(v), segment.exact_sum(v))::text, '(,)', 'without values NULL') FROM (SELECT NULL::float8 AS v) AS s;
+SELECT is((segment.exact_avg(v), segment_internal.exact_sum(v))::text, '(,)', 'without values NULL') FROM (SELECT NULL::float8 AS v) AS s;
 
 -- ---------- medians of classes ----------
 
@@ -89,14 +89,14 @@ SELECT grp, number FROM unnest('{1,2,3,4,5,6}'::integer[], '{1,1,2,2,3,3}'::inte
 UNION ALL SELECT grp, 4 + grp % 2 FROM generate_series(1, 6) grp;
 SELECT results_eq(
 	$$ SELECT number, m.v[number], m.a[number] FROM generate_series(1, 5) number, (
-		SELECT segment.class_medians(grp, v, x.c) AS v, segment.class_medians(grp, a, x.c) AS a
+		SELECT segment_internal.class_medians(grp, v, x.c) AS v, segment_internal.class_medians(grp, a, x.c) AS a
 		FROM customer, (SELECT '{{1,1,2,2,3,3},{5,4,5,4,5,4}}'::integer[] AS c) AS x) AS m ORDER BY number $$,
 	$$ SELECT number, percentile_disc(0.5) WITHIN GROUP (ORDER BY v), percentile_disc(0.5) WITHIN GROUP (ORDER BY a)
 	FROM customer JOIN class USING (grp) GROUP BY number ORDER BY number $$, 'medians of all classes');
-SELECT throws_ok('SELECT segment.class_medians(3, 1::float8, ''{{1,2}}'')', '22023', NULL, 'a group out of range');
-SELECT throws_ok('SELECT segment.class_medians(1, 1::float8, ''{{1,3}}'')', '22023', NULL, 'a class out of range');
-SELECT throws_ok('SELECT segment.class_medians(1, 1::float8, ''{1,2}'')', '2202E', NULL, 'no matrix');
-SELECT throws_ok('SELECT segment.class_medians(1, ''NaN''::float8, ''{{1,2}}'')', '22023', NULL, 'not a number');
+SELECT throws_ok('SELECT segment_internal.class_medians(3, 1::float8, ''{{1,2}}'')', '22023', NULL, 'a group out of range');
+SELECT throws_ok('SELECT segment_internal.class_medians(1, 1::float8, ''{{1,3}}'')', '22023', NULL, 'a class out of range');
+SELECT throws_ok('SELECT segment_internal.class_medians(1, 1::float8, ''{1,2}'')', '2202E', NULL, 'no matrix');
+SELECT throws_ok('SELECT segment_internal.class_medians(1, ''NaN''::float8, ''{{1,2}}'')', '22023', NULL, 'not a number');
 
 -- ---------- any order, any number of workers ----------
 
@@ -111,9 +111,9 @@ DECLARE
 BEGIN
 	EXECUTE format('SELECT string_agg(r::text, E''\n'' ORDER BY kind) FROM (
 		SELECT kind, segment.amount_cuts(a, 7) AS c, segment.top_cuts(a, 20) AS t, segment.share_cuts(a, 20) AS s,
-			segment.exact_avg(v) AS m, segment.exact_sum(v) AS u,
-			segment.class_medians(grp, v, ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') AS d,
-			segment.class_medians(grp, a, ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') AS e
+			segment.exact_avg(v) AS m, segment_internal.exact_sum(v) AS u,
+			segment_internal.class_medians(grp, v, ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') AS d,
+			segment_internal.class_medians(grp, a, ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') AS e
 		FROM %s GROUP BY kind) AS r', source) INTO result;
 	RETURN result;
 END $$;
@@ -130,7 +130,7 @@ BEGIN
 	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
 END $$;
 SELECT ok(bool_or(p LIKE '%Partial %Aggregate%'), 'parts are computed by workers')
-FROM pg_temp.plan_of('SELECT kind, segment.amount_cuts(a, 7), segment.exact_sum(v), segment.class_medians(grp, a, ''{{1,1,2,2,3,3}}'') FROM spread GROUP BY kind') AS p;
+FROM pg_temp.plan_of('SELECT kind, segment.amount_cuts(a, 7), segment_internal.exact_sum(v), segment_internal.class_medians(grp, a, ''{{1,1,2,2,3,3}}'') FROM spread GROUP BY kind') AS p;
 DO $$
 DECLARE
 	w text;

@@ -135,20 +135,20 @@ SELECT set_eq($$ SELECT check_name, count, money FROM strange_shop.defect $$,
 
 -- ---------- the function behind it ----------
 
-SELECT results_eq($$ SELECT c, h::text, counts, money FROM segment.checked_histories('purchases', 'SELECT * FROM (VALUES
+SELECT results_eq($$ SELECT c, h::text, counts, money FROM segment_internal.checked_histories('purchases', 'SELECT * FROM (VALUES
 		(1, date ''2024-01-01'', 2.0), (1, ''2024-01-01'', 2.00), (1, NULL, 3), (NULL, ''2024-01-01'', 4), (2, ''2024-01-01'', 5)) AS v', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[])
 		ORDER BY c $$,
 	$$ VALUES (1, '{2024-01-01: 4.00/2}'::text, '{0,1,0,0,0,1}'::bigint[], '{0,3,0,0,0,2.00}'::numeric[]),
 		(2, '{2024-01-01: 5}', NULL, NULL), (NULL, NULL, '{1,0,0,0,0,0}', '{4,0,0,0,0,0}') $$, 'counts and money of each check');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history) $$,
+SELECT throws_ok($$ SELECT * FROM segment_internal.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history) $$,
 	'42804', 'the column definition list does not fit the query', 'the columns must be there');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts integer[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment_internal.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts integer[], money numeric[]) $$,
 	'42804', 'the column definition list does not fit the query', 'and of these types');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0, 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment_internal.checked_histories('purchases', 'SELECT 1, date ''2024-01-01'', 1.0, 1.0', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
 	'42804', 'the column definition list does not fit the query', 'and as many');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', NULL, NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment_internal.checked_histories('purchases', NULL, NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
 	'22004', 'query must not be null', 'and a query');
-SELECT throws_ok($$ SELECT * FROM segment.checked_histories('purchases', 'SELECT n % 2, date ''2024-01-01'', CASE n % 2 WHEN 0 THEN NULL ELSE 1e26 END FROM generate_series(1, 100) AS n', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment_internal.checked_histories('purchases', 'SELECT n % 2, date ''2024-01-01'', CASE n % 2 WHEN 0 THEN NULL ELSE 1e26 END FROM generate_series(1, 100) AS n', NULL, '{}'::text[]) AS h(c integer, h segment.history, counts bigint[], money numeric[]) $$,
 	'22003', NULL, 'sums have their limits');
 
 SELECT * FROM finish();

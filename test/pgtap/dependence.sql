@@ -31,7 +31,7 @@ CREATE FUNCTION steady(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE RETURN $1
 CREATE FUNCTION unsteady(numeric) RETURNS numeric LANGUAGE plpgsql STABLE AS 'BEGIN RETURN $1 + (SELECT count(*) FROM elsewhere); END';
 
 CREATE FUNCTION in_the_way(query text) RETURNS text LANGUAGE sql AS $$
-	SELECT (segment.source_dependence('purchases', query,
+	SELECT (segment_internal.source_dependence('purchases', query,
 		ARRAY['customers', 'orders', 'lines', 'returned', 'currency', 'named', 'ordered', 'ordered_1']::regclass[]::oid[],
 		ARRAY[1, 2, 2, 2, 0, 1, 3, 3]::smallint[])).obstacle
 $$;
@@ -127,14 +127,14 @@ SELECT is(in_the_way(v.query), v.obstacle, 'not separable: ' || v.query) FROM (V
 
 -- ---------- what it says besides ----------
 
-SELECT set_eq($$ SELECT unnest((segment.source_dependence('purchases',
+SELECT set_eq($$ SELECT unnest((segment_internal.source_dependence('purchases',
 		'SELECT id, at, total FROM joined_orders WHERE EXISTS (SELECT FROM currency)', '{}', '{}')).tables)::regclass::text $$,
 	ARRAY['customers', 'orders', 'currency'], 'all tables that are read are named, those behind views too');
-CREATE TEMPORARY TABLE form AS SELECT (segment.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form;
-SELECT is((segment.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form, form,
+CREATE TEMPORARY TABLE form AS SELECT (segment_internal.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form;
+SELECT is((segment_internal.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form, form,
 	'the form stays the same') FROM form;
 CREATE OR REPLACE VIEW good_orders AS SELECT o.customer_id, o.at, o.total FROM orders o WHERE o.total > 1;
-SELECT isnt((segment.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form, form,
+SELECT isnt((segment_internal.source_dependence('purchases', 'SELECT * FROM good_orders', '{}', '{}')).form, form,
 	'and changes with a view in it') FROM form;
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orders FORCE ROW LEVEL SECURITY;
@@ -146,14 +146,14 @@ SET LOCAL ROLE segment_dependent;
 SELECT is(in_the_way('SELECT customer_id, at, total FROM orders'), 'table public.elsewhere is not watched',
 	'row security belongs to the query');
 RESET ROLE;
-SELECT throws_ok($$ SELECT segment.source_dependence('purchases', 'DELETE FROM orders', '{}', '{}') $$,
+SELECT throws_ok($$ SELECT segment_internal.source_dependence('purchases', 'DELETE FROM orders', '{}', '{}') $$,
 	'22023', 'source "purchases" must be one SELECT, not another command', 'only queries');
-SELECT throws_ok($$ SELECT segment.source_dependence('purchases', 'SELECT 1', '{1}', '{}') $$,
+SELECT throws_ok($$ SELECT segment_internal.source_dependence('purchases', 'SELECT 1', '{1}', '{}') $$,
 	'22023', 'watched tables and their columns must be equally many, and not null', 'arrays fit');
-SELECT throws_ok($$ SELECT segment.source_dependence('purchases', 'SELECT nothing FROM orders', '{}', '{}') $$,
+SELECT throws_ok($$ SELECT segment_internal.source_dependence('purchases', 'SELECT nothing FROM orders', '{}', '{}') $$,
 	'42703', NULL, 'errors of the parser');
 SELECT throws_ok($$ CREATE TABLE t (a integer);
-	CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION segment.note_changes('x');
+	CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION segment_internal.note_changes('x');
 	INSERT INTO t VALUES (1) $$,
 	'39P01', 'function "note_changes" can only be called by the triggers of segment.watch', 'a trigger of another kind');
 

@@ -48,11 +48,11 @@ DECLARE
 BEGIN
 	EXECUTE format($q$
 		WITH one AS (
-			SELECT %7$s AS key, segment.history_send(a) AS a, segment.history_send(b) AS b
+			SELECT %7$s AS key, segment_internal.history_send(a) AS a, segment_internal.history_send(b) AS b
 			FROM segment.histories('SELECT %1$I, %3$s, amount, margin FROM orders', %4$L)
 				AS h(key %2$s, a segment.history, b segment.history)
 		), other AS (
-			SELECT %7$s AS key, segment.history_send(a) AS a, segment.history_send(b) AS b
+			SELECT %7$s AS key, segment_internal.history_send(a) AS a, segment_internal.history_send(b) AS b
 			FROM (SELECT %1$I AS key, segment.history_agg(%5$s) AS a, segment.history_agg(%6$s) AS b
 				FROM orders GROUP BY 1) AS g
 		)
@@ -117,7 +117,7 @@ SELECT cmp_ok(count(DISTINCT scale(amount)), '>', 15::bigint, 'amounts of many s
 SELECT is_empty($$ SELECT customer FROM segment.histories('SELECT customer, day, amount FROM money') AS h(customer integer, h segment.history)
 	FULL JOIN (SELECT customer, sum(amount) AS net, sum(amount) FILTER (WHERE amount >= 0) AS gross, segment.history_agg(day, amount) AS h
 		FROM money GROUP BY customer) AS s USING (customer)
-	WHERE segment.net(h.h) <> net OR segment.gross(h.h) <> gross OR segment.history_send(h.h) IS DISTINCT FROM segment.history_send(s.h) $$,
+	WHERE segment.net(h.h) <> net OR segment.gross(h.h) <> gross OR segment_internal.history_send(h.h) IS DISTINCT FROM segment_internal.history_send(s.h) $$,
 	'amounts of all forms, as they are stored, have the sum of sum()');
 SELECT is_empty($$ SELECT customer FROM segment.histories('SELECT customer, day, amount * 1, amount FROM money') AS h(customer integer, h segment.history, o segment.history)
 	WHERE h::text IS DISTINCT FROM o::text $$, 'and as they are computed');
@@ -155,7 +155,7 @@ SELECT n % 40 AS customer, 1.5 AS amount, CASE n % 4 WHEN 0 THEN date '2020-01-0
 FROM generate_series(1, 20000) AS n;
 SELECT is_empty($$ SELECT customer FROM segment.histories('SELECT customer, day, amount FROM far') AS h(customer integer, h segment.history)
 	FULL JOIN (SELECT customer, segment.history_agg(day, amount) AS h FROM far GROUP BY customer) AS s USING (customer)
-	WHERE segment.history_send(h.h) IS DISTINCT FROM segment.history_send(s.h) $$, 'days from the first to the last there is');
+	WHERE segment_internal.history_send(h.h) IS DISTINCT FROM segment_internal.history_send(s.h) $$, 'days from the first to the last there is');
 
 -- through temporary files
 SET LOCAL work_mem = '64kB';

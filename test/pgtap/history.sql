@@ -153,7 +153,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	result text;
 BEGIN
-	EXECUTE 'SELECT md5(string_agg(customer || '':'' || COALESCE(segment.history_send(h)::text, ''null''), '';'' ORDER BY customer)) FROM ('
+	EXECUTE 'SELECT md5(string_agg(customer || '':'' || COALESCE(segment_internal.history_send(h)::text, ''null''), '';'' ORDER BY customer)) FROM ('
 		|| query || ') AS q(customer, h)' INTO result;
 	RETURN result;
 END
@@ -171,7 +171,7 @@ SELECT is_empty($$
 	'net is sum(amount) to the last digit');
 
 -- any order of rows, any partition, merged in any order
-CREATE AGGREGATE pg_temp.plus(segment.history) (SFUNC = segment.history_add, STYPE = segment.history);
+CREATE AGGREGATE pg_temp.plus(segment.history) (SFUNC = segment_internal.history_add, STYPE = segment.history);
 CREATE FUNCTION pg_temp.rearranged(trial integer) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -200,19 +200,19 @@ SELECT is(pg_temp.rearranged(trial), :'bits', 'rearranged and merged the same bi
 FROM generate_series(1, 16) trial;
 
 -- states that were never finished, as a distributed engine moves them
-CREATE AGGREGATE pg_temp.state(date, numeric) (SFUNC = segment.history_accum, STYPE = segment.history);
-CREATE AGGREGATE pg_temp.combine(segment.history) (SFUNC = segment.history_combine, STYPE = segment.history);
+CREATE AGGREGATE pg_temp.state(date, numeric) (SFUNC = segment_internal.history_accum, STYPE = segment.history);
+CREATE AGGREGATE pg_temp.combine(segment.history) (SFUNC = segment_internal.history_combine, STYPE = segment.history);
 CREATE TABLE state AS SELECT customer, part, pg_temp.state(day, amount) AS h FROM event GROUP BY customer, part;
-SELECT is(pg_temp.bits('SELECT customer, segment.history_final(pg_temp.combine(h)) FROM state GROUP BY customer'), :'bits',
+SELECT is(pg_temp.bits('SELECT customer, segment_internal.history_final(pg_temp.combine(h)) FROM state GROUP BY customer'), :'bits',
 	'states combine');
-SELECT is(pg_temp.bits('SELECT customer, segment.history_final(pg_temp.combine(h::text::segment.history)) FROM state GROUP BY customer'), :'bits',
+SELECT is(pg_temp.bits('SELECT customer, segment_internal.history_final(pg_temp.combine(h::text::segment.history)) FROM state GROUP BY customer'), :'bits',
 	'states combine after a way as text');
 SELECT is(pg_temp.bits('SELECT customer, segment.rollup(h) FROM state GROUP BY customer'), :'bits', 'states roll up');
 SELECT current_setting('data_directory') || '/segment_history_' || pg_backend_pid() AS file \gset
 COPY state TO :'file' (FORMAT binary);
 CREATE TABLE state_again (LIKE state);
 COPY state_again FROM :'file' (FORMAT binary);
-SELECT is(pg_temp.bits('SELECT customer, segment.history_final(pg_temp.combine(h)) FROM state_again GROUP BY customer'), :'bits',
+SELECT is(pg_temp.bits('SELECT customer, segment_internal.history_final(pg_temp.combine(h)) FROM state_again GROUP BY customer'), :'bits',
 	'states combine after a way in binary form');
 COPY reference TO :'file' (FORMAT binary);
 CREATE TABLE reference_again (LIKE reference);
@@ -329,8 +329,8 @@ SELECT is_empty($$
 	'0 <= recency <= tenure');
 SELECT is_empty($$
 	SELECT a.customer, b.customer FROM reference a, reference b
-	WHERE a.customer < 33 AND b.customer < 33 AND segment.history_send(a.h OPERATOR(segment.+) b.h) IS DISTINCT FROM
-			segment.history_send(b.h OPERATOR(segment.+) a.h)
+	WHERE a.customer < 33 AND b.customer < 33 AND segment_internal.history_send(a.h OPERATOR(segment.+) b.h) IS DISTINCT FROM
+			segment_internal.history_send(b.h OPERATOR(segment.+) a.h)
 		OR a.customer <> b.customer AND a.customer + b.customer < 20 AND NOT pg_temp.same(a.h OPERATOR(segment.+) b.h,
 			(SELECT segment.history_agg(day, amount) FROM event WHERE customer IN (a.customer, b.customer))) $$,
 	'the sum of two histories is the history of all rows');
@@ -339,9 +339,9 @@ SELECT is_empty($$
 	SELECT a.customer, b.customer FROM reference a, reference b,
 		LATERAL (SELECT a.h::text::segment.history AS x, b.h AS y) AS s
 	WHERE (a.customer = b.customer) <> (x OPERATOR(segment.=) y)
-		OR (x OPERATOR(segment.=) y) <> (segment.history_cmp(x, y) = 0)
-		OR (x OPERATOR(segment.=) y) AND (segment.history_hash(x) <> segment.history_hash(y)
-			OR segment.history_hash_extended(x, 5) <> segment.history_hash_extended(y, 5)) $$,
+		OR (x OPERATOR(segment.=) y) <> (segment_internal.history_cmp(x, y) = 0)
+		OR (x OPERATOR(segment.=) y) AND (segment_internal.history_hash(x) <> segment_internal.history_hash(y)
+			OR segment_internal.history_hash_extended(x, 5) <> segment_internal.history_hash_extended(y, 5)) $$,
 	'equality, order and hash agree');
 
 -- ---------- time zones ----------
@@ -383,14 +383,14 @@ BEGIN
 	EXECUTE format($q$
 		SELECT count(*) FROM (
 			SELECT n, segment.history_agg(day, amount) OVER w AS h,
-				segment.rollup(segment.history_accum(NULL, day, amount)) OVER w AS r,
+				segment.rollup(segment_internal.history_accum(NULL, day, amount)) OVER w AS r,
 				segment.history_agg(day + time '22:00' AT TIME ZONE 'UTC', amount, 'Asia/Tokyo') OVER w AS z
 			FROM framed WHERE n <= 400 WINDOW w AS (ORDER BY n ROWS BETWEEN %s)) AS f, LATERAL (
 			SELECT segment.history_agg(day, amount) AS h, segment.history_agg(day + 1, amount) AS z
 			FROM framed c WHERE c.n BETWEEN %s AND %s AND c.n <= 400) AS s
-		WHERE segment.history_send(f.h) IS DISTINCT FROM segment.history_send(s.h)
-			OR segment.history_send(f.r) IS DISTINCT FROM segment.history_send(s.h)
-			OR segment.history_send(f.z) IS DISTINCT FROM segment.history_send(s.z)
+		WHERE segment_internal.history_send(f.h) IS DISTINCT FROM segment_internal.history_send(s.h)
+			OR segment_internal.history_send(f.r) IS DISTINCT FROM segment_internal.history_send(s.h)
+			OR segment_internal.history_send(f.z) IS DISTINCT FROM segment_internal.history_send(s.z)
 		$q$, frame, low, high)
 	INTO result;
 	RETURN result;
@@ -403,27 +403,27 @@ SELECT is(pg_temp.frame_errors('CURRENT ROW AND CURRENT ROW', 'f.n', 'f.n'), 0::
 SELECT is(pg_temp.frame_errors('CURRENT ROW AND UNBOUNDED FOLLOWING', 'f.n', '400'), 0::bigint, 'shrinking frames');
 -- one state, several results
 CREATE FUNCTION pg_temp.final_twice(segment.history) RETURNS segment.history LANGUAGE sql AS
-$$ SELECT segment.history_final($1) OPERATOR(segment.+) segment.history_final($1) $$;
-CREATE AGGREGATE pg_temp.twice(date, numeric) (SFUNC = segment.history_accum, STYPE = segment.history, FINALFUNC = pg_temp.final_twice);
+$$ SELECT segment_internal.history_final($1) OPERATOR(segment.+) segment_internal.history_final($1) $$;
+CREATE AGGREGATE pg_temp.twice(date, numeric) (SFUNC = segment_internal.history_accum, STYPE = segment.history, FINALFUNC = pg_temp.final_twice);
 SELECT is_empty($$
 	SELECT customer FROM (SELECT customer, pg_temp.twice(day, amount) AS t, segment.history_agg(day, amount) AS h FROM event WHERE customer <> 33 GROUP BY customer) AS s
 	WHERE NOT pg_temp.same(t, h OPERATOR(segment.+) h) $$, 'the final function leaves a shared state alone');
 
 -- ---------- by hand ----------
 
-CREATE TABLE untouched AS SELECT customer, h, segment.history_send(h) AS bytes FROM reference
-UNION ALL SELECT customer, h, segment.history_send(h) FROM state;
+CREATE TABLE untouched AS SELECT customer, h, segment_internal.history_send(h) AS bytes FROM reference
+UNION ALL SELECT customer, h, segment_internal.history_send(h) FROM state;
 SELECT lives_ok($$
-	SELECT segment.history_accum(h, '2040-01-01', 1.000000001), segment.history_combine(h, h), segment.history_final(h)
+	SELECT segment_internal.history_accum(h, '2040-01-01', 1.000000001), segment_internal.history_combine(h, h), segment_internal.history_final(h)
 	FROM untouched WHERE customer <> 33 $$, 'support functions by hand');
-SELECT is_empty($$ SELECT customer FROM untouched WHERE segment.history_send(h) IS DISTINCT FROM bytes $$, 'leave stored values alone');
+SELECT is_empty($$ SELECT customer FROM untouched WHERE segment_internal.history_send(h) IS DISTINCT FROM bytes $$, 'leave stored values alone');
 DO $$
 DECLARE
 	h segment.history := '{2020-01-01: 1}';
-	before bytea := segment.history_send(h);
+	before bytea := segment_internal.history_send(h);
 BEGIN
-	PERFORM segment.history_accum(h, '2020-01-01', 1), segment.history_combine(h, h);
-	IF segment.history_send(h) <> before THEN
+	PERFORM segment_internal.history_accum(h, '2020-01-01', 1), segment_internal.history_combine(h, h);
+	IF segment_internal.history_send(h) <> before THEN
 		RAISE 'a variable was changed';
 	END IF;
 END
@@ -444,7 +444,7 @@ BEGIN
 		PERFORM set_config(settings[i][1], settings[i][2], true);
 	END LOOP;
 	SELECT bool_and(pg_catalog.md5(h::pg_catalog.text) OPERATOR(pg_catalog.=) t
-		AND segment.history_send(h::pg_catalog.text::segment.history) OPERATOR(pg_catalog.=) segment.history_send(h))
+		AND segment_internal.history_send(h::pg_catalog.text::segment.history) OPERATOR(pg_catalog.=) segment_internal.history_send(h))
 	INTO result FROM public.written WHERE h IS NOT NULL;
 	FOR i IN 1 .. pg_catalog.array_length(settings, 1) LOOP
 		PERFORM pg_catalog.set_config(saved[i][1], saved[i][2], true);

@@ -81,16 +81,16 @@ BEGIN
 	BEGIN
 		IF kind = 'history' THEN
 			h := v::segment.history;
-			state := CASE WHEN segment.history_send(h::text::segment.history) = segment.history_send(h)
+			state := CASE WHEN segment_internal.history_send(h::text::segment.history) = segment_internal.history_send(h)
 				AND h::text::segment.history::text = h::text THEN 'same' ELSE 'changed' END;
 			-- what was read can be used
 			PERFORM segment.measures(h, '2020-06-01'), segment.during(h, '2000-01-01', '2020-06-01'),
-				segment.history_hash(h), segment.net(h), segment.gap_cv(h), (SELECT count(*) FROM segment.unnest(h));
+				segment_internal.history_hash(h), segment.net(h), segment.gap_cv(h), (SELECT count(*) FROM segment.unnest(h));
 		ELSE
 			r := v::segment.rfm;
-			state := CASE WHEN segment.rfm_send(r::text::segment.rfm) = segment.rfm_send(r)
+			state := CASE WHEN segment_internal.rfm_send(r::text::segment.rfm) = segment_internal.rfm_send(r)
 				AND r::text::segment.rfm::text = r::text THEN 'same' ELSE 'changed' END;
-			PERFORM segment.net(r), segment.average_order(r), segment.rfm_hash(r), segment.tenure_days(r, '2020-06-01+00');
+			PERFORM segment.net(r), segment.average_order(r), segment_internal.rfm_hash(r), segment.tenure_days(r, '2020-06-01+00');
 		END IF;
 	EXCEPTION WHEN OTHERS THEN
 		state := SQLSTATE;
@@ -139,7 +139,7 @@ BEGIN
 	BEGIN
 		EXECUTE format('COPY (SELECT %L::bytea) TO %L (FORMAT binary)', image, file);
 		EXECUTE format('COPY received_%s FROM %L (FORMAT binary)', kind, file);
-		EXECUTE format('SELECT segment.%s_send(v) FROM received_%1$s', kind) INTO state;
+		EXECUTE format('SELECT segment_internal.%s_send(v) FROM received_%1$s', kind) INTO state;
 		state := CASE WHEN state::bytea = image THEN 'same' ELSE 'changed' END;
 	EXCEPTION WHEN OTHERS THEN
 		state := SQLSTATE;
@@ -156,9 +156,9 @@ BEGIN
 END
 $$;
 CREATE TABLE image AS
-SELECT kind, v, CASE kind WHEN 'history' THEN segment.history_send(v::segment.history) END AS bytes FROM literal WHERE kind = 'history';
-INSERT INTO image SELECT kind, v, segment.rfm_send(v::segment.rfm) FROM literal WHERE kind = 'rfm';
-INSERT INTO image SELECT 'history', h::text, segment.history_send(h) FROM (
+SELECT kind, v, CASE kind WHEN 'history' THEN segment_internal.history_send(v::segment.history) END AS bytes FROM literal WHERE kind = 'history';
+INSERT INTO image SELECT kind, v, segment_internal.rfm_send(v::segment.rfm) FROM literal WHERE kind = 'rfm';
+INSERT INTO image SELECT 'history', h::text, segment_internal.history_send(h) FROM (
 	SELECT segment.history_agg(date '2020-01-01' + i * i, 3.0 ^ i * CASE WHEN i % 5 = 0 THEN -1 ELSE 1 END) AS h FROM generate_series(0, 30) i) AS s;
 SELECT count(pg_temp.receive(kind, bytes, :'file')) FROM image \g /dev/null
 SELECT is(pg_temp.outcomes('history binary'), 'same', 'history: valid images come back');
@@ -196,17 +196,17 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	h segment.history := bytes::segment.history;
 	calls constant text[] := ARRAY[
-		'$1::text', 'segment.history_send($1)', 'segment.orders($1)', 'segment.refunds($1)', 'segment.purchase_days($1)',
+		'$1::text', 'segment_internal.history_send($1)', 'segment.orders($1)', 'segment.refunds($1)', 'segment.purchase_days($1)',
 		'segment.first_day($1)', 'segment.last_day($1)', 'segment.gross($1)', 'segment.refunded($1)', 'segment.net($1)',
 		'segment.average_order($1)', 'segment.mean_gap_days($1)', 'segment.gap_cv($1)',
 		'segment.days_since_last($1, ''2020-06-01'')', 'segment.tenure_days($1, ''2020-06-01'')',
 		'segment.as_of($1, ''2020-06-01'')::text', 'segment.during($1, ''2000-01-01'', ''2020-06-01'')::text',
 		'segment.cbs($1, ''2020-06-01'')', 'segment.measures($1, ''2020-06-01'')', 'segment.rfm($1)::text',
 		'(SELECT count(gross) FROM segment.unnest($1))', '($1 OPERATOR(segment.+) $1)::text',
-		'$1 OPERATOR(segment.=) $1', 'segment.history_cmp($1, ''{2020-01-01: 1}'')', 'segment.history_cmp(''{2020-01-01: 1}'', $1)',
-		'segment.history_hash($1)', 'segment.history_hash_extended($1, 1)',
-		'segment.history_accum($1, ''2020-01-01'', 1)::text', 'segment.history_combine($1, ''{2020-01-01: 1}'')::text',
-		'segment.history_combine(''{2020-01-01: 1}'', $1)::text', 'segment.history_final($1)::text',
+		'$1 OPERATOR(segment.=) $1', 'segment_internal.history_cmp($1, ''{2020-01-01: 1}'')', 'segment_internal.history_cmp(''{2020-01-01: 1}'', $1)',
+		'segment_internal.history_hash($1)', 'segment_internal.history_hash_extended($1, 1)',
+		'segment_internal.history_accum($1, ''2020-01-01'', 1)::text', 'segment_internal.history_combine($1, ''{2020-01-01: 1}'')::text',
+		'segment_internal.history_combine(''{2020-01-01: 1}'', $1)::text', 'segment_internal.history_final($1)::text',
 		'(SELECT segment.rollup(x)::text FROM (VALUES ($1), (''{2020-01-01: 1}''), ($1)) AS t(x))'];
 	call text;
 	state text;
@@ -225,7 +225,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-CREATE AGGREGATE pg_temp.state(date, numeric) (SFUNC = segment.history_accum, STYPE = segment.history);
+CREATE AGGREGATE pg_temp.state(date, numeric) (SFUNC = segment_internal.history_accum, STYPE = segment.history);
 CREATE TABLE stored AS
 SELECT v::segment.history::bytea AS bytes FROM literal WHERE kind = 'history'
 UNION ALL -- a running state
@@ -279,11 +279,11 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	r segment.rfm := pg_temp.at_address('\x00000000' || bytes, 8);
 	calls constant text[] := ARRAY[
-		'$1::text', 'segment.rfm_send($1)', 'segment.orders($1)', 'segment.refunds($1)', 'segment.gross($1)', 'segment.refunded($1)',
+		'$1::text', 'segment_internal.rfm_send($1)', 'segment.orders($1)', 'segment.refunds($1)', 'segment.gross($1)', 'segment.refunded($1)',
 		'segment.net($1)', 'segment.average_order($1)', 'segment.first_at($1)', 'segment.last_at($1)',
 		'segment.days_since_last($1, ''2020-06-01+00'')', 'segment.tenure_days($1, ''2020-06-01+00'')',
-		'segment.rfm_cmp($1, $1)', '$1 OPERATOR(segment.=) $1', 'segment.rfm_hash($1)', 'segment.rfm_hash_extended($1, 1)',
-		'segment.rfm_accum($1, now(), 1.0)::text', 'segment.rfm_combine($1, $1)::text', 'segment.rfm_combine(NULL, $1)::text',
+		'segment_internal.rfm_cmp($1, $1)', '$1 OPERATOR(segment.=) $1', 'segment_internal.rfm_hash($1)', 'segment_internal.rfm_hash_extended($1, 1)',
+		'segment_internal.rfm_accum($1, now(), 1.0)::text', 'segment_internal.rfm_combine($1, $1)::text', 'segment_internal.rfm_combine(NULL, $1)::text',
 		'(SELECT segment.rollup(x)::text FROM (VALUES ($1), ($1)) AS t(x))'];
 	call text;
 	state text;
@@ -304,7 +304,7 @@ END
 $$;
 SELECT is_empty($$
 	SELECT v FROM image WHERE kind = 'rfm'
-		AND segment.rfm_send(pg_temp.at_address('\x00000000' || pg_temp.stored_rfm(bytes), 8)) <> bytes $$, 'rfm: stored bytes of the test''s making are right');
+		AND segment_internal.rfm_send(pg_temp.at_address('\x00000000' || pg_temp.stored_rfm(bytes), 8)) <> bytes $$, 'rfm: stored bytes of the test''s making are right');
 SELECT count(pg_temp.use_rfm(set_byte(bytes, place, value)))
 FROM (SELECT pg_temp.stored_rfm(bytes) AS bytes FROM image WHERE kind = 'rfm') AS s, generate_series(0, 63) place,
 	unnest('{0,1,9,10,127,128,255}'::integer[]) value \g /dev/null

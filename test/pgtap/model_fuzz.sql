@@ -130,14 +130,14 @@ EXCEPTION
 		RETURN CASE WHEN SQLERRM LIKE 'model is sent in format version "%' THEN '0A000' ELSE SQLERRM END;
 END $$;
 INSERT INTO outcome SELECT 'binary', pg_temp.receive(set_byte(b, at, (get_byte(b, at) + d) % 256))
-FROM (SELECT segment.model_send(m) AS b FROM original) s, LATERAL generate_series(0, length(b) - 1) at, unnest(ARRAY[1, 128]) d;
+FROM (SELECT segment_internal.model_send(m) AS b FROM original) s, LATERAL generate_series(0, length(b) - 1) at, unnest(ARRAY[1, 128]) d;
 INSERT INTO outcome SELECT 'binary', pg_temp.receive(substr(b, 1, len))
-FROM (SELECT segment.model_send(m) AS b FROM original) s, LATERAL generate_series(0, length(b) - 1) len;
+FROM (SELECT segment_internal.model_send(m) AS b FROM original) s, LATERAL generate_series(0, length(b) - 1) len;
 INSERT INTO outcome SELECT 'binary', pg_temp.receive(b || '\x00')
-FROM (SELECT segment.model_send(m) AS b FROM original) s;
+FROM (SELECT segment_internal.model_send(m) AS b FROM original) s;
 SELECT set_eq('SELECT DISTINCT ended FROM outcome WHERE form = ''binary''', ARRAY['22P03', '08P01', '0A000', 'valid'],
 	'damaged binary forms are refused, or valid');
-SELECT is(pg_temp.receive(segment.model_send(m)), 'valid', 'the binary form as it is is valid') FROM original LIMIT 1;
+SELECT is(pg_temp.receive(segment_internal.model_send(m)), 'valid', 'the binary form as it is is valid') FROM original LIMIT 1;
 COPY (SELECT m FROM original) TO :'file' (FORMAT binary);
 COPY received FROM :'file' (FORMAT binary);
 SELECT is(string_agg(m::text, ' ' ORDER BY m::text), (SELECT string_agg(m::text, ' ' ORDER BY m::text) FROM original),

@@ -59,8 +59,8 @@ SELECT is(count(DISTINCT as_of)::integer, 4, 'the scorecards are of several days
 CREATE TEMP TABLE figures AS
 SELECT h.customer_id, (d.days[m.place]).day AS day, m.*
 FROM mm.customer_history AS h,
-	segment.judged_days('mm.scorecard', '2022-01-01', '2024-01-31') AS d(days),
-	segment.customer_days(h.purchases, h.margins, h.costs, h.complaints, h.satisfaction, h.listed, d.days) AS m;
+	segment_internal.judged_days('mm.scorecard', '2022-01-01', '2024-01-31') AS d(days),
+	segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints, h.satisfaction, h.listed, d.days) AS m;
 CREATE TEMP TABLE one_by_one AS
 SELECT d.day, c.* FROM (SELECT DISTINCT day FROM figures) AS d, LATERAL (SELECT * FROM mm.customer_at(d.day)) AS c;
 SELECT is(count(DISTINCT day)::integer, 26, 'the first day, month ends, and the last day') FROM figures;
@@ -98,36 +98,36 @@ SELECT is_empty($$
 	'places are consecutive, up to the last, and counted');
 
 -- days and arguments
-SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment.judged_days('mm.scorecard', '2022-01-31', '2022-03-31'))),
+SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment_internal.judged_days('mm.scorecard', '2022-01-31', '2022-03-31'))),
 	'2022-01-31 2022-02-28 2022-03-31', 'month ends');
-SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment.judged_days('mm.scorecard', '2024-02-10', '2024-02-10'))),
+SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment_internal.judged_days('mm.scorecard', '2024-02-10', '2024-02-10'))),
 	'2024-02-10', 'one day');
 SELECT is_empty($$
-	SELECT j.day FROM unnest(segment.judged_days('mm.scorecard', '2021-11-15', '2024-01-31')) AS j
+	SELECT j.day FROM unnest(segment_internal.judged_days('mm.scorecard', '2021-11-15', '2024-01-31')) AS j
 	WHERE j.scorecard_id IS DISTINCT FROM (SELECT s.scorecard_id FROM mm.scorecard AS s
 		ORDER BY s.as_of > j.day, CASE WHEN s.as_of <= j.day THEN -(s.as_of - date '2000-01-01') ELSE s.as_of - date '2000-01-01' END,
 			s.scorecard_id DESC LIMIT 1) $$,
 	'the newest scorecard that is not later judges a day, or the oldest');
-SELECT is_empty($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true, NULL) $$, 'no days, no rows');
-SELECT is_empty($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true, '{}') $$, 'nor with an empty array');
-SELECT is_empty($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, NULL,
-	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment.judged_day]) $$, 'nor for somebody nobody knows');
-SELECT is((SELECT ROW(place, places, r_score, orders, net)::text FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment.judged_day])), '(1,1,,,)', 'a prospect');
-PREPARE unordered AS SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-	ARRAY[ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL), ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL)]::segment.judged_day[]);
+SELECT is_empty($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, NULL) $$, 'no days, no rows');
+SELECT is_empty($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, '{}') $$, 'nor with an empty array');
+SELECT is_empty($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, NULL,
+	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$, 'nor for somebody nobody knows');
+SELECT is((SELECT ROW(place, places, r_score, orders, net)::text FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day])), '(1,1,,,)', 'a prospect');
+PREPARE unordered AS SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL), ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL)]::segment_internal.judged_day[]);
 SELECT throws_ok('unordered', '22023', 'argument "days" must be in ascending order', 'days ascend');
-SELECT throws_ok($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true, ARRAY[NULL]::segment.judged_day[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, ARRAY[NULL]::segment_internal.judged_day[]) $$,
 	'22004', NULL, 'no NULL among the days');
-SELECT throws_ok($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-	ARRAY[ROW(NULL, 1, NULL, NULL, NULL, NULL, NULL)::segment.judged_day]) $$, '22004', NULL, 'nor a day that is NULL');
-SELECT throws_ok($$ SELECT * FROM segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-	ARRAY[ROW('infinity', 1, NULL, NULL, NULL, NULL, NULL)::segment.judged_day]) $$, '22008', NULL, 'nor an infinite one');
+SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW(NULL, 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$, '22004', NULL, 'nor a day that is NULL');
+SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW('infinity', 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$, '22008', NULL, 'nor an infinite one');
 -- a call whose days differ from row to row
 SELECT is_empty($$
 	SELECT m.* FROM (SELECT n, date '2022-01-01' + n AS day FROM generate_series(1, 50) AS n) AS d,
-		segment.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-			ARRAY[ROW(d.day, 1, NULL, NULL, NULL, NULL, NULL), ROW(d.day + 1, 1, NULL, NULL, NULL, NULL, NULL)]::segment.judged_day[]) AS m
+		segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+			ARRAY[ROW(d.day, 1, NULL, NULL, NULL, NULL, NULL), ROW(d.day + 1, 1, NULL, NULL, NULL, NULL, NULL)]::segment_internal.judged_day[]) AS m
 	WHERE m.places <> 2 $$, 'the days may be others in each row');
 
 -- ---------- the migration ----------
@@ -141,7 +141,7 @@ SELECT ok(count(DISTINCT scheme || from_class || to_class) > 150, 'many pairs of
 SELECT set_eq('SELECT scheme, day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly',
 	$$ SELECT d.scheme, d.day_before, d.day, m.from_class, m.to_class, m.customers, m.net_from, m.net_to, m.net_change
 	FROM (SELECT s.scheme, lag(j.day) OVER (PARTITION BY s.scheme ORDER BY j.day) AS day_before, j.day
-		FROM mm.scheme AS s, unnest(segment.judged_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
+		FROM mm.scheme AS s, unnest(segment_internal.judged_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
 		mm.migration(d.day_before, d.day, d.scheme) AS m WHERE d.day_before IS NOT NULL $$,
 	'the migration of each month, for all schemes, judged by the scorecards of the days');
 SELECT is(count(*), (SELECT count(*) FROM (SELECT DISTINCT scheme, day, from_class, to_class FROM monthly) AS d), 'a pair is once there') FROM monthly;
@@ -205,7 +205,7 @@ CREATE TEMP TABLE sticky AS SELECT * FROM mm.monthly_migration('2021-12-15', '20
 SELECT set_eq('SELECT day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM sticky',
 	$$ SELECT d.day_before, d.day, m.from_class, m.to_class, m.customers, m.net_from, m.net_to, m.net_change
 	FROM (SELECT lag(j.day) OVER (ORDER BY j.day) AS day_before, j.day
-		FROM unnest(segment.judged_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
+		FROM unnest(segment_internal.judged_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
 		mm.migration(d.day_before, d.day, 'sticky') AS m WHERE d.day_before IS NOT NULL $$,
 	'the same with stay rules');
 SELECT isnt_empty('TABLE sticky EXCEPT TABLE not_sticky', 'and they matter');

@@ -397,7 +397,7 @@ SELECT is_empty($$
 	WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind IN ('r', 'v') AND col_description(c.oid, a.attnum) IS NULL
 	UNION ALL SELECT p.proname, NULL FROM pg_proc AS p
 	WHERE p.pronamespace = 'shop'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL $$, 'every table, view, column and function has a comment');
-SELECT is_empty($$ SELECT m.relation, m.col FROM segment.portfolio_members('shop') AS m
+SELECT is_empty($$ SELECT m.relation, m.col FROM segment_internal.portfolio_members('shop') AS m
 	WHERE m.kind <> 'FUNCTION' AND m.col IS NOT NULL AND NOT EXISTS (
 		SELECT FROM pg_attribute AS a WHERE a.attrelid = format('shop.%I', m.relation)::regclass AND a.attname = m.col) $$,
 	'and no comment is on a column that is not there');

@@ -41,7 +41,20 @@ $$;
 
 -- ---------- installed and used without a superuser ----------
 
-SELECT is(as_role('segment_test_reader', 'CREATE EXTENSION segment'), format('42501 permission denied for database %s', current_database()), 'not without CREATE on the database');
+SELECT is(as_role('segment_test_reader', 'CREATE EXTENSION segment'), '42501 permission denied to create extension "segment"', 'not without CREATE on the database');
+-- who makes a schema of its name beforehand could put functions into it that
+-- come before the extension's own
+SET LOCAL ROLE segment_test_bob;
+CREATE SCHEMA segment;
+CREATE FUNCTION segment.format(text, name, name) RETURNS text LANGUAGE sql RETURN 'trap';
+SELECT public.as_role('segment_test_alice', 'CREATE EXTENSION segment') AS refused_first \gset
+DROP SCHEMA segment CASCADE;
+CREATE SCHEMA segment_internal;
+SELECT public.as_role('segment_test_alice', 'CREATE EXTENSION segment') AS refused_second \gset
+DROP SCHEMA segment_internal;
+RESET ROLE;
+SELECT is(:'refused_first'::text, '42P06 schema "segment" already exists', 'not into a schema that is there already');
+SELECT is(:'refused_second'::text, '42P06 schema "segment_internal" already exists', 'nor beside one');
 SET LOCAL ROLE segment_test_alice;
 CREATE EXTENSION segment;
 CREATE SCHEMA alice;
@@ -50,6 +63,10 @@ INSERT INTO alice.orders VALUES (1, '2024-01-01', 5), (2, '2024-01-02', 7), (1, 
 CREATE TABLE alice.by_whom AS SELECT 1 AS n;
 SELECT public.as_role('segment_test_alice', $$ SELECT segment.create_portfolio('shop', 'SELECT customer, at, amount FROM alice.orders') $$) ~ '^\(shop,' AS made \gset
 RESET ROLE;
+SELECT is_empty($$ SELECT nspname FROM pg_namespace WHERE nspname ~ '^segment' AND pg_get_userbyid(nspowner) = 'segment_test_alice' $$,
+	'the schemas do not belong to who installs it');
+SELECT is(as_role('segment_test_alice', $$ CREATE FUNCTION segment.format(text, name, name) RETURNS text LANGUAGE sql RETURN 'trap' $$), '42501 permission denied for schema segment', 'who can put nothing into them');
+SELECT is(as_role('segment_test_alice', $$ CREATE FUNCTION segment_internal.format(text, name, name) RETURNS text LANGUAGE sql RETURN 'trap' $$), '42501 permission denied for schema segment_internal', 'neither one');
 SELECT ok(:'made', 'a user with CREATE on the database installs it and makes a portfolio');
 SELECT is((SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ',') FROM pg_class WHERE relnamespace = 'shop'::regnamespace), 'segment_test_alice', 'all of it is hers');
 SELECT is(as_role('segment_test_alice', 'SELECT sum(net) FROM shop.customer'), '15', 'she reads it');

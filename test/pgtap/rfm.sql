@@ -88,11 +88,11 @@ SELECT is_empty($$
 	GROUP BY v HAVING abs(v) < 1e15 AND segment.net(segment.rfm_agg(now(), v)) <> round(v::numeric, 9) $$,
 	'also a large one');
 SELECT is(segment.net(segment.rfm_agg(day, b)), sum(b), 'bigint') FROM kind;
-SELECT is(segment.rfm_send(segment.rfm_agg(day, b)), segment.rfm_send(segment.rfm_agg(day::timestamp AT TIME ZONE 'UTC', b)), 'dates and bigint') FROM kind;
-SELECT is(segment.rfm_send(segment.rfm_agg(day, f)), segment.rfm_send(segment.rfm_agg(day::timestamp AT TIME ZONE 'UTC', f)), 'dates and float8') FROM kind;
-SELECT is(segment.rfm_send(segment.rfm_agg(day, f)), segment.rfm_send(segment.rfm_agg(day, trim_scale(round(f::numeric, 9)))), 'float8 and numeric') FROM kind;
+SELECT is(segment_internal.rfm_send(segment.rfm_agg(day, b)), segment_internal.rfm_send(segment.rfm_agg(day::timestamp AT TIME ZONE 'UTC', b)), 'dates and bigint') FROM kind;
+SELECT is(segment_internal.rfm_send(segment.rfm_agg(day, f)), segment_internal.rfm_send(segment.rfm_agg(day::timestamp AT TIME ZONE 'UTC', f)), 'dates and float8') FROM kind;
+SELECT is(segment_internal.rfm_send(segment.rfm_agg(day, f)), segment_internal.rfm_send(segment.rfm_agg(day, trim_scale(round(f::numeric, 9)))), 'float8 and numeric') FROM kind;
 SET LOCAL timezone = 'Asia/Tokyo';
-SELECT is(segment.rfm_send(segment.rfm_agg(day, f)), segment.rfm_send(segment.rfm_agg(day::timestamp AT TIME ZONE 'UTC', f)), 'dates in another time zone') FROM kind;
+SELECT is(segment_internal.rfm_send(segment.rfm_agg(day, f)), segment_internal.rfm_send(segment.rfm_agg(day::timestamp AT TIME ZONE 'UTC', f)), 'dates in another time zone') FROM kind;
 SET LOCAL timezone = 'UTC';
 
 -- ---------- the same bits ----------
@@ -102,7 +102,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	result text;
 BEGIN
-	EXECUTE 'SELECT md5(string_agg(customer || '':'' || COALESCE(segment.rfm_send(r)::text, ''null''), '';'' ORDER BY customer)) FROM ('
+	EXECUTE 'SELECT md5(string_agg(customer || '':'' || COALESCE(segment_internal.rfm_send(r)::text, ''null''), '';'' ORDER BY customer)) FROM ('
 		|| query || ') AS q(customer, r)' INTO result;
 	RETURN result;
 END
@@ -140,7 +140,7 @@ COPY partial_again FROM :'file' (FORMAT binary);
 COPY (SELECT 1 WHERE false) TO :'file';
 SELECT is(pg_temp.bits('SELECT customer, segment.rollup(r) FROM partial_again GROUP BY customer'), :'bits',
 	'partial results combine after a way in binary form');
-CREATE AGGREGATE pg_temp.combine(segment.rfm) (SFUNC = segment.rfm_combine, STYPE = segment.rfm,
+CREATE AGGREGATE pg_temp.combine(segment.rfm) (SFUNC = segment_internal.rfm_combine, STYPE = segment.rfm,
 	INITCOND = '(orders=0,refunds=0,gross=0,refunded=0)');
 SELECT is(pg_temp.bits('SELECT customer, pg_temp.combine(r) FROM partial WHERE customer <> 44 GROUP BY customer'),
 	pg_temp.bits('SELECT customer, r FROM reference WHERE customer <> 44'), 'nothing is the neutral element');
@@ -196,12 +196,12 @@ DECLARE
 BEGIN
 	EXECUTE format($q$
 		SELECT count(*) FROM (
-			SELECT n, segment.rfm_agg(at, amount) OVER w AS r, segment.rollup(segment.rfm_accum(NULL, at, amount)) OVER w AS u,
+			SELECT n, segment.rfm_agg(at, amount) OVER w AS r, segment.rollup(segment_internal.rfm_accum(NULL, at, amount)) OVER w AS u,
 				segment.rfm_agg(at, amount::float8) OVER w AS f
 			FROM framed WINDOW w AS (ORDER BY n ROWS BETWEEN %s)) AS f, LATERAL (
 			SELECT segment.rfm_agg(at, amount) AS r FROM framed c WHERE c.n BETWEEN %s AND %s) AS s
-		WHERE segment.rfm_send(f.r) IS DISTINCT FROM segment.rfm_send(s.r)
-			OR segment.rfm_send(f.u) IS DISTINCT FROM segment.rfm_send(s.r)
+		WHERE segment_internal.rfm_send(f.r) IS DISTINCT FROM segment_internal.rfm_send(s.r)
+			OR segment_internal.rfm_send(f.u) IS DISTINCT FROM segment_internal.rfm_send(s.r)
 			OR NOT f.f OPERATOR(segment.=) s.r
 		$q$, frame, low, high)
 	INTO result;
@@ -215,20 +215,20 @@ SELECT is(pg_temp.frame_errors('CURRENT ROW AND CURRENT ROW', 'f.n', 'f.n'), 0::
 
 -- ---------- by hand ----------
 
-CREATE TABLE untouched AS SELECT customer, r, segment.rfm_send(r) AS bytes FROM reference;
+CREATE TABLE untouched AS SELECT customer, r, segment_internal.rfm_send(r) AS bytes FROM reference;
 SELECT lives_ok($$
-	SELECT segment.rfm_accum(r, '2040-01-01+00'::timestamptz, 1.000000001), segment.rfm_accum(r, '2040-01-01'::date, -1::bigint), segment.rfm_combine(r, r)
+	SELECT segment_internal.rfm_accum(r, '2040-01-01+00'::timestamptz, 1.000000001), segment_internal.rfm_accum(r, '2040-01-01'::date, -1::bigint), segment_internal.rfm_combine(r, r)
 	FROM untouched $$, 'support functions by hand');
-SELECT is_empty($$ SELECT customer FROM untouched WHERE segment.rfm_send(r) IS DISTINCT FROM bytes $$, 'leave stored values alone');
+SELECT is_empty($$ SELECT customer FROM untouched WHERE segment_internal.rfm_send(r) IS DISTINCT FROM bytes $$, 'leave stored values alone');
 
 -- ---------- equality, settings, cancelling ----------
 
 SELECT is_empty($$
 	SELECT a.customer, b.customer FROM reference a, reference b, LATERAL (SELECT a.r::text::segment.rfm AS x, b.r AS y) AS s
 	WHERE (a.customer = b.customer) <> (x OPERATOR(segment.=) y)
-		OR (x OPERATOR(segment.=) y) <> (segment.rfm_cmp(x, y) = 0) OR segment.rfm_cmp(x, y) <> -segment.rfm_cmp(y, x)
-		OR (x OPERATOR(segment.=) y) AND (segment.rfm_hash(x) <> segment.rfm_hash(y)
-			OR segment.rfm_hash_extended(x, 5) <> segment.rfm_hash_extended(y, 5)) $$,
+		OR (x OPERATOR(segment.=) y) <> (segment_internal.rfm_cmp(x, y) = 0) OR segment_internal.rfm_cmp(x, y) <> -segment_internal.rfm_cmp(y, x)
+		OR (x OPERATOR(segment.=) y) AND (segment_internal.rfm_hash(x) <> segment_internal.rfm_hash(y)
+			OR segment_internal.rfm_hash_extended(x, 5) <> segment_internal.rfm_hash_extended(y, 5)) $$,
 	'equality, order and hash agree');
 CREATE FUNCTION pg_temp.under(settings text[]) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -242,7 +242,7 @@ BEGIN
 		PERFORM set_config(settings[i][1], settings[i][2], true);
 	END LOOP;
 	SELECT bool_and(pg_catalog.md5(r::pg_catalog.text) OPERATOR(pg_catalog.=) t
-		AND segment.rfm_send(r::pg_catalog.text::segment.rfm) OPERATOR(pg_catalog.=) segment.rfm_send(r))
+		AND segment_internal.rfm_send(r::pg_catalog.text::segment.rfm) OPERATOR(pg_catalog.=) segment_internal.rfm_send(r))
 	INTO result FROM public.written;
 	FOR i IN 1 .. pg_catalog.array_length(settings, 1) LOOP
 		PERFORM pg_catalog.set_config(saved[i][1], saved[i][2], true);

@@ -60,7 +60,7 @@ SET LOCAL timezone = 'UTC';
 CREATE TABLE event AS
 SELECT n, customer, moment AS at, moment::date AS day, amount,
 	CASE WHEN abs(amount) < 1e15 THEN amount * 100 END::bigint AS whole, amount::float8 AS rough,
-	CASE WHEN amount IS NOT NULL THEN segment.rfm_accum(NULL, moment, amount) END AS rfm,
+	CASE WHEN amount IS NOT NULL THEN segment_internal.rfm_accum(NULL, moment, amount) END AS rfm,
 	CASE WHEN amount IS NOT NULL THEN segment.history_agg(moment::date, amount) END AS history
 FROM (
 	SELECT n, customer,

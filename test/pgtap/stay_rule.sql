@@ -333,7 +333,7 @@ SELECT results_eq($$ SELECT class, customers, kept FROM segment.scheme_check('si
 		WHERE k.scheme = 'tier' GROUP BY k.class, k.class_rank, k.stay_rule ORDER BY k.class_rank $$, 'scheme_check counts those kept');
 
 -- cuts are computed without classes
-SELECT ok(segment.scheme_cut_customers('sim', (SELECT max(scorecard_id) FROM sim.scorecard)) !~ 'snapshot_customer|"held (by|on)', 'cuts do not depend on classes held');
+SELECT ok(segment_internal.scheme_cut_customers('sim', (SELECT max(scorecard_id) FROM sim.scorecard)) !~ 'snapshot_customer|"held (by|on)', 'cuts do not depend on classes held');
 
 -- what explain foretells: so it comes if nothing happens and no snapshot is taken
 CREATE TABLE foretold AS

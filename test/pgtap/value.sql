@@ -248,10 +248,10 @@ SELECT bag_eq($$ SELECT pg_temp.edge('SELECT i, date ''2024-01-01'', 0 FROM gene
 
 SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype FROM pg_attribute AS a
 	JOIN pg_class AS c ON c.oid = a.attrelid AND c.relnamespace = 'margins'::regnamespace
-	WHERE c.relname IN (SELECT relation FROM segment.value_comments()) AND a.attnum > 0
+	WHERE c.relname IN (SELECT relation FROM segment_internal.value_comments()) AND a.attnum > 0
 		AND (a.atttypid::regtype NOT IN ('text', 'bigint', 'integer', 'float8', 'numeric', 'boolean', 'date', 'timestamptz')
 			OR col_description(a.attrelid, a.attnum) IS NULL) $$, 'base types, and a comment on every column');
-SELECT is_empty($$ SELECT relation, col FROM segment.value_comments() AS m WHERE col IS NOT NULL AND NOT EXISTS (
+SELECT is_empty($$ SELECT relation, col FROM segment_internal.value_comments() AS m WHERE col IS NOT NULL AND NOT EXISTS (
 	SELECT FROM pg_attribute AS a WHERE a.attrelid = format('margins.%I', m.relation)::regclass AND a.attname = m.col) $$,
 	'and no comment without a column');
 SELECT lives_ok($$ SELECT segment.drop_portfolio(p) FROM unnest('{coffee,cola,whale,thousand,margins,nets}'::text[]) AS p $$,

@@ -228,8 +228,8 @@ $$;
 ANALYZE orders;
 CREATE FUNCTION key_plan(query text) RETURNS text LANGUAGE sql AS $$
 	SELECT plan_of(format('SELECT e.customer_id, e.at FROM %s WHERE %s OR e.customer_id IS NULL',
-		segment.source_events(s), segment.refresh_key_condition('shop', s, 'e.customer_id')), ARRAY[3::bigint])
-	FROM segment.check_source('purchases', query, 't, public') AS s
+		segment_internal.source_events(s), segment_internal.refresh_key_condition('shop', s, 'e.customer_id')), ARRAY[3::bigint])
+	FROM segment_internal.check_source('purchases', query, 't, public') AS s
 $$;
 SELECT matches(key_plan(v.query), 'Index Cond: .*client = ANY', 'an index is used: ' || v.query) FROM (VALUES
 	('SELECT client, at, amount FROM orders'),
@@ -259,7 +259,7 @@ CREATE TABLE own (client integer);
 ALTER TABLE own OWNER TO segment_writer;
 GRANT ALL ON SCHEMA t TO segment_writer;
 SET LOCAL ROLE segment_writer;
-CREATE TRIGGER note AFTER INSERT ON own REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION segment.note_changes('shop');
+CREATE TRIGGER note AFTER INSERT ON own REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION segment_internal.note_changes('shop');
 INSERT INTO own VALUES (66);
 RESET ROLE;
 SELECT set_eq('SELECT customer_id FROM shop.changed_customer', ARRAY[50::bigint], 'nobody else''s table notes anything');
@@ -286,10 +286,10 @@ SELECT segment.drop_portfolio('other');
 RESET ROLE;
 SELECT lives_ok($$ INSERT INTO orders (client, at, amount) VALUES (52, '2023-05-05', 11) $$, 'a trigger that the owner could not drop does nothing');
 SELECT is((segment.unwatch('shop')).tables, 9::bigint, 'unwatch all, the partition that was detached as well');
-SELECT is((SELECT count(*) FROM pg_trigger WHERE tgfoid = 'segment.note_changes'::regproc AND tgargs = 'shop\000'), 0::bigint, 'no trigger is left');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgfoid = 'segment_internal.note_changes'::regproc AND tgargs = 'shop\000'), 0::bigint, 'no trigger is left');
 SELECT segment.watch('shop', 'orders', 'client');
 SELECT segment.drop_portfolio('shop');
-SELECT is((SELECT count(*) FROM pg_trigger WHERE tgfoid = 'segment.note_changes'::regproc AND tgargs = 'shop\000'), 0::bigint, 'nor after drop_portfolio');
+SELECT is((SELECT count(*) FROM pg_trigger WHERE tgfoid = 'segment_internal.note_changes'::regproc AND tgargs = 'shop\000'), 0::bigint, 'nor after drop_portfolio');
 
 -- ---------- keys of all kinds ----------
 

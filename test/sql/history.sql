@@ -194,7 +194,7 @@ SELECT pg_temp.failure('SELECT NULL::segment.history(3)');
 SELECT typlen, typalign, typstorage FROM pg_type WHERE oid = 'segment.history'::regtype;
 
 -- the bytes, worked out by hand from the description in src/types/history.h
-SELECT v, segment.history_send(v::segment.history) FROM unnest(ARRAY[
+SELECT v, segment_internal.history_send(v::segment.history) FROM unnest(ARRAY[
 	-- version 1 with scales, both 0
 	'{}',
 	-- usual scales; step 1 + zigzag(0) = 1, amount 0
@@ -208,31 +208,31 @@ SELECT v, segment.history_send(v::segment.history) FROM unnest(ARRAY[
 	-- the largest number of two bytes, 64 + 184 * 256 - 1 = 47167; then three more bytes
 	'{2020-01-01: 471.67, 2020-01-02: 471.68}'
 	]) v;
-SELECT customer, pg_column_size(h), octet_length(segment.history_send(h)) FROM history_customer ORDER BY customer;
+SELECT customer, pg_column_size(h), octet_length(segment_internal.history_send(h)) FROM history_customer ORDER BY customer;
 
 -- ---------- support functions by hand ----------
 
 -- they leave what is stored alone, and never show the running state
-SELECT segment.history_accum(h, '2030-01-01', 1.125) FROM history_customer ORDER BY customer;
-SELECT segment.history_accum(h, '2030-01-01 00:00+00', 1, 'America/New_York') FROM history_customer WHERE customer = 2;
-SELECT segment.history_combine(h, h) FROM history_customer ORDER BY customer;
-SELECT segment.history_final(h) FROM history_customer ORDER BY customer;
+SELECT segment_internal.history_accum(h, '2030-01-01', 1.125) FROM history_customer ORDER BY customer;
+SELECT segment_internal.history_accum(h, '2030-01-01 00:00+00', 1, 'America/New_York') FROM history_customer WHERE customer = 2;
+SELECT segment_internal.history_combine(h, h) FROM history_customer ORDER BY customer;
+SELECT segment_internal.history_final(h) FROM history_customer ORDER BY customer;
 SELECT * FROM history_customer ORDER BY customer;
-SELECT segment.history_accum(NULL, '2030-01-01', 1.5), segment.history_accum(NULL, NULL, 1.5),
-	segment.history_accum(NULL, '2030-01-01', NULL), segment.history_combine(NULL, NULL), segment.history_final(NULL);
-SELECT segment.history_combine(h, NULL), segment.history_combine(NULL, h) FROM history_customer WHERE customer = 1;
-SELECT pg_temp.failure($$ SELECT segment.history_accum('{2020-01-01: 1/9223372036854775807}', '2020-01-01', 1) $$);
-SELECT pg_temp.failure($$ SELECT segment.history_combine('{2020-01-01: -1/9223372036854775807}', '{2020-01-02: -1}') $$);
+SELECT segment_internal.history_accum(NULL, '2030-01-01', 1.5), segment_internal.history_accum(NULL, NULL, 1.5),
+	segment_internal.history_accum(NULL, '2030-01-01', NULL), segment_internal.history_combine(NULL, NULL), segment_internal.history_final(NULL);
+SELECT segment_internal.history_combine(h, NULL), segment_internal.history_combine(NULL, h) FROM history_customer WHERE customer = 1;
+SELECT pg_temp.failure($$ SELECT segment_internal.history_accum('{2020-01-01: 1/9223372036854775807}', '2020-01-01', 1) $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.history_combine('{2020-01-01: -1/9223372036854775807}', '{2020-01-02: -1}') $$);
 -- somebody's own aggregate without the final function keeps running states: they are worth the same
-CREATE AGGREGATE history_raw (date, numeric) (SFUNC = segment.history_accum, STYPE = segment.history);
+CREATE AGGREGATE history_raw (date, numeric) (SFUNC = segment_internal.history_accum, STYPE = segment.history);
 CREATE TABLE history_state AS
 SELECT customer, history_raw(day, amount) AS h FROM history_order GROUP BY customer;
-SELECT customer, c.h::text = s.h::text AS text, segment.history_send(c.h) = segment.history_send(s.h) AS send,
-	c.h OPERATOR(segment.=) s.h AS eq, segment.history_hash(c.h) = segment.history_hash(s.h) AS hash,
+SELECT customer, c.h::text = s.h::text AS text, segment_internal.history_send(c.h) = segment_internal.history_send(s.h) AS send,
+	c.h OPERATOR(segment.=) s.h AS eq, segment_internal.history_hash(c.h) = segment_internal.history_hash(s.h) AS hash,
 	segment.net(c.h) = segment.net(s.h) AS net, segment.as_of(c.h, '2020-03-15') OPERATOR(segment.=) segment.as_of(s.h, '2020-03-15') AS as_of,
 	(SELECT count(*) FROM segment.unnest(c.h)) = (SELECT count(*) FROM segment.unnest(s.h)) AS days
 FROM history_customer c JOIN history_state s USING (customer) ORDER BY customer;
-SELECT segment.history_send(segment.rollup(c.h)) = segment.history_send(segment.rollup(s.h)) AS same
+SELECT segment_internal.history_send(segment.rollup(c.h)) = segment_internal.history_send(segment.rollup(s.h)) AS same
 FROM history_customer c JOIN history_state s USING (customer);
 DROP TABLE history_state;
 DROP AGGREGATE history_raw(date, numeric);
@@ -242,21 +242,21 @@ DROP AGGREGATE history_raw(date, numeric);
 -- the display scale is no part of the value, as with numeric
 SELECT a OPERATOR(segment.=) b AS eq, a OPERATOR(segment.<>) b AS ne, a OPERATOR(segment.<) b AS lt,
 	a OPERATOR(segment.<=) b AS le, a OPERATOR(segment.>) b AS gt, a OPERATOR(segment.>=) b AS ge,
-	segment.history_cmp(a, b), segment.history_hash(a) = segment.history_hash(b) AS hash,
-	segment.history_hash_extended(a, 7) = segment.history_hash_extended(b, 7) AS hash_extended, a::text = b::text AS text
+	segment_internal.history_cmp(a, b), segment_internal.history_hash(a) = segment_internal.history_hash(b) AS hash,
+	segment_internal.history_hash_extended(a, 7) = segment_internal.history_hash_extended(b, 7) AS hash_extended, a::text = b::text AS text
 FROM (VALUES ('{2020-01-01: 1.5}'::segment.history, '{2020-01-01: 1.50}'::segment.history),
 	('{2020-01-01: 1}', '{2020-01-01: 1.000000000}'), ('{}', '{}'), ('{2020-01-01: 100}', '{2020-01-01: 100.00}')) AS t(a, b);
 -- unequal although the bytes of the entries are the same
-SELECT segment.history_cmp('{2020-01-01: 1}', '{2020-01-01: 0.1}'), segment.history_cmp('{2020-01-01: 0.1}', '{2020-01-01: 1}');
+SELECT segment_internal.history_cmp('{2020-01-01: 1}', '{2020-01-01: 0.1}'), segment_internal.history_cmp('{2020-01-01: 0.1}', '{2020-01-01: 1}');
 -- a total order over different values
 WITH v AS (SELECT v::segment.history AS h, n FROM unnest(ARRAY[
 	'{}', '{2020-01-01: 1}', '{2020-01-01: 1.1}', '{2020-01-01: 1, 2020-01-02: 1}', '{2020-01-02: 1}', '{2019-12-31: 1}', '{2020-01-01: 1/2}',
 	'{2020-01-01: -1}', '{2020-01-01: 1 -1}', '{2020-01-01: 10000000000}']) WITH ORDINALITY AS u(v, n))
 SELECT count(*) AS triples,
-	count(*) FILTER (WHERE (a.n = b.n) = (segment.history_cmp(a.h, b.h) = 0)) AS distinct_values,
-	count(*) FILTER (WHERE segment.history_cmp(a.h, b.h) = -segment.history_cmp(b.h, a.h)) AS antisymmetric,
-	count(*) FILTER (WHERE segment.history_cmp(a.h, b.h) > 0 OR segment.history_cmp(b.h, c.h) > 0 OR segment.history_cmp(a.h, c.h) <= 0) AS transitive,
-	count(*) FILTER (WHERE (segment.history_hash(a.h) = segment.history_hash(b.h)) = (a.n = b.n)
+	count(*) FILTER (WHERE (a.n = b.n) = (segment_internal.history_cmp(a.h, b.h) = 0)) AS distinct_values,
+	count(*) FILTER (WHERE segment_internal.history_cmp(a.h, b.h) = -segment_internal.history_cmp(b.h, a.h)) AS antisymmetric,
+	count(*) FILTER (WHERE segment_internal.history_cmp(a.h, b.h) > 0 OR segment_internal.history_cmp(b.h, c.h) > 0 OR segment_internal.history_cmp(a.h, c.h) <= 0) AS transitive,
+	count(*) FILTER (WHERE (segment_internal.history_hash(a.h) = segment_internal.history_hash(b.h)) = (a.n = b.n)
 		OR left(a.h::text, 14) = left(b.h::text, 14)) AS right_hash
 FROM v a, v b, v c;
 
@@ -264,7 +264,7 @@ CREATE TABLE history_value AS
 SELECT segment.history_agg('2020-01-01'::date + i % 50, (i % 3)::numeric) AS h, i
 FROM generate_series(1, 1000) i GROUP BY i;
 INSERT INTO history_value VALUES (NULL, -1), (NULL, -2);
-SET search_path = segment, public;
+SET search_path = segment, segment_internal, public;
 SELECT count(DISTINCT h), (SELECT count(*) FROM (SELECT h FROM history_value GROUP BY h) AS s) AS groups,
 	(SELECT count(*) FROM (SELECT h FROM history_value UNION SELECT h FROM history_value) AS s) AS set
 FROM history_value;

@@ -2,7 +2,7 @@
 \set VERBOSITY terse
 SET extra_float_digits = 1;
 -- for the operators
-SET search_path = public, segment;
+SET search_path = public, segment, segment_internal;
 \pset format unaligned
 
 -- prints SQLSTATE and message of what a statement raises
@@ -131,10 +131,10 @@ SELECT raises('SELECT NULL::segment.model(3)');
 CREATE TABLE models (id int, m segment.model);
 INSERT INTO models VALUES (1, :'m'), (2, :'g'),
 	(3, segment.model('gammagamma', '{"p": 0.1, "q": 2.2250738585072014e-20, "gamma": 1e20}'));
-SELECT id, segment.model_send(m) FROM models ORDER BY id;
-SELECT every(segment.model_in(segment.model_out(m)) = m) FROM models;
+SELECT id, segment_internal.model_send(m) FROM models ORDER BY id;
+SELECT every(segment_internal.model_in(segment_internal.model_out(m)) = m) FROM models;
 SET extra_float_digits = -15;
-SELECT every(segment.model_in(segment.model_out(m)) = m) FROM models;
+SELECT every(segment_internal.model_in(segment_internal.model_out(m)) = m) FROM models;
 SELECT m FROM models WHERE id = 3;
 RESET extra_float_digits;
 
@@ -152,9 +152,9 @@ SELECT count(*) FROM models a, models b
 WHERE (a.m < b.m)::int + (a.m = b.m)::int + (a.m > b.m)::int <> 1
 	OR (a.m <= b.m) <> (a.m < b.m OR a.m = b.m) OR (a.m >= b.m) <> (a.m > b.m OR a.m = b.m)
 	OR (a.m <> b.m) = (a.m = b.m)
-	OR segment.model_cmp(a.m, b.m) <> (a.m > b.m)::int - (a.m < b.m)::int
-	OR (a.m = b.m AND (segment.model_hash(a.m) <> segment.model_hash(b.m)
-		OR segment.model_hash_extended(a.m, 7) <> segment.model_hash_extended(b.m, 7)));
+	OR segment_internal.model_cmp(a.m, b.m) <> (a.m > b.m)::int - (a.m < b.m)::int
+	OR (a.m = b.m AND (segment_internal.model_hash(a.m) <> segment_internal.model_hash(b.m)
+		OR segment_internal.model_hash_extended(a.m, 7) <> segment_internal.model_hash_extended(b.m, 7)));
 SELECT opcname, amvalidate(oid) FROM pg_opclass WHERE opcname = 'model_ops' ORDER BY opcmethod;
 -- a stored model stays what it was
 SELECT segment.with_unit(m, 'day') = m AS same FROM models WHERE id = 2;

@@ -182,8 +182,8 @@ SELECT failure($$ SELECT segment.drop_portfolio('public', cascade => true) $$);
 SELECT failure($$ SELECT segment.drop_portfolio(NULL) $$);
 SELECT failure($$ SELECT * FROM shop.customer_at('infinity') $$);
 SELECT count(*) FROM shop.customer_at(NULL);
-SELECT failure($$ SELECT segment.portfolio_run('shop', 'destroy', '{}') $$);
-SELECT failure($$ SELECT segment.portfolio_run('shop', NULL, '{}') $$);
+SELECT failure($$ SELECT segment_internal.portfolio_run('shop', 'destroy', '{}') $$);
+SELECT failure($$ SELECT segment_internal.portfolio_run('shop', NULL, '{}') $$);
 -- a source that becomes wrong later: the old state stays
 ALTER TABLE orders RENAME COLUMN total TO amount;
 SELECT failure($$ SELECT segment.refresh('shop') $$);
@@ -348,7 +348,7 @@ SELECT failure($$ SELECT * FROM owned.customer_at('2024-01-01') $$);
 SELECT failure($$ SELECT segment.refresh('owned') $$);
 SELECT failure($$ SELECT segment.alter_portfolio('owned') $$);
 SELECT failure($$ SELECT segment.drop_portfolio('owned') $$);
-SELECT failure($$ SELECT segment.portfolio_refresh('owned', '{}') $$);
+SELECT failure($$ SELECT segment_internal.portfolio_refresh('owned', '{}') $$);
 -- membership counts where the owner's rights are inherited
 SET ROLE regress_segment_stranger;
 SELECT failure($$ SELECT segment.refresh('owned') $$);

@@ -183,21 +183,21 @@ SELECT typlen, typalign, typbyval FROM pg_type WHERE oid = 'segment.rfm'::regtyp
 SELECT pg_column_size(r) FROM rfm_customer WHERE customer = 1;
 
 -- the binary form: eight words of eight bytes, most significant first
-SELECT segment.rfm_send('(orders=2,refunds=1,gross=3.00,refunded=0.25,first=2000-01-01 00:00:00+00,last=2000-01-01 00:00:01+00)');
+SELECT segment_internal.rfm_send('(orders=2,refunds=1,gross=3.00,refunded=0.25,first=2000-01-01 00:00:00+00,last=2000-01-01 00:00:01+00)');
 
 -- ---------- support functions by hand ----------
 
 -- they leave what is stored alone
-SELECT segment.rfm_accum(r, '2030-01-01+00'::timestamptz, 1.125) FROM rfm_customer ORDER BY customer;
-SELECT segment.rfm_combine(r, r) FROM rfm_customer ORDER BY customer;
+SELECT segment_internal.rfm_accum(r, '2030-01-01+00'::timestamptz, 1.125) FROM rfm_customer ORDER BY customer;
+SELECT segment_internal.rfm_combine(r, r) FROM rfm_customer ORDER BY customer;
 SELECT * FROM rfm_customer ORDER BY customer;
-SELECT segment.rfm_accum(NULL, '2030-01-01'::date, 1.5), segment.rfm_accum(NULL, NULL::date, 1.5),
-	segment.rfm_accum(NULL, '2030-01-01'::date, NULL::float8), segment.rfm_combine(NULL, NULL);
-SELECT segment.rfm_combine(r, NULL), segment.rfm_combine(NULL, r) FROM rfm_customer WHERE customer = 1;
+SELECT segment_internal.rfm_accum(NULL, '2030-01-01'::date, 1.5), segment_internal.rfm_accum(NULL, NULL::date, 1.5),
+	segment_internal.rfm_accum(NULL, '2030-01-01'::date, NULL::float8), segment_internal.rfm_combine(NULL, NULL);
+SELECT segment_internal.rfm_combine(r, NULL), segment_internal.rfm_combine(NULL, r) FROM rfm_customer WHERE customer = 1;
 -- counts cannot wrap around
-SELECT pg_temp.failure($$ SELECT segment.rfm_combine(r, r) FROM (SELECT '(orders=9223372036854775807,refunds=0,gross=0,refunded=0,first=2020-01-01 00:00:00+00,last=2020-01-01 00:00:00+00)'::segment.rfm AS r) AS s $$);
-SELECT pg_temp.failure($$ SELECT segment.rfm_accum('(orders=9223372036854775807,refunds=0,gross=0,refunded=0,first=2020-01-01 00:00:00+00,last=2020-01-01 00:00:00+00)', now(), 1.0) $$);
-SELECT pg_temp.failure($$ SELECT segment.rfm_accum('(orders=0,refunds=9223372036854775807,gross=0,refunded=1)', now(), -1.0) $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.rfm_combine(r, r) FROM (SELECT '(orders=9223372036854775807,refunds=0,gross=0,refunded=0,first=2020-01-01 00:00:00+00,last=2020-01-01 00:00:00+00)'::segment.rfm AS r) AS s $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.rfm_accum('(orders=9223372036854775807,refunds=0,gross=0,refunded=0,first=2020-01-01 00:00:00+00,last=2020-01-01 00:00:00+00)', now(), 1.0) $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.rfm_accum('(orders=0,refunds=9223372036854775807,gross=0,refunded=1)', now(), -1.0) $$);
 
 -- ---------- comparison ----------
 
@@ -208,8 +208,8 @@ INSERT INTO rfm_value VALUES (NULL, -1), (NULL, -2);
 -- the display scale is no part of the value, as with numeric
 SELECT a OPERATOR(segment.=) b AS eq, a OPERATOR(segment.<>) b AS ne, a OPERATOR(segment.<) b AS lt,
 	a OPERATOR(segment.<=) b AS le, a OPERATOR(segment.>) b AS gt, a OPERATOR(segment.>=) b AS ge,
-	segment.rfm_cmp(a, b), segment.rfm_hash(a) = segment.rfm_hash(b) AS hash,
-	segment.rfm_hash_extended(a, 7) = segment.rfm_hash_extended(b, 7) AS hash_extended, a::text = b::text AS text
+	segment_internal.rfm_cmp(a, b), segment_internal.rfm_hash(a) = segment_internal.rfm_hash(b) AS hash,
+	segment_internal.rfm_hash_extended(a, 7) = segment_internal.rfm_hash_extended(b, 7) AS hash_extended, a::text = b::text AS text
 FROM (SELECT segment.rfm_agg('2020-01-01'::date, 1.5) AS a, segment.rfm_agg('2020-01-01'::date, 1.50) AS b) AS s;
 -- every field counts
 WITH v AS (SELECT row_number() OVER () AS n, v::segment.rfm AS r FROM unnest(ARRAY[
@@ -222,14 +222,14 @@ WITH v AS (SELECT row_number() OVER () AS n, v::segment.rfm AS r FROM unnest(ARR
 	'(orders=3,refunds=0,gross=2,refunded=0,first=2020-01-01 00:00:00+00,last=2020-01-02 00:00:00+00)',
 	'(orders=2,refunds=0,gross=1,refunded=0,first=2020-01-02 00:00:00+00,last=2020-01-02 00:00:00+00)',
 	'(orders=2,refunds=0,gross=1,refunded=0,first=2020-01-01 00:00:00+00,last=2020-01-03 00:00:00+00)']) v)
-SELECT count(*), count(*) FILTER (WHERE segment.rfm_cmp(a.r, b.r) = sign(a.n - b.n)) AS right_order,
-	count(*) FILTER (WHERE (segment.rfm_hash(a.r) = segment.rfm_hash(b.r)) = (a.n = b.n)) AS right_hash
+SELECT count(*), count(*) FILTER (WHERE segment_internal.rfm_cmp(a.r, b.r) = sign(a.n - b.n)) AS right_order,
+	count(*) FILTER (WHERE (segment_internal.rfm_hash(a.r) = segment_internal.rfm_hash(b.r)) = (a.n = b.n)) AS right_hash
 FROM v a, v b;
-SELECT segment.rfm_hash_extended(r, 0) & 4294967295 = segment.rfm_hash(r)::bigint & 4294967295 AS same_without_seed,
-	segment.rfm_hash_extended(r, 0) <> segment.rfm_hash_extended(r, 1) AS other_with_seed
+SELECT segment_internal.rfm_hash_extended(r, 0) & 4294967295 = segment_internal.rfm_hash(r)::bigint & 4294967295 AS same_without_seed,
+	segment_internal.rfm_hash_extended(r, 0) <> segment_internal.rfm_hash_extended(r, 1) AS other_with_seed
 FROM rfm_customer WHERE customer = 1;
 
-SET search_path = segment, public;
+SET search_path = segment, segment_internal, public;
 SELECT count(DISTINCT r), (SELECT count(*) FROM (SELECT r FROM rfm_value GROUP BY r) AS s) AS groups,
 	(SELECT count(*) FROM (SELECT r FROM rfm_value UNION SELECT r FROM rfm_value) AS s) AS set
 FROM rfm_value;
