@@ -17,9 +17,10 @@ SQL_FRAGMENTS = \
 	prologue \
 	types/rfm \
 	types/history \
+	statistics/cuts \
 	statistics/score \
 	statistics/amount_cuts \
-	statistics/exact_avg \
+	statistics/exact_sum \
 	statistics/class_medians \
 	statistics/concentration \
 	statistics/interval \
@@ -43,6 +44,7 @@ SQL_FRAGMENTS = \
 	portfolio/snapshot \
 	portfolio/churn \
 	portfolio/value \
+	portfolio/cohort \
 	portfolio/flow \
 	portfolio/key_account \
 	portfolio/portfolio_view \

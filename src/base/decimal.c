@@ -61,7 +61,6 @@ const int64 decimal_power_of_ten[19] = {
 #define NUM_SPECIAL_MASK	0xF000
 #define NUM_NAN				0xC000
 #define NUM_PINF			0xD000
-#define NUM_NINF			0xF000
 #define NUM_SHORT_NEGATIVE	0x2000
 #define NUM_SHORT_SCALE(w)	(((w) & 0x1F80) >> 7)
 #define NUM_SHORT_WEIGHT(w)	((int) ((w) & 0x003F) - (((w) & 0x0040) ? 64 : 0))
@@ -486,6 +485,19 @@ decimal_add(int128 *sum, int128 addend, int scale)
 	*sum += addend;
 	if (unlikely(*sum > decimal_limit(scale) || *sum < -decimal_limit(scale)))
 		decimal_sum_overflow();
+}
+
+/*
+ * decimal_sum_to_numeric: a sum of decimal_sum_add as a numeric
+ *
+ * Error 22003 if it is beyond the limit.
+ */
+Numeric
+decimal_sum_to_numeric(int128 sum, int display_scale)
+{
+	if (sum > decimal_limit(DECIMAL_MAX_SCALE) || sum < -decimal_limit(DECIMAL_MAX_SCALE))
+		decimal_sum_overflow();
+	return decimal_to_numeric(sum, DECIMAL_MAX_SCALE, display_scale);
 }
 
 /* To a scale at least as large; within the limit, this cannot overflow. */

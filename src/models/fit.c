@@ -11,7 +11,6 @@
 
 #include <math.h>
 
-#include "libpq/pqformat.h"
 #include "portability/instr_time.h"
 
 #include "base/aggregate.h"
@@ -41,30 +40,13 @@
 
 /* ---------- collecting ---------- */
 
-/*
- * The state of an aggregate, made if there is none yet; an error if this is
- * no aggregate.
- */
+/* The state of an aggregate, made if there is none yet */
 static FitInputs *
 state_argument(FunctionCallInfo fcinfo)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	FitInputs	   *inputs = (FitInputs *) aggregate_state(fcinfo);
 
-	if (PG_ARGISNULL(0))
-		return fit_inputs_create(context);
-	return (FitInputs *) PG_GETARG_POINTER(0);
-}
-
-/* Is any argument after the state NULL? */
-static bool
-null_argument(FunctionCallInfo fcinfo)
-{
-	for (int i = 1; i < PG_NARGS(); i++)
-	{
-		if (PG_ARGISNULL(i))
-			return true;
-	}
-	return false;
+	return inputs != NULL ? inputs : fit_inputs_create(aggregate_context(fcinfo));
 }
 
 /* The weight, if the aggregate has one as its argument number n */
@@ -85,17 +67,19 @@ PG_FUNCTION_INFO_V1(segment_fit_customer);
 Datum
 segment_fit_customer(PG_FUNCTION_ARGS)
 {
-	FitInputs	   *inputs = state_argument(fcinfo);
+	FitInputs	   *inputs;
+	double		x;
+	double		t_x;
+	double		t;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		t_x = PG_GETARG_FLOAT8(2);
-		double		t = PG_GETARG_FLOAT8(3);
-
-		arguments_check_customer(x, t_x, t);
-		fit_inputs_add(inputs, x, t_x, t, weight_argument(fcinfo, 4), 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	t_x = PG_GETARG_FLOAT8(2);
+	t = PG_GETARG_FLOAT8(3);
+	arguments_check_customer(x, t_x, t);
+	inputs = state_argument(fcinfo);
+	fit_inputs_add(inputs, x, t_x, t, weight_argument(fcinfo, 4), 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -104,17 +88,19 @@ PG_FUNCTION_INFO_V1(segment_fit_chances);
 Datum
 segment_fit_chances(PG_FUNCTION_ARGS)
 {
-	FitInputs	   *inputs = state_argument(fcinfo);
+	FitInputs	   *inputs;
+	double		x;
+	double		t_x;
+	double		n;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		t_x = PG_GETARG_FLOAT8(2);
-		double		n = PG_GETARG_FLOAT8(3);
-
-		arguments_check_chances(x, t_x, n);
-		fit_inputs_add(inputs, x, t_x, n, weight_argument(fcinfo, 4), 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	t_x = PG_GETARG_FLOAT8(2);
+	n = PG_GETARG_FLOAT8(3);
+	arguments_check_chances(x, t_x, n);
+	inputs = state_argument(fcinfo);
+	fit_inputs_add(inputs, x, t_x, n, weight_argument(fcinfo, 4), 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -127,22 +113,24 @@ PG_FUNCTION_INFO_V1(segment_fit_spend);
 Datum
 segment_fit_spend(PG_FUNCTION_ARGS)
 {
-	FitInputs	   *inputs = state_argument(fcinfo);
+	FitInputs	   *inputs;
+	double		x;
+	double		mean_spend;
+	double		weight;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		mean_spend = PG_GETARG_FLOAT8(2);
-		double		weight = weight_argument(fcinfo, 3);
-
-		arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
-		arguments_check_range("mean_spend", mean_spend,
-							  -ARGUMENTS_MAX_MONEY, ARGUMENTS_MAX_MONEY);
-		if (x > 0 && mean_spend < FIT_LEAST_SPEND)
-			fit_inputs_ignore(inputs, 1);
-		else if (x > 0)
-			fit_inputs_add(inputs, x, mean_spend, 0, weight, 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	mean_spend = PG_GETARG_FLOAT8(2);
+	weight = weight_argument(fcinfo, 3);
+	arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
+	arguments_check_range("mean_spend", mean_spend,
+						  -ARGUMENTS_MAX_MONEY, ARGUMENTS_MAX_MONEY);
+	inputs = state_argument(fcinfo);
+	if (x > 0 && mean_spend < FIT_LEAST_SPEND)
+		fit_inputs_ignore(inputs, 1);
+	else if (x > 0)
+		fit_inputs_add(inputs, x, mean_spend, 0, weight, 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -150,36 +138,21 @@ PG_FUNCTION_INFO_V1(segment_fit_combine);
 Datum
 segment_fit_combine(PG_FUNCTION_ARGS)
 {
-	FitInputs	   *inputs = state_argument(fcinfo);
-
-	if (!PG_ARGISNULL(1))
-		fit_inputs_add_all(inputs, (const FitInputs *) PG_GETARG_POINTER(1));
-	PG_RETURN_POINTER(inputs);
+	return aggregate_combine(fcinfo, &fit_inputs_kind);
 }
 
 PG_FUNCTION_INFO_V1(segment_fit_serialize);
 Datum
 segment_fit_serialize(PG_FUNCTION_ARGS)
 {
-	StringInfoData buf;
-
-	aggregate_context(fcinfo);
-	pq_begintypsend(&buf);
-	fit_inputs_send((FitInputs *) PG_GETARG_POINTER(0), &buf);
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+	return aggregate_serialize(fcinfo, &fit_inputs_kind);
 }
 
 PG_FUNCTION_INFO_V1(segment_fit_deserialize);
 Datum
 segment_fit_deserialize(PG_FUNCTION_ARGS)
 {
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	StringInfoData buf;
-
-	aggregate_context(fcinfo);
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-	PG_RETURN_POINTER(fit_inputs_receive(CurrentMemoryContext, &buf));
+	return aggregate_deserialize(fcinfo, &fit_inputs_kind);
 }
 
 /* ---------- where the search begins, and where it must end ---------- */
@@ -415,11 +388,8 @@ fit(FunctionCallInfo fcinfo, ModelKindId id)
 	Model	   *model;
 	instr_time	phases[3];
 
-	aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	inputs = (FitInputs *) PG_GETARG_POINTER(0);
-	if (fit_inputs_rows(inputs) == 0)
+	inputs = (FitInputs *) aggregate_state(fcinfo);
+	if (inputs == NULL || fit_inputs_rows(inputs) == 0)
 		PG_RETURN_NULL();
 
 	INSTR_TIME_SET_CURRENT(phases[0]);

@@ -28,8 +28,6 @@
 
 #include "models/fit_inputs.h"
 
-#define FIT_INPUTS_VERSION	1
-
 /* First allocation; small, as there may be many groups. */
 #define MIN_CAPACITY	32
 
@@ -172,19 +170,6 @@ fit_inputs_add(FitInputs *inputs, double x, double t_x, double t, double weight,
 	row->count = count;
 }
 
-/* Add everything that is in another set of inputs. */
-void
-fit_inputs_add_all(FitInputs *inputs, const FitInputs *other)
-{
-	add_counts(&inputs->rows, other->rows);
-	add_counts(&inputs->ignored, other->ignored);
-
-	/* sorted first, so that sorted rows are appended to sorted rows */
-	fit_inputs_sort(inputs, Max(inputs->capacity, inputs->used + other->used));
-	memcpy(inputs->entries + inputs->used, other->entries, other->used * sizeof(InputRow));
-	inputs->used += other->used;
-}
-
 /* Count rows that were left out. */
 void
 fit_inputs_ignore(FitInputs *inputs, int64 count)
@@ -238,26 +223,48 @@ fit_inputs_merged(FitInputs *inputs, size_t *count)
 	return merged;
 }
 
-/* ---------- between processes ---------- */
+/* ---------- the state of an aggregate ---------- */
 
-/*
- * Version, ignored rows, number of entries, entries
- */
+/* An image is ignored rows, number of entries, entries. */
 
 #define ENTRY_BYTES	(4 * sizeof(float8) + sizeof(int64))
 
-void
-fit_inputs_send(FitInputs *inputs, StringInfo buf)
+static void *
+fit_inputs_create_like(MemoryContext context, const void *other)
 {
+	return fit_inputs_create(context);
+}
+
+/* Add everything that is in another set of inputs. */
+static void
+fit_inputs_merge(void *into, const void *from)
+{
+	FitInputs	   *inputs = (FitInputs *) into;
+	const FitInputs *other = (const FitInputs *) from;
+
+	add_counts(&inputs->rows, other->rows);
+	add_counts(&inputs->ignored, other->ignored);
+
+	/* sorted first, so that sorted rows are appended to sorted rows */
+	fit_inputs_sort(inputs, Max(inputs->capacity, inputs->used + other->used));
+	memcpy(inputs->entries + inputs->used, other->entries, other->used * sizeof(InputRow));
+	inputs->used += other->used;
+}
+
+static void
+fit_inputs_send(StringInfo buf, void *state)
+{
+	FitInputs	   *inputs = (FitInputs *) state;
+
 	fit_inputs_sort(inputs, inputs->capacity);
-	pq_sendbyte(buf, FIT_INPUTS_VERSION);
 	pq_sendint64(buf, inputs->ignored);
 	pq_sendint64(buf, inputs->used);
-	enlargeStringInfo(buf, mul_size(inputs->used, ENTRY_BYTES));
+	aggregate_reserve(buf, inputs->used, ENTRY_BYTES);
 	for (size_t i = 0; i < inputs->used; i++)
 	{
 		const InputRow *row = &inputs->entries[i];
 
+		CHECK_FOR_INTERRUPTS();
 		pq_sendfloat8(buf, row->x);
 		pq_sendfloat8(buf, row->t_x);
 		pq_sendfloat8(buf, row->t);
@@ -266,17 +273,9 @@ fit_inputs_send(FitInputs *inputs, StringInfo buf)
 	}
 }
 
-static void
-state_error(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid serialized state of a fit")));
-}
-
 /* Read one entry; the values have been through the checks of the sender. */
 static void
-receive_entry(FitInputs *inputs, StringInfo buf)
+receive_entry(FitInputs *inputs, StringInfo buf, const AggregateKind *kind)
 {
 	double		x = pq_getmsgfloat8(buf);
 	double		t_x = pq_getmsgfloat8(buf);
@@ -286,26 +285,34 @@ receive_entry(FitInputs *inputs, StringInfo buf)
 
 	/* written so that NaN fails */
 	if (!(x >= 0 && t_x >= 0 && t >= 0 && weight > 0 && count > 0))
-		state_error();
+		aggregate_invalid_state(kind);
 	fit_inputs_add(inputs, x, t_x, t, weight, count);
 }
 
-FitInputs *
-fit_inputs_receive(MemoryContext context, StringInfo buf)
+static void *
+fit_inputs_receive(StringInfo buf, const AggregateKind *kind)
 {
-	FitInputs	   *inputs = fit_inputs_create(context);
+	FitInputs	   *inputs = fit_inputs_create(CurrentMemoryContext);
 	int64		nentries;
-	int64		i;
 
-	if (pq_getmsgbyte(buf) != FIT_INPUTS_VERSION)
-		state_error();
 	inputs->ignored = pq_getmsgint64(buf);
 	nentries = pq_getmsgint64(buf);
 	if (inputs->ignored < 0 || nentries < 0 ||
 		nentries != (buf->len - buf->cursor) / ENTRY_BYTES)
-		state_error();
-	for (i = 0; i < nentries; i++)
-		receive_entry(inputs, buf);
-	pq_getmsgend(buf);
+		aggregate_invalid_state(kind);
+	for (int64 i = 0; i < nentries; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		receive_entry(inputs, buf, kind);
+	}
 	return inputs;
 }
+
+const AggregateKind fit_inputs_kind = {
+	.name = "*_fit",
+	.version = 1,
+	.create_like = fit_inputs_create_like,
+	.merge = fit_inputs_merge,
+	.send = fit_inputs_send,
+	.receive = fit_inputs_receive,
+};

@@ -16,7 +16,6 @@
 #include "access/htup_details.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/analyze.h"
@@ -27,7 +26,11 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "base/result_row.h"
 #include "portfolio/source.h"
+
+/* Columns of the result of source_columns. */
+#define SOURCE_COLUMNS	4
 
 /* A source and its query. */
 typedef struct Source
@@ -162,7 +165,7 @@ Datum
 source_columns(PG_FUNCTION_ARGS)
 {
 	Source		source = source_argument(fcinfo);
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ReturnSetInfo *result;
 	ErrorContextCallback context;
 	RawStmt    *statement;
 	Query	   *query;
@@ -182,13 +185,13 @@ source_columns(PG_FUNCTION_ARGS)
 
 	error_context_stack = context.previous;
 
-	InitMaterializedSRF(fcinfo, 0);
+	result = result_set_begin(fcinfo, SOURCE_COLUMNS);
 	foreach(lc, query->targetList)
 	{
 		TargetEntry *column = lfirst_node(TargetEntry, lc);
 		Oid			type = exprType((Node *) column->expr);
-		Datum		values[4];
-		bool		nulls[4] = {false};
+		Datum		values[SOURCE_COLUMNS];
+		bool		nulls[SOURCE_COLUMNS] = {false};
 
 		if (column->resjunk)
 			continue;

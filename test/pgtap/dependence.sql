@@ -82,10 +82,10 @@ SELECT is(in_the_way(v.query), NULL, 'separable: ' || v.query) FROM (VALUES
 SELECT is(in_the_way(v.query), v.obstacle, 'not separable: ' || v.query) FROM (VALUES
 	(1, 'SELECT customer_id, at, amount FROM elsewhere', 'table public.elsewhere is not watched'),
 	(2, 'SELECT o.customer_id, o.at, o.total FROM orders o WHERE EXISTS (SELECT FROM elsewhere)', 'table public.elsewhere is not watched'),
-	(3, 'SELECT customer_id, at, total FROM stale_orders', 'public.stale_orders is no table that could be watched'),
+	(3, 'SELECT customer_id, at, total FROM stale_orders', 'public.stale_orders is not a table that can be watched'),
 	(4, 'SELECT o.oid::int, now(), 1 FROM pg_class o', 'table pg_catalog.pg_class is not watched'),
 	(5, 'SELECT customer_id, at, total FROM orders WHERE at < now()', 'function now() may depend on more than the tables'),
-	(6, 'SELECT customer_id, at, total FROM orders WHERE day > current_date - 365', 'the current date or time is no part of the tables'),
+	(6, 'SELECT customer_id, at, total FROM orders WHERE day > current_date - 365', 'the current date or time is not part of the tables'),
 	(7, 'SELECT customer_id, at, total FROM orders WHERE day < ''today''', '''today'' depends on the clock'),
 	(8, 'SELECT customer_id, at, total FROM orders WHERE day < date '' Yesterday ''', '''yesterday'' depends on the clock'),
 	(9, 'SELECT customer_id, at, total FROM orders WHERE age(at) < interval ''1 year''', 'function age(timestamp with time zone) may depend on more than the tables'),

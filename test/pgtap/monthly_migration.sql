@@ -130,7 +130,7 @@ SELECT is((SELECT ROW(place, places, r_score, orders, net)::text FROM segment_in
 	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day])), '(1,1,,,)', 'a prospect');
 PREPARE unordered AS SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
 	ARRAY[ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL), ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL)]::segment_internal.judged_day[]);
-SELECT throws_ok('unordered', '22023', 'argument "days" must ascend', 'days ascend');
+SELECT throws_ok('unordered', '22023', 'argument "days" must be in ascending order', 'days ascend');
 SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, ARRAY[NULL]::segment_internal.judged_day[]) $$,
 	'22004', NULL, 'no NULL among the days');
 SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
