@@ -17,9 +17,10 @@ SQL_FRAGMENTS = \
 	prologue \
 	types/rfm \
 	types/history \
+	statistics/cuts \
 	statistics/score \
 	statistics/amount_cuts \
-	statistics/exact_avg \
+	statistics/exact_sum \
 	statistics/class_medians \
 	statistics/concentration \
 	statistics/interval \
@@ -44,6 +45,7 @@ SQL_FRAGMENTS = \
 	portfolio/snapshot \
 	portfolio/churn \
 	portfolio/value \
+	portfolio/cohort \
 	portfolio/flow \
 	portfolio/key_account \
 	portfolio/portfolio_view \
@@ -66,7 +68,7 @@ PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 # so that no other library's function of the same name takes its place.
 SHLIB_LINK = -Wl,-Bsymbolic
 
-# The likelihoods are maximised by NLopt.
+# The likelihoods are maximized by NLopt.
 SHLIB_LINK += -lnlopt
 
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdir)/test/sql/*.sql)))
@@ -89,10 +91,10 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 endif
 
-# In ASCII only, for databases of any encoding: other characters become
-# &#xXXXXXX;, which segment.unescape reads.
-$(EXTENSION)--$(EXTVERSION).sql: $(SQL_FRAGMENTS:%=$(srcdir)/sql/%.sql)
-	perl -Ci -pe 's/([^\x00-\x7F])/sprintf("&#x%06X;", ord($$1))/ge' $^ > $@
+# The fragments, with the templates that they include.
+$(EXTENSION)--$(EXTVERSION).sql: $(SQL_FRAGMENTS:%=$(srcdir)/sql/%.sql) \
+		$(wildcard $(srcdir)/sql/*.template) $(srcdir)/sql/assemble.pl
+	perl $(srcdir)/sql/assemble.pl $(filter %.sql,$^) > $@ || { rm -f $@; false; }
 
 # Every object depends on every header: PGXS knows no dependencies where the
 # server was configured without --enable-depend, as Debian's.

@@ -6,7 +6,7 @@ CREATE FUNCTION segment_internal.model_in(cstring) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_in'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.model_in(cstring) IS
-'I/O: text form of a model, a JSON object; errors 22P02 for a text of another form, 22023 for values that are not allowed';
+'I/O: text form of a model, a JSON object; errors 22P02 for a text of another form, 22003 for a number beyond those of numeric, 22023 for values that are not allowed';
 
 CREATE FUNCTION segment_internal.model_out(segment.model) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'segment_model_out'
@@ -38,137 +38,9 @@ CREATE TYPE segment.model (
 COMMENT ON TYPE segment.model IS
 'customer model: kind (bgnbd, mbgnbd, pnbd, bgbb, gammagamma), parameters with covariance, log-likelihood, rows and customers, time unit, status, warnings';
 
-CREATE FUNCTION segment_internal.model_lt(segment.model, segment.model) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'segment_model_lt'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_lt(segment.model, segment.model) IS
-'implementation of <: the left model sorts before the right one; the order has no meaning of its own';
+@include operators.template TYPE='model' ORDER='total order by the bytes of the value, without further meaning'
 
-CREATE FUNCTION segment_internal.model_le(segment.model, segment.model) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'segment_model_le'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_le(segment.model, segment.model) IS
-'implementation of <=: the left model sorts before or equals the right one; the order has no meaning of its own';
-
-CREATE FUNCTION segment_internal.model_eq(segment.model, segment.model) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'segment_model_eq'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_eq(segment.model, segment.model) IS
-'implementation of =: the left model equals: the same in every part, to the last bit, the right one; the order has no meaning of its own';
-
-CREATE FUNCTION segment_internal.model_ne(segment.model, segment.model) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'segment_model_ne'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_ne(segment.model, segment.model) IS
-'implementation of <>: the left model differs from the right one; the order has no meaning of its own';
-
-CREATE FUNCTION segment_internal.model_ge(segment.model, segment.model) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'segment_model_ge'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_ge(segment.model, segment.model) IS
-'implementation of >=: the left model sorts after or equals the right one; the order has no meaning of its own';
-
-CREATE FUNCTION segment_internal.model_gt(segment.model, segment.model) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'segment_model_gt'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_gt(segment.model, segment.model) IS
-'implementation of >: the left model sorts after the right one; the order has no meaning of its own';
-
-CREATE FUNCTION segment_internal.model_cmp(segment.model, segment.model) RETURNS integer
-	AS 'MODULE_PATHNAME', 'segment_model_cmp'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_cmp(segment.model, segment.model) IS
-'btree support: -1, 0 or 1; the order has no meaning of its own';
-
-CREATE FUNCTION segment_internal.model_hash(segment.model) RETURNS integer
-	AS 'MODULE_PATHNAME', 'segment_model_hash'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_hash(segment.model) IS
-'hash support';
-
-CREATE FUNCTION segment_internal.model_hash_extended(segment.model, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'segment_model_hash_extended'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.model_hash_extended(segment.model, bigint) IS
-'hash support with a seed';
-
-CREATE OPERATOR segment.< (
-	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment_internal.model_lt,
-	COMMUTATOR = OPERATOR(segment.>), NEGATOR = OPERATOR(segment.>=),
-	RESTRICT = scalarltsel, JOIN = scalarltjoinsel
-);
-COMMENT ON OPERATOR segment.< (segment.model, segment.model) IS
-'sorts before';
-
-CREATE OPERATOR segment.<= (
-	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment_internal.model_le,
-	COMMUTATOR = OPERATOR(segment.>=), NEGATOR = OPERATOR(segment.>),
-	RESTRICT = scalarlesel, JOIN = scalarlejoinsel
-);
-COMMENT ON OPERATOR segment.<= (segment.model, segment.model) IS
-'sorts before or equals';
-
-CREATE OPERATOR segment.= (
-	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment_internal.model_eq,
-	COMMUTATOR = OPERATOR(segment.=), NEGATOR = OPERATOR(segment.<>),
-	RESTRICT = eqsel, JOIN = eqjoinsel,
-	HASHES, MERGES
-);
-COMMENT ON OPERATOR segment.= (segment.model, segment.model) IS
-'equal in every part, to the last bit';
-
-CREATE OPERATOR segment.<> (
-	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment_internal.model_ne,
-	COMMUTATOR = OPERATOR(segment.<>), NEGATOR = OPERATOR(segment.=),
-	RESTRICT = neqsel, JOIN = neqjoinsel
-);
-COMMENT ON OPERATOR segment.<> (segment.model, segment.model) IS
-'different in some part';
-
-CREATE OPERATOR segment.>= (
-	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment_internal.model_ge,
-	COMMUTATOR = OPERATOR(segment.<=), NEGATOR = OPERATOR(segment.<),
-	RESTRICT = scalargesel, JOIN = scalargejoinsel
-);
-COMMENT ON OPERATOR segment.>= (segment.model, segment.model) IS
-'sorts after or equals';
-
-CREATE OPERATOR segment.> (
-	LEFTARG = segment.model, RIGHTARG = segment.model,
-	FUNCTION = segment_internal.model_gt,
-	COMMUTATOR = OPERATOR(segment.<), NEGATOR = OPERATOR(segment.<=),
-	RESTRICT = scalargtsel, JOIN = scalargtjoinsel
-);
-COMMENT ON OPERATOR segment.> (segment.model, segment.model) IS
-'sorts after';
-
-CREATE OPERATOR CLASS segment.model_ops
-	DEFAULT FOR TYPE segment.model USING btree AS
-		OPERATOR 1 segment.<,
-		OPERATOR 2 segment.<=,
-		OPERATOR 3 segment.=,
-		OPERATOR 4 segment.>=,
-		OPERATOR 5 segment.>,
-		FUNCTION 1 segment_internal.model_cmp(segment.model, segment.model);
-COMMENT ON OPERATOR CLASS segment.model_ops USING btree IS
-'models in the order of their bytes, for DISTINCT, merge joins and unique indexes';
-COMMENT ON OPERATOR FAMILY segment.model_ops USING btree IS
-'models in the order of their bytes, for DISTINCT, merge joins and unique indexes';
-
-CREATE OPERATOR CLASS segment.model_ops
-	DEFAULT FOR TYPE segment.model USING hash AS
-		OPERATOR 1 segment.=,
-		FUNCTION 1 segment_internal.model_hash(segment.model),
-		FUNCTION 2 segment_internal.model_hash_extended(segment.model, bigint);
-COMMENT ON OPERATOR CLASS segment.model_ops USING hash IS
-'models by equality';
-COMMENT ON OPERATOR FAMILY segment.model_ops USING hash IS
-'models by equality';
+/* constructors and accessors */
 
 CREATE FUNCTION segment.model(kind text, params jsonb) RETURNS segment.model
 	AS 'MODULE_PATHNAME', 'segment_model_make'

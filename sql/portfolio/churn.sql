@@ -56,7 +56,7 @@ CREATE FUNCTION segment_internal.churn_return(
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10
 AS 'MODULE_PATHNAME', 'churn_return';
 COMMENT ON FUNCTION segment_internal.churn_return(segment.history, date, float8, float8, float8) IS
-'the last purchase up to as_of after more than "asleep" usual gaps without one; the usual gap is the mean of the customer''s own gaps until then and of prior_gaps gaps of usual_gap_days each. NULL for who never came back. Errors: 22008 infinite as_of, 22023 usual_gap_days not between 1e-12 and 1e12, prior_gaps or asleep not between 0 and 1e12';
+'the last purchase up to as_of after more than "asleep" usual gaps without one; the usual gap is the mean of the customer''s own gaps until then and of prior_gaps gaps of usual_gap_days each. NULL for customers who never came back. Errors: 22008 infinite as_of, 22023 usual_gap_days not between 1e-12 and 1e12, prior_gaps or asleep not between 0 and 1e12';
 
 /* ---------- the best list ---------- */
 

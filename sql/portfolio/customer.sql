@@ -10,28 +10,29 @@ COMMENT ON FUNCTION segment_internal.float8(numeric) IS
 
 /*
  * In this order, since a column is found fast when all before it have a fixed
- * length and are not NULL.
+ * length and are not NULL.  The C code of customer_figures has the same list.
  */
 CREATE TYPE segment_internal.customer_figures AS (
+	place integer, places integer,
 	r_score integer, f_score integer, m_score integer, gap_ratio float8,
 	days_since_last integer, tenure_days integer,
 	orders bigint, purchase_days bigint, first_day date, last_day date,
-	mean_gap_days float8, gap_cv float8, monetary float8, mean_repeat_spend float8,
-	gross numeric, refunded numeric, net numeric
+	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8,
+	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric
 );
 COMMENT ON TYPE segment_internal.customer_figures IS
-'scores and measures of a customer as of a day; monetary is net and mean_repeat_spend that of cbs, as floating point numbers for scores and models';
+'scores and measures of a customer as of a day: monetary is net as a floating point number, repeat_spend what a repeat purchase day brings (contribution where the purchases have margins, else sales), margin and cost what is known of them; NULL as long as nothing has happened. place is the number of the day among the days asked for, counted from 1, places the number of days by which the customer was known';
 
 CREATE FUNCTION segment_internal.customer_figures(
-	series segment.history, as_of date, recency_cuts float8[], frequency_cuts float8[],
+	purchases segment.history, margins segment.history, costs segment.history,
+	complaints segment.history, satisfaction segment.history, listed boolean,
+	as_of date, recency_cuts float8[], frequency_cuts float8[],
 	monetary_cuts float8[], prior_gaps float8, usual_gap_days float8
 ) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 12 ROWS 1
 AS 'MODULE_PATHNAME', 'customer_figures';
-COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, date, float8[], float8[], float8[], float8, float8) IS
-'the measures of a history as of a day, with scores by the cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net), and the gap ratio: days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, NULL if nothing was known then: a set, so that the planner evaluates it once. Errors: 22008 infinite as_of, those of score';
-
-/* ---------- many days at once ---------- */
+COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, float8[], float8[], float8[], float8, float8) IS
+'the figures of a customer as of a day, with scores by the cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net), and the gap ratio: days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened): a set, so that the planner evaluates it once. Errors: 22008 infinite as_of, those of score';
 
 CREATE TYPE segment_internal.judged_day AS (
 	day date, scorecard_id bigint, recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
@@ -40,24 +41,15 @@ CREATE TYPE segment_internal.judged_day AS (
 COMMENT ON TYPE segment_internal.judged_day IS
 'a day that customers are seen from, with the scorecard that judges it and what customer_figures wants of it';
 
-CREATE TYPE segment_internal.customer_day AS (
-	place integer, places integer,
-	r_score integer, f_score integer, m_score integer, gap_ratio float8,
-	days_since_last integer, tenure_days integer,
-	orders bigint, purchase_days bigint, first_day date, last_day date,
-	mean_gap_days float8, gap_cv float8, repeat_spend float8, gross numeric, refunded numeric, net numeric, margin numeric, cost numeric
-);
-COMMENT ON TYPE segment_internal.customer_day IS
-'a customer as of one of several days: figures as in the type customer_figures, repeat_spend (what a repeat purchase day brings: contribution where there are margins, else sales), margin and cost; NULL as long as nothing has happened. place is the place of the day among the days, counted from 1, places the number of days by which the customer was known';
-
 CREATE FUNCTION segment_internal.customer_days(
 	purchases segment.history, margins segment.history, costs segment.history,
 	complaints segment.history, satisfaction segment.history, listed boolean, days segment_internal.judged_day[]
-) RETURNS SETOF segment_internal.customer_day
+) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50 ROWS 36
 AS 'MODULE_PATHNAME', 'customer_days';
 COMMENT ON FUNCTION segment_internal.customer_days(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, segment_internal.judged_day[]) IS
-'what the view customer needs of a customer''s histories, for many days in one pass: a row, in order, for each day by which the customer was known (listed, or something had happened). Errors: 22004 a NULL among the days, 22023 days that do not ascend, 22008 an infinite day, those of score';
+'the figures of a customer for many days, as customer_figures has them for one: a row, in order, for each day by which the customer was known; each history is read once. Errors: 22004 a NULL among the days, 22023 days that are not in ascending order, 22008 an infinite day, those of score';
+
 CREATE FUNCTION segment_internal.one_row() RETURNS SETOF boolean
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1 ROWS 1
 AS 'MODULE_PATHNAME', 'one_row';
@@ -65,10 +57,10 @@ COMMENT ON FUNCTION segment_internal.one_row() IS
 'one row: true. A set, so that the planner computes the columns of the subquery that calls it once, lets conditions through, and lets workers take part (internal)';
 
 /*
- * Everybody who was known on a day, with what the histories say: listed as a
- * customer, or something has happened.  The inner subquery calls a set-returning
- * function, so the planner keeps it in one piece, and yet pushes conditions on
- * the key into it: each history is read once, and only where it is wanted.
+ * Everybody who was known on a day, with what the histories say.  The subquery
+ * calls a set-returning function, which has no row for others: so the planner
+ * keeps it in one piece, and yet pushes conditions on the key into it, and each
+ * history is read once, and only where it is wanted.
  *
  * The names with a space are those of no setting and no cut, which stand beside
  * them where there is a scorecard.
@@ -79,30 +71,16 @@ CREATE FUNCTION segment_internal.portfolio_known_customers(
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
-			SELECT q.*
-			FROM (
-				SELECT c.customer_id AS "customer id", c.listed AS "is listed", c.margins AS "all margins",
-					segment_internal.customer_figures(c.purchases, %2$s, %3$s) AS "the figures",
-					segment.net(segment.as_of(c.margins, %2$s)) AS "the margin",
-					segment.net(segment.as_of(c.costs, %2$s)) AS "the cost",
-					coalesce(segment.as_of(c.complaints, %2$s),
-						segment.as_of(c.satisfaction, %2$s)) IS NOT NULL AS "heard of",
-					%2$s AS "seen on"%4$s
-				FROM %1$I.customer_history AS c%5$s
-			) AS q
-			WHERE q."is listed" OR (q."the figures").orders IS NOT NULL OR q."the cost" IS NOT NULL OR q."heard of"
+			SELECT c.customer_id AS "customer id",
+				segment_internal.customer_figures(c.purchases, c.margins, c.costs, c.complaints, c.satisfaction, c.listed,
+					%2$s, %3$s) AS "the figures"%4$s
+			FROM %1$I.customer_history AS c%5$s
 		) AS r
 		CROSS JOIN LATERAL (
-			SELECT r."customer id" AS customer_id, r."the figures" AS m, r."the margin" AS margin, r."the cost" AS cost,
-				-- contribution of a repeat purchase day where the source has margins, else its sales
-				CASE WHEN r."all margins" IS NULL OR (r."the figures").purchase_days < 2
-					THEN (r."the figures").mean_repeat_spend
-					ELSE greatest(0, coalesce(segment.net(segment.during(r."all margins",
-						(r."the figures").first_day + 1, r."seen on")), 0)::float8
-						/ ((r."the figures").purchase_days - 1)) END AS repeat_spend
+			SELECT r."customer id" AS customer_id, r."the figures" AS m
 		) AS h$template$, portfolio, as_of, judged_by, further_columns, further_items);
 COMMENT ON FUNCTION segment_internal.portfolio_known_customers(text, text, text, text, text) IS
-'the FROM items r and h (customer_id, m, margin, cost, repeat_spend): the customers known on a day, for an as_of expression and the further arguments of customer_figures; with further columns of r and FROM items that these come from (internal)';
+'the FROM items r and h (customer_id, m): the customers known on a day, for an as_of expression and the further arguments of customer_figures; with further columns of r and FROM items that these come from (internal)';
 
 /*
  * The same, judged by a scorecard s, whose columns have the given names.  It is
@@ -135,7 +113,7 @@ CREATE FUNCTION segment_internal.portfolio_known_on_days() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN $template$(
-		SELECT one.customer_id, m, m.margin, m.cost, m.repeat_spend
+		SELECT one.customer_id, m
 		FROM segment_internal.customer_days(one.purchases, one.margins, one.costs, one.complaints,
 			one.satisfaction, one.listed, d.days) AS m
 		WHERE m.place = s."day place"
@@ -155,8 +133,8 @@ RETURN $columns$
 			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
 			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
 			coalesce((h.m).net, 0) AS net,
-			coalesce(h.margin, (h.m).net * s.margin_rate, 0) AS margin,
-			coalesce(h.cost, 0) AS cost,
+			coalesce((h.m).margin, (h.m).net * s.margin_rate, 0) AS margin,
+			coalesce((h.m).cost, 0) AS cost,
 			(h.m).gross / nullif((h.m).orders, 0) AS average_order,
 			(h.m).mean_gap_days, (h.m).gap_cv$columns$;
 COMMENT ON FUNCTION segment_internal.portfolio_history_columns() IS
@@ -175,7 +153,7 @@ RETURN format($template$
 SELECT k.*, k.margin - k.cost AS net_value
 FROM (
 	SELECT h.customer_id, %2$L::date AS as_of,%3$s,
-		(h.m).monetary, h.repeat_spend, segment_internal.one_row() AS one_row
+		(h.m).monetary, (h.m).repeat_spend, segment_internal.one_row() AS one_row
 	FROM %1$s
 		CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
 ) AS k$template$,
@@ -245,9 +223,9 @@ FROM (
 				THEN segment.purchase_probability(s.purchase_model, x.x, x.t_x, x.t,
 					s.probability_horizon) END AS purchase_probability,
 			CASE WHEN s.spend_model_usable
-				THEN segment.expected_spend(s.spend_model, x.x, h.repeat_spend) END AS expected_spend,
+				THEN segment.expected_spend(s.spend_model, x.x, (h.m).repeat_spend) END AS expected_spend,
 			CASE WHEN s.purchase_model_usable AND s.spend_model_usable
-				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, h.repeat_spend,
+				THEN segment.clv(s.purchase_model, s.spend_model, x.x, x.t_x, x.t, (h.m).repeat_spend,
 					s.horizon, s.annual_rate, coalesce(s.margin_rate, 1)::float8) END AS clv,
 			s.*%5$s
 		FROM %2$s%6$s

@@ -48,9 +48,29 @@ CREATE AGGREGATE segment.migration_agg(customer tid, place integer, places integ
 COMMENT ON AGGREGATE segment.migration_agg(tid, integer, integer, text, numeric) IS
 'how many customers moved between which classes from day to day. A row is a customer on a day: the customer, told from others by his row in a table; place of the day, counted from 1; number of rows of the customer, which are for consecutive places; class; net sales (NULL counts as 0). Rows may come in any order; memory for one customer is needed where those of a customer come together. What there is on the first day alone is not counted. NULL without rows. Errors: 22023 rows of a customer are missing, too many, or not for consecutive places, 22004 customer or place NULL, 22003 a sum beyond 27 digits, 54000 more than 65535 classes';
 
+CREATE FUNCTION segment_internal.check_period(from_day date, to_day date) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_period$
+BEGIN
+	IF from_day IS NULL OR to_day IS NULL OR NOT isfinite(from_day) OR NOT isfinite(to_day) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('both days must be finite: from %s to %s',
+				coalesce(from_day::text, 'null'), coalesce(to_day::text, 'null'));
+	ELSIF from_day > to_day THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('from_day must not be after to_day: from %s to %s', from_day, to_day);
+	END IF;
+	RETURN true;
+END
+$check_period$;
+COMMENT ON FUNCTION segment_internal.check_period(date, date) IS
+'true; error 22023 if a day is NULL or infinite, or the first is after the second (internal)';
+
 /*
  * The ends of the months of a period, with its first and last day, each with
- * the scorecard that judges it: the same as in customer_at.
+ * the scorecard that judges it: the same as in customer_at.  Every customer is
+ * judged on each of these days, so there is a limit: a hundred years.
  */
 CREATE FUNCTION segment_internal.judged_days(scorecards regclass, from_day date, to_day date) RETURNS segment_internal.judged_day[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -59,6 +79,12 @@ AS $judged_days$
 DECLARE
 	days segment_internal.judged_day[];
 BEGIN
+	PERFORM segment_internal.check_period(from_day, to_day);
+	IF to_day >= from_day + interval '1200 months' THEN
+		RAISE EXCEPTION USING ERRCODE = 'program_limit_exceeded',
+			MESSAGE = format('period is too long: from %s to %s', from_day, to_day),
+			DETAIL = 'At most 1200 months are possible.';
+	END IF;
 	EXECUTE format($query$
 		SELECT array_agg(ROW(e.day, n.scorecard_id, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
 			(n.settings ->> 'dormancy_prior_gaps')::float8, n.usual_gap_days)::segment_internal.judged_day ORDER BY e.day)
@@ -81,4 +107,4 @@ BEGIN
 END
 $judged_days$;
 COMMENT ON FUNCTION segment_internal.judged_days(regclass, date, date) IS
-'the first day, each end of a month up to the last day, and that, ascending, with the scorecard of a table that judges each: the newest that is not later, or the oldest (internal)';
+'the first day, each end of a month up to the last day, and that, ascending, with the scorecard of a table that judges each: the newest that is not later, or the oldest; errors: 22023 as check_period, 54000 for more than 1200 months (internal)';

@@ -152,25 +152,6 @@ $check_scheme$;
 COMMENT ON FUNCTION segment_internal.check_scheme(text, text[]) IS
 'true; error 22023 if a scheme is not among those of a portfolio, 22004 if it is NULL (internal)';
 
-CREATE FUNCTION segment_internal.check_period(from_day date, to_day date) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $check_period$
-BEGIN
-	IF from_day IS NULL OR to_day IS NULL OR NOT isfinite(from_day) OR NOT isfinite(to_day) THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('both days must be finite: from %s to %s',
-				coalesce(from_day::text, 'null'), coalesce(to_day::text, 'null'));
-	ELSIF from_day > to_day THEN
-		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
-			MESSAGE = format('from_day must not be after to_day: from %s to %s', from_day, to_day);
-	END IF;
-	RETURN true;
-END
-$check_period$;
-COMMENT ON FUNCTION segment_internal.check_period(date, date) IS
-'true; error 22023 if a day is NULL or infinite, or the first is after the second (internal)';
-
 /*
  * All customers on a day with their class in the scheme $3: from the snapshot
  * of that day if there is one with that scheme, else computed.  The conditions
@@ -391,7 +372,7 @@ SELECT v.* FROM (VALUES
 	('segment_trend', 'net_value', 'sum of their margin minus cost since the beginning, in units of money; more is better'),
 	('segment_trend', 'net_value_change', 'change of net_value since the snapshot before, in units of money; NULL in the first'),
 	('migration(date, date, text)', NULL, 'one row per pair of classes of a scheme: how many customers were in from_class at the end of from_day and in to_class at the end of to_day, with net sales and net value since the beginning on both days and what they gained between (net_change: their sales of the period). from_class is NULL for customers who were not known on from_day, to_class for those no longer known. A day with a snapshot is read from it, any other is computed by customer_at. Errors: 22023 unknown scheme, days NULL, infinite or in the wrong order'),
-	('monthly_migration(date, date, text)', NULL, 'migration from month end to month end: one row per day (each end of a month between from_day and to_day, and to_day), day before it, and pair of classes; all days are computed, snapshots are not read but for the classes that stay rules keep; columns and errors as migration'),
+	('monthly_migration(date, date, text)', NULL, 'migration from month end to month end: one row per day (each end of a month between from_day and to_day, and to_day), day before it, and pair of classes; all days are computed, snapshots are not read but for the classes that stay rules keep; columns and errors as migration, and error 54000 for a period of more than 1200 months'),
 	('movers(date, date, text)', NULL, 'one row per customer whose class in a scheme differs between the ends of two days, with the ranks of both classes, net sales and net value on both days in units of money, and the change (sales and net value of the period); NULLs and errors as migration'),
 	('class_retention(date, date, text)', NULL, 'one row per class of a scheme at the end of from_day: its customers, how many of them ordered later, up to to_day (active), as a share (retention, 0..1, with its 95 % interval by Wilson), and their net sales in that time; classes without customers are left out; errors as migration')
 ) AS v(relation, col, meaning);

@@ -62,7 +62,7 @@ CREATE AGGREGATE segment.amount_cuts(amount numeric, n integer) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.amount_cuts(numeric, integer) IS
-'the n - 1 cut points, ascending, of n equal-count groups of the amounts, each of them one of the amounts, exactly: percentile_disc(i/n) for i = 1..n-1; of equal amounts the one with the most decimals; n from 1 (empty array) to 1000000, the same for all rows; rows with a NULL are skipped; NULL without rows; error 22023 for NaN, infinity and a wrong n, 54000 for too large an n';
+'the n - 1 cut points, ascending, of n equal-count groups of the amounts, each of them one of the amounts, exactly: percentile_disc(i/n) for i = 1..n-1; of equal amounts the one with the most decimals; n from 1 (empty array) to 1000000, the same for all rows; rows with a NULL are skipped; NULL without rows; error 22023 for NaN, infinity and a wrong n, 54000 for too large an n and for cut points of more than 64 MB of text';
 
 CREATE AGGREGATE segment.top_cuts(amount numeric, n integer) (
 	SFUNC = segment_internal.amount_cuts_accum,

@@ -1,54 +1,5 @@
 /* ---------- scores ---------- */
 
-CREATE FUNCTION segment_internal.quantile_cuts_accum(internal, float8, integer)
-RETURNS internal
-AS 'MODULE_PATHNAME', 'quantile_cuts_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.quantile_cuts_accum(internal, float8, integer) IS
-'transition function of quantile_cuts';
-
-CREATE FUNCTION segment_internal.quantile_cuts_combine(internal, internal)
-RETURNS internal
-AS 'MODULE_PATHNAME', 'quantile_cuts_combine'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.quantile_cuts_combine(internal, internal) IS
-'combine function of quantile_cuts';
-
-CREATE FUNCTION segment_internal.quantile_cuts_serialize(internal)
-RETURNS bytea
-AS 'MODULE_PATHNAME', 'quantile_cuts_serialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.quantile_cuts_serialize(internal) IS
-'serialisation function of quantile_cuts';
-
-CREATE FUNCTION segment_internal.quantile_cuts_deserialize(bytea, internal)
-RETURNS internal
-AS 'MODULE_PATHNAME', 'quantile_cuts_deserialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.quantile_cuts_deserialize(bytea, internal) IS
-'deserialisation function of quantile_cuts';
-
-CREATE FUNCTION segment_internal.quantile_cuts_final(internal)
-RETURNS float8[]
-AS 'MODULE_PATHNAME', 'quantile_cuts_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
-COMMENT ON FUNCTION segment_internal.quantile_cuts_final(internal) IS
-'final function of quantile_cuts';
-
-CREATE AGGREGATE segment.quantile_cuts(value float8, n integer) (
-	SFUNC = segment_internal.quantile_cuts_accum,
-	STYPE = internal,
-	SSPACE = 1024,
-	COMBINEFUNC = segment_internal.quantile_cuts_combine,
-	SERIALFUNC = segment_internal.quantile_cuts_serialize,
-	DESERIALFUNC = segment_internal.quantile_cuts_deserialize,
-	FINALFUNC = segment_internal.quantile_cuts_final,
-	FINALFUNC_MODIFY = READ_ONLY,
-	PARALLEL = SAFE
-);
-COMMENT ON AGGREGATE segment.quantile_cuts(float8, integer) IS
-'the n - 1 cut points, ascending, of n equal-count groups of the values: exactly percentile_disc(i/n) for i = 1..n-1, in the unit of the values; n from 1 (empty array) to 1000000, the same for all rows; rows with a NULL are skipped; NULL without rows; -0 counts as 0; error 22023 for NaN, infinity and a wrong n, 54000 for too large an n (Hyndman and Fan 1996, definition 1)';
-
 CREATE FUNCTION segment.score(value float8, cuts float8[])
 RETURNS integer
 AS 'MODULE_PATHNAME', 'score'

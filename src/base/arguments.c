@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * arguments.c
- *		Checks of what users pass to fits and predictions: the errors.
+ *		Checks of what users pass to functions: the errors.
  *
  *-------------------------------------------------------------------------
  */
@@ -42,6 +42,14 @@ arguments_bad_range(const char *name, double value, double min, double max)
 }
 
 void
+arguments_bad_number(const char *name, double value)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s must be a finite number, not \"%s\"", name, number(value))));
+}
+
+void
 arguments_bad_weight(double weight)
 {
 	ereport(ERROR,
@@ -51,18 +59,18 @@ arguments_bad_weight(double weight)
 }
 
 /*
- * Says what is wrong with x, t_x and t (bgbb: n).  The first complaint that
- * holds is raised; the caller has seen that there is one.
+ * Says what is wrong with x, t_x and t (or n, where time is counted).  The
+ * first complaint that holds is raised; the caller has seen that there is one.
  */
 void
-arguments_bad_customer(double x, double t_x, double t, const char *t_name, double max)
+arguments_bad_customer(double x, double t_x, double t, bool counted)
 {
-	bool		chances = strcmp(t_name, "n") == 0;
+	const char *t_name = counted ? "n" : "t";
 
-	if (chances)
-		arguments_check_count(t_name, t, max);
+	if (counted)
+		arguments_check_count(t_name, t, ARGUMENTS_MAX_CHANCES);
 	else
-		arguments_check_range(t_name, t, 0, max);
+		arguments_check_range(t_name, t, 0, ARGUMENTS_MAX_TIME);
 	arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
 	if (!(t_x >= 0 && t_x <= t))
 		ereport(ERROR,
@@ -71,8 +79,8 @@ arguments_bad_customer(double x, double t_x, double t, const char *t_name, doubl
 						t_name, number(t), number(t_x)),
 				 errdetail("t_x is the time of the last purchase and %s the end of observation, both since the first purchase.",
 						   t_name)));
-	if (chances)
-		arguments_check_count("t_x", t_x, max);
+	if (counted)
+		arguments_check_count("t_x", t_x, ARGUMENTS_MAX_CHANCES);
 	if (x == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -83,4 +91,24 @@ arguments_bad_customer(double x, double t_x, double t, const char *t_name, doubl
 			 errmsg("x must be at most t_x, which is \"%s\", not \"%s\"",
 					number(t_x), number(x)),
 			 errdetail("There can be no more purchases than opportunities up to the last one.")));
+}
+
+/* The date itself; error 22008 if it is infinite. */
+DateADT
+finite_date(DateADT day, const char *argument)
+{
+	if (unlikely(DATE_NOT_FINITE(day)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("argument \"%s\" must be finite, not \"%s\"", argument,
+						DATE_IS_NOBEGIN(day) ? "-infinity" : "infinity")));
+	return day;
+}
+
+void
+arguments_bad_same(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" must be the same for all rows", name)));
 }

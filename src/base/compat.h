@@ -13,6 +13,7 @@
 #error "segment needs PostgreSQL 15 or later"
 #endif
 
+#include "common/hashfn.h"
 #include "fmgr.h"
 
 /* The varlena macros moved in 16. */
@@ -22,7 +23,7 @@
 
 /*
  * Soft errors of input functions came with 16: escontext is NULL before, and
- * ereturn is then a plain error.
+ * all errors are plain ones.
  */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
@@ -35,6 +36,28 @@
 		ereport(ERROR, __VA_ARGS__); \
 		return dummy_value; \
 	} while (0)
+#define DirectInputFunctionCallSafe(func, str, typioparam, typmod, escontext, result) \
+	((void) (escontext), \
+	 *(result) = DirectFunctionCall3(func, CStringGetDatum(str), \
+									 ObjectIdGetDatum(typioparam), Int32GetDatum(typmod)), \
+	 true)
+#endif
+
+/* The 64-bit finalizer of MurmurHash3 is in the server from 17 on. */
+#if PG_VERSION_NUM < 170000
+static inline uint64
+murmurhash64(uint64 data)
+{
+	uint64		h = data;
+
+	h ^= h >> 33;
+	h *= UINT64CONST(0xff51afd7ed558ccd);
+	h ^= h >> 33;
+	h *= UINT64CONST(0xc4ceb9fe1a85ec53);
+	h ^= h >> 33;
+
+	return h;
+}
 #endif
 
 /* Ask for memory that will soon be read or written. */

@@ -61,7 +61,6 @@ const int64 decimal_power_of_ten[19] = {
 #define NUM_SPECIAL_MASK	0xF000
 #define NUM_NAN				0xC000
 #define NUM_PINF			0xD000
-#define NUM_NINF			0xF000
 #define NUM_SHORT_NEGATIVE	0x2000
 #define NUM_SHORT_SCALE(w)	(((w) & 0x1F80) >> 7)
 #define NUM_SHORT_WEIGHT(w)	((int) ((w) & 0x003F) - (((w) & 0x0040) ? 64 : 0))
@@ -400,6 +399,22 @@ decimal_to_numeric(int128 coefficient, int scale, int display_scale)
 }
 
 /*
+ * How long the text of a numeric is: exactly, or up to three zeros too long
+ *
+ * Any finite numeric; the datum is as for decimal_try_numeric.
+ */
+int
+decimal_text_length(Datum num)
+{
+	NumericParts parts;
+	int			whole;
+
+	take_numeric_apart((struct varlena *) DatumGetPointer(num), &parts);
+	whole = parts.weight < 0 ? 1 : (parts.weight + 1) * NUM_BASE_DIGITS;
+	return (parts.negative ? 1 : 0) + whole + (parts.scale > 0 ? 1 + parts.scale : 0);
+}
+
+/*
  * The amount as float8, within two roundings.  By way of the full scale, so
  * that equal amounts give equal results whatever scale they are stored at.
  */
@@ -470,6 +485,19 @@ decimal_add(int128 *sum, int128 addend, int scale)
 	*sum += addend;
 	if (unlikely(*sum > decimal_limit(scale) || *sum < -decimal_limit(scale)))
 		decimal_sum_overflow();
+}
+
+/*
+ * decimal_sum_to_numeric: a sum of decimal_sum_add as a numeric
+ *
+ * Error 22003 if it is beyond the limit.
+ */
+Numeric
+decimal_sum_to_numeric(int128 sum, int display_scale)
+{
+	if (sum > decimal_limit(DECIMAL_MAX_SCALE) || sum < -decimal_limit(DECIMAL_MAX_SCALE))
+		decimal_sum_overflow();
+	return decimal_to_numeric(sum, DECIMAL_MAX_SCALE, display_scale);
 }
 
 /* To a scale at least as large; within the limit, this cannot overflow. */

@@ -35,6 +35,22 @@ decimal_limit(int scale)
 		decimal_power_of_ten[DECIMAL_MAX_DIGITS - 18 + scale] - 1;
 }
 
+extern void decimal_sum_overflow(void) pg_attribute_noreturn();
+
+/*
+ * decimal_sum_add: add to a sum of many amounts, both at the full scale
+ *
+ * Without a look at the limit, which decimal_sum_to_numeric checks at the end:
+ * whether a sum of both signs is in range does then not depend on the order of
+ * the rows.  128 bits are 170 times the limit.
+ */
+static inline void
+decimal_sum_add(int128 *sum, int128 addend)
+{
+	if (unlikely(__builtin_add_overflow(*sum, addend, sum)))
+		decimal_sum_overflow();
+}
+
 /* Longest text of an amount: sign, 27 digits, point, 9 decimals, NUL; rounded up. */
 #define DECIMAL_TEXT_SIZE	48
 
@@ -45,12 +61,13 @@ extern int	decimal_from_float8(double value, int128 *coefficient);
 extern int	decimal_from_int64(int64 value, int128 *coefficient);
 extern Numeric decimal_to_numeric(int128 coefficient, int scale, int display_scale);
 extern double decimal_to_float8(int128 coefficient, int scale);
+extern int	decimal_text_length(Datum num);
 
 /* the SQL function segment_internal.float8 */
 extern Datum numeric_to_float8(PG_FUNCTION_ARGS);
 
 extern void decimal_add(int128 *sum, int128 addend, int scale);
-extern void decimal_sum_overflow(void);
+extern Numeric decimal_sum_to_numeric(int128 sum, int display_scale);
 extern int128 decimal_rescale(int128 coefficient, int from_scale, int to_scale);
 
 extern void decimal_send(StringInfo buf, int128 coefficient);

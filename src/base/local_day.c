@@ -113,6 +113,24 @@ fill_slot(LocalDayZone *zone, int64 period)
 	zone->slots[period & (LOCAL_DAY_SLOTS - 1)] = slot;
 }
 
+void
+local_day_infinite_date(DateADT day)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("day must be finite, not \"%s\"",
+					DATE_IS_NOBEGIN(day) ? "-infinity" : "infinity")));
+}
+
+void
+local_day_infinite_time(Timestamp at)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("time must be finite, not \"%s\"",
+					TIMESTAMP_IS_NOBEGIN(at) ? "-infinity" : "infinity")));
+}
+
 /* local_day for a moment whose period is not in its slot. */
 DateADT
 local_day_look_up(LocalDayZone *zone, TimestampTz at)
@@ -123,17 +141,14 @@ local_day_look_up(LocalDayZone *zone, TimestampTz at)
 	int64		day;
 
 	if (TIMESTAMP_NOT_FINITE(at))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("time of an order must be finite, not \"%s\"",
-						TIMESTAMP_IS_NOBEGIN(at) ? "-infinity" : "infinity")));
+		local_day_infinite_time(at);
 	next_change(zone, unix_seconds(at), &offset, &change, &offset_after);
 	day = local_day_of_time(at + offset * USECS_PER_SEC);
 	/* the very first timestamps, west of Greenwich: that period is not remembered */
 	if (!IS_VALID_DATE(day))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("time of an order is out of range in time zone \"%s\": \"%s\"",
+				 errmsg("time is out of range in time zone \"%s\": \"%s\"",
 						zone->name,
 						DatumGetCString(DirectFunctionCall1(timestamptz_out,
 															TimestampTzGetDatum(at))))));

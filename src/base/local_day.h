@@ -43,12 +43,36 @@ typedef struct LocalDayZone
 extern bool local_day_zone_is(const LocalDayZone *zone, const struct varlena *name);
 extern void local_day_zone_set(LocalDayZone *zone, const struct varlena *name);
 extern DateADT local_day_look_up(LocalDayZone *zone, TimestampTz at);
+extern void local_day_infinite_date(DateADT day) pg_attribute_noreturn();
+extern void local_day_infinite_time(Timestamp at) pg_attribute_noreturn();
 
 /* The day of microseconds of local time; days begin at midnight also before 2000. */
 static inline int64
 local_day_of_time(int64 local)
 {
 	return local / USECS_PER_DAY - (local % USECS_PER_DAY < 0 ? 1 : 0);
+}
+
+/*
+ * local_day_of_date: the day itself
+ * local_day_of_timestamp: the day of a local time
+ *
+ * Error 22008 if it is infinite.
+ */
+static inline DateADT
+local_day_of_date(DateADT day)
+{
+	if (unlikely(DATE_NOT_FINITE(day)))
+		local_day_infinite_date(day);
+	return day;
+}
+
+static inline DateADT
+local_day_of_timestamp(Timestamp at)
+{
+	if (unlikely(TIMESTAMP_NOT_FINITE(at)))
+		local_day_infinite_time(at);
+	return (DateADT) local_day_of_time(at);
 }
 
 /*

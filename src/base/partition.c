@@ -215,7 +215,7 @@ partition_rewind(Partition *partition)
 	if (BufFileSeek(partition->file, 0, 0, SEEK_SET) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not rewind temporary file of a query's histories: %m")));
+				 errmsg("could not rewind temporary file of partitioned rows: %m")));
 }
 
 void
@@ -224,7 +224,7 @@ partition_read(Partition *partition, void *to, Size size)
 	if (BufFileRead(partition->file, to, size) != size)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not read temporary file of a query's histories: %m")));
+				 errmsg("could not read temporary file of partitioned rows: %m")));
 }
 
 /*

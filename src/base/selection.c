@@ -22,9 +22,6 @@
 #define DIGIT_VALUES			(1 << DIGIT_BITS)
 #define INSERTION_SORT_MAX		32
 
-/* A loop over keys checks for interrupts each time it has done so many. */
-#define INTERRUPT_INTERVAL		65536
-
 static void
 insertion_sort(uint64 *keys, int64 n)
 {
@@ -46,13 +43,10 @@ first_digit_shift(const uint64 *keys, int64 n)
 	uint64		differing = 0;
 	int			highest;
 
-	for (int64 start = 0; start < n; start += INTERRUPT_INTERVAL)
+	for (int64 i = 0; i < n; i++)
 	{
-		int64		end = Min(n, start + INTERRUPT_INTERVAL);
-
 		CHECK_FOR_INTERRUPTS();
-		for (int64 i = start; i < end; i++)
-			differing |= keys[i] ^ keys[0];
+		differing |= keys[i] ^ keys[0];
 	}
 	if (differing == 0)
 		return -1;
@@ -72,15 +66,11 @@ partition_by_digit(uint64 *keys, int64 n, int shift, int64 *ends)
 {
 	int64		next[DIGIT_VALUES] = {0};	/* first open place of each part */
 	int64		sum = 0;
-	int64		moves = 0;
 
-	for (int64 start = 0; start < n; start += INTERRUPT_INTERVAL)
+	for (int64 i = 0; i < n; i++)
 	{
-		int64		end = Min(n, start + INTERRUPT_INTERVAL);
-
 		CHECK_FOR_INTERRUPTS();
-		for (int64 i = start; i < end; i++)
-			next[digit_of_key(keys[i], shift)]++;
+		next[digit_of_key(keys[i], shift)]++;
 	}
 	for (int d = 0; d < DIGIT_VALUES; d++)
 	{
@@ -99,6 +89,7 @@ partition_by_digit(uint64 *keys, int64 n, int shift, int64 *ends)
 			uint64		key = keys[next[d]];
 			int			digit;
 
+			CHECK_FOR_INTERRUPTS();
 			while ((digit = digit_of_key(key, shift)) != d)
 			{
 				uint64		displaced = keys[next[digit]];
@@ -107,8 +98,6 @@ partition_by_digit(uint64 *keys, int64 n, int shift, int64 *ends)
 				key = displaced;
 			}
 			keys[next[d]++] = key;
-			if (++moves % INTERRUPT_INTERVAL == 0)
-				CHECK_FOR_INTERRUPTS();
 		}
 	}
 }

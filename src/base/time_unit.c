@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * time_unit.c
- *		The time units of model inputs, and checks of dates.
+ *		The time units of model inputs.
  *
  *-------------------------------------------------------------------------
  */
@@ -46,18 +46,6 @@ time_unit_days(TimeUnit unit)
 			return DAYS_PER_YEAR_MEAN;
 	}
 	elog(ERROR, "unrecognized time unit %d", (int) unit);
-}
-
-/* The date itself; error 22008 if it is infinite. */
-DateADT
-finite_date(DateADT day, const char *argument)
-{
-	if (unlikely(DATE_NOT_FINITE(day)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("argument \"%s\" must be finite, not \"%s\"", argument,
-						DATE_IS_NOBEGIN(day) ? "-infinity" : "infinity")));
-	return day;
 }
 
 PG_FUNCTION_INFO_V1(unit_days);

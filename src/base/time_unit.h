@@ -1,15 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * time_unit.h
- *		The time units of model inputs, and checks of dates: the one place
- *		that knows how many days a unit has.
+ *		The time units of model inputs: the one place that knows how many days
+ *		a unit has.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef SEGMENT_TIME_UNIT_H
 #define SEGMENT_TIME_UNIT_H
-
-#include "utils/date.h"
 
 typedef enum TimeUnit
 {
@@ -26,6 +24,5 @@ extern const char *const time_unit_names[TIME_UNIT_COUNT];
 
 extern TimeUnit time_unit_from_name(const char *name, int length);
 extern double time_unit_days(TimeUnit unit);
-extern DateADT finite_date(DateADT day, const char *argument);
 
 #endif							/* SEGMENT_TIME_UNIT_H */

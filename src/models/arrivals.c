@@ -19,9 +19,9 @@
 #include <float.h>
 #include <math.h>
 
+#include "base/special.h"
 #include "models/arrivals.h"
 #include "models/quadrature.h"
-#include "base/special.h"
 
 typedef struct Arrivals
 {
@@ -71,8 +71,8 @@ log_integrand(double v, const void *arg)
 
 /*
  * ln of the integral of the integrand over tau in 0..horizon.  The slope falls
- * with tau, so the mode is found by bisection, to
- * a fraction of the width of the peak.
+ * with tau, so the mode is found by bisection, to a fraction of the width of
+ * the peak.
  */
 static double
 log_integral(Arrivals *arrivals, double horizon)
@@ -126,7 +126,7 @@ arrivals_series_length(double size, double odds)
  * arrivals_log_tail
  *		ln P(N(horizon) >= n), n >= 1, horizon > 0.
  *
- * This is the logarithm of the regularised incomplete beta function
+ * This is the logarithm of the regularized incomplete beta function
  * I_h/(clock + h) (n, size).  The sum of the probabilities where that is
  * short, else an integral: the n-th arrival falls in the horizon, and its
  * density at tau is n P(N(tau) = n) / tau.

@@ -1,7 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * beta_geometric.c
- *		The mathematics that BG/NBD and MBG/NBD share.
+ *		The BG/NBD model: Fader, Hardie, Lee 2005, "Counting your customers"
+ *		the easy way: an alternative to the Pareto/NBD model, Marketing
+ *		Science 24(2); and the MBG/NBD model: Batislam, Denizel, Filiztekin
+ *		2007, Empirical validation and comparison of models for customer base
+ *		analysis, International Journal of Research in Marketing 24; Hoppe,
+ *		Wagner 2007, Customer base analysis: the case for a central variant of
+ *		the betageometric/NBD model, Marketing JRM 3(2).
+ *
+ * While alive, a customer buys at Poisson rate lambda, gamma(r, alpha) over
+ * customers; after each purchase a coin is tossed that ends the customer with
+ * probability p, beta(a, b) over customers.  The two models differ only in
+ * the first purchase, at time zero: in BG/NBD it is not followed by a coin
+ * (first_coin = 0), so that P(alive | x = 0) = 1; in MBG/NBD it is
+ * (first_coin = 1), so that P(alive | x = 0) < 1.
  *
  * Given the purchase rate lambda and the dropout probability p, a customer
  * who made x repeat purchases, the last at t_x, and was seen until t, has
@@ -39,14 +52,14 @@
 #include <float.h>
 #include <math.h>
 
-#include "models/arrivals.h"
-#include "models/beta_geometric.h"
-#include "models/quadrature.h"
 #include "base/special.h"
+#include "models/arrivals.h"
+#include "models/model_kind.h"
+#include "models/quadrature.h"
 
 enum
 {
-	PARAM_R, PARAM_ALPHA, PARAM_A, PARAM_B, NPARAMS
+	PARAM_R, PARAM_ALPHA, PARAM_A, PARAM_B
 };
 
 /* A customer who is alive, and how likely that is. */
@@ -84,10 +97,7 @@ live_customer(int first_coin, const double *params, double x, double t_x, double
 	return c;
 }
 
-/*----------
- * Likelihood
- *----------
- */
+/* ---------- likelihood ---------- */
 
 /* What the likelihood needs and depends on x only. */
 typedef struct CountTerms
@@ -126,118 +136,153 @@ compute_count_terms(CountTerms *terms, int first_coin, const double *params,
 	}
 }
 
+/* What it needs and depends on t_x only. */
+typedef struct LastPurchase
+{
+	double		t_x;
+	double		log_grown;		/* ln (alpha + t_x) / alpha */
+	double		inverse_clock;	/* 1 / (alpha + t_x) */
+} LastPurchase;
+
+static inline LastPurchase
+last_purchase(const double *params, double t_x)
+{
+	LastPurchase last;
+
+	last.t_x = t_x;
+	last.log_grown = special_log1p_fast(t_x / params[PARAM_ALPHA]);
+	last.inverse_clock = 1.0 / (params[PARAM_ALPHA] + t_x);
+	return last;
+}
+
+/* One customer's likelihood, and the odds of being dead that are in it. */
+typedef struct InputTerms
+{
+	double		gap;			/* 1 + gap = (alpha + t) / (alpha + t_x) */
+	double		log_gap;		/* ln (1 + gap) */
+	double		log_odds;		/* -infinity if no coin was tossed */
+	double		smaller;		/* the odds, or their inverse if that is less */
+	double		loglik;
+} InputTerms;
+
+static inline InputTerms
+input_terms(const double *params, double log_alpha, const FitInput *input,
+			const CountTerms *terms, const LastPurchase *last)
+{
+	double		x = input->x;
+	double		size = params[PARAM_R] + x;
+	double		fall;
+	InputTerms	result;
+
+	result.gap = (input->t - input->t_x) * last->inverse_clock;
+	result.log_gap = result.gap > 0.25 ? log(1.0 + result.gap) :
+		result.gap > 0.0 ? special_log1p_fast(result.gap) : 0.0;
+	fall = size * result.log_gap;
+
+	result.loglik = terms->constant - size * last->log_grown;
+	if (x > 0.0)
+		result.loglik -= x * log_alpha;
+	if (terms->b_before == 0.0)
+	{
+		result.log_odds = -INFINITY;
+		result.smaller = 0.0;
+		result.loglik -= fall;
+	}
+	else
+	{
+		result.log_odds = terms->log_odds + fall;
+		result.smaller = exp(-fabs(result.log_odds));
+		/* start from the likelier of the two: nothing cancels */
+		result.loglik += log(1.0 + result.smaller);
+		if (result.log_odds <= 0.0)
+			result.loglik -= fall;
+		else
+			result.loglik += terms->log_odds;
+	}
+	return result;
+}
+
+/* Sums over the inputs of which the gradient is made */
+typedef struct Derivatives
+{
+	double		r;
+	double		alpha;
+	double		a;
+	double		b;
+	double		deaths;			/* weight * P(dead) */
+} Derivatives;
+
+static inline void
+add_derivatives(Derivatives *sum, const double *params, const FitInput *input,
+				const CountTerms *terms, const LastPurchase *last,
+				const InputTerms *customer)
+{
+	double		r = params[PARAM_R];
+	double		alpha = params[PARAM_ALPHA];
+	double		weight = input->weight;
+	double		x = input->x;
+	double		dead = (customer->log_odds <= 0.0 ? customer->smaller : 1.0) /
+		(1.0 + customer->smaller);
+
+	sum->r += weight * (terms->d_r - (last->log_grown + customer->log_gap) +
+						dead * customer->log_gap);
+	sum->alpha += weight * ((r * input->t / alpha - x) -
+							dead * (r + x) * customer->gap) / (alpha + input->t);
+	sum->a += weight * terms->d_a;
+	sum->b += weight * (terms->d_b - dead * terms->d_b_dead);
+	sum->deaths += weight * dead;
+}
+
 /*
  * The likelihood above, summed.  What depends on x alone (the gamma and beta
  * ratios and their derivatives) is kept for the last counts seen, and what
  * depends on t_x for the last of these, since inputs come in order of x and
  * t_x.  So the usual input costs three elementary functions.
  */
-double
-beta_geometric_loglik(int first_coin, const double *params,
-					  const PurchaseInput *inputs, size_t ninputs,
-					  double *gradient)
+static double
+loglik(int first_coin, const double *params, const FitInput *inputs,
+	   size_t ninputs, double *gradient)
 {
-	double		r = params[PARAM_R];
-	double		alpha = params[PARAM_ALPHA];
-	double		a = params[PARAM_A];
-	double		b = params[PARAM_B];
-	double		log_alpha = log(alpha);
+	double		log_alpha = log(params[PARAM_ALPHA]);
 	double		total = 0.0;
-	double		d_r = 0.0,
-				d_alpha = 0.0,
-				d_a = 0.0,
-				d_b = 0.0;
-	double		last_t_x = -1.0;
-	double		log_last = 0.0; /* ln (alpha + t_x) / alpha */
-	double		rate_last = 0.0;	/* 1 / (alpha + t_x) */
-	double		deaths = 0.0;	/* sum of weight * P(dead) */
+	Derivatives sum = {0};
+	LastPurchase last = {.t_x = -1.0};
 	CountTerms	cache[CACHED_COUNTS];
-	size_t		i;
 
-	for (i = 0; i < CACHED_COUNTS; i++)
+	for (int i = 0; i < CACHED_COUNTS; i++)
 		cache[i].x = -1.0;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
-		double		x = inputs[i].x;
-		double		t_x = inputs[i].t_x;
-		double		t = inputs[i].t;
-		double		weight = inputs[i].weight;
+		const FitInput *input = &inputs[i];
+		double		x = input->x;
 		CountTerms *terms = &cache[x < 4096.0 ? (int) x % CACHED_COUNTS : 0];
-		double		gap;		/* 1 + gap = (alpha + t) / (alpha + t_x) */
-		double		log_gap;
-		double		loglik;
+		InputTerms	customer;
 
 		if (terms->x != x)
 			compute_count_terms(terms, first_coin, params, x, gradient != NULL);
-		if (t_x != last_t_x)
-		{
-			last_t_x = t_x;
-			log_last = special_log1p_fast(t_x / alpha);
-			rate_last = 1.0 / (alpha + t_x);
-		}
-		gap = (t - t_x) * rate_last;
-		log_gap = gap > 0.25 ? log(1.0 + gap) : gap > 0.0 ? special_log1p_fast(gap) : 0.0;
-
-		loglik = terms->constant - (r + x) * log_last;
-		if (x > 0.0)
-			loglik -= x * log_alpha;
-
-		if (terms->b_before == 0.0)
-		{
-			loglik -= (r + x) * log_gap;
-			if (gradient)
-			{
-				d_r += weight * (terms->d_r - (log_last + log_gap));
-				d_alpha += weight * (r * t / alpha - x) / (alpha + t);
-				d_a += weight * terms->d_a;
-				d_b += weight * terms->d_b;
-			}
-		}
-		else
-		{
-			double		log_odds = terms->log_odds + (r + x) * log_gap;
-			double		smaller = exp(-fabs(log_odds)); /* odds, or their inverse */
-
-			/* start from the likelier of the two: nothing cancels */
-			loglik += log(1.0 + smaller);
-			if (log_odds <= 0.0)
-				loglik -= (r + x) * log_gap;
-			else
-				loglik += terms->log_odds;
-			if (gradient)
-			{
-				double		dead = (log_odds <= 0.0 ? smaller : 1.0) / (1.0 + smaller);
-
-				d_r += weight * (terms->d_r - (log_last + log_gap) + dead * log_gap);
-				d_alpha += weight * ((r * t / alpha - x) -
-									 dead * (r + x) * gap) / (alpha + t);
-				d_a += weight * terms->d_a;
-				d_b += weight * (terms->d_b - dead * terms->d_b_dead);
-				deaths += weight * dead;
-			}
-		}
-		total += weight * loglik;
+		if (last.t_x != input->t_x)
+			last = last_purchase(params, input->t_x);
+		customer = input_terms(params, log_alpha, input, terms, &last);
+		total += input->weight * customer.loglik;
+		if (gradient)
+			add_derivatives(&sum, params, input, terms, &last, &customer);
 	}
 
 	if (gradient)
 	{
-		gradient[PARAM_R] = r * d_r;
-		gradient[PARAM_ALPHA] = alpha * d_alpha;
-		gradient[PARAM_A] = a * d_a + deaths;
-		gradient[PARAM_B] = b * d_b;
+		gradient[PARAM_R] = params[PARAM_R] * sum.r;
+		gradient[PARAM_ALPHA] = params[PARAM_ALPHA] * sum.alpha;
+		gradient[PARAM_A] = params[PARAM_A] * sum.a + sum.deaths;
+		gradient[PARAM_B] = params[PARAM_B] * sum.b;
 	}
 	return special_clamp_loglik(total);
 }
 
-/*----------
- * Predictions
- *----------
- */
+/* ---------- predictions ---------- */
 
-double
-beta_geometric_p_alive(int first_coin, const double *params,
-					   double x, double t_x, double t)
+static double
+p_alive(int first_coin, const double *params, double x, double t_x, double t)
 {
 	return special_clamp_probability(exp(-special_log1p_exp(log_dead_odds(first_coin, params,
 																		  x, t_x, t))));
@@ -286,7 +331,7 @@ live_expected_series(const LiveCustomer *c, double odds)
  * about a normal density).  The lattice is walked outwards from the mode; the
  * tails on which the function no longer changes are geometric series and
  * summed as such, which is what makes a or b near zero harmless.  The density
- * is normalised by the same rule.
+ * is normalized by the same rule.
  */
 typedef struct BetaLattice
 {
@@ -342,10 +387,9 @@ beta_mean(double a, double b, BetaFunction f, const void *arg, double f_scale)
 	BetaLattice lattice = beta_lattice(a, b);
 	double		norm = 0.0;
 	double		sum = 0.0;
-	int			i;
 
 	/* from the mode to p = 0; f is constant where p * f_scale is negligible */
-	for (i = 0; i < MAX_LATTICE; i++)
+	for (int i = 0; i < MAX_LATTICE; i++)
 	{
 		BetaNode	node = beta_node(&lattice, -i * lattice.step);
 		double		value = node.density * f(node.p, arg);
@@ -365,7 +409,7 @@ beta_mean(double a, double b, BetaFunction f, const void *arg, double f_scale)
 	}
 
 	/* from the mode to p = 1 */
-	for (i = 1; i < MAX_LATTICE; i++)
+	for (int i = 1; i < MAX_LATTICE; i++)
 	{
 		BetaNode	node = beta_node(&lattice, i * lattice.step);
 		double		value = node.density * f(node.p, arg);
@@ -423,9 +467,9 @@ live_expected(const LiveCustomer *c, double horizon)
 	}
 }
 
-double
-beta_geometric_expected(int first_coin, const double *params,
-						double x, double t_x, double t, double horizon)
+static double
+expected(int first_coin, const double *params, double x, double t_x, double t,
+		 double horizon)
 {
 	LiveCustomer c = live_customer(first_coin, params, x, t_x, t);
 
@@ -437,9 +481,9 @@ beta_geometric_expected(int first_coin, const double *params,
  * No purchase: dead, or no arrival in the horizon.  n purchases: n arrivals
  * and n coins survived, or at least n arrivals and the n-th coin fatal.
  */
-double
-beta_geometric_pmf(int first_coin, const double *params,
-				   double x, double t_x, double t, double horizon, double n)
+static double
+pmf(int first_coin, const double *params, double x, double t_x, double t,
+	double horizon, double n)
 {
 	LiveCustomer c = live_customer(first_coin, params, x, t_x, t);
 	double		odds = Min(horizon / c.clock, DBL_MAX);
@@ -458,9 +502,9 @@ beta_geometric_pmf(int first_coin, const double *params,
 }
 
 /* The first arrival comes within the horizon. */
-double
-beta_geometric_probability(int first_coin, const double *params,
-						   double x, double t_x, double t, double horizon)
+static double
+probability(int first_coin, const double *params, double x, double t_x,
+			double t, double horizon)
 {
 	LiveCustomer c = live_customer(first_coin, params, x, t_x, t);
 	double		arrival = -expm1(-c.size * log1p(horizon / c.clock));
@@ -562,9 +606,8 @@ panel_integral(const LiveCustomer *c, const TimePanel *panel, double discount)
 	double		integral = 0.0;
 	int			last = panel->nodes - 1;
 	double		k;
-	int			j;
 
-	for (j = 0; j < QUADRATURE_NODES; j++)
+	for (int j = 0; j < QUADRATURE_NODES; j++)
 	{
 		double		w = panel->start + panel->step * panel->node[Min(j, last)];
 
@@ -581,13 +624,13 @@ panel_integral(const LiveCustomer *c, const TimePanel *panel, double discount)
 
 		if (ratio < 1.0 && term[last] * ratio < 1e-15 * sum[last] * (1.0 - ratio))
 			break;
-		for (j = 0; j <= last; j++)
+		for (int j = 0; j <= last; j++)
 		{
 			term[j] *= z[j] * factor;
 			sum[j] += term[j];
 		}
 	}
-	for (j = 0; j <= last; j++)
+	for (int j = 0; j <= last; j++)
 		integral += panel->weight[j] * sum[j];
 	return integral * panel->step;
 }
@@ -623,7 +666,7 @@ typedef struct RateLattice
 {
 	int			count;
 	double		lambda[MAX_RATES];
-	double		weight[MAX_RATES];	/* density times lambda, normalised */
+	double		weight[MAX_RATES];	/* density times lambda, normalized */
 	double		horizon;
 	double		rate;
 } RateLattice;
@@ -637,14 +680,12 @@ fill_rate_lattice(RateLattice *lattice, const LiveCustomer *c)
 	double		step = Min(0.22, 0.5 / sqrt(size));
 	double		scale = step * mean *
 	exp(-special_stirling_error(size)) * sqrt(size / (2.0 * M_PI));
-	int			side;
 
 	lattice->count = 0;
-	for (side = 0; side < 2; side++)
+	for (int side = 0; side < 2; side++)
 	{
-		int			i;
 
-		for (i = side; lattice->count < MAX_RATES; i++)
+		for (int i = side; lattice->count < MAX_RATES; i++)
 		{
 			double		distance = side == 0 ? -i * step : i * step;
 			double		log_weight = size * (distance - expm1(distance)) + distance;
@@ -663,9 +704,8 @@ discounted_given_dropout(double p, const void *arg)
 {
 	const RateLattice *lattice = arg;
 	double		sum = 0.0;
-	int			i;
 
-	for (i = 0; i < lattice->count; i++)
+	for (int i = 0; i < lattice->count; i++)
 	{
 		double		total = lattice->lambda[i] * p + lattice->rate;
 		double		exponent = total * lattice->horizon;
@@ -690,9 +730,9 @@ discounted_over_rates(const LiveCustomer *c, double horizon, double rate)
 					 (1.0 + lattice.lambda[lattice.count - 1]) * Min(horizon, 1.0 / rate));
 }
 
-double
-beta_geometric_discounted(int first_coin, const double *params,
-						  double x, double t_x, double t, double horizon, double rate)
+static double
+discounted(int first_coin, const double *params, double x, double t_x,
+		   double t, double horizon, double rate)
 {
 	LiveCustomer c;
 	double		discount;
@@ -700,7 +740,7 @@ beta_geometric_discounted(int first_coin, const double *params,
 	double		live;
 
 	if (rate == 0.0 || horizon == 0.0)
-		return beta_geometric_expected(first_coin, params, x, t_x, t, horizon);
+		return expected(first_coin, params, x, t_x, t, horizon);
 	c = live_customer(first_coin, params, x, t_x, t);
 	discount = rate * c.clock;
 	end = log1p(Min(horizon, DISCOUNTED_AWAY / rate) / c.clock);
@@ -711,9 +751,79 @@ beta_geometric_discounted(int first_coin, const double *params,
 	return special_clamp_expectation(special_exp_scaled(c.log_alive, live));
 }
 
-double
-beta_geometric_dert(int first_coin, const double *params,
-					double x, double t_x, double t, double rate)
+/* ---------- the kinds ---------- */
+
+/* The mean chance that a coin ends the customer */
+static double
+mean_dropout(const double *params, const FitSummary *summary)
 {
-	return beta_geometric_discounted(first_coin, params, x, t_x, t, INFINITY, rate);
+	return params[PARAM_A] / (params[PARAM_A] + params[PARAM_B]);
 }
+
+/* A kind's functions are those above, with its first coin. */
+#define BETA_GEOMETRIC_KIND(kind, first_coin) \
+static double \
+kind##_loglik(const double *params, const FitInput *inputs, size_t ninputs, \
+			  double *gradient) \
+{ \
+	return loglik(first_coin, params, inputs, ninputs, gradient); \
+} \
+\
+static double \
+kind##_p_alive(const double *params, double x, double t_x, double t) \
+{ \
+	return p_alive(first_coin, params, x, t_x, t); \
+} \
+\
+static double \
+kind##_expected(const double *params, double x, double t_x, double t, \
+				double horizon) \
+{ \
+	return expected(first_coin, params, x, t_x, t, horizon); \
+} \
+\
+static double \
+kind##_pmf(const double *params, double x, double t_x, double t, \
+		   double horizon, double n) \
+{ \
+	return pmf(first_coin, params, x, t_x, t, horizon, n); \
+} \
+\
+static double \
+kind##_probability(const double *params, double x, double t_x, double t, \
+				   double horizon) \
+{ \
+	return probability(first_coin, params, x, t_x, t, horizon); \
+} \
+\
+static double \
+kind##_discounted(const double *params, double x, double t_x, double t, \
+				  double horizon, double rate) \
+{ \
+	return discounted(first_coin, params, x, t_x, t, horizon, rate); \
+} \
+\
+const ModelKind kind##_kind = { \
+	.name = #kind, \
+	.nparams = 4, \
+	.params = {{"r"}, {"alpha", SCALE_GAP}, {"a"}, {"b"}}, \
+	.loglik = kind##_loglik, \
+	.nstarts = 6, \
+	.starts = { \
+		{0.3, 0.15, 0.7, 2.5}, \
+		{0.3, 0.3, 0.1, 5}, \
+		{0.3, 0.1, 0.3, 0.4}, \
+		{3, 1, 0.7, 2.5}, \
+		{3, 3, 0.1, 5}, \
+		{3, 1, 5, 20}, \
+	}, \
+	.mean_dropout = mean_dropout, \
+	.p_alive = kind##_p_alive, \
+	.expected = kind##_expected, \
+	.pmf = kind##_pmf, \
+	.probability = kind##_probability, \
+	.discounted = kind##_discounted, \
+}
+
+BETA_GEOMETRIC_KIND(bgnbd, 0);
+BETA_GEOMETRIC_KIND(mbgnbd, 1);

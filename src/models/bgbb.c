@@ -40,9 +40,9 @@
 #include <float.h>
 #include <math.h>
 
-#include "models/purchase_model.h"
-#include "models/quadrature.h"
 #include "base/special.h"
+#include "models/model_kind.h"
+#include "models/quadrature.h"
 
 enum
 {
@@ -61,10 +61,11 @@ typedef struct LiveCustomer
 	double		rate;			/* discount, likewise */
 } LiveCustomer;
 
-/*----------
- * The sequences that are summed.  Each is given by ln of its term i, from
- * i = 0, and the ratio of term i + 1 to term i.
- *----------
+/* ---------- the sequences that are summed ---------- */
+
+/*
+ * Each is given by ln of its term i, from i = 0, and the ratio of term i + 1 to
+ * term i.
  */
 
 /* Death at opportunity i + 1, no purchase before: E[(1-p)^i] E[theta (1-theta)^i] */
@@ -170,10 +171,7 @@ customer_at_last_purchase(const double *params, double x, double t_x)
 	return c;
 }
 
-/*----------
- * Likelihood
- *----------
- */
+/* ---------- likelihood ---------- */
 
 /*
  * The sum over death_log_term and its derivatives: each is the sum of the
@@ -288,7 +286,7 @@ death_sum(const LiveCustomer *c, double count)
  * the same inputs is left out, as in the paper.
  */
 static double
-loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
+loglik(const double *params, const FitInput *inputs, size_t ninputs,
 	   double *gradient)
 {
 	double		alpha = params[PARAM_ALPHA];
@@ -300,9 +298,8 @@ loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
 				d_beta = 0.0,
 				d_gamma = 0.0,
 				d_delta = 0.0;
-	size_t		i;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		x = inputs[i].x;
 		double		t_x = inputs[i].t_x;
@@ -348,10 +345,7 @@ loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
 	return special_clamp_loglik(total);
 }
 
-/*----------
- * Predictions
- *----------
- */
+/* ---------- predictions ---------- */
 
 /* The customer as known at n, given that it was then alive. */
 static LiveCustomer
@@ -406,13 +400,6 @@ expected(const double *params, double x, double t_x, double n, double horizon)
 	double		live = c.a / (c.a + c.b) * expected_opportunities(&c, floor(horizon));
 
 	return special_clamp_expectation(special_exp_scaled(c.log_alive, live));
-}
-
-/* A new customer is one of whom nothing has been observed yet. */
-static double
-expected_new(const double *params, double horizon)
-{
-	return expected(params, 0.0, 0.0, 0.0, horizon);
 }
 
 /*
@@ -479,22 +466,32 @@ discounted(const double *params, double x, double t_x, double n, double horizon,
 	return special_clamp_expectation(exp(c.log_alive + log_live));
 }
 
+/* The chance to leave at an opportunity */
 static double
-dert(const double *params, double x, double t_x, double n, double rate)
+mean_dropout(const double *params, const FitSummary *summary)
 {
-	return discounted(params, x, t_x, n, INFINITY, rate);
+	return params[PARAM_GAMMA] / (params[PARAM_GAMMA] + params[PARAM_DELTA]);
 }
 
-const PurchaseModelKind bgbb_kind = {
+const ModelKind bgbb_kind = {
 	.name = "bgbb",
 	.nparams = 4,
-	.param_names = {"alpha", "beta", "gamma", "delta"},
+	.params = {{"alpha"}, {"beta"}, {"gamma"}, {"delta"}},
 	.loglik = loglik,
+	.nstarts = 6,
+	.starts = {
+		{1, 1, 0.5, 3},
+		{1, 1, 0.2, 10},
+		{0.3, 2, 0.5, 3},
+		{0.3, 10, 0.2, 10},
+		{5, 5, 3, 9},
+		{2, 20, 3, 9},
+	},
+	.discrete = true,
+	.mean_dropout = mean_dropout,
 	.p_alive = p_alive,
 	.expected = expected,
-	.expected_new = expected_new,
 	.pmf = pmf,
 	.probability = probability,
 	.discounted = discounted,
-	.dert = dert
 };

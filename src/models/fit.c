@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * fit.c
- *		The aggregates that fit a model: what they accept, where the search
- *		begins, and what there is to say about the result.
+ *		The aggregates that fit a model: the rows they accept, the way to the
+ *		maximum of the likelihood, and the status and warnings of the result.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,15 +11,13 @@
 
 #include <math.h>
 
+#include "portability/instr_time.h"
+
 #include "base/aggregate.h"
 #include "base/arguments.h"
-#include "models/gammagamma.h"
-#include "models/inputs.h"
-#include "libpq/pqformat.h"
-#include "models/maximise.h"
+#include "models/fit_inputs.h"
+#include "models/maximize.h"
 #include "models/model.h"
-#include "portability/instr_time.h"
-#include "models/purchase_model.h"
 
 /* Fewer customers with a repeat purchase than this say next to nothing. */
 #define FIT_TOO_FEW_REPEAT_BUYERS	10
@@ -34,53 +32,21 @@
 #define FIT_LEAST_SPEND				1e-30
 
 /*
- * Limits of a parameter, as multiples of its typical value.  They are far
+ * Limits of a parameter, as multiples of its typical size.  They are far
  * enough out to be as good as zero and infinity.
  */
 #define FIT_LOWER	1e-6
 #define FIT_UPPER	1e+6
 
-/* What the inputs are like, before any model is fitted */
-typedef struct Summary
-{
-	double		customers;		/* sum of weights */
-	double		repeat_buyers;	/* of these with x > 0 */
-	double		gap;			/* mean time per repeat purchase */
-	double		period;			/* mean time of observation */
-	double		spend;			/* mean of the second column */
-	double		correlation;	/* of the first and second column */
-} Summary;
+/* ---------- collecting ---------- */
 
-/* ---------------------------------------------------------------------
- * Collecting
- * --------------------------------------------------------------------- */
-
-/*
- * The state of an aggregate, made if there is none yet; an error if this is
- * no aggregate.
- */
-static Inputs *
+/* The state of an aggregate, made if there is none yet */
+static FitInputs *
 state_argument(FunctionCallInfo fcinfo)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	FitInputs	   *inputs = (FitInputs *) aggregate_state(fcinfo);
 
-	if (PG_ARGISNULL(0))
-		return inputs_create(context);
-	return (Inputs *) PG_GETARG_POINTER(0);
-}
-
-/* Is any argument after the state NULL? */
-static bool
-null_argument(FunctionCallInfo fcinfo)
-{
-	int			i;
-
-	for (i = 1; i < PG_NARGS(); i++)
-	{
-		if (PG_ARGISNULL(i))
-			return true;
-	}
-	return false;
+	return inputs != NULL ? inputs : fit_inputs_create(aggregate_context(fcinfo));
 }
 
 /* The weight, if the aggregate has one as its argument number n */
@@ -101,17 +67,19 @@ PG_FUNCTION_INFO_V1(segment_fit_customer);
 Datum
 segment_fit_customer(PG_FUNCTION_ARGS)
 {
-	Inputs	   *inputs = state_argument(fcinfo);
+	FitInputs	   *inputs;
+	double		x;
+	double		t_x;
+	double		t;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		t_x = PG_GETARG_FLOAT8(2);
-		double		t = PG_GETARG_FLOAT8(3);
-
-		arguments_check_customer(x, t_x, t);
-		inputs_add(inputs, x, t_x, t, weight_argument(fcinfo, 4), 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	t_x = PG_GETARG_FLOAT8(2);
+	t = PG_GETARG_FLOAT8(3);
+	arguments_check_customer(x, t_x, t);
+	inputs = state_argument(fcinfo);
+	fit_inputs_add(inputs, x, t_x, t, weight_argument(fcinfo, 4), 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -120,17 +88,19 @@ PG_FUNCTION_INFO_V1(segment_fit_chances);
 Datum
 segment_fit_chances(PG_FUNCTION_ARGS)
 {
-	Inputs	   *inputs = state_argument(fcinfo);
+	FitInputs	   *inputs;
+	double		x;
+	double		t_x;
+	double		n;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		t_x = PG_GETARG_FLOAT8(2);
-		double		n = PG_GETARG_FLOAT8(3);
-
-		arguments_check_chances(x, t_x, n);
-		inputs_add(inputs, x, t_x, n, weight_argument(fcinfo, 4), 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	t_x = PG_GETARG_FLOAT8(2);
+	n = PG_GETARG_FLOAT8(3);
+	arguments_check_chances(x, t_x, n);
+	inputs = state_argument(fcinfo);
+	fit_inputs_add(inputs, x, t_x, n, weight_argument(fcinfo, 4), 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -143,22 +113,24 @@ PG_FUNCTION_INFO_V1(segment_fit_spend);
 Datum
 segment_fit_spend(PG_FUNCTION_ARGS)
 {
-	Inputs	   *inputs = state_argument(fcinfo);
+	FitInputs	   *inputs;
+	double		x;
+	double		mean_spend;
+	double		weight;
 
-	if (!null_argument(fcinfo))
-	{
-		double		x = PG_GETARG_FLOAT8(1);
-		double		mean_spend = PG_GETARG_FLOAT8(2);
-		double		weight = weight_argument(fcinfo, 3);
-
-		arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
-		arguments_check_range("mean_spend", mean_spend,
-							  -ARGUMENTS_MAX_MONEY, ARGUMENTS_MAX_MONEY);
-		if (x > 0 && mean_spend < FIT_LEAST_SPEND)
-			inputs_ignore(inputs, 1);
-		else if (x > 0)
-			inputs_add(inputs, x, mean_spend, 0, weight, 1);
-	}
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	x = PG_GETARG_FLOAT8(1);
+	mean_spend = PG_GETARG_FLOAT8(2);
+	weight = weight_argument(fcinfo, 3);
+	arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
+	arguments_check_range("mean_spend", mean_spend,
+						  -ARGUMENTS_MAX_MONEY, ARGUMENTS_MAX_MONEY);
+	inputs = state_argument(fcinfo);
+	if (x > 0 && mean_spend < FIT_LEAST_SPEND)
+		fit_inputs_ignore(inputs, 1);
+	else if (x > 0)
+		fit_inputs_add(inputs, x, mean_spend, 0, weight, 1);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -166,41 +138,24 @@ PG_FUNCTION_INFO_V1(segment_fit_combine);
 Datum
 segment_fit_combine(PG_FUNCTION_ARGS)
 {
-	Inputs	   *inputs = state_argument(fcinfo);
-
-	if (!PG_ARGISNULL(1))
-		inputs_add_all(inputs, (const Inputs *) PG_GETARG_POINTER(1));
-	PG_RETURN_POINTER(inputs);
+	return aggregate_combine(fcinfo, &fit_inputs_kind);
 }
 
 PG_FUNCTION_INFO_V1(segment_fit_serialize);
 Datum
 segment_fit_serialize(PG_FUNCTION_ARGS)
 {
-	StringInfoData buf;
-
-	aggregate_context(fcinfo);
-	pq_begintypsend(&buf);
-	inputs_send((Inputs *) PG_GETARG_POINTER(0), &buf);
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+	return aggregate_serialize(fcinfo, &fit_inputs_kind);
 }
 
 PG_FUNCTION_INFO_V1(segment_fit_deserialize);
 Datum
 segment_fit_deserialize(PG_FUNCTION_ARGS)
 {
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	StringInfoData buf;
-
-	aggregate_context(fcinfo);
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-	PG_RETURN_POINTER(inputs_receive(CurrentMemoryContext, &buf));
+	return aggregate_deserialize(fcinfo, &fit_inputs_kind);
 }
 
-/* ---------------------------------------------------------------------
- * Where the search begins, and where it must end
- * --------------------------------------------------------------------- */
+/* ---------- where the search begins, and where it must end ---------- */
 
 /*
  * A value that can serve as a scale, whatever the data are: its limits, times
@@ -215,15 +170,14 @@ scale_of(double value)
 }
 
 static double
-weighted_correlation(const PurchaseInput *inputs, size_t ninputs, double weight,
+weighted_correlation(const FitInput *inputs, size_t ninputs, double weight,
 					 double mean_x, double mean_y)
 {
 	double		xx = 0;
 	double		yy = 0;
 	double		xy = 0;
-	size_t		i;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		w = inputs[i].weight / weight;
 		double		x = inputs[i].x - mean_x;
@@ -239,15 +193,14 @@ weighted_correlation(const PurchaseInput *inputs, size_t ninputs, double weight,
 }
 
 static void
-summarise(const PurchaseInput *inputs, size_t ninputs, Summary *summary)
+summarize(const FitInput *inputs, size_t ninputs, FitSummary *summary)
 {
 	double		x = 0;
 	double		t_x = 0;
 	double		t = 0;
-	size_t		i;
 
-	memset(summary, 0, sizeof(Summary));
-	for (i = 0; i < ninputs; i++)
+	memset(summary, 0, sizeof(FitSummary));
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		weight = inputs[i].weight;
 
@@ -258,104 +211,33 @@ summarise(const PurchaseInput *inputs, size_t ninputs, Summary *summary)
 		t_x += weight * inputs[i].t_x;
 		t += weight * inputs[i].t;
 	}
-	summary->period = scale_of(t / summary->customers);
-	summary->gap = x > 0 ? scale_of(t / x) : summary->period;
-	summary->spend = scale_of(t_x / summary->customers);
+	summary->typical[SCALE_ONE] = 1;
+	summary->typical[SCALE_PERIOD] = scale_of(t / summary->customers);
+	summary->typical[SCALE_GAP] = x > 0 ? scale_of(t / x) : summary->typical[SCALE_PERIOD];
+	summary->typical[SCALE_SPEND] = scale_of(t_x / summary->customers);
 	summary->correlation = weighted_correlation(inputs, ninputs, summary->customers,
 												x / summary->customers,
 												t_x / summary->customers);
 }
 
+/* Set the limits of the parameters, and where to begin. */
 static void
-set_range(Likelihood *likelihood, int param, double typical)
+likelihood_prepare(Likelihood *likelihood, const ModelKind *kind,
+				   const FitSummary *summary)
 {
-	likelihood->lower[param] = typical * FIT_LOWER;
-	likelihood->upper[param] = typical * FIT_UPPER;
+	likelihood->nstarts = kind->nstarts;
+	for (int i = 0; i < kind->nparams; i++)
+	{
+		double		typical = summary->typical[kind->params[i].scale];
+
+		likelihood->lower[i] = typical * FIT_LOWER;
+		likelihood->upper[i] = typical * FIT_UPPER;
+		for (int j = 0; j < kind->nstarts; j++)
+			likelihood->starts[j][i] = typical * kind->starts[j][i];
+	}
 }
 
-static void
-add_start(Likelihood *likelihood, double p0, double p1, double p2, double p3)
-{
-	double	   *start = likelihood->starts[likelihood->nstarts++];
-
-	start[0] = p0;
-	start[1] = p1;
-	start[2] = p2;
-	start[3] = p3;
-}
-
-/* r, alpha, a, b: rates gamma(r, alpha), dropout beta(a, b) per purchase */
-static void
-prepare_beta_geometric(Likelihood *likelihood, const Summary *summary)
-{
-	double		gap = summary->gap;
-
-	set_range(likelihood, 0, 1);
-	set_range(likelihood, 1, gap);
-	set_range(likelihood, 2, 1);
-	set_range(likelihood, 3, 1);
-	add_start(likelihood, 0.3, 0.15 * gap, 0.7, 2.5);
-	add_start(likelihood, 0.3, 0.3 * gap, 0.1, 5);
-	add_start(likelihood, 0.3, 0.1 * gap, 0.3, 0.4);
-	add_start(likelihood, 3, 1 * gap, 0.7, 2.5);
-	add_start(likelihood, 3, 3 * gap, 0.1, 5);
-	add_start(likelihood, 3, 1 * gap, 5, 20);
-}
-
-/* r, alpha, s, beta: rates gamma(r, alpha), death rates gamma(s, beta) */
-static void
-prepare_pnbd(Likelihood *likelihood, const Summary *summary)
-{
-	double		gap = summary->gap;
-	double		period = summary->period;
-
-	set_range(likelihood, 0, 1);
-	set_range(likelihood, 1, gap);
-	set_range(likelihood, 2, 1);
-	set_range(likelihood, 3, period);
-	add_start(likelihood, 0.5, 0.25 * gap, 0.6, 0.4 * period);
-	add_start(likelihood, 0.5, 0.5 * gap, 0.3, 3 * period);
-	add_start(likelihood, 3, 1 * gap, 0.6, 0.4 * period);
-	add_start(likelihood, 3, 3 * gap, 0.3, 3 * period);
-	add_start(likelihood, 3, 1 * gap, 4, 4 * period);
-}
-
-/* alpha, beta: chance to buy; gamma, delta: chance to leave */
-static void
-prepare_bgbb(Likelihood *likelihood, const Summary *summary)
-{
-	int			i;
-
-	for (i = 0; i < 4; i++)
-		set_range(likelihood, i, 1);
-	add_start(likelihood, 1, 1, 0.5, 3);
-	add_start(likelihood, 1, 1, 0.2, 10);
-	add_start(likelihood, 0.3, 2, 0.5, 3);
-	add_start(likelihood, 0.3, 10, 0.2, 10);
-	add_start(likelihood, 5, 5, 3, 9);
-	add_start(likelihood, 2, 20, 3, 9);
-}
-
-/* p, q, gamma: amounts gamma(p, nu), nu gamma(q, gamma) */
-static void
-prepare_gammagamma(Likelihood *likelihood, const Summary *summary)
-{
-	double		spend = summary->spend;
-
-	set_range(likelihood, GAMMAGAMMA_P, 1);
-	set_range(likelihood, GAMMAGAMMA_Q, 1);
-	set_range(likelihood, GAMMAGAMMA_GAMMA, spend);
-	add_start(likelihood, 1, 2, 1 * spend, 0);
-	add_start(likelihood, 6, 4, 0.5 * spend, 0);
-	add_start(likelihood, 6, 1.5, 0.1 * spend, 0);
-	add_start(likelihood, 40, 4, 0.08 * spend, 0);
-	add_start(likelihood, 40, 30, 0.7 * spend, 0);
-	add_start(likelihood, 1, 10, 9 * spend, 0);
-}
-
-/* ---------------------------------------------------------------------
- * What there is to say
- * --------------------------------------------------------------------- */
+/* ---------- status and warnings ---------- */
 
 /* Does a parameter lie at the far end of its range? */
 static bool
@@ -381,41 +263,32 @@ dropout_warning(double mean, bool equal)
 
 /* Warnings about parameters at a limit */
 static uint32
-limit_warnings(ModelKind kind, const Likelihood *likelihood, const Maximum *maximum,
-			   const Summary *summary)
+limit_warnings(const ModelKind *kind, const Likelihood *likelihood,
+			   const Maximum *maximum, const FitSummary *summary)
 {
-	const double *p = maximum->params;
 	bool		equal_rates = at_upper(likelihood, maximum, 0) || at_upper(likelihood, maximum, 1);
 	bool		equal_dropout = at_upper(likelihood, maximum, 2) || at_upper(likelihood, maximum, 3);
 	uint32		result = 0;
-	int			i;
 
-	for (i = 0; i < likelihood->nparams; i++)
+	for (int i = 0; i < likelihood->nparams; i++)
 	{
 		if (maximum->held[i])
 			result |= MODEL_WARN_HELD_PARAMETER;
 	}
-	if (kind == MODEL_GAMMAGAMMA || result == 0 || summary->repeat_buyers <= 0)
+	if (kind->mean_dropout == NULL || result == 0 || summary->repeat_buyers <= 0)
 		return result;
 
 	if (maximum->held[2] || maximum->held[3])
-	{
-		double		mean;
-
-		if (kind == MODEL_PNBD)
-			mean = -expm1(-p[2] / p[3] * summary->period);
-		else
-			mean = p[2] / (p[2] + p[3]);
-		result |= dropout_warning(mean, equal_dropout);
-	}
+		result |= dropout_warning(kind->mean_dropout(maximum->params, summary), equal_dropout);
 	if (equal_rates)
 		result |= MODEL_WARN_EQUAL_RATES;
 	return result;
 }
 
 static uint32
-fit_warnings(ModelKind kind, const Likelihood *likelihood, const Maximum *maximum,
-			 const Summary *summary, const Inputs *inputs)
+fit_warnings(const ModelKind *kind, const Likelihood *likelihood,
+			 const Maximum *maximum, const FitSummary *summary,
+			 const FitInputs *inputs)
 {
 	uint32		result = limit_warnings(kind, likelihood, maximum, summary);
 
@@ -427,20 +300,20 @@ fit_warnings(ModelKind kind, const Likelihood *likelihood, const Maximum *maximu
 		result |= MODEL_WARN_FLAT_LIKELIHOOD;
 	if (!maximum->converged)
 		result |= MODEL_WARN_NOT_CONVERGED;
-	if (kind == MODEL_GAMMAGAMMA)
+	if (kind->expected_spend != NULL)
 	{
-		if (maximum->params[GAMMAGAMMA_Q] <= 1)
+		if (!kind->mean_exists(maximum->params))
 			result |= MODEL_WARN_UNDEFINED_MEAN;
 		if (fabs(summary->correlation) > FIT_MAX_CORRELATION)
 			result |= MODEL_WARN_SPEND_CORRELATED;
-		if (inputs_ignored(inputs) > 0)
+		if (fit_inputs_ignored(inputs) > 0)
 			result |= MODEL_WARN_NO_SPEND_IGNORED;
 	}
 	return result;
 }
 
 static ModelStatus
-fit_status(const Maximum *maximum, uint32 warnings, const Summary *summary)
+fit_status(const Maximum *maximum, uint32 warnings, const FitSummary *summary)
 {
 	if (summary->repeat_buyers < FIT_TOO_FEW_REPEAT_BUYERS)
 		return MODEL_TOO_FEW;
@@ -453,20 +326,16 @@ fit_status(const Maximum *maximum, uint32 warnings, const Summary *summary)
 	return MODEL_CONVERGED;
 }
 
-/* ---------------------------------------------------------------------
- * The fit
- * --------------------------------------------------------------------- */
+/* ---------- the fit ---------- */
 
 static void
 set_maximum(Model *model, const Maximum *maximum)
 {
-	int			n = model_kinds[model->kind].nparams;
-	int			i;
-	int			j;
+	int			n = model_kinds[model->kind]->nparams;
 
 	model->loglik = maximum->loglik + 0.0;
 	model->flags |= MODEL_HAS_LOGLIK;
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		model->values[i] = maximum->params[i];
 		if (maximum->held[i])
@@ -475,9 +344,9 @@ set_maximum(Model *model, const Maximum *maximum)
 	if (!maximum->has_covariance)
 		return;
 	model->flags |= MODEL_HAS_COVARIANCE;
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		for (j = 0; j <= i; j++)
+		for (int j = 0; j <= i; j++)
 		{
 			if (!maximum->held[i] && !maximum->held[j])
 				model->values[MODEL_COVARIANCE_AT(n, i, j)] = maximum->covariance[i][j] + 0.0;
@@ -491,15 +360,15 @@ report(const Model *model, const Likelihood *likelihood, const Maximum *maximum,
 	   const instr_time *phases)
 {
 	instr_time	merging = phases[1];
-	instr_time	maximising = phases[2];
+	instr_time	maximizing = phases[2];
 
 	INSTR_TIME_SUBTRACT(merging, phases[0]);
-	INSTR_TIME_SUBTRACT(maximising, phases[1]);
+	INSTR_TIME_SUBTRACT(maximizing, phases[1]);
 	ereport(DEBUG1,
-			(errmsg_internal("fit of kind \"%s\": %zu distinct inputs, sorted and merged in %.1f ms, maximised in %.1f ms with %d evaluations on all of them",
-							 model_kinds[model->kind].name, likelihood->ninputs,
+			(errmsg_internal("fit of kind \"%s\": %zu distinct inputs, sorted and merged in %.1f ms, maximized in %.1f ms with %d evaluations on all of them",
+							 model_kinds[model->kind]->name, likelihood->ninputs,
 							 INSTR_TIME_GET_MILLISEC(merging),
-							 INSTR_TIME_GET_MILLISEC(maximising),
+							 INSTR_TIME_GET_MILLISEC(maximizing),
 							 maximum->evaluations)));
 }
 
@@ -508,39 +377,35 @@ report(const Model *model, const Likelihood *likelihood, const Maximum *maximum,
  * there are no inputs.
  */
 static Datum
-fit(FunctionCallInfo fcinfo, ModelKind kind,
-	double (*loglik) (const double *, const PurchaseInput *, size_t, double *),
-	void (*prepare) (Likelihood *, const Summary *))
+fit(FunctionCallInfo fcinfo, ModelKindId id)
 {
-	Inputs	   *inputs;
-	PurchaseInput *merged;
+	const ModelKind *kind = model_kinds[id];
+	FitInputs	   *inputs;
+	FitInput *merged;
 	Likelihood	likelihood;
-	Summary		summary;
+	FitSummary	summary;
 	Maximum		maximum;
 	Model	   *model;
 	instr_time	phases[3];
 
-	aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	inputs = (Inputs *) PG_GETARG_POINTER(0);
-	if (inputs_rows(inputs) == 0)
+	inputs = (FitInputs *) aggregate_state(fcinfo);
+	if (inputs == NULL || fit_inputs_rows(inputs) == 0)
 		PG_RETURN_NULL();
 
 	INSTR_TIME_SET_CURRENT(phases[0]);
 	memset(&likelihood, 0, sizeof(Likelihood));
-	merged = inputs_merged(inputs, &likelihood.ninputs);
+	merged = fit_inputs_merged(inputs, &likelihood.ninputs);
 	INSTR_TIME_SET_CURRENT(phases[1]);
 	likelihood.inputs = merged;
-	likelihood.nparams = model_kinds[kind].nparams;
-	likelihood.loglik = loglik;
-	summarise(merged, likelihood.ninputs, &summary);
-	prepare(&likelihood, &summary);
-	maximise(&likelihood, &maximum);
+	likelihood.nparams = kind->nparams;
+	likelihood.loglik = kind->loglik;
+	summarize(merged, likelihood.ninputs, &summary);
+	likelihood_prepare(&likelihood, kind, &summary);
+	maximize(&likelihood, &maximum);
 	INSTR_TIME_SET_CURRENT(phases[2]);
 
-	model = model_create(kind);
-	model->rows = inputs_rows(inputs);
+	model = model_create(id);
+	model->rows = fit_inputs_rows(inputs);
 	model->customers = summary.customers;
 	set_maximum(model, &maximum);
 	model->warnings = fit_warnings(kind, &likelihood, &maximum, &summary, inputs);
@@ -550,37 +415,17 @@ fit(FunctionCallInfo fcinfo, ModelKind kind,
 	PG_RETURN_MODEL_P(model);
 }
 
-PG_FUNCTION_INFO_V1(segment_bgnbd_fit);
-Datum
-segment_bgnbd_fit(PG_FUNCTION_ARGS)
-{
-	return fit(fcinfo, MODEL_BGNBD, bgnbd_kind.loglik, prepare_beta_geometric);
-}
+/* A final function of an aggregate for each kind */
+#define FIT_FINAL(name, id) \
+	PG_FUNCTION_INFO_V1(name); \
+	Datum \
+	name(PG_FUNCTION_ARGS) \
+	{ \
+		return fit(fcinfo, id); \
+	}
 
-PG_FUNCTION_INFO_V1(segment_mbgnbd_fit);
-Datum
-segment_mbgnbd_fit(PG_FUNCTION_ARGS)
-{
-	return fit(fcinfo, MODEL_MBGNBD, mbgnbd_kind.loglik, prepare_beta_geometric);
-}
-
-PG_FUNCTION_INFO_V1(segment_pnbd_fit);
-Datum
-segment_pnbd_fit(PG_FUNCTION_ARGS)
-{
-	return fit(fcinfo, MODEL_PNBD, pnbd_kind.loglik, prepare_pnbd);
-}
-
-PG_FUNCTION_INFO_V1(segment_bgbb_fit);
-Datum
-segment_bgbb_fit(PG_FUNCTION_ARGS)
-{
-	return fit(fcinfo, MODEL_BGBB, bgbb_kind.loglik, prepare_bgbb);
-}
-
-PG_FUNCTION_INFO_V1(segment_gammagamma_fit);
-Datum
-segment_gammagamma_fit(PG_FUNCTION_ARGS)
-{
-	return fit(fcinfo, MODEL_GAMMAGAMMA, gammagamma_loglik, prepare_gammagamma);
-}
+FIT_FINAL(segment_bgnbd_fit, MODEL_BGNBD)
+FIT_FINAL(segment_mbgnbd_fit, MODEL_MBGNBD)
+FIT_FINAL(segment_pnbd_fit, MODEL_PNBD)
+FIT_FINAL(segment_bgbb_fit, MODEL_BGBB)
+FIT_FINAL(segment_gammagamma_fit, MODEL_GAMMAGAMMA)

@@ -19,8 +19,16 @@
 
 #include <math.h>
 
-#include "models/gammagamma.h"
 #include "base/special.h"
+#include "models/model_kind.h"
+
+enum
+{
+	PARAM_P, PARAM_Q, PARAM_GAMMA
+};
+
+/* In an input of the fit, x is itself and t_x the mean spend; t is not used. */
+#define MEAN_SPEND(input)	((input)->t_x)
 
 /*
  * ln of Gamma(m + q) / (Gamma(m) Gamma(q)) u^m / (1 + u)^(m + q), the factor
@@ -75,7 +83,7 @@ compute_count_terms(CountTerms *terms, double p, double q, double x, bool deriva
 
 /*
  * Sum of weight * log-likelihood, with its gradient by the logarithms of the
- * parameters if wanted (as in purchase_model.h).
+ * parameters if wanted (as in likelihood.h).
  *
  * Fader, Hardie 2013, equation (1a), the density of the mean z of x amounts:
  *
@@ -98,25 +106,24 @@ compute_count_terms(CountTerms *terms, double p, double q, double x, bool deriva
  * keeps its digits when the other is large.  So the usual input, in order of
  * x, costs two logarithms.
  */
-double
-gammagamma_loglik(const double *params, const PurchaseInput *inputs,
-				  size_t ninputs, double *gradient)
+static double
+loglik(const double *params, const FitInput *inputs, size_t ninputs,
+	   double *gradient)
 {
-	double		p = params[GAMMAGAMMA_P];
-	double		q = params[GAMMAGAMMA_Q];
-	double		unit = params[GAMMAGAMMA_GAMMA] * (p / q);	/* z at v = 1 */
+	double		p = params[PARAM_P];
+	double		q = params[PARAM_Q];
+	double		unit = params[PARAM_GAMMA] * (p / q);	/* z at v = 1 */
 	double		log_unit = log(unit);
 	CountTerms	terms = {.x = -1};
 	double		sum = 0;
 	double		d_p = 0;
 	double		d_q = 0;
 	double		d_gamma = 0;
-	size_t		i;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		weight = inputs[i].weight;
-		double		z = GAMMAGAMMA_SPEND(&inputs[i]);
+		double		z = MEAN_SPEND(&inputs[i]);
 		double		v = z / unit;
 		double		log_v = log(v);
 		double		up;			/* ln (1 + u) / (1 + m / q) */
@@ -150,11 +157,18 @@ gammagamma_loglik(const double *params, const PurchaseInput *inputs,
 	}
 	if (gradient != NULL)
 	{
-		gradient[GAMMAGAMMA_P] = d_p;
-		gradient[GAMMAGAMMA_Q] = d_q;
-		gradient[GAMMAGAMMA_GAMMA] = d_gamma;
+		gradient[PARAM_P] = d_p;
+		gradient[PARAM_Q] = d_q;
+		gradient[PARAM_GAMMA] = d_gamma;
 	}
 	return sum;
+}
+
+/* The mean over all customers, p gamma / (q - 1), is infinite for q <= 1. */
+static bool
+mean_exists(const double *params)
+{
+	return params[PARAM_Q] > 1;
 }
 
 /*
@@ -174,15 +188,33 @@ gammagamma_loglik(const double *params, const PurchaseInput *inputs,
  *
  * the average of mean_spend and p gamma / q with the weights px and q.
  */
-double
-gammagamma_expected_spend(const double *params, double x, double mean_spend)
+static double
+expected_spend(const double *params, double x, double mean_spend)
 {
-	double		p = params[GAMMAGAMMA_P];
-	double		q = params[GAMMAGAMMA_Q];
-	double		gamma = params[GAMMAGAMMA_GAMMA];
-	double		prior = q > 1 ? q - 1 : q;
+	double		p = params[PARAM_P];
+	double		q = params[PARAM_Q];
+	double		gamma = params[PARAM_GAMMA];
+	double		prior = mean_exists(params) ? q - 1 : q;
 
 	if (x == 0)
 		return gamma * (p / prior);
 	return (gamma + x * mean_spend) * (p / (p * x + prior));
 }
+
+const ModelKind gammagamma_kind = {
+	.name = "gammagamma",
+	.nparams = 3,
+	.params = {{"p"}, {"q"}, {"gamma", SCALE_SPEND}},
+	.loglik = loglik,
+	.nstarts = 6,
+	.starts = {
+		{1, 2, 1},
+		{6, 4, 0.5},
+		{6, 1.5, 0.1},
+		{40, 4, 0.08},
+		{40, 30, 0.7},
+		{1, 10, 9},
+	},
+	.mean_exists = mean_exists,
+	.expected_spend = expected_spend,
+};

@@ -24,12 +24,14 @@
 #include "common/shortest_dec.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
-#include "models/model.h"
-#include "base/time_unit.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+#include "base/time_unit.h"
+#include "models/model.h"
 
 StaticAssertDecl(offsetof(Model, version) == 4 &&
 				 offsetof(Model, warnings) == 8 &&
@@ -43,12 +45,12 @@ StaticAssertDecl(offsetof(Model, version) == 4 &&
 #define MODEL_SIZE(n) \
 	(offsetof(Model, values) + ((n) + MODEL_TRIANGLE(n)) * sizeof(float8))
 
-const ModelKindInfo model_kinds[MODEL_NKINDS] = {
-	[MODEL_BGNBD] = {"bgnbd", 4, {"r", "alpha", "a", "b"}},
-	[MODEL_MBGNBD] = {"mbgnbd", 4, {"r", "alpha", "a", "b"}},
-	[MODEL_PNBD] = {"pnbd", 4, {"r", "alpha", "s", "beta"}},
-	[MODEL_BGBB] = {"bgbb", 4, {"alpha", "beta", "gamma", "delta"}},
-	[MODEL_GAMMAGAMMA] = {"gammagamma", 3, {"p", "q", "gamma"}},
+const ModelKind *const model_kinds[MODEL_NKINDS] = {
+	[MODEL_BGNBD] = &bgnbd_kind,
+	[MODEL_MBGNBD] = &mbgnbd_kind,
+	[MODEL_PNBD] = &pnbd_kind,
+	[MODEL_BGBB] = &bgbb_kind,
+	[MODEL_GAMMAGAMMA] = &gammagamma_kind,
 };
 
 static const char *const statuses[MODEL_NSTATUSES] = {
@@ -60,48 +62,45 @@ static const char *const statuses[MODEL_NSTATUSES] = {
 	[MODEL_NOT_CONVERGED] = "not_converged",
 };
 
-/* In the order of the bits. */
-static const struct
-{
-	const char *name;			/* in the text form */
-	const char *meaning;		/* what warnings() says after the name */
-}			warnings[MODEL_NWARNINGS] =
-{
-	{"few_repeat_buyers",
-	"fewer than 50 customers bought again; the parameters are uncertain, look at their standard errors"},
-	{"no_repeat_buyers",
-	"nobody bought again; the model only says that repeat purchases are rare"},
-	{"no_dropout",
-	"the data show no sign of customers leaving; everybody counts as alive, so take P(alive) as unknown rather than as 1"},
-	{"full_dropout",
-	"the likelihood is highest when every customer leaves at the first chance; look at how x, t_x and t were made"},
-	{"equal_dropout",
-	"the data show no difference between customers in how easily they leave; all have about the same chance"},
-	{"equal_rates",
-	"the data show no difference between customers in how often they buy; all have about the same rate while alive"},
-	{"held_parameter",
-	"a parameter went to the limit of its range and is held there; it has no standard error"},
-	{"flat_likelihood",
-	"very different parameters explain the data almost equally well; predictions may still be good, the parameters mean little"},
-	{"undefined_mean",
-	"q is at most 1, so the mean spend over all customers does not exist; expected_spend returns the shrunk mean instead"},
-	{"spend_correlated",
-	"number and amount of purchases are correlated (above 0.3 either way), which the model assumes away; expected_spend is biased for frequent buyers"},
-	{"no_spend_ignored",
-	"customers with repeat purchases but a mean spend of zero or less were left out"},
-	{"not_converged",
-	"the maximum of the likelihood was not reached; these are the best parameters that were found"},
+/* In the order of the bits */
+static const char *const warning_names[MODEL_NWARNINGS] = {
+	"few_repeat_buyers",
+	"no_repeat_buyers",
+	"no_dropout",
+	"full_dropout",
+	"equal_dropout",
+	"equal_rates",
+	"held_parameter",
+	"flat_likelihood",
+	"undefined_mean",
+	"spend_correlated",
+	"no_spend_ignored",
+	"not_converged",
 };
 
-/* ---------------------------------------------------------------------
- * Checks
- * --------------------------------------------------------------------- */
+/* What warnings() says after the name */
+static const char *const warning_meanings[MODEL_NWARNINGS] = {
+	"fewer than 50 customers bought again; the parameters are uncertain, look at their standard errors",
+	"nobody bought again; the model only says that repeat purchases are rare",
+	"the data show no sign of customers leaving; everybody counts as alive, so take P(alive) as unknown rather than as 1",
+	"the likelihood is highest when every customer leaves at the first chance; look at how x, t_x and t were made",
+	"the data show no difference between customers in how easily they leave; all have about the same chance",
+	"the data show no difference between customers in how often they buy; all have about the same rate while alive",
+	"a parameter went to the limit of its range and is held there; it has no standard error",
+	"very different parameters explain the data almost equally well; predictions may still be good, the parameters mean little",
+	"q is at most 1, so the mean spend over all customers does not exist; expected_spend returns the shrunk mean instead",
+	"number and amount of purchases are correlated (above 0.3 either way), which the model assumes away; expected_spend is biased for frequent buyers",
+	"customers with repeat purchases but a mean spend of zero or less were left out",
+	"the maximum of the likelihood was not reached; these are the best parameters that were found",
+};
+
+/* ---------- checks ---------- */
 
 /* Covariance of a model's parameters i and j */
 static double
 model_covariance_at(const Model *model, int i, int j)
 {
-	int			n = model_kinds[model->kind].nparams;
+	int			n = model_kinds[model->kind]->nparams;
 
 	return model->values[i >= j ? MODEL_COVARIANCE_AT(n, i, j) :
 						 MODEL_COVARIANCE_AT(n, j, i)];
@@ -111,13 +110,11 @@ model_covariance_at(const Model *model, int i, int j)
 static const char *
 model_covariance_complaint(const Model *model)
 {
-	int			n = model_kinds[model->kind].nparams;
-	int			i;
-	int			j;
+	int			n = model_kinds[model->kind]->nparams;
 
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		for (j = 0; j <= i; j++)
+		for (int j = 0; j <= i; j++)
 		{
 			double		value = model_covariance_at(model, i, j);
 			bool		must_be_zero = !(model->flags & MODEL_HAS_COVARIANCE) ||
@@ -141,8 +138,7 @@ model_covariance_complaint(const Model *model)
 static const char *
 model_complaint(const Model *model)
 {
-	const ModelKindInfo *kind;
-	int			i;
+	const ModelKind *kind;
 
 	if (model->kind >= MODEL_NKINDS)
 		return "unknown kind";
@@ -153,7 +149,7 @@ model_complaint(const Model *model)
 	if (model->warnings >> MODEL_NWARNINGS)
 		return "unknown warnings";
 
-	kind = &model_kinds[model->kind];
+	kind = model_kinds[model->kind];
 	if (model->flags & ~(MODEL_HAS_LOGLIK | MODEL_HAS_COVARIANCE | MODEL_HELD_MASK) ||
 		(model->flags & MODEL_HELD_MASK) >> (8 + kind->nparams))
 		return "unknown flags";
@@ -165,7 +161,7 @@ model_complaint(const Model *model)
 		(!(model->flags & MODEL_HAS_LOGLIK) && model->loglik != 0) ||
 		(model->loglik == 0 && signbit(model->loglik)))
 		return "loglik must be finite";
-	for (i = 0; i < kind->nparams; i++)
+	for (int i = 0; i < kind->nparams; i++)
 	{
 		if (!(model->values[i] >= MODEL_PARAM_MIN &&
 			  model->values[i] <= MODEL_PARAM_MAX))
@@ -196,7 +192,7 @@ model_checked(struct varlena *stored)
 		complaint = "it has no format version";
 	else if (model->kind >= MODEL_NKINDS)
 		complaint = "unknown kind";
-	else if (VARSIZE(stored) != MODEL_SIZE(model_kinds[model->kind].nparams))
+	else if (VARSIZE(stored) != MODEL_SIZE(model_kinds[model->kind]->nparams))
 		complaint = "its length does not fit its kind";
 	else
 		complaint = model_complaint(model);
@@ -214,9 +210,9 @@ model_checked(struct varlena *stored)
  * parameters.
  */
 Model *
-model_create(ModelKind kind)
+model_create(ModelKindId kind)
 {
-	Size		size = MODEL_SIZE(model_kinds[kind].nparams);
+	Size		size = MODEL_SIZE(model_kinds[kind]->nparams);
 	Model	   *model = palloc0(size);
 
 	SET_VARSIZE(model, size);
@@ -227,78 +223,45 @@ model_create(ModelKind kind)
 	return model;
 }
 
-/* ---------------------------------------------------------------------
- * Names
- * --------------------------------------------------------------------- */
+/* ---------- names ---------- */
 
+/* Place of a name in a list, or -1 */
 static int
-model_kind_by_name(const char *name)
+name_index(const char *name, const char *const *names, int count)
 {
-	int			i;
-
-	for (i = 0; i < MODEL_NKINDS; i++)
+	for (int i = 0; i < count; i++)
 	{
-		if (strcmp(name, model_kinds[i].name) == 0)
+		if (strcmp(name, names[i]) == 0)
 			return i;
 	}
 	return -1;
 }
 
 static int
-model_unit_by_name(const char *name)
+kind_by_name(const char *name)
 {
-	int			i;
-
-	for (i = 0; i < TIME_UNIT_COUNT; i++)
+	for (int i = 0; i < MODEL_NKINDS; i++)
 	{
-		if (strcmp(name, time_unit_names[i]) == 0)
+		if (strcmp(name, model_kinds[i]->name) == 0)
 			return i;
 	}
 	return -1;
 }
 
 static int
-model_status_by_name(const char *name)
+param_by_name(const Model *model, const char *name)
 {
-	int			i;
+	const ModelKind *kind = model_kinds[model->kind];
 
-	for (i = 0; i < MODEL_NSTATUSES; i++)
+	for (int i = 0; i < kind->nparams; i++)
 	{
-		if (strcmp(name, statuses[i]) == 0)
+		if (strcmp(name, kind->params[i].name) == 0)
 			return i;
 	}
 	return -1;
 }
 
-static int
-model_warning_by_name(const char *name)
-{
-	int			i;
-
-	for (i = 0; i < MODEL_NWARNINGS; i++)
-	{
-		if (strcmp(name, warnings[i].name) == 0)
-			return i;
-	}
-	return -1;
-}
-
-static int
-model_param_by_name(ModelKind kind, const char *name)
-{
-	int			i;
-
-	for (i = 0; i < model_kinds[kind].nparams; i++)
-	{
-		if (strcmp(name, model_kinds[kind].param_names[i]) == 0)
-			return i;
-	}
-	return -1;
-}
-
-/* ---------------------------------------------------------------------
- * Text output
- * --------------------------------------------------------------------- */
+/* ---------- text output ---------- */
 
 static void
 append_number(StringInfo buf, double value)
@@ -312,13 +275,12 @@ append_number(StringInfo buf, double value)
 static void
 append_params(StringInfo buf, const Model *model)
 {
-	const ModelKindInfo *kind = &model_kinds[model->kind];
-	int			i;
+	const ModelKind *kind = model_kinds[model->kind];
 
 	appendStringInfoChar(buf, '{');
-	for (i = 0; i < kind->nparams; i++)
+	for (int i = 0; i < kind->nparams; i++)
 	{
-		appendStringInfo(buf, "%s\"%s\": ", i > 0 ? ", " : "", kind->param_names[i]);
+		appendStringInfo(buf, "%s\"%s\": ", i > 0 ? ", " : "", kind->params[i].name);
 		append_number(buf, model->values[i]);
 	}
 	appendStringInfoChar(buf, '}');
@@ -327,15 +289,13 @@ append_params(StringInfo buf, const Model *model)
 static void
 append_covariance(StringInfo buf, const Model *model)
 {
-	int			n = model_kinds[model->kind].nparams;
-	int			i;
-	int			j;
+	int			n = model_kinds[model->kind]->nparams;
 
 	appendStringInfoChar(buf, '[');
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		appendStringInfoString(buf, i > 0 ? ", [" : "[");
-		for (j = 0; j <= i; j++)
+		for (int j = 0; j <= i; j++)
 		{
 			if (j > 0)
 				appendStringInfoString(buf, ", ");
@@ -349,16 +309,15 @@ append_covariance(StringInfo buf, const Model *model)
 static void
 append_held(StringInfo buf, const Model *model)
 {
-	const ModelKindInfo *kind = &model_kinds[model->kind];
+	const ModelKind *kind = model_kinds[model->kind];
 	const char *separator = "";
-	int			i;
 
 	appendStringInfoChar(buf, '[');
-	for (i = 0; i < kind->nparams; i++)
+	for (int i = 0; i < kind->nparams; i++)
 	{
 		if (model->flags & MODEL_HELD(i))
 		{
-			appendStringInfo(buf, "%s\"%s\"", separator, kind->param_names[i]);
+			appendStringInfo(buf, "%s\"%s\"", separator, kind->params[i].name);
 			separator = ", ";
 		}
 	}
@@ -369,14 +328,13 @@ static void
 append_warnings(StringInfo buf, const Model *model)
 {
 	const char *separator = "";
-	int			i;
 
 	appendStringInfoChar(buf, '[');
-	for (i = 0; i < MODEL_NWARNINGS; i++)
+	for (int i = 0; i < MODEL_NWARNINGS; i++)
 	{
 		if (model->warnings & (1U << i))
 		{
-			appendStringInfo(buf, "%s\"%s\"", separator, warnings[i].name);
+			appendStringInfo(buf, "%s\"%s\"", separator, warning_names[i]);
 			separator = ", ";
 		}
 	}
@@ -392,7 +350,7 @@ segment_model_out(PG_FUNCTION_ARGS)
 
 	initStringInfo(&buf);
 	appendStringInfo(&buf, "{\"kind\": \"%s\", \"params\": ",
-					 model_kinds[model->kind].name);
+					 model_kinds[model->kind]->name);
 	append_params(&buf, model);
 	appendStringInfo(&buf, ", \"unit\": \"%s\", \"status\": \"%s\"",
 					 time_unit_names[model->unit], statuses[model->status]);
@@ -427,423 +385,398 @@ segment_model_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(buf.data);
 }
 
-/* ---------------------------------------------------------------------
- * Text input
- *
- * A strict reader of just the JSON that a model can consist of.  Keys may
- * come in any order, each at most once; strings have no escapes, since no
- * name in a model needs one.
- * --------------------------------------------------------------------- */
+/* ---------- text input ---------- */
 
-#define MODEL_NAME_LEN	32
+/*
+ * The text is read as jsonb, which is then taken apart.  Keys may come in any
+ * order.  One that a model does not have is an error, and so is one that is
+ * given twice, of which jsonb keeps the last only.
+ */
 
-typedef struct ModelText
+/* What is read, and where errors go */
+typedef struct ModelReader
 {
-	const char *at;				/* next character */
+	Model	   *model;			/* of the right kind; to be filled in */
+	const char *text;			/* NULL if only parameters are given */
+	struct Node *escontext;
+} ModelReader;
 
-	/* What has been read; names are looked up once the kind is known. */
-	char		kind[MODEL_NAME_LEN];
-	char		unit[MODEL_NAME_LEN];
-	char		status[MODEL_NAME_LEN];
-	int			nparams;
-	char		param_names[MODEL_MAX_PARAMS][MODEL_NAME_LEN];
-	double		params[MODEL_MAX_PARAMS];
-	int			nheld;
-	char		held[MODEL_MAX_PARAMS][MODEL_NAME_LEN];
-	int			nwarnings;
-	char		warnings[MODEL_NWARNINGS][MODEL_NAME_LEN];
-	int			covariance_rows;
-	double		covariance[MODEL_TRIANGLE(MODEL_MAX_PARAMS)];
-	double		loglik;
-	double		customers;
-	int64		rows;
-	uint32		seen;			/* bit per key below */
-} ModelText;
-
-enum
+/* Report a value that is not allowed.  Soft errors return false. */
+static bool
+bad_value(const ModelReader *reader, const char *complaint)
 {
-	SEEN_KIND = 1 << 0,
-	SEEN_PARAMS = 1 << 1,
-	SEEN_UNIT = 1 << 2,
-	SEEN_STATUS = 1 << 3,
-	SEEN_LOGLIK = 1 << 4,
-	SEEN_ROWS = 1 << 5,
-	SEEN_CUSTOMERS = 1 << 6,
-	SEEN_HELD = 1 << 7,
-	SEEN_COVARIANCE = 1 << 8,
-	SEEN_WARNINGS = 1 << 9,
-};
-
-static void
-skip_space(ModelText *text)
-{
-	while (*text->at == ' ' || *text->at == '\t' || *text->at == '\n' || *text->at == '\r')
-		text->at++;
+	ereturn(reader->escontext, false,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid model: %s", complaint),
+			 reader->text != NULL ? errdetail("The model is \"%s\".", reader->text) : 0));
 }
 
-/* Read the character c, with space around it */
+/* Report a text that is not of the form, likewise. */
 static bool
-read_mark(ModelText *text, char c)
+bad_form(const ModelReader *reader, const char *complaint)
 {
-	skip_space(text);
-	if (*text->at != c)
+	if (reader->text == NULL)
+		return bad_value(reader, complaint);
+	ereturn(reader->escontext, false,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid input syntax for type %s: \"%s\"",
+					"segment.model", reader->text),
+			 errdetail("In a model, %s.", complaint)));
+}
+
+/*
+ * Read a finite number.  A numeric has all digits of the text, so this is the
+ * double that is nearest to it.
+ */
+static bool
+read_number(const ModelReader *reader, const char *name, const JsonbValue *value,
+			double *result)
+{
+	if (value->type == jbvNumeric)
+	{
+		Datum		digits = DirectFunctionCall1(numeric_out,
+												 NumericGetDatum(value->val.numeric));
+
+		*result = strtod(DatumGetCString(digits), NULL);
+		if (isfinite(*result))
+			return true;
+	}
+	return bad_form(reader, psprintf("\"%s\" has a value that is not a finite number", name));
+}
+
+/* Read a string; NULL if it is not one */
+static char *
+read_string(const ModelReader *reader, const char *name, const JsonbValue *value)
+{
+	if (value->type == jbvString)
+		return pnstrdup(value->val.string.val, value->val.string.len);
+	(void) bad_form(reader, psprintf("\"%s\" has a value that is not a string", name));
+	return NULL;
+}
+
+/* Read a name of a list as its place there */
+static bool
+read_name(const ModelReader *reader, const char *name, const JsonbValue *value,
+		  const char *const *names, int count, uint8 *result)
+{
+	char	   *string = read_string(reader, name, value);
+	int			place;
+
+	if (string == NULL)
 		return false;
-	text->at++;
-	skip_space(text);
+	place = name_index(string, names, count);
+	if (place < 0)
+		return bad_value(reader, psprintf("unknown %s \"%s\"", name, string));
+	*result = place;
 	return true;
 }
 
-/* Read a quoted name of lower-case letters, digits and underscores */
-static bool
-read_name(ModelText *text, char *name)
+/* The array that a value is, if it is one of min to max elements; else NULL */
+static JsonbContainer *
+array_of(const JsonbValue *value, int min, int max)
 {
-	int			len = 0;
+	JsonbContainer *array = value->val.binary.data;
 
-	skip_space(text);
-	if (*text->at++ != '"')
-		return false;
-	while ((*text->at >= 'a' && *text->at <= 'z') ||
-		   (*text->at >= '0' && *text->at <= '9') || *text->at == '_')
+	if (value->type == jbvBinary && JsonContainerIsArray(array) &&
+		JsonContainerSize(array) >= min && JsonContainerSize(array) <= max)
+		return array;
+	return NULL;
+}
+
+/* The parameters, each by its name; no other */
+static bool
+read_params(const ModelReader *reader, JsonbContainer *params)
+{
+	const ModelKind *kind = model_kinds[reader->model->kind];
+
+	for (int i = 0; i < kind->nparams; i++)
 	{
-		if (len == MODEL_NAME_LEN - 1)
+		const char *name = kind->params[i].name;
+		JsonbValue *found = getKeyJsonValueFromContainer(params, name, strlen(name), NULL);
+		double		value;
+
+		if (found == NULL)
+			return bad_value(reader, psprintf("parameter \"%s\" of kind \"%s\" is missing",
+											  name, kind->name));
+		if (!read_number(reader, name, found, &value))
 			return false;
-		name[len++] = *text->at++;
+		if (!(value >= MODEL_PARAM_MIN && value <= MODEL_PARAM_MAX))
+			return bad_value(reader, psprintf("parameter \"%s\" must be between 1e-40 and 1e+40, not \"%g\"",
+											  name, value));
+		reader->model->values[i] = value;
 	}
-	name[len] = '\0';
-	return *text->at++ == '"';
-}
-
-static const char *
-skip_digits(const char *at)
-{
-	while (*at >= '0' && *at <= '9')
-		at++;
-	return at;
-}
-
-/* Where the JSON number that begins here ends; NULL if there is none */
-static const char *
-number_end(const char *at)
-{
-	const char *digits;
-
-	if (*at == '-')
-		at++;
-	digits = at;
-	at = skip_digits(at);
-	if (at == digits || (*digits == '0' && at > digits + 1))
-		return NULL;
-	if (*at == '.')
-	{
-		digits = ++at;
-		at = skip_digits(at);
-		if (at == digits)
-			return NULL;
-	}
-	if (*at == 'e' || *at == 'E')
-	{
-		at++;
-		if (*at == '+' || *at == '-')
-			at++;
-		digits = at;
-		at = skip_digits(at);
-		if (at == digits)
-			return NULL;
-	}
-	return at;
-}
-
-/* Read a finite number; -0 becomes 0 */
-static bool
-read_number(ModelText *text, double *value)
-{
-	const char *end;
-	char	   *parsed;
-
-	skip_space(text);
-	end = number_end(text->at);
-	if (end == NULL)
-		return false;
-	*value = strtod(text->at, &parsed);
-	if (parsed != end || !isfinite(*value))
-		return false;
-	*value += 0.0;
-	text->at = end;
+	if (JsonContainerSize(params) != kind->nparams)
+		return bad_value(reader, psprintf("\"params\" has a name that kind \"%s\" does not have",
+										  kind->name));
 	return true;
 }
 
-/* Read a whole number from 0 to the largest bigint */
 static bool
-read_count(ModelText *text, int64 *value)
+read_params_field(const ModelReader *reader, const char *name, const JsonbValue *value)
 {
-	const char *end;
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		return bad_form(reader, psprintf("\"%s\" must be an object", name));
+	return read_params(reader, value->val.binary.data);
+}
 
-	skip_space(text);
-	end = skip_digits(text->at);
-	if (end == text->at || end - text->at > 19 ||
-		(*text->at == '0' && end - text->at > 1))
-		return false;
-	errno = 0;
-	*value = strtoll(text->at, NULL, 10);
-	if (errno != 0)
-		return false;
-	text->at = end;
+static bool
+read_unit(const ModelReader *reader, const char *name, const JsonbValue *value)
+{
+	return read_name(reader, name, value, time_unit_names, TIME_UNIT_COUNT,
+					 &reader->model->unit);
+}
+
+static bool
+read_status(const ModelReader *reader, const char *name, const JsonbValue *value)
+{
+	return read_name(reader, name, value, statuses, MODEL_NSTATUSES,
+					 &reader->model->status);
+}
+
+static bool
+read_loglik(const ModelReader *reader, const char *name, const JsonbValue *value)
+{
+	reader->model->flags |= MODEL_HAS_LOGLIK;
+	return read_number(reader, name, value, &reader->model->loglik);
+}
+
+static bool
+read_customers(const ModelReader *reader, const char *name, const JsonbValue *value)
+{
+	return read_number(reader, name, value, &reader->model->customers);
+}
+
+static bool
+read_rows(const ModelReader *reader, const char *name, const JsonbValue *value)
+{
+	if (value->type == jbvNumeric)
+	{
+		char	   *digits = DatumGetCString(DirectFunctionCall1(numeric_out,
+																 NumericGetDatum(value->val.numeric)));
+
+		errno = 0;
+		reader->model->rows = strtoll(digits, NULL, 10);
+		if (errno == 0 && strspn(digits, "0123456789") == strlen(digits))
+			return true;
+	}
+	return bad_form(reader, psprintf("\"%s\" must be a whole number of type bigint, not negative",
+									 name));
+}
+
+static bool
+read_held(const ModelReader *reader, const char *name, const JsonbValue *value)
+{
+	Model	   *model = reader->model;
+	int			n = model_kinds[model->kind]->nparams;
+	JsonbContainer *array = array_of(value, 0, n);
+
+	if (array == NULL)
+		return bad_form(reader, psprintf("\"%s\" must be an array of at most %d names", name, n));
+	for (int i = 0; i < JsonContainerSize(array); i++)
+	{
+		char	   *param = read_string(reader, name, getIthJsonbValueFromContainer(array, i));
+		int			place;
+
+		if (param == NULL)
+			return false;
+		place = param_by_name(model, param);
+		if (place < 0)
+			return bad_value(reader, psprintf("unknown parameter \"%s\" in \"%s\"", param, name));
+		model->flags |= MODEL_HELD(place);
+	}
 	return true;
 }
 
-/* Read {"name": number, ...} */
+/* The lower triangle of the matrix: [[v], [v, v], ...] */
 static bool
-read_params(ModelText *text)
+read_covariance(const ModelReader *reader, const char *name, const JsonbValue *value)
 {
-	if (!read_mark(text, '{'))
-		return false;
-	if (read_mark(text, '}'))
-		return true;
-	do
-	{
-		if (text->nparams == MODEL_MAX_PARAMS ||
-			!read_name(text, text->param_names[text->nparams]) ||
-			!read_mark(text, ':') ||
-			!read_number(text, &text->params[text->nparams]))
-			return false;
-		text->nparams++;
-	} while (read_mark(text, ','));
-	return read_mark(text, '}');
-}
+	Model	   *model = reader->model;
+	int			n = model_kinds[model->kind]->nparams;
+	JsonbContainer *rows = array_of(value, 1, MODEL_MAX_PARAMS);
+	double		triangle[MODEL_TRIANGLE(MODEL_MAX_PARAMS)];
 
-/* Read ["name", ...] of at most max names */
-static bool
-read_names(ModelText *text, char (*names)[MODEL_NAME_LEN], int max, int *count)
-{
-	if (!read_mark(text, '['))
-		return false;
-	if (read_mark(text, ']'))
-		return true;
-	do
+	for (int i = 0; rows != NULL && i < JsonContainerSize(rows); i++)
 	{
-		if (*count == max || !read_name(text, names[*count]))
-			return false;
-		(*count)++;
-	} while (read_mark(text, ','));
-	return read_mark(text, ']');
-}
+		JsonbContainer *row = array_of(getIthJsonbValueFromContainer(rows, i), i + 1, i + 1);
 
-/* Read the lower triangle of a matrix: [[v], [v, v], ...] */
-static bool
-read_covariance(ModelText *text)
-{
-	if (!read_mark(text, '['))
-		return false;
-	do
-	{
-		int			row = text->covariance_rows;
-		int			j;
-
-		if (row == MODEL_MAX_PARAMS || !read_mark(text, '['))
-			return false;
-		for (j = 0; j <= row; j++)
+		if (row == NULL)
 		{
-			if ((j > 0 && !read_mark(text, ',')) ||
-				!read_number(text, &text->covariance[MODEL_TRIANGLE(row) + j]))
+			rows = NULL;
+			break;
+		}
+		for (int j = 0; j <= i; j++)
+		{
+			if (!read_number(reader, name, getIthJsonbValueFromContainer(row, j),
+							 &triangle[MODEL_TRIANGLE(i) + j]))
 				return false;
 		}
-		if (!read_mark(text, ']'))
-			return false;
-		text->covariance_rows++;
-	} while (read_mark(text, ','));
-	return read_mark(text, ']');
-}
-
-/* Note that a key was seen; false if it was seen before */
-static bool
-first_time(ModelText *text, uint32 key)
-{
-	if (text->seen & key)
-		return false;
-	text->seen |= key;
+	}
+	if (rows == NULL)
+		return bad_form(reader, psprintf("\"%s\" must be the lower triangle of a matrix", name));
+	if (JsonContainerSize(rows) != n)
+		return bad_value(reader, "the covariance matrix has another size than the parameters");
+	memcpy(&model->values[n], triangle, MODEL_TRIANGLE(n) * sizeof(float8));
+	model->flags |= MODEL_HAS_COVARIANCE;
 	return true;
 }
 
-/* Read the value that belongs to a key */
 static bool
-read_value(ModelText *text, const char *key)
+read_warnings(const ModelReader *reader, const char *name, const JsonbValue *value)
 {
-	if (strcmp(key, "kind") == 0)
-		return first_time(text, SEEN_KIND) && read_name(text, text->kind);
-	if (strcmp(key, "params") == 0)
-		return first_time(text, SEEN_PARAMS) && read_params(text);
-	if (strcmp(key, "unit") == 0)
-		return first_time(text, SEEN_UNIT) && read_name(text, text->unit);
-	if (strcmp(key, "status") == 0)
-		return first_time(text, SEEN_STATUS) && read_name(text, text->status);
-	if (strcmp(key, "loglik") == 0)
-		return first_time(text, SEEN_LOGLIK) && read_number(text, &text->loglik);
-	if (strcmp(key, "rows") == 0)
-		return first_time(text, SEEN_ROWS) && read_count(text, &text->rows);
-	if (strcmp(key, "customers") == 0)
-		return first_time(text, SEEN_CUSTOMERS) && read_number(text, &text->customers);
-	if (strcmp(key, "held") == 0)
-		return first_time(text, SEEN_HELD) &&
-			read_names(text, text->held, MODEL_MAX_PARAMS, &text->nheld);
-	if (strcmp(key, "covariance") == 0)
-		return first_time(text, SEEN_COVARIANCE) && read_covariance(text);
-	if (strcmp(key, "warnings") == 0)
-		return first_time(text, SEEN_WARNINGS) &&
-			read_names(text, text->warnings, MODEL_NWARNINGS, &text->nwarnings);
-	return false;
-}
+	JsonbContainer *array = array_of(value, 0, MODEL_NWARNINGS);
 
-/* Read the whole text; false if it is not of the form */
-static bool
-read_model(ModelText *text)
-{
-	char		key[MODEL_NAME_LEN];
-
-	if (!read_mark(text, '{'))
-		return false;
-	do
+	if (array == NULL)
+		return bad_form(reader, psprintf("\"%s\" must be an array of at most %d names",
+										 name, MODEL_NWARNINGS));
+	for (int i = 0; i < JsonContainerSize(array); i++)
 	{
-		if (!read_name(text, key) || !read_mark(text, ':') || !read_value(text, key))
+		uint8		place;
+
+		if (!read_name(reader, name, getIthJsonbValueFromContainer(array, i),
+					   warning_names, MODEL_NWARNINGS, &place))
 			return false;
-	} while (read_mark(text, ','));
-	return read_mark(text, '}') && *text->at == '\0' &&
-		(text->seen & SEEN_KIND) != 0 && (text->seen & SEEN_PARAMS) != 0;
+		reader->model->warnings |= 1U << place;
+	}
+	return true;
 }
 
-/*
- * Put the named parameters into the model.  Returns what is wrong, or NULL.
- */
-static const char *
-model_set_params(Model *model, const ModelText *text)
+/* The keys of a model but "kind", which is read before them. */
+static const struct
 {
-	int			i;
-
-	for (i = 0; i < text->nparams; i++)
-	{
-		int			param = model_param_by_name(model->kind, text->param_names[i]);
-
-		if (param < 0)
-			return "there is a parameter that the kind does not have";
-		if (model->values[param] != 0)
-			return "a parameter is given twice or is zero";
-		model->values[param] = text->params[i];
-	}
-	if (text->nparams != model_kinds[model->kind].nparams)
-		return "a parameter is missing";
-	return NULL;
-}
-
-/* Put the rest into the model.  Returns what is wrong, or NULL. */
-static const char *
-model_set_fit(Model *model, const ModelText *text)
+	const char *name;
+	bool		(*read) (const ModelReader *reader, const char *name,
+						 const JsonbValue *value);
+}			fields[] =
 {
-	int			n = model_kinds[model->kind].nparams;
-	int			i;
+	{"params", read_params_field},
+	{"unit", read_unit},
+	{"status", read_status},
+	{"loglik", read_loglik},
+	{"rows", read_rows},
+	{"customers", read_customers},
+	{"held", read_held},
+	{"covariance", read_covariance},
+	{"warnings", read_warnings},
+};
 
-	for (i = 0; i < text->nheld; i++)
-	{
-		int			param = model_param_by_name(model->kind, text->held[i]);
+/* How many keys a JSON text has: the colons outside of its strings */
+static int
+count_keys(const char *json)
+{
+	bool		in_string = false;
+	int			keys = 0;
 
-		if (param < 0)
-			return "a held parameter is unknown";
-		model->flags |= MODEL_HELD(param);
-	}
-	for (i = 0; i < text->nwarnings; i++)
+	for (; *json != '\0'; json++)
 	{
-		int			warning = model_warning_by_name(text->warnings[i]);
-
-		if (warning < 0)
-			return "unknown warnings";
-		model->warnings |= 1U << warning;
+		if (*json == '"')
+			in_string = !in_string;
+		else if (in_string && *json == '\\')
+			json++;
+		else if (!in_string && *json == ':')
+			keys++;
 	}
-	if (text->seen & SEEN_COVARIANCE)
-	{
-		if (text->covariance_rows != n)
-			return "the covariance matrix has another size than the parameters";
-		memcpy(&model->values[n], text->covariance, MODEL_TRIANGLE(n) * sizeof(float8));
-		model->flags |= MODEL_HAS_COVARIANCE;
-	}
-	if (text->seen & SEEN_LOGLIK)
-		model->flags |= MODEL_HAS_LOGLIK;
-	model->loglik = text->loglik;
-	model->rows = text->rows;
-	model->customers = text->customers;
-	return NULL;
+	return keys;
 }
 
-/*
- * Make the model that the text describes.  Returns NULL and what is wrong if
- * there is no such model.
- */
+static JsonbValue *
+field_value(JsonbContainer *object, const char *name)
+{
+	return getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
+}
+
+/* Read the fields but the kind; all keys of the text must be among them. */
+static bool
+read_fields(const ModelReader *reader, JsonbContainer *object)
+{
+	int			keys = 1 + model_kinds[reader->model->kind]->nparams;
+
+	if (field_value(object, "params") == NULL)
+		return bad_form(reader, "\"params\" is missing");
+	for (int i = 0; i < lengthof(fields); i++)
+	{
+		JsonbValue *value = field_value(object, fields[i].name);
+
+		if (value == NULL)
+			continue;
+		if (!fields[i].read(reader, fields[i].name, value))
+			return false;
+		keys++;
+	}
+	if (count_keys(reader->text) != keys)
+		return bad_form(reader, "a key is given twice or unknown");
+	return true;
+}
+
+/* The model of a text; NULL after a soft error */
 static Model *
-model_from_text(const ModelText *text, const char **complaint)
+read_model(const char *text, struct Node *escontext)
 {
-	int			kind = model_kind_by_name(text->kind);
-	int			unit = TIME_UNIT_WEEK;
-	int			status = MODEL_GIVEN;
-	Model	   *model;
+	ModelReader reader = {NULL, text, escontext};
+	Datum		json;
+	JsonbContainer *object;
+	JsonbValue *value;
+	char	   *name;
+	int			kind;
+	const char *complaint;
 
-	if (text->seen & SEEN_UNIT)
-		unit = model_unit_by_name(text->unit);
-	if (text->seen & SEEN_STATUS)
-		status = model_status_by_name(text->status);
-	if (kind < 0)
-		*complaint = "unknown kind";
-	else if (unit < 0)
-		*complaint = "unknown time unit";
-	else if (status < 0)
-		*complaint = "unknown status";
-	if (*complaint != NULL)
+	if (!DirectInputFunctionCallSafe(jsonb_in, unconstify(char *, text), InvalidOid, -1,
+									 escontext, &json))
 		return NULL;
+	object = &DatumGetJsonbP(json)->root;
+	value = JsonContainerIsObject(object) ? field_value(object, "kind") : NULL;
+	if (value == NULL)
+	{
+		(void) bad_form(&reader, "\"kind\" is missing");
+		return NULL;
+	}
+	name = read_string(&reader, "kind", value);
+	if (name == NULL)
+		return NULL;
+	kind = kind_by_name(name);
+	if (kind < 0)
+	{
+		(void) bad_value(&reader, psprintf("unknown kind \"%s\"", name));
+		return NULL;
+	}
 
-	model = model_create(kind);
-	model->unit = unit;
-	model->status = status;
-	*complaint = model_set_params(model, text);
-	if (*complaint == NULL)
-		*complaint = model_set_fit(model, text);
-	if (*complaint == NULL)
-		*complaint = model_complaint(model);
-	return *complaint == NULL ? model : NULL;
+	reader.model = model_create(kind);
+	if (!read_fields(&reader, object))
+		return NULL;
+	complaint = model_complaint(reader.model);
+	if (complaint != NULL)
+	{
+		(void) bad_value(&reader, complaint);
+		return NULL;
+	}
+	return reader.model;
 }
 
 PG_FUNCTION_INFO_V1(segment_model_in);
 Datum
 segment_model_in(PG_FUNCTION_ARGS)
 {
-	const char *str = PG_GETARG_CSTRING(0);
-	struct Node *escontext = SOFT_ERROR_CONTEXT(fcinfo);
-	ModelText	text = {.at = str};
-	const char *complaint = NULL;
-	Model	   *model;
+	Model	   *model = read_model(PG_GETARG_CSTRING(0), SOFT_ERROR_CONTEXT(fcinfo));
 
-	if (!read_model(&text))
-		ereturn(escontext, (Datum) 0,
-				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"",
-						"segment.model", str)));
-	model = model_from_text(&text, &complaint);
 	if (model == NULL)
-		ereturn(escontext, (Datum) 0,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid model: %s", complaint),
-				 errdetail("The model is \"%s\".", str)));
+		PG_RETURN_NULL();
 	PG_RETURN_MODEL_P(model);
 }
 
-/* ---------------------------------------------------------------------
- * Binary form: the fields in order, in network byte order, beginning with
- * the version; the values to the end of the message.
- * --------------------------------------------------------------------- */
+/* ---------- binary form ---------- */
+
+/*
+ * The fields in order, in network byte order, beginning with the version; the
+ * values to the end of the message.
+ */
 
 PG_FUNCTION_INFO_V1(segment_model_send);
 Datum
 segment_model_send(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	int			n = model_kinds[model->kind].nparams;
+	int			n = model_kinds[model->kind]->nparams;
 	StringInfoData buf;
-	int			i;
 
 	pq_begintypsend(&buf);
 	pq_sendbyte(&buf, model->version);
@@ -855,7 +788,7 @@ segment_model_send(PG_FUNCTION_ARGS)
 	pq_sendint64(&buf, model->rows);
 	pq_sendfloat8(&buf, model->customers);
 	pq_sendfloat8(&buf, model->loglik);
-	for (i = 0; i < n + MODEL_TRIANGLE(n); i++)
+	for (int i = 0; i < n + MODEL_TRIANGLE(n); i++)
 		pq_sendfloat8(&buf, model->values[i]);
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
@@ -877,7 +810,6 @@ segment_model_recv(PG_FUNCTION_ARGS)
 	int			version = pq_getmsgbyte(buf);
 	int			kind;
 	int			n;
-	int			i;
 	Model	   *model;
 	const char *complaint;
 
@@ -900,8 +832,8 @@ segment_model_recv(PG_FUNCTION_ARGS)
 	model->rows = pq_getmsgint64(buf);
 	model->customers = pq_getmsgfloat8(buf);
 	model->loglik = pq_getmsgfloat8(buf);
-	n = model_kinds[kind].nparams;
-	for (i = 0; i < n + MODEL_TRIANGLE(n); i++)
+	n = model_kinds[kind]->nparams;
+	for (int i = 0; i < n + MODEL_TRIANGLE(n); i++)
 		model->values[i] = pq_getmsgfloat8(buf);
 
 	complaint = model_complaint(model);
@@ -910,10 +842,12 @@ segment_model_recv(PG_FUNCTION_ARGS)
 	PG_RETURN_MODEL_P(model);
 }
 
-/* ---------------------------------------------------------------------
- * Comparison: equal models have equal bytes.  The order has no meaning; it
- * is there for DISTINCT, merge joins and indexes.
- * --------------------------------------------------------------------- */
+/* ---------- comparison ---------- */
+
+/*
+ * Equal models have equal bytes.  The order has no meaning; it is there for
+ * DISTINCT, merge joins and indexes.
+ */
 
 static int
 model_compare(FunctionCallInfo fcinfo)
@@ -942,32 +876,32 @@ model_compare(FunctionCallInfo fcinfo)
 		PG_RETURN_BOOL(model_compare(fcinfo) op 0); \
 	}
 
-MODEL_COMPARISON(segment_model_eq, ==)
-MODEL_COMPARISON(segment_model_ne, !=)
-MODEL_COMPARISON(segment_model_lt, <)
-MODEL_COMPARISON(segment_model_le, <=)
-MODEL_COMPARISON(segment_model_gt, >)
-MODEL_COMPARISON(segment_model_ge, >=)
+MODEL_COMPARISON(model_eq, ==)
+MODEL_COMPARISON(model_ne, !=)
+MODEL_COMPARISON(model_lt, <)
+MODEL_COMPARISON(model_le, <=)
+MODEL_COMPARISON(model_gt, >)
+MODEL_COMPARISON(model_ge, >=)
 
-PG_FUNCTION_INFO_V1(segment_model_cmp);
+PG_FUNCTION_INFO_V1(model_cmp);
 Datum
-segment_model_cmp(PG_FUNCTION_ARGS)
+model_cmp(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(model_compare(fcinfo));
 }
 
-PG_FUNCTION_INFO_V1(segment_model_hash);
+PG_FUNCTION_INFO_V1(model_hash);
 Datum
-segment_model_hash(PG_FUNCTION_ARGS)
+model_hash(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 
 	return hash_any((const unsigned char *) VARDATA(model), VARSIZE(model) - VARHDRSZ);
 }
 
-PG_FUNCTION_INFO_V1(segment_model_hash_extended);
+PG_FUNCTION_INFO_V1(model_hash_extended);
 Datum
-segment_model_hash_extended(PG_FUNCTION_ARGS)
+model_hash_extended(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 
@@ -975,28 +909,7 @@ segment_model_hash_extended(PG_FUNCTION_ARGS)
 							 VARSIZE(model) - VARHDRSZ, PG_GETARG_INT64(1));
 }
 
-/* ---------------------------------------------------------------------
- * Constructors
- * --------------------------------------------------------------------- */
-
-static double
-jsonb_param(Jsonb *params, ModelKind kind, int param)
-{
-	const char *name = model_kinds[kind].param_names[param];
-	JsonbValue	found;
-
-	if (getKeyJsonValueFromContainer(&params->root, name, strlen(name), &found) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("parameter \"%s\" of a model of kind \"%s\" is missing",
-						name, model_kinds[kind].name)));
-	if (found.type != jbvNumeric)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("parameter \"%s\" of a model must be a number", name)));
-	return DatumGetFloat8(DirectFunctionCall1(numeric_float8,
-											  NumericGetDatum(found.val.numeric)));
-}
+/* ---------- constructors ---------- */
 
 /* model(kind text, params jsonb): a model from known parameters */
 PG_FUNCTION_INFO_V1(segment_model_make);
@@ -1005,9 +918,8 @@ segment_model_make(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Jsonb	   *params = PG_GETARG_JSONB_P(1);
-	int			kind = model_kind_by_name(name);
-	Model	   *model;
-	int			i;
+	int			kind = kind_by_name(name);
+	ModelReader reader = {NULL};
 
 	if (kind < 0)
 		ereport(ERROR,
@@ -1019,23 +931,9 @@ segment_model_make(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("params of a model must be a JSON object of names and numbers")));
 
-	model = model_create(kind);
-	for (i = 0; i < model_kinds[kind].nparams; i++)
-	{
-		double		value = jsonb_param(params, kind, i);
-
-		if (!(value >= MODEL_PARAM_MIN && value <= MODEL_PARAM_MAX))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("parameter \"%s\" of a model must be between 1e-40 and 1e+40, not \"%g\"",
-							model_kinds[kind].param_names[i], value)));
-		model->values[i] = value;
-	}
-	if (JB_ROOT_COUNT(params) != model_kinds[kind].nparams)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("params has a name that is no parameter of kind \"%s\"", name)));
-	PG_RETURN_MODEL_P(model);
+	reader.model = model_create(kind);
+	(void) read_params(&reader, &params->root);
+	PG_RETURN_MODEL_P(reader.model);
 }
 
 /* with_unit(model, unit text): the same model, said to be in that time unit */
@@ -1054,15 +952,13 @@ segment_model_with_unit(PG_FUNCTION_ARGS)
 	PG_RETURN_MODEL_P(result);
 }
 
-/* ---------------------------------------------------------------------
- * Accessors
- * --------------------------------------------------------------------- */
+/* ---------- accessors ---------- */
 
 PG_FUNCTION_INFO_V1(segment_model_kind);
 Datum
 segment_model_kind(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(model_kinds[PG_GETARG_MODEL_P(0)->kind].name));
+	PG_RETURN_TEXT_P(cstring_to_text(model_kinds[PG_GETARG_MODEL_P(0)->kind]->name));
 }
 
 PG_FUNCTION_INFO_V1(segment_model_unit);
@@ -1121,13 +1017,13 @@ static int
 param_argument(FunctionCallInfo fcinfo, const Model *model)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	int			param = model_param_by_name(model->kind, name);
+	int			param = param_by_name(model, name);
 
 	if (param < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a model of kind \"%s\" has no parameter \"%s\"",
-						model_kinds[model->kind].name, name)));
+						model_kinds[model->kind]->name, name)));
 	return param;
 }
 
@@ -1159,19 +1055,17 @@ Datum
 segment_model_covariance(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	int			n = model_kinds[model->kind].nparams;
+	int			n = model_kinds[model->kind]->nparams;
 	Datum		elems[MODEL_MAX_PARAMS * MODEL_MAX_PARAMS];
 	bool		nulls[MODEL_MAX_PARAMS * MODEL_MAX_PARAMS];
 	int			dims[2] = {n, n};
 	int			lbounds[2] = {1, 1};
-	int			i;
-	int			j;
 
 	if (!(model->flags & MODEL_HAS_COVARIANCE))
 		PG_RETURN_NULL();
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		for (j = 0; j < n; j++)
+		for (int j = 0; j < n; j++)
 		{
 			elems[i * n + j] = Float8GetDatum(model_covariance_at(model, i, j));
 			nulls[i * n + j] = (model->flags & (MODEL_HELD(i) | MODEL_HELD(j))) != 0;
@@ -1189,13 +1083,12 @@ segment_model_warnings(PG_FUNCTION_ARGS)
 	const Model *model = PG_GETARG_MODEL_P(0);
 	Datum		elems[MODEL_NWARNINGS];
 	int			count = 0;
-	int			i;
 
-	for (i = 0; i < MODEL_NWARNINGS; i++)
+	for (int i = 0; i < MODEL_NWARNINGS; i++)
 	{
 		if (model->warnings & (1U << i))
-			elems[count++] = CStringGetTextDatum(psprintf("%s: %s", warnings[i].name,
-														  warnings[i].meaning));
+			elems[count++] = CStringGetTextDatum(psprintf("%s: %s", warning_names[i],
+														  warning_meanings[i]));
 	}
 	PG_RETURN_ARRAYTYPE_P(construct_array(elems, count, TEXTOID, -1, false, TYPALIGN_INT));
 }

@@ -5,7 +5,7 @@
  *
  * A model is what a fit returns and what the predictions take: its kind, its
  * parameters with their covariance, how well it fitted, on how much data, in
- * which time unit, and what there is to say about it.
+ * which time unit, and with which status and warnings.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,18 +14,19 @@
 
 #include "fmgr.h"
 
-/* The kinds, by the number they have on disk. */
-typedef enum ModelKind
+#include "models/model_kind.h"
+
+/* The kinds, by the number they have on disk; see model_kind.h. */
+typedef enum ModelKindId
 {
 	MODEL_BGNBD = 0,
 	MODEL_MBGNBD,
 	MODEL_PNBD,
 	MODEL_BGBB,
 	MODEL_GAMMAGAMMA,
-} ModelKind;
+} ModelKindId;
 
 #define MODEL_NKINDS		5
-#define MODEL_MAX_PARAMS	4
 
 /* How the parameters came about, by the number it has on disk. */
 typedef enum ModelStatus
@@ -77,7 +78,7 @@ typedef struct Model
 {
 	int32		vl_len_;		/* varlena header */
 	uint8		version;		/* MODEL_VERSION */
-	uint8		kind;			/* ModelKind */
+	uint8		kind;			/* ModelKindId */
 	uint8		unit;			/* TimeUnit */
 	uint8		status;			/* ModelStatus */
 	uint32		warnings;		/* MODEL_WARN_* */
@@ -90,26 +91,18 @@ typedef struct Model
 } Model;
 
 #define MODEL_TRIANGLE(n)	((n) * ((n) + 1) / 2)
-#define MODEL_MAX_VALUES	(MODEL_MAX_PARAMS + MODEL_TRIANGLE(MODEL_MAX_PARAMS))
 
 /* Place of covariance (i, j), i >= j, in values[] of a model of n parameters */
 #define MODEL_COVARIANCE_AT(n, i, j)	((n) + (i) * ((i) + 1) / 2 + (j))
 
-/* What there is to know about a kind. */
-typedef struct ModelKindInfo
-{
-	const char *name;
-	int			nparams;
-	const char *param_names[MODEL_MAX_PARAMS];
-} ModelKindInfo;
-
-extern const ModelKindInfo model_kinds[MODEL_NKINDS];
+/* By ModelKindId */
+extern const ModelKind *const model_kinds[MODEL_NKINDS];
 
 /* Parameters outside of this range are not accepted. */
 #define MODEL_PARAM_MIN		1e-40
 #define MODEL_PARAM_MAX		1e+40
 
-extern Model *model_create(ModelKind kind);
+extern Model *model_create(ModelKindId kind);
 extern const Model *model_checked(struct varlena *stored);
 
 #define PG_GETARG_MODEL_P(n) \

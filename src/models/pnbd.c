@@ -39,10 +39,10 @@
 #include <float.h>
 #include <math.h>
 
-#include "models/arrivals.h"
-#include "models/purchase_model.h"
-#include "models/quadrature.h"
 #include "base/special.h"
+#include "models/arrivals.h"
+#include "models/model_kind.h"
+#include "models/quadrature.h"
 
 enum
 {
@@ -59,10 +59,7 @@ typedef struct LiveCustomer
 	double		death_clock;
 } LiveCustomer;
 
-/*----------
- * The race
- *----------
- */
+/* ---------- the race ---------- */
 
 /*
  * The race and what its derivatives need: the means over the race's integrand
@@ -118,10 +115,9 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 				near_share = 0.0,
 				far_share = 0.0,
 				value = 0.0;
-	int			panel;
 	Race		result;
 
-	for (panel = 0; panel < MAX_PANELS && at < end; panel++)
+	for (int panel = 0; panel < MAX_PANELS && at < end; panel++)
 	{
 		double		step = QUADRATURE_MAX_STEP;
 		double		here = race_slope(near_exponent, far_exponent, far_weight, ratio, at);
@@ -130,7 +126,6 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 		const double *node = quadrature_node;
 		const double *weight = quadrature_weight;
 		int			nodes = QUADRATURE_NODES;
-		int			i;
 
 		step = Min(step, end - at);
 		slope = Max(here, race_slope(near_exponent, far_exponent, far_weight,
@@ -146,7 +141,7 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 		if (at + step == at)
 			break;
 
-		for (i = 0; i < nodes; i++)
+		for (int i = 0; i < nodes; i++)
 		{
 			double		w = at + step * node[i];
 			double		grown = expm1(w);
@@ -181,10 +176,7 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 	return result;
 }
 
-/*----------
- * Likelihood
- *----------
- */
+/* ---------- likelihood ---------- */
 
 /* What the likelihood needs and depends on x only. */
 typedef struct CountTerms
@@ -201,7 +193,7 @@ typedef struct CountTerms
  * there is no combinatorial constant to leave out.
  */
 static double
-loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
+loglik(const double *params, const FitInput *inputs, size_t ninputs,
 	   double *gradient)
 {
 	double		r = params[PARAM_R];
@@ -215,12 +207,11 @@ loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
 				d_s = 0.0,
 				d_beta = 0.0;
 	CountTerms	cache[CACHED_COUNTS];
-	size_t		i;
 
-	for (i = 0; i < CACHED_COUNTS; i++)
+	for (size_t i = 0; i < CACHED_COUNTS; i++)
 		cache[i].x = -1.0;
 
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 	{
 		double		x = inputs[i].x;
 		double		t_x = inputs[i].t_x;
@@ -278,10 +269,7 @@ loglik(const double *params, const PurchaseInput *inputs, size_t ninputs,
 	return special_clamp_loglik(total);
 }
 
-/*----------
- * Predictions
- *----------
- */
+/* ---------- predictions ---------- */
 
 static double
 log_p_alive(const double *params, double x, double t_x, double t)
@@ -334,13 +322,6 @@ expected(const double *params, double x, double t_x, double t, double horizon)
 
 	return special_clamp_expectation(special_exp_scaled(c.log_alive,
 														c.size / c.clock * lifetime));
-}
-
-/* A new customer is one of whom nothing has been observed yet. */
-static double
-expected_new(const double *params, double horizon)
-{
-	return expected(params, 0.0, 0.0, 0.0, horizon);
 }
 
 /*
@@ -424,22 +405,30 @@ discounted(const double *params, double x, double t_x, double t, double horizon,
 																					&lifetime, 0.0, end, mode))));
 }
 
+/* The chance to leave in a period, at the mean rate of leaving */
 static double
-dert(const double *params, double x, double t_x, double t, double rate)
+mean_dropout(const double *params, const FitSummary *summary)
 {
-	return discounted(params, x, t_x, t, INFINITY, rate);
+	return -expm1(-params[PARAM_S] / params[PARAM_BETA] * summary->typical[SCALE_PERIOD]);
 }
 
-const PurchaseModelKind pnbd_kind = {
+const ModelKind pnbd_kind = {
 	.name = "pnbd",
 	.nparams = 4,
-	.param_names = {"r", "alpha", "s", "beta"},
+	.params = {{"r"}, {"alpha", SCALE_GAP}, {"s"}, {"beta", SCALE_PERIOD}},
 	.loglik = loglik,
+	.nstarts = 5,
+	.starts = {
+		{0.5, 0.25, 0.6, 0.4},
+		{0.5, 0.5, 0.3, 3},
+		{3, 1, 0.6, 0.4},
+		{3, 3, 0.3, 3},
+		{3, 1, 4, 4},
+	},
+	.mean_dropout = mean_dropout,
 	.p_alive = p_alive,
 	.expected = expected,
-	.expected_new = expected_new,
 	.pmf = pmf,
 	.probability = probability,
 	.discounted = discounted,
-	.dert = dert
 };

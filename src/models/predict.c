@@ -3,8 +3,7 @@
  * predict.c
  *		What a model says about a customer: the functions users call.
  *
- * The mathematics is that of the kinds (purchase_model.h, gammagamma.h).
- * Here the arguments are checked, once, and annual rates become continuous
+ * The mathematics is that of the kinds (model_kind.h).  Here the arguments are checked, once, and annual rates become continuous
  * rates per time unit of the model.
  *
  *-------------------------------------------------------------------------
@@ -16,10 +15,8 @@
 #include <math.h>
 
 #include "base/arguments.h"
-#include "models/gammagamma.h"
-#include "models/model.h"
-#include "models/purchase_model.h"
 #include "base/time_unit.h"
+#include "models/model.h"
 
 /* Highest annual discount rate: 100 is 10,000 % */
 #define MAX_ANNUAL_RATE	100
@@ -27,9 +24,7 @@
 /* Lowest annual discount rate over an infinite horizon */
 #define MIN_DERT_RATE	1e-6
 
-/* ---------------------------------------------------------------------
- * Arguments
- * --------------------------------------------------------------------- */
+/* ---------- arguments ---------- */
 
 static void
 not_defined(const Model *model, const char *what)
@@ -37,37 +32,29 @@ not_defined(const Model *model, const char *what)
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			 errmsg("%s is not defined for a model of kind \"%s\"",
-					what, model_kinds[model->kind].name)));
+					what, model_kinds[model->kind]->name)));
 }
 
-/* The mathematics of a purchase model; an error for a spend model */
-static const PurchaseModelKind *
+/* The kind of a model of purchases; an error for a model of spend */
+static const ModelKind *
 purchase_kind(const Model *model, const char *what)
 {
-	switch ((ModelKind) model->kind)
-	{
-		case MODEL_BGNBD:
-			return &bgnbd_kind;
-		case MODEL_MBGNBD:
-			return &mbgnbd_kind;
-		case MODEL_PNBD:
-			return &pnbd_kind;
-		case MODEL_BGBB:
-			return &bgbb_kind;
-		case MODEL_GAMMAGAMMA:
-			break;
-	}
-	not_defined(model, what);
-	return NULL;				/* not reached */
+	const ModelKind *kind = model_kinds[model->kind];
+
+	if (kind->expected == NULL)
+		not_defined(model, what);
+	return kind;
 }
 
-/* The parameters of a spend model; an error for a purchase model */
-static const double *
-spend_params(const Model *model, const char *what)
+/* The kind of a model of spend; an error for a model of purchases */
+static const ModelKind *
+spend_kind(const Model *model, const char *what)
 {
-	if (model->kind != MODEL_GAMMAGAMMA)
+	const ModelKind *kind = model_kinds[model->kind];
+
+	if (kind->expected_spend == NULL)
 		not_defined(model, what);
-	return model->values;
+	return kind;
 }
 
 /* Check x, t_x and t, which are arguments n, n + 1 and n + 2. */
@@ -78,19 +65,19 @@ check_customer(FunctionCallInfo fcinfo, const Model *model, int n)
 	double		t_x = PG_GETARG_FLOAT8(n + 1);
 	double		t = PG_GETARG_FLOAT8(n + 2);
 
-	if (model->kind == MODEL_BGBB)
+	if (model_kinds[model->kind]->discrete)
 		arguments_check_chances(x, t_x, t);
 	else
 		arguments_check_customer(x, t_x, t);
 }
 
-/* The horizon, in units of the model; for bgbb whole opportunities */
+/* The horizon, in units of the model; whole opportunities if it has those */
 static double
 horizon_argument(FunctionCallInfo fcinfo, const Model *model, int n)
 {
 	double		horizon = PG_GETARG_FLOAT8(n);
 
-	if (model->kind == MODEL_BGBB)
+	if (model_kinds[model->kind]->discrete)
 		arguments_check_count("horizon", horizon, ARGUMENTS_MAX_CHANCES);
 	else
 		arguments_check_range("horizon", horizon, 0, ARGUMENTS_MAX_TIME);
@@ -114,9 +101,7 @@ finite_money(double value)
 	return Max(-DBL_MAX, Min(DBL_MAX, value));
 }
 
-/* ---------------------------------------------------------------------
- * Purchases
- * --------------------------------------------------------------------- */
+/* ---------- purchases ---------- */
 
 /* p_alive(model, x, t_x, t) */
 PG_FUNCTION_INFO_V1(segment_p_alive);
@@ -124,7 +109,7 @@ Datum
 segment_p_alive(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	const PurchaseModelKind *kind = purchase_kind(model, "p_alive");
+	const ModelKind *kind = purchase_kind(model, "p_alive");
 
 	check_customer(fcinfo, model, 1);
 	PG_RETURN_FLOAT8(kind->p_alive(model->values, PG_GETARG_FLOAT8(1),
@@ -137,7 +122,7 @@ Datum
 segment_expected_purchases(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	const PurchaseModelKind *kind = purchase_kind(model, "expected_purchases");
+	const ModelKind *kind = purchase_kind(model, "expected_purchases");
 	double		horizon;
 
 	check_customer(fcinfo, model, 1);
@@ -153,10 +138,11 @@ Datum
 segment_expected_purchases_new(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	const PurchaseModelKind *kind = purchase_kind(model, "expected_purchases");
+	const ModelKind *kind = purchase_kind(model, "expected_purchases");
 
-	PG_RETURN_FLOAT8(kind->expected_new(model->values,
-										horizon_argument(fcinfo, model, 1)));
+	/* nothing has been observed yet */
+	PG_RETURN_FLOAT8(kind->expected(model->values, 0, 0, 0,
+									horizon_argument(fcinfo, model, 1)));
 }
 
 /* purchase_probability(model, x, t_x, t, horizon) */
@@ -165,7 +151,7 @@ Datum
 segment_purchase_probability(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	const PurchaseModelKind *kind = purchase_kind(model, "purchase_probability");
+	const ModelKind *kind = purchase_kind(model, "purchase_probability");
 	double		horizon;
 
 	check_customer(fcinfo, model, 1);
@@ -181,7 +167,7 @@ Datum
 segment_purchase_pmf(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	const PurchaseModelKind *kind = purchase_kind(model, "purchase_pmf");
+	const ModelKind *kind = purchase_kind(model, "purchase_pmf");
 	double		horizon;
 	double		n = PG_GETARG_FLOAT8(5);
 
@@ -198,7 +184,7 @@ static double
 discounted(FunctionCallInfo fcinfo, const Model *model, const char *what, int n,
 		   int horizon_at)
 {
-	const PurchaseModelKind *kind = purchase_kind(model, what);
+	const ModelKind *kind = purchase_kind(model, what);
 	double		horizon;
 	double		rate;
 
@@ -226,20 +212,17 @@ Datum
 segment_dert(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
-	const PurchaseModelKind *kind = purchase_kind(model, "dert");
+	const ModelKind *kind = purchase_kind(model, "dert");
 	double		rate;
 
-	if (kind->dert == NULL)
-		not_defined(model, "dert");
 	check_customer(fcinfo, model, 1);
 	rate = rate_argument(fcinfo, model, 4, MIN_DERT_RATE);
-	PG_RETURN_FLOAT8(kind->dert(model->values, PG_GETARG_FLOAT8(1),
-								PG_GETARG_FLOAT8(2), PG_GETARG_FLOAT8(3), rate));
+	PG_RETURN_FLOAT8(kind->discounted(model->values, PG_GETARG_FLOAT8(1),
+									  PG_GETARG_FLOAT8(2), PG_GETARG_FLOAT8(3),
+									  INFINITY, rate));
 }
 
-/* ---------------------------------------------------------------------
- * Money
- * --------------------------------------------------------------------- */
+/* ---------- money ---------- */
 
 /*
  * Expected spend of a customer with argument x_at repeat purchases whose mean
@@ -250,7 +233,7 @@ static bool
 spend(FunctionCallInfo fcinfo, const Model *model, const char *what, int x_at,
 	  const char *spend_name, int spend_at, double *result)
 {
-	const double *params = spend_params(model, what);
+	const ModelKind *kind = spend_kind(model, what);
 	double		x = PG_GETARG_FLOAT8(x_at);
 	double		mean_spend = 0;
 
@@ -262,7 +245,7 @@ spend(FunctionCallInfo fcinfo, const Model *model, const char *what, int x_at,
 		mean_spend = PG_GETARG_FLOAT8(spend_at);
 		arguments_check_range(spend_name, mean_spend, 0, ARGUMENTS_MAX_MONEY);
 	}
-	*result = gammagamma_expected_spend(params, x, mean_spend);
+	*result = kind->expected_spend(model->values, x, mean_spend);
 	return true;
 }
 
@@ -290,9 +273,8 @@ segment_clv(PG_FUNCTION_ARGS)
 	double		margin;
 	double		amount;
 	double		purchases;
-	int			i;
 
-	for (i = 0; i < PG_NARGS(); i++)
+	for (int i = 0; i < PG_NARGS(); i++)
 	{
 		if (i != 5 && PG_ARGISNULL(i))
 			PG_RETURN_NULL();

@@ -96,14 +96,12 @@ integrate_outwards(quadrature_log_function f, const void *arg,
 	double		step = QUADRATURE_MAX_STEP;
 	double		total = 0.0;
 
-	int			panel;
 
-	for (panel = 0; panel < MAX_PANELS; panel++)
+	for (int panel = 0; panel < MAX_PANELS; panel++)
 	{
 		double		next,
 					f_next,
 					sum = 0.0;
-		int			i;
 
 		if (at == end || peak - f_at > NEGLIGIBLE)
 			break;
@@ -119,7 +117,7 @@ integrate_outwards(quadrature_log_function f, const void *arg,
 				break;
 			step = Min(step, fabs(next - at)) * 0.5;
 		}
-		for (i = 0; i < QUADRATURE_NODES; i++)
+		for (int i = 0; i < QUADRATURE_NODES; i++)
 			sum += quadrature_weight[i] *
 				exp(f(at + (next - at) * quadrature_node[i], arg) - peak);
 		total += sum * fabs(next - at);

@@ -19,14 +19,14 @@
 #include <math.h>
 
 #include "common/int.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 
 #include "base/arguments.h"
 #include "base/decimal.h"
-#include "types/history.h"
+#include "base/result_row.h"
 #include "base/special.h"
-#include "base/time_unit.h"
+#include "portfolio/customer.h"
+#include "types/history.h"
 
 /* Longest window: 100 years */
 #define CHURN_MAX_DAYS 36525
@@ -225,7 +225,7 @@ typedef struct ChurnWindow
 } ChurnWindow;
 
 static ChurnState *
-churn_state(FunctionCallInfo fcinfo)
+churn_state(FunctionCallInfo fcinfo, int natts)
 {
 	ChurnState *state = (ChurnState *) fcinfo->flinfo->fn_extra;
 
@@ -234,9 +234,7 @@ churn_state(FunctionCallInfo fcinfo)
 		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 
 		state = palloc0(sizeof(ChurnState));
-		if (get_call_result_type(fcinfo, NULL, &state->tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		state->tupdesc = BlessTupleDesc(state->tupdesc);
+		state->tupdesc = result_row_lookup(fcinfo, natts);
 		state->capacity = 64;
 		state->amounts = palloc(state->capacity * sizeof(double));
 		MemoryContextSwitchTo(old);
@@ -303,6 +301,7 @@ read_purchases(const struct varlena *history, const ChurnWindows *windows,
 	history_open(reader, history);
 	while (history_next(reader, &day) && day.day <= windows->as_of)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (day.orders == 0)
 			continue;
 		if (!bought)
@@ -336,6 +335,7 @@ read_events(const struct varlena *history, const ChurnWindows *windows,
 	{
 		ChurnWindow *window = day.day < windows->recent_from ? past : recent;
 
+		CHECK_FOR_INTERRUPTS();
 		if (day.day < windows->past_from)
 			continue;
 		window_add(window, day.orders, day.gross, reader.scale);
@@ -354,6 +354,121 @@ rate_ratio(double recent, double past, double odds, double *ratio)
 	return past > 0;
 }
 
+/* Columns of the type segment_internal.churn_measures. */
+enum
+{
+	RECENT_DAYS,
+	PAST_DAYS,
+	RECENT_PURCHASE_DAYS,
+	PAST_PURCHASE_DAYS,
+	FREQUENCY_RATIO,
+	FREQUENCY_P_VALUE,
+	RECENT_SPEND,
+	PAST_SPEND,
+	SPEND_RATIO,
+	SPEND_P_VALUE,
+	RECENT_COMPLAINTS,
+	PAST_COMPLAINTS,
+	COMPLAINTS_P_VALUE,
+	RECENT_SATISFACTION,
+	PAST_SATISFACTION,
+	MEASURES
+};
+
+/* A row of churn_measures being filled; what is not set is NULL. */
+typedef struct ChurnMeasures
+{
+	Datum		values[MEASURES];
+	bool		nulls[MEASURES];
+} ChurnMeasures;
+
+static inline void
+set_measure(ChurnMeasures *measures, int measure, Datum value)
+{
+	measures->values[measure] = value;
+	measures->nulls[measure] = false;
+}
+
+static void
+set_ratio(ChurnMeasures *measures, int measure, double recent, double past, double odds)
+{
+	double		ratio;
+
+	if (rate_ratio(recent, past, odds, &ratio))
+		set_measure(measures, measure, Float8GetDatum(ratio));
+}
+
+/*
+ * Purchase days and spend.  recent and past have the customer's own days
+ * afterwards, which complaints are compared by as well.
+ */
+static void
+measure_purchases(ChurnMeasures *measures, const struct varlena *history,
+				  const ChurnWindows *windows, ChurnState *state,
+				  ChurnWindow *recent, ChurnWindow *past)
+{
+	HistoryReader reader;
+	double		odds;
+
+	if (!read_purchases(history, windows, state, &reader, recent, past))
+		return;
+	set_measure(measures, RECENT_DAYS, Int32GetDatum((int32) recent->days));
+	set_measure(measures, PAST_DAYS, Int32GetDatum((int32) past->days));
+	set_measure(measures, RECENT_PURCHASE_DAYS, Int64GetDatum(recent->events));
+	set_measure(measures, PAST_PURCHASE_DAYS, Int64GetDatum(past->events));
+	set_measure(measures, RECENT_SPEND,
+				NumericGetDatum(decimal_to_numeric(recent->amount, reader.scale, reader.display_scale)));
+	set_measure(measures, PAST_SPEND,
+				NumericGetDatum(decimal_to_numeric(past->amount, reader.scale, reader.display_scale)));
+	if (!comparable(recent, past))
+		return;
+	odds = (double) recent->days / past->days;
+	set_ratio(measures, FREQUENCY_RATIO, recent->events, past->events, odds);
+	set_measure(measures, FREQUENCY_P_VALUE,
+				Float8GetDatum(fall_p_value(recent->events, past->events, recent->days, past->days)));
+	set_ratio(measures, SPEND_RATIO, (double) recent->amount, (double) past->amount, odds);
+	set_measure(measures, SPEND_P_VALUE,
+				Float8GetDatum(spend_p_value(state->amounts, state->count, (double) recent->amount,
+											 recent->events, odds)));
+}
+
+/* Complaints, NULL for none; days are those of the windows of the purchases. */
+static void
+measure_complaints(ChurnMeasures *measures, const struct varlena *history,
+				   const ChurnWindows *windows, const ChurnWindow *recent_days,
+				   const ChurnWindow *past_days)
+{
+	ChurnWindow recent = {0};
+	ChurnWindow past = {0};
+
+	if (history != NULL)
+		read_events(history, windows, &recent, &past);
+	set_measure(measures, RECENT_COMPLAINTS, Int64GetDatum(recent.events));
+	set_measure(measures, PAST_COMPLAINTS, Int64GetDatum(past.events));
+	/* the chance of so many: the test of a fall with the windows exchanged */
+	if (comparable(recent_days, past_days))
+		set_measure(measures, COMPLAINTS_P_VALUE,
+					Float8GetDatum(fall_p_value(past.events, recent.events,
+												past_days->days, recent_days->days)));
+}
+
+/* Mean scores of satisfaction. */
+static void
+measure_satisfaction(ChurnMeasures *measures, const struct varlena *history,
+					 const ChurnWindows *windows)
+{
+	ChurnWindow recent = {0};
+	ChurnWindow past = {0};
+	int			scale = read_events(history, windows, &recent, &past);
+
+	if (recent.events > 0)
+		set_measure(measures, RECENT_SATISFACTION,
+					Float8GetDatum(decimal_to_float8(recent.amount, scale) / recent.events));
+	if (past.events > 0)
+		set_measure(measures, PAST_SATISFACTION,
+					Float8GetDatum(decimal_to_float8(past.amount, scale) / past.events));
+}
+
 /*
  * churn_measures(purchases, complaints, satisfaction, as_of, recent_days,
  * past_days)
@@ -369,113 +484,79 @@ PG_FUNCTION_INFO_V1(churn_measures);
 Datum
 churn_measures(PG_FUNCTION_ARGS)
 {
-	enum
-	{
-		RECENT_DAYS, PAST_DAYS,
-		RECENT_PURCHASE_DAYS, PAST_PURCHASE_DAYS, FREQUENCY_RATIO, FREQUENCY_P_VALUE,
-		RECENT_SPEND, PAST_SPEND, SPEND_RATIO, SPEND_P_VALUE,
-		RECENT_COMPLAINTS, PAST_COMPLAINTS, COMPLAINTS_P_VALUE,
-		RECENT_SATISFACTION, PAST_SATISFACTION,
-		MEASURES
-	};
 	ChurnState *state;
 	ChurnWindows windows;
-	ChurnWindow recent = {0},
-				past = {0},
-				recent_complaints = {0},
-				past_complaints = {0},
-				recent_scores = {0},
-				past_scores = {0};
-	Datum		values[MEASURES] = {0};
-	bool		nulls[MEASURES];
-	double		odds = 0.0;
+	ChurnWindow recent = {0};
+	ChurnWindow past = {0};
+	ChurnMeasures measures;
 
 	if (PG_ARGISNULL(3) || PG_ARGISNULL(4) || PG_ARGISNULL(5))
 		PG_RETURN_NULL();
 	windows = windows_before(PG_GETARG_DATEADT(3), PG_GETARG_INT32(4), PG_GETARG_INT32(5));
-	state = churn_state(fcinfo);
-	memset(nulls, true, sizeof(nulls));
-
+	state = churn_state(fcinfo, MEASURES);
+	memset(measures.nulls, true, sizeof(measures.nulls));
 	if (!PG_ARGISNULL(0))
-	{
-		HistoryReader reader;
-		double		ratio;
-
-		if (read_purchases(history_argument(PG_GETARG_DATUM(0)), &windows, state, &reader,
-						   &recent, &past))
-		{
-			values[RECENT_DAYS] = Int32GetDatum((int32) recent.days);
-			values[PAST_DAYS] = Int32GetDatum((int32) past.days);
-			values[RECENT_PURCHASE_DAYS] = Int64GetDatum(recent.events);
-			values[PAST_PURCHASE_DAYS] = Int64GetDatum(past.events);
-			values[RECENT_SPEND] = NumericGetDatum(decimal_to_numeric(recent.amount, reader.scale,
-																	  reader.display_scale));
-			values[PAST_SPEND] = NumericGetDatum(decimal_to_numeric(past.amount, reader.scale,
-																	reader.display_scale));
-			nulls[RECENT_DAYS] = nulls[PAST_DAYS] = false;
-			nulls[RECENT_PURCHASE_DAYS] = nulls[PAST_PURCHASE_DAYS] = false;
-			nulls[RECENT_SPEND] = nulls[PAST_SPEND] = false;
-		}
-		if (comparable(&recent, &past))
-		{
-			odds = (double) recent.days / past.days;
-			nulls[FREQUENCY_RATIO] = !rate_ratio(recent.events, past.events, odds, &ratio);
-			values[FREQUENCY_RATIO] = Float8GetDatum(ratio);
-			nulls[FREQUENCY_P_VALUE] = false;
-			values[FREQUENCY_P_VALUE] =
-				Float8GetDatum(fall_p_value(recent.events, past.events,
-											recent.days, past.days));
-			nulls[SPEND_RATIO] = !rate_ratio((double) recent.amount, (double) past.amount,
-											 odds, &ratio);
-			values[SPEND_RATIO] = Float8GetDatum(ratio);
-			nulls[SPEND_P_VALUE] = false;
-			values[SPEND_P_VALUE] =
-				Float8GetDatum(spend_p_value(state->amounts, state->count,
-											 (double) recent.amount, recent.events, odds));
-		}
-	}
-
-	if (!PG_ARGISNULL(1))
-		read_events(history_argument(PG_GETARG_DATUM(1)), &windows,
-					&recent_complaints, &past_complaints);
-	values[RECENT_COMPLAINTS] = Int64GetDatum(recent_complaints.events);
-	values[PAST_COMPLAINTS] = Int64GetDatum(past_complaints.events);
-	nulls[RECENT_COMPLAINTS] = nulls[PAST_COMPLAINTS] = false;
-	if (comparable(&recent, &past))
-	{
-		nulls[COMPLAINTS_P_VALUE] = false;
-		values[COMPLAINTS_P_VALUE] =
-			Float8GetDatum(fall_p_value(past_complaints.events, recent_complaints.events,
-										past.days, recent.days));
-	}
-
+		measure_purchases(&measures, history_argument(PG_GETARG_DATUM(0)), &windows, state,
+						  &recent, &past);
+	measure_complaints(&measures,
+					   PG_ARGISNULL(1) ? NULL : history_argument(PG_GETARG_DATUM(1)),
+					   &windows, &recent, &past);
 	if (!PG_ARGISNULL(2))
-	{
-		int			scale = read_events(history_argument(PG_GETARG_DATUM(2)), &windows,
-										&recent_scores, &past_scores);
-
-		nulls[RECENT_SATISFACTION] = recent_scores.events == 0;
-		nulls[PAST_SATISFACTION] = past_scores.events == 0;
-		values[RECENT_SATISFACTION] =
-			Float8GetDatum(decimal_to_float8(recent_scores.amount, scale) / recent_scores.events);
-		values[PAST_SATISFACTION] =
-			Float8GetDatum(decimal_to_float8(past_scores.amount, scale) / past_scores.events);
-	}
-
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(state->tupdesc, values, nulls)));
+		measure_satisfaction(&measures, history_argument(PG_GETARG_DATUM(2)), &windows);
+	PG_RETURN_DATUM(row_form(state->tupdesc, measures.values, measures.nulls));
 }
 
 /* ---------- customers who came back ---------- */
+
+/* A customer's purchases so far, and what has happened since the last return. */
+typedef struct ChurnReturn
+{
+	int64		purchase_days;
+	DateADT		first_day;		/* valid if purchase_days > 0 */
+	DateADT		last_day;
+	int64		returns;
+	DateADT		left_day;		/* valid if returns > 0, as all below */
+	DateADT		since;
+	double		gap_ratio;		/* on the day before the return */
+	int64		orders;
+	int128		gross;
+	int128		refunded;
+} ChurnReturn;
+
+/* A purchase day: is it a return after more than "asleep" usual gaps? */
+static void
+add_purchase_day(ChurnReturn *customer, DateADT day, double prior_gaps, double usual_gap_days,
+				 double asleep)
+{
+	if (customer->purchase_days == 0)
+		customer->first_day = day;
+	else
+	{
+		double		ratio = customer_gap_ratio((int64) day - customer->last_day - 1,
+											   (int64) customer->last_day - customer->first_day,
+											   customer->purchase_days,
+											   prior_gaps, usual_gap_days);
+
+		if (ratio > asleep)
+		{
+			customer->returns++;
+			customer->left_day = customer->last_day;
+			customer->since = day;
+			customer->gap_ratio = ratio;
+			customer->orders = 0;
+			customer->gross = customer->refunded = 0;
+		}
+	}
+	customer->last_day = day;
+	customer->purchase_days++;
+}
 
 /*
  * churn_return(purchases, as_of, usual_gap_days, prior_gaps, asleep)
  *		The last time the customer bought again after having been asleep.
  *
- * Asleep means: on the day before the purchase more than "asleep" usual gaps
- * had gone since the purchase day before.  The usual gap is the mean of the
- * own gaps so far and of prior_gaps gaps of usual_gap_days, as in gap_ratio
- * of the view customer: so it is what that view showed on that day.  NULL for
- * who never came back.
+ * Asleep means: on the day before the purchase the gap ratio of the view
+ * customer was above "asleep".  NULL for customers who never came back.
  */
 PG_FUNCTION_INFO_V1(churn_return);
 Datum
@@ -486,19 +567,9 @@ churn_return(PG_FUNCTION_ARGS)
 	double		usual_gap_days = PG_GETARG_FLOAT8(2);
 	double		prior_gaps = PG_GETARG_FLOAT8(3);
 	double		asleep = PG_GETARG_FLOAT8(4);
-	ChurnState *state;
+	ChurnReturn customer = {0};
 	HistoryReader reader;
 	HistoryDay	day;
-	DateADT		first_day = 0,
-				last_day = 0,
-				left_day = 0,
-				since = 0;
-	int64		purchase_days = 0,
-				returns = 0,
-				orders = 0;
-	double		gap_ratio = 0.0;
-	int128		gross = 0,
-				refunded = 0;
 	Datum		values[7];
 	bool		nulls[7] = {false};
 
@@ -508,45 +579,22 @@ churn_return(PG_FUNCTION_ARGS)
 	history_open(&reader, history);
 	while (history_next(&reader, &day) && day.day <= as_of)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (day.orders > 0)
-		{
-			if (purchase_days > 0)
-			{
-				double		gaps = prior_gaps + (purchase_days - 1);
-				double		usual = gaps > 0 ?
-					(prior_gaps * usual_gap_days + ((int64) last_day - first_day)) / gaps :
-					usual_gap_days;
-				double		ratio = ((int64) day.day - last_day - 1) / usual;
-
-				if (ratio > asleep)
-				{
-					returns++;
-					left_day = last_day;
-					since = day.day;
-					gap_ratio = ratio;
-					orders = 0;
-					gross = refunded = 0;
-				}
-			}
-			else
-				first_day = day.day;
-			last_day = day.day;
-			purchase_days++;
-		}
-		orders += day.orders;
-		decimal_add(&gross, day.gross, reader.scale);
-		decimal_add(&refunded, day.refunded, reader.scale);
+			add_purchase_day(&customer, day.day, prior_gaps, usual_gap_days, asleep);
+		customer.orders += day.orders;
+		decimal_add(&customer.gross, day.gross, reader.scale);
+		decimal_add(&customer.refunded, day.refunded, reader.scale);
 	}
-	if (returns == 0)
+	if (customer.returns == 0)
 		PG_RETURN_NULL();
-	state = churn_state(fcinfo);
-	values[0] = Int64GetDatum(returns);
-	values[1] = DateADTGetDatum(left_day);
-	values[2] = DateADTGetDatum(since);
-	values[3] = Int32GetDatum(since - left_day);
-	values[4] = Float8GetDatum(gap_ratio);
-	values[5] = Int64GetDatum(orders);
-	values[6] = NumericGetDatum(decimal_to_numeric(gross - refunded, reader.scale,
+	values[0] = Int64GetDatum(customer.returns);
+	values[1] = DateADTGetDatum(customer.left_day);
+	values[2] = DateADTGetDatum(customer.since);
+	values[3] = Int32GetDatum(customer.since - customer.left_day);
+	values[4] = Float8GetDatum(customer.gap_ratio);
+	values[5] = Int64GetDatum(customer.orders);
+	values[6] = NumericGetDatum(decimal_to_numeric(customer.gross - customer.refunded, reader.scale,
 												   reader.display_scale));
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(state->tupdesc, values, nulls)));
+	PG_RETURN_DATUM(row_form(result_row(fcinfo, lengthof(values)), values, nulls));
 }

@@ -1,20 +1,31 @@
 /*-------------------------------------------------------------------------
  *
  * customer.c
- *		What the view customer needs of a history and a scorecard, in one pass.
+ *		The figures of a customer as of a day, or of many days: all that the
+ *		view customer takes from the histories, in one pass over each.
+ *
+ * This is the only place that says what a customer's margin, cost or gap ratio
+ * is, and from when on a customer is known.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/htup_details.h"
-#include "funcapi.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
 
+#include "base/arguments.h"
+#include "base/result_row.h"
 #include "portfolio/customer.h"
-#include "types/history.h"
 #include "statistics/score.h"
-#include "base/time_unit.h"
+#include "types/history.h"
+#include "types/history_totals.h"
 
 /*
  * Columns of the type segment_internal.customer_figures.  Those that are read most come
@@ -22,148 +33,280 @@
  */
 enum
 {
-	COLUMN_JUDGED,
-	COLUMN_MEASURES = COLUMN_JUDGED + CUSTOMER_JUDGED,
-	COLUMN_MONETARY = COLUMN_MEASURES + CUSTOMER_MEASURES,
-	COLUMN_REPEAT_SPEND,
-	COLUMN_AMOUNTS,
-	COLUMNS = COLUMN_AMOUNTS + CUSTOMER_AMOUNTS
+	/* of the day */
+	FIGURE_PLACE,				/* number of the day among those asked for */
+	FIGURE_PLACES,				/* number of days by which the customer was known */
+	FIGURE_R_SCORE,
+	FIGURE_F_SCORE,
+	FIGURE_M_SCORE,
+	FIGURE_GAP_RATIO,
+	FIGURE_DAYS_SINCE_LAST,
+	FIGURE_TENURE_DAYS,
+
+	/* of the histories up to the day */
+	FIGURE_ORDERS,
+	FIGURE_PURCHASE_DAYS,
+	FIGURE_FIRST_DAY,
+	FIGURE_LAST_DAY,
+	FIGURE_MEAN_GAP_DAYS,
+	FIGURE_GAP_CV,
+	FIGURE_MONETARY,
+	FIGURE_REPEAT_SPEND,
+	FIGURE_GROSS,
+	FIGURE_REFUNDED,
+	FIGURE_NET,
+	FIGURE_MARGIN,
+	FIGURE_COST,
+	FIGURES
 };
 
+/* What a scorecard says that customers are scored by. */
+typedef struct Scoring
+{
+	struct varlena *cuts[3];	/* of recency, frequency, monetary: detoasted float8[]; or NULL */
+	bool		has_gap;		/* are the next two known? */
+	double		prior_gaps;
+	double		usual_gap;
+} Scoring;
+
+/* A customer's histories on the way through the days, and the figures so far. */
+typedef struct Customer
+{
+	HistoryRun	purchases;
+	HistoryRun	margins;
+	HistoryRun	costs;
+	const struct varlena *margin_history;	/* NULL: the purchases have none */
+	int128		first_margin;	/* of the first purchase day and all before it */
+	bool		first_margin_known;
+	bool		listed;
+	int64		first_contact;	/* day of the first complaint or satisfaction score */
+	Datum		values[FIGURES];
+	bool		nulls[FIGURES];
+} Customer;
+
+/* ---------- the histories ---------- */
+
+/* A history that is an argument; NULL if it is. */
+static const struct varlena *
+optional_history(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? NULL : history_argument(PG_GETARG_DATUM(argument));
+}
+
+/* The first day of a history; far in the future without one. */
+static int64
+first_event(FunctionCallInfo fcinfo, int argument)
+{
+	const struct varlena *history = optional_history(fcinfo, argument);
+	HistoryReader reader;
+	HistoryDay	day;
+
+	if (history == NULL)
+		return PG_INT64_MAX;
+	history_open(&reader, history);
+	return history_next(&reader, &day) ? day.day : PG_INT64_MAX;
+}
+
+/* Begin with arguments 0 to 5: purchases, margins, costs, complaints, satisfaction, listed. */
+static void
+customer_open(Customer *customer, FunctionCallInfo fcinfo)
+{
+	history_run_start(&customer->purchases, optional_history(fcinfo, 0));
+	customer->margin_history = optional_history(fcinfo, 1);
+	history_run_start(&customer->margins, customer->margin_history);
+	history_run_start(&customer->costs, optional_history(fcinfo, 2));
+	customer->first_contact = Min(first_event(fcinfo, 3), first_event(fcinfo, 4));
+	customer->listed = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+	customer->first_margin_known = false;
+	memset(customer->nulls, true, sizeof(customer->nulls));
+}
+
+static inline int128
+net_of(const HistoryTotals *totals)
+{
+	return totals->gross - totals->refunded;
+}
+
+static inline void
+set_amount(Customer *customer, int figure, const HistoryTotals *totals, int128 amount)
+{
+	customer->values[figure] = NumericGetDatum(history_amount(totals, amount));
+	customer->nulls[figure] = false;
+}
+
 /*
- * Days since the last purchase in units of the customer's own usual gap: the
- * mean of the own gaps, into which the population's usual gap goes as often as
- * prior_gaps says.
+ * What a repeat purchase day brings, never below 0: contribution where the
+ * purchases have margins, else sales.
  */
 static double
-gap_ratio(const HistoryTotals *totals, DateADT as_of, double prior_gaps, double usual_gap)
+repeat_spend(Customer *customer)
 {
-	double		gaps = prior_gaps + totals->purchase_days - 1;
-	double		own_gap = usual_gap;
+	const HistoryTotals *purchases = &customer->purchases.totals;
+	const HistoryTotals *margins = &customer->margins.totals;
+	Numeric		margin;
+	double		spend;
 
-	if (gaps > 0)
-		own_gap = (prior_gaps * usual_gap +
-				   ((double) totals->last_day - totals->first_day)) / gaps;
-	return ((double) as_of - totals->last_day) / own_gap;
+	if (customer->margin_history == NULL || purchases->purchase_days < 2)
+		return history_mean_repeat_spend(purchases);
+	if (!customer->first_margin_known)
+	{
+		HistoryTotals first;
+
+		history_total_up_to(customer->margin_history, purchases->first_day, &first);
+		customer->first_margin = net_of(&first);
+		customer->first_margin_known = true;
+	}
+	margin = history_amount(margins, net_of(margins) - customer->first_margin);
+	spend = DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(margin))) /
+		(purchases->purchase_days - 1);
+	return Max(spend, 0);
+}
+
+/* The figures that come from the purchases alone, and change only with them. */
+static void
+set_purchases(Customer *customer)
+{
+	const HistoryTotals *totals = &customer->purchases.totals;
+	Datum	   *values = customer->values;
+	bool	   *nulls = customer->nulls;
+
+	values[FIGURE_ORDERS] = Int64GetDatum(totals->orders);
+	values[FIGURE_PURCHASE_DAYS] = Int64GetDatum(totals->purchase_days);
+	nulls[FIGURE_ORDERS] = nulls[FIGURE_PURCHASE_DAYS] = false;
+	values[FIGURE_FIRST_DAY] = DateADTGetDatum(totals->first_day);
+	values[FIGURE_LAST_DAY] = DateADTGetDatum(totals->last_day);
+	nulls[FIGURE_FIRST_DAY] = nulls[FIGURE_LAST_DAY] = totals->purchase_days == 0;
+	nulls[FIGURE_MEAN_GAP_DAYS] = totals->purchase_days < 2;
+	if (!nulls[FIGURE_MEAN_GAP_DAYS])
+		values[FIGURE_MEAN_GAP_DAYS] = Float8GetDatum(history_mean_gap(totals));
+	nulls[FIGURE_GAP_CV] = totals->purchase_days < 3;
+	if (!nulls[FIGURE_GAP_CV])
+		values[FIGURE_GAP_CV] = Float8GetDatum(history_gap_variation(totals));
+	values[FIGURE_MONETARY] = Float8GetDatum(history_monetary(totals));
+	nulls[FIGURE_MONETARY] = false;
+	set_amount(customer, FIGURE_GROSS, totals, totals->gross);
+	set_amount(customer, FIGURE_REFUNDED, totals, totals->refunded);
+	set_amount(customer, FIGURE_NET, totals, net_of(totals));
 }
 
 /*
- * customer_set_judged: what changes from day to day: r_score, f_score,
- * m_score, gap_ratio, days_since_last, tenure_days
+ * customer_move: on to a day, which is later than that of the last call
  *
- * NULL without an order; scores and gap ratio also without cut points or gap.
- * Errors: those of score.
+ * Returns whether the customer was known by then: listed, or something has
+ * happened.  Only what has changed since the last day is computed again.
  */
-void
-customer_set_judged(const HistoryTotals *totals, DateADT as_of,
-					const CustomerYardstick *yardstick, Datum *values, bool *nulls)
+static bool
+customer_move(Customer *customer, DateADT day)
 {
-	double		scored[3];
-	int			i;
+	bool		bought = history_run_to(&customer->purchases, day);
+	bool		earned = history_run_to(&customer->margins, day);
 
-	scored[0] = -((double) as_of - totals->last_day);
+	if (bought)
+		set_purchases(customer);
+	if (earned)
+		set_amount(customer, FIGURE_MARGIN, &customer->margins.totals,
+				   net_of(&customer->margins.totals));
+	if (history_run_to(&customer->costs, day))
+		set_amount(customer, FIGURE_COST, &customer->costs.totals,
+				   net_of(&customer->costs.totals));
+	if ((bought || earned) && customer->purchases.totals.purchase_days > 0)
+	{
+		customer->values[FIGURE_REPEAT_SPEND] = Float8GetDatum(repeat_spend(customer));
+		customer->nulls[FIGURE_REPEAT_SPEND] = false;
+	}
+	return customer->listed || !customer->nulls[FIGURE_ORDERS] ||
+		!customer->nulls[FIGURE_COST] || customer->first_contact <= day;
+}
+
+/*
+ * The figures that change from day to day.  NULL without an order; scores and
+ * gap ratio also without cut points or gap.  Errors: those of score.
+ */
+static void
+customer_score(Customer *customer, DateADT as_of, const Scoring *scoring)
+{
+	const HistoryTotals *totals = &customer->purchases.totals;
+	Datum	   *values = customer->values;
+	bool	   *nulls = customer->nulls;
+	int64		days = (int64) as_of - totals->last_day;
+	double		scored[3];
+
+	if (totals->purchase_days == 0)
+		return;					/* nor was there one on an earlier day */
+	scored[0] = -(double) days;
 	scored[1] = (double) totals->orders;
 	scored[2] = history_monetary(totals);
-	for (i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++)
 	{
-		nulls[i] = totals->purchase_days == 0 || yardstick->cuts[i] == NULL;
-		if (!nulls[i])
-			values[i] = Int32GetDatum(score_of(scored[i], yardstick->cuts[i]));
+		nulls[FIGURE_R_SCORE + i] = scoring->cuts[i] == NULL;
+		if (scoring->cuts[i] != NULL)
+			values[FIGURE_R_SCORE + i] = Int32GetDatum(score_of(scored[i], scoring->cuts[i]));
 	}
-	nulls[3] = totals->purchase_days == 0 || !yardstick->has_gap;
-	if (!nulls[3])
-		values[3] = Float8GetDatum(gap_ratio(totals, as_of, yardstick->prior_gaps,
-											 yardstick->usual_gap));
-	values[4] = Int32GetDatum(as_of - totals->last_day);
-	values[5] = Int32GetDatum(as_of - totals->first_day);
-	nulls[4] = nulls[5] = totals->purchase_days == 0;
+	nulls[FIGURE_GAP_RATIO] = !scoring->has_gap;
+	if (scoring->has_gap)
+		values[FIGURE_GAP_RATIO] =
+			Float8GetDatum(customer_gap_ratio(days, (int64) totals->last_day - totals->first_day,
+											  totals->purchase_days,
+											  scoring->prior_gaps, scoring->usual_gap));
+	values[FIGURE_DAYS_SINCE_LAST] = Int32GetDatum(as_of - totals->last_day);
+	values[FIGURE_TENURE_DAYS] = Int32GetDatum(as_of - totals->first_day);
+	nulls[FIGURE_DAYS_SINCE_LAST] = nulls[FIGURE_TENURE_DAYS] = false;
 }
+
+static void
+set_place(Customer *customer, int place, int places)
+{
+	customer->values[FIGURE_PLACE] = Int32GetDatum(place);
+	customer->values[FIGURE_PLACES] = Int32GetDatum(places);
+	customer->nulls[FIGURE_PLACE] = customer->nulls[FIGURE_PLACES] = false;
+}
+
+/* ---------- one day ---------- */
 
 /*
- * customer_set_measures: what changes with the history only: orders,
- * purchase_days, first_day, last_day, mean_gap_days, gap_cv
- */
-void
-customer_set_measures(const HistoryTotals *totals, Datum *values, bool *nulls)
-{
-	values[0] = Int64GetDatum(totals->orders);
-	values[1] = Int64GetDatum(totals->purchase_days);
-	nulls[0] = nulls[1] = false;
-	values[2] = DateADTGetDatum(totals->first_day);
-	values[3] = DateADTGetDatum(totals->last_day);
-	nulls[2] = nulls[3] = totals->purchase_days == 0;
-	nulls[4] = totals->purchase_days < 2;
-	if (!nulls[4])
-		values[4] = Float8GetDatum(history_mean_gap(totals));
-	nulls[5] = totals->purchase_days < 3;
-	if (!nulls[5])
-		values[5] = Float8GetDatum(history_gap_variation(totals));
-}
-
-/* customer_set_amounts: gross, refunded and net, never NULL */
-void
-customer_set_amounts(const HistoryTotals *totals, Datum *values)
-{
-	values[0] = NumericGetDatum(history_amount(totals, totals->gross));
-	values[1] = NumericGetDatum(history_amount(totals, totals->refunded));
-	values[2] = NumericGetDatum(history_amount(totals, totals->gross - totals->refunded));
-}
-
-/*
- * customer_figures(history, as_of, recency_cuts, frequency_cuts,
- * monetary_cuts, prior_gaps, usual_gap): the scores and measures of a customer
+ * customer_figures(purchases, margins, costs, complaints, satisfaction, listed,
+ * as_of, recency_cuts, frequency_cuts, monetary_cuts, prior_gaps, usual_gap):
+ * the figures of a customer as of a day; no row if the customer was not known
  *
- * Returns NULL if nothing was known at as_of.
- *
- * To SQL this is a set of one row: so the planner keeps the subquery that
- * calls it in one piece, and a customer's history is read once, not once for
- * every column that is taken out of the result.
+ * To SQL this is a set of at most one row: so the planner keeps the subquery
+ * that calls it in one piece, and a customer's histories are read once, not
+ * once for every column that is taken out of the result.
  */
 PG_FUNCTION_INFO_V1(customer_figures);
 Datum
 customer_figures(PG_FUNCTION_ARGS)
 {
-	TupleDesc	tupdesc = (TupleDesc) fcinfo->flinfo->fn_extra;
-	CustomerYardstick yardstick = {0};
-	HistoryTotals totals;
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Scoring		scoring = {0};
+	Customer	customer;
 	DateADT		as_of;
-	Datum		values[COLUMNS] = {0};
-	bool		nulls[COLUMNS] = {false};
-	int			i;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		PG_RETURN_NULL();
-	as_of = finite_date(PG_GETARG_DATEADT(1), "as_of");
-	history_total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
-	if (!totals.any)
-		PG_RETURN_NULL();
-	if (tupdesc == NULL)
+	if (result == NULL || !IsA(result, ReturnSetInfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	if (!PG_ARGISNULL(6))
 	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		tupdesc = BlessTupleDesc(tupdesc);
-		MemoryContextSwitchTo(old);
-		fcinfo->flinfo->fn_extra = tupdesc;
+		as_of = finite_date(PG_GETARG_DATEADT(6), "as_of");
+		customer_open(&customer, fcinfo);
 	}
-
-	for (i = 0; i < 3 && totals.purchase_days > 0; i++)
-		if (!PG_ARGISNULL(2 + i))
-			yardstick.cuts[i] = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(2 + i));
-	yardstick.has_gap = !PG_ARGISNULL(5) && !PG_ARGISNULL(6);
-	if (yardstick.has_gap)
+	if (PG_ARGISNULL(6) || !customer_move(&customer, as_of))
 	{
-		yardstick.prior_gaps = PG_GETARG_FLOAT8(5);
-		yardstick.usual_gap = PG_GETARG_FLOAT8(6);
+		result->isDone = ExprEndResult;
+		PG_RETURN_NULL();
 	}
-	customer_set_judged(&totals, as_of, &yardstick, values + COLUMN_JUDGED, nulls + COLUMN_JUDGED);
-	customer_set_measures(&totals, values + COLUMN_MEASURES, nulls + COLUMN_MEASURES);
-	values[COLUMN_MONETARY] = Float8GetDatum(history_monetary(&totals));
-	values[COLUMN_REPEAT_SPEND] = Float8GetDatum(history_mean_repeat_spend(&totals));
-	nulls[COLUMN_REPEAT_SPEND] = totals.purchase_days == 0;
-	customer_set_amounts(&totals, values + COLUMN_AMOUNTS);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls)));
+	for (int i = 0; i < 3 && customer.purchases.totals.purchase_days > 0; i++)
+		if (!PG_ARGISNULL(7 + i))
+			scoring.cuts[i] = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(7 + i));
+	scoring.has_gap = !PG_ARGISNULL(10) && !PG_ARGISNULL(11);
+	if (scoring.has_gap)
+	{
+		scoring.prior_gaps = PG_GETARG_FLOAT8(10);
+		scoring.usual_gap = PG_GETARG_FLOAT8(11);
+	}
+	customer_score(&customer, as_of, &scoring);
+	set_place(&customer, 1, 1);
+	PG_RETURN_DATUM(row_form(result_row(fcinfo, FIGURES), customer.values, customer.nulls));
 }
 
 /*
@@ -175,4 +318,177 @@ Datum
 one_row(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(true);
+}
+
+/* ---------- many days ---------- */
+
+/* Columns of the type segment_internal.judged_day. */
+enum
+{
+	DAY_DAY,
+	DAY_SCORECARD,
+	DAY_CUTS,					/* three of them */
+	DAY_PRIOR_GAPS = DAY_CUTS + 3,
+	DAY_USUAL_GAP,
+	DAY_COLUMNS
+};
+
+typedef struct ScoredDay
+{
+	DateADT		day;
+	Scoring		scoring;
+} ScoredDay;
+
+/* The argument "days" of the last call, deformed; it is hardly ever another. */
+typedef struct ScoredDays
+{
+	MemoryContext context;		/* of what belongs to this argument */
+	struct varlena *image;
+	int			count;
+	ScoredDay  *days;
+	TupleDesc	result;
+} ScoredDays;
+
+static void
+deform_day(Datum row, TupleDesc tupdesc, ScoredDay *day)
+{
+	Datum		values[DAY_COLUMNS];
+	bool		nulls[DAY_COLUMNS];
+
+	row_deform(row, tupdesc, values, nulls);
+	if (nulls[DAY_DAY])
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not contain nulls", "days")));
+	day->day = finite_date(DatumGetDateADT(values[DAY_DAY]), "days");
+	for (int i = 0; i < 3; i++)
+		if (!nulls[DAY_CUTS + i])
+			day->scoring.cuts[i] = PG_DETOAST_DATUM_COPY(values[DAY_CUTS + i]);
+	day->scoring.has_gap = !nulls[DAY_PRIOR_GAPS] && !nulls[DAY_USUAL_GAP];
+	if (day->scoring.has_gap)
+	{
+		day->scoring.prior_gaps = DatumGetFloat8(values[DAY_PRIOR_GAPS]);
+		day->scoring.usual_gap = DatumGetFloat8(values[DAY_USUAL_GAP]);
+	}
+}
+
+static void
+deform_days(ScoredDays *days, const struct varlena *argument)
+{
+	ArrayType  *array;
+	TupleDesc	tupdesc;
+	Datum	   *rows;
+	bool	   *nulls;
+
+	days->image = PG_DETOAST_DATUM_COPY(PointerGetDatum(argument));
+	array = (ArrayType *) days->image;
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_DOUBLE,
+					  &rows, &nulls, &days->count);
+	if (days->count == 0)
+		return;
+	tupdesc = row_type_lookup(ARR_ELEMTYPE(array), DAY_COLUMNS);
+	days->days = palloc0(days->count * sizeof(ScoredDay));
+	for (int i = 0; i < days->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not contain nulls", "days")));
+		deform_day(rows[i], tupdesc, &days->days[i]);
+		if (i > 0 && days->days[i].day <= days->days[i - 1].day)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"%s\" must be in ascending order", "days")));
+	}
+}
+
+static ScoredDays *
+scored_days(FunctionCallInfo fcinfo, int argument_number)
+{
+	ScoredDays *days = (ScoredDays *) fcinfo->flinfo->fn_extra;
+	struct varlena *argument = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument_number));
+	MemoryContext old;
+
+	if (days == NULL)
+	{
+		old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		days = palloc0(sizeof(ScoredDays));
+		days->result = result_row_lookup(fcinfo, FIGURES);
+		days->context = AllocSetContextCreate(CurrentMemoryContext, "days of customers",
+											  ALLOCSET_SMALL_SIZES);
+		MemoryContextSwitchTo(old);
+		fcinfo->flinfo->fn_extra = days;
+	}
+	if (days->image != NULL &&
+		VARSIZE_ANY_EXHDR(days->image) == VARSIZE_ANY_EXHDR(argument) &&
+		memcmp(VARDATA_ANY(days->image), VARDATA_ANY(argument), VARSIZE_ANY_EXHDR(argument)) == 0)
+		return days;
+
+	days->image = NULL;			/* should the new argument be an error */
+	MemoryContextReset(days->context);
+	old = MemoryContextSwitchTo(days->context);
+	deform_days(days, argument);
+	MemoryContextSwitchTo(old);
+	return days;
+}
+
+/* A tuplestore as the result of a function that is called for each customer. */
+static Tuplestorestate *
+materialize(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		(result->allowedModes & SFRM_Materialize) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	result->returnMode = SFRM_Materialize;
+	result->setResult = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0,
+											  false, work_mem);
+	MemoryContextSwitchTo(old);
+	return result->setResult;
+}
+
+/*
+ * customer_days(purchases, margins, costs, complaints, satisfaction, listed,
+ * days): the figures for each of the days by which the customer was known
+ *
+ * The same as customer_figures for each day, but each history is read once.
+ * place is the number of the day in the array, places the number of rows: once
+ * known, a customer stays known, so these are the last days.
+ *
+ * Errors: 22004 a NULL among the days, 22023 days that are not in ascending
+ * order, 22008 an infinite day, those of score.
+ */
+PG_FUNCTION_INFO_V1(customer_days);
+Datum
+customer_days(PG_FUNCTION_ARGS)
+{
+	Tuplestorestate *rows = materialize(fcinfo);
+	ScoredDays *days;
+	Customer	customer;
+	int			places = 0;
+
+	if (PG_ARGISNULL(6))
+		return (Datum) 0;
+	days = scored_days(fcinfo, 6);
+	customer_open(&customer, fcinfo);
+	for (int i = 0; i < days->count; i++)
+	{
+		const ScoredDay *day = &days->days[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (!customer_move(&customer, day->day))
+			continue;
+		if (places == 0)
+			places = days->count - i;
+		set_place(&customer, i + 1, places);
+		customer_score(&customer, day->day, &day->scoring);
+		tuplestore_putvalues(rows, days->result, customer.values, customer.nulls);
+	}
+	return (Datum) 0;
 }

@@ -1,32 +1,26 @@
 /*-------------------------------------------------------------------------
  *
  * customer.h
- *		What the view customer needs of a history and a scorecard.
+ *		The figures of a customer as of a day.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef SEGMENT_CUSTOMER_H
 #define SEGMENT_CUSTOMER_H
 
-#include "types/history_measure.h"
-
-/* What a scorecard says that a customer is measured by. */
-typedef struct CustomerYardstick
+/*
+ * customer_gap_ratio: days without a purchase in units of the customer's usual
+ * gap
+ *
+ * That is the mean of the gaps between the purchase days, which lie in a span
+ * of days, and of prior_gaps gaps of usual_gap days, those of the population.
+ */
+static inline double
+customer_gap_ratio(int64 days, int64 span, int64 purchase_days, double prior_gaps, double usual_gap)
 {
-	struct varlena *cuts[3];	/* of recency, frequency, monetary: detoasted float8[]; or NULL */
-	bool		has_gap;		/* are the next two known? */
-	double		prior_gaps;
-	double		usual_gap;
-} CustomerYardstick;
+	double		gaps = prior_gaps + (purchase_days - 1);
 
-/* How many columns each of these functions sets. */
-#define CUSTOMER_JUDGED		6	/* scores, gap_ratio, days_since_last, tenure_days */
-#define CUSTOMER_MEASURES	6	/* counts, days and rhythm */
-#define CUSTOMER_AMOUNTS	3	/* gross, refunded, net */
-
-extern void customer_set_judged(const HistoryTotals *totals, DateADT as_of,
-								const CustomerYardstick *yardstick, Datum *values, bool *nulls);
-extern void customer_set_measures(const HistoryTotals *totals, Datum *values, bool *nulls);
-extern void customer_set_amounts(const HistoryTotals *totals, Datum *values);
+	return days / (gaps > 0 ? (prior_gaps * usual_gap + span) / gaps : usual_gap);
+}
 
 #endif							/* SEGMENT_CUSTOMER_H */

@@ -15,6 +15,7 @@
 #include "base/compat.h"
 
 #include "libpq/pqformat.h"
+#include "miscadmin.h"
 #include "storage/itemptr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -22,18 +23,16 @@
 
 #include "base/aggregate.h"
 #include "base/decimal.h"
-#include "base/row_array.h"
-
-#define MIGRATION_STATE_VERSION		1
+#include "base/result_row.h"
 
 /* More days than anybody asks for, and more classes than a scheme has. */
-#define MIGRATION_MAX_PLACES		100000
+#define MIGRATION_MAX_DAYS		100000
 #define MIGRATION_MAX_CLASSES		65535
 
 /* One count: everybody who moves between two classes on the way to a day. */
 typedef struct Move
 {
-	uint64		key;			/* place, from, to: see move_key */
+	uint64		key;			/* day, from, to: see MOVE_DAY */
 	int64		customers;
 	int128		net_from;
 	int128		net_to;
@@ -41,21 +40,11 @@ typedef struct Move
 	char		status;
 } Move;
 
-static inline uint32
-hash_of_key(uint64 key)
-{
-	/* the finaliser of MurmurHash3 */
-	key ^= key >> 33;
-	key *= UINT64CONST(0xff51afd7ed558ccd);
-	key ^= key >> 33;
-	return (uint32) key;
-}
-
 #define SH_PREFIX moves
 #define SH_ELEMENT_TYPE Move
 #define SH_KEY_TYPE uint64
 #define SH_KEY key
-#define SH_HASH_KEY(table, key) hash_of_key(key)
+#define SH_HASH_KEY(table, key) ((uint32) murmurhash64(key))
 #define SH_EQUAL(table, a, b) ((a) == (b))
 #define SH_SCOPE static inline
 #define SH_STORE_HASH
@@ -65,37 +54,37 @@ hash_of_key(uint64 key)
 #include "lib/simplehash.h"
 
 /* A customer on one day. */
-typedef struct Stay
+typedef struct DayClass
 {
 	bool		set;
 	int			class;
 	int128		net;			/* at the full scale */
-} Stay;
+} DayClass;
 
 /* A customer whose rows are coming. */
 typedef struct Customer
 {
 	uint64		key;
-	int			places;			/* rows that there will be; 0: none yet */
+	int			days;			/* rows that there will be; 0: none yet */
 	int			seen;
-	int			first;			/* smallest and largest place seen */
+	int			first;			/* smallest and largest day seen */
 	int			last;
 	int			capacity;
-	Stay	   *stays;			/* by place - 1; none is set beyond those seen */
+	DayClass	   *entries;			/* by day - 1; none is set beyond those seen */
 } Customer;
 
-typedef struct Waiting
+typedef struct Incomplete
 {
 	uint64		key;
 	Customer   *customer;
 	char		status;
-} Waiting;
+} Incomplete;
 
-#define SH_PREFIX waiting
-#define SH_ELEMENT_TYPE Waiting
+#define SH_PREFIX incomplete
+#define SH_ELEMENT_TYPE Incomplete
 #define SH_KEY_TYPE uint64
 #define SH_KEY key
-#define SH_HASH_KEY(table, key) hash_of_key(key)
+#define SH_HASH_KEY(table, key) ((uint32) murmurhash64(key))
 #define SH_EQUAL(table, a, b) ((a) == (b))
 #define SH_SCOPE static inline
 #define SH_DECLARE
@@ -113,7 +102,7 @@ typedef struct MigrationState
 	struct varlena **classes;
 
 	Customer   *current;		/* of the row before */
-	waiting_hash *waiting;		/* others who are not complete */
+	incomplete_hash *incomplete;		/* others who are not complete */
 } MigrationState;
 
 static Customer *
@@ -122,7 +111,7 @@ customer_create(MemoryContext context)
 	Customer   *customer = MemoryContextAllocZero(context, sizeof(Customer));
 
 	customer->capacity = 64;
-	customer->stays = MemoryContextAllocZero(context, customer->capacity * sizeof(Stay));
+	customer->entries = MemoryContextAllocZero(context, customer->capacity * sizeof(DayClass));
 	return customer;
 }
 
@@ -136,7 +125,7 @@ migration_create(MemoryContext context)
 	state->class_count = 1;
 	state->classes = MemoryContextAllocZero(context, state->class_capacity * sizeof(*state->classes));
 	state->current = customer_create(context);
-	state->waiting = waiting_create(context, 16, NULL);
+	state->incomplete = incomplete_create(context, 16, NULL);
 	return state;
 }
 
@@ -151,8 +140,9 @@ same_class(const struct varlena *one, const struct varlena *other)
 
 /* The number of a class; likely says which it may be. */
 static int
-class_number(MemoryContext context, MigrationState *state, struct varlena *class, int likely)
+class_number(MigrationState *state, struct varlena *class, int likely)
 {
+	MemoryContext context = GetMemoryChunkContext(state);
 	int			number;
 
 	if (likely > 0 && same_class(state->classes[likely], class))
@@ -177,24 +167,13 @@ class_number(MemoryContext context, MigrationState *state, struct varlena *class
 
 /* ---------- counts ---------- */
 
-/*
- * Sums of many customers, at the full scale, without a look at the limit: that
- * comes at the end.
- */
-static inline void
-add_amount(int128 *sum, int128 addend)
-{
-	if (unlikely(__builtin_add_overflow(*sum, addend, sum)))
-		decimal_sum_overflow();
-}
-
 static void
-add_move(MigrationState *state, int place, int from, int to,
+add_move(MigrationState *state, int day, int from, int to,
 		 int64 customers, int128 net_from, int128 net_to)
 {
 	bool		found;
 	Move	   *move = moves_insert(state->moves,
-									(uint64) place << 32 | (uint64) from << 16 | (uint64) to, &found);
+									(uint64) day << 32 | (uint64) from << 16 | (uint64) to, &found);
 
 	if (!found)
 	{
@@ -203,11 +182,11 @@ add_move(MigrationState *state, int place, int from, int to,
 		move->net_to = 0;
 	}
 	move->customers += customers;
-	add_amount(&move->net_from, net_from);
-	add_amount(&move->net_to, net_to);
+	decimal_sum_add(&move->net_from, net_from);
+	decimal_sum_add(&move->net_to, net_to);
 }
 
-#define MOVE_PLACE(move)	((int) ((move)->key >> 32))
+#define MOVE_DAY(move)	((int) ((move)->key >> 32))
 #define MOVE_FROM(move)		((int) ((move)->key >> 16 & 0xFFFF))
 #define MOVE_TO(move)		((int) ((move)->key & 0xFFFF))
 
@@ -217,94 +196,94 @@ add_move(MigrationState *state, int place, int from, int to,
 static void
 count_customer(MigrationState *state, Customer *customer)
 {
-	Stay		before = {0};
+	DayClass		before = {0};
 
-	for (int place = customer->first; place <= customer->last; place++)
+	for (int day = customer->first; day <= customer->last; day++)
 	{
-		Stay	   *stay = &customer->stays[place - 1];
+		DayClass	   *entry = &customer->entries[day - 1];
 
-		if (place > 1)
-			add_move(state, place, before.class, stay->class, 1, before.net, stay->net);
-		before = *stay;
-		stay->set = false;
+		if (day > 1)
+			add_move(state, day, before.class, entry->class, 1, before.net, entry->net);
+		before = *entry;
+		entry->set = false;
 	}
-	customer->places = 0;
+	customer->days = 0;
 }
 
 /* The customer of a row: nearly always that of the row before. */
 static Customer *
-find_customer(MemoryContext context, MigrationState *state, uint64 key)
+find_customer(MigrationState *state, uint64 key)
 {
 	Customer   *customer = state->current;
-	Waiting    *waiting;
+	Incomplete    *incomplete;
 	bool		found;
 
 	if (customer->key == key)
 		return customer;
-	if (customer->places > 0)
+	if (customer->days > 0)
 	{
 		/* not complete: make room for another */
-		waiting_insert(state->waiting, customer->key, &found)->customer = customer;
+		incomplete_insert(state->incomplete, customer->key, &found)->customer = customer;
 		customer = NULL;
 	}
-	if (state->waiting->members > 0 &&
-		(waiting = waiting_lookup(state->waiting, key)) != NULL)
+	if (state->incomplete->members > 0 &&
+		(incomplete = incomplete_lookup(state->incomplete, key)) != NULL)
 	{
 		if (customer != NULL)
 		{
-			pfree(customer->stays);
+			pfree(customer->entries);
 			pfree(customer);
 		}
-		customer = waiting->customer;
-		waiting_delete(state->waiting, key);
+		customer = incomplete->customer;
+		incomplete_delete(state->incomplete, key);
 	}
 	else if (customer == NULL)
-		customer = customer_create(context);
+		customer = customer_create(GetMemoryChunkContext(state));
 	customer->key = key;
 	state->current = customer;
 	return customer;
 }
 
-/* The place for another row of a customer. */
-static Stay *
-next_stay(Customer *customer, int place, int places)
+/* The day for another row of a customer. */
+static DayClass *
+next_entry(Customer *customer, int day, int days)
 {
-	if (place < 1 || place > MIGRATION_MAX_PLACES || places < 1 || places > MIGRATION_MAX_PLACES)
+	if (day < 1 || day > MIGRATION_MAX_DAYS || days < 1 || days > MIGRATION_MAX_DAYS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("place %d or number of places %d is out of range", place, places),
-				 errdetail("At most %d days are possible.", MIGRATION_MAX_PLACES)));
-	if (place > customer->capacity)
+				 errmsg("place %d or number of places %d is out of range", day, days),
+				 errdetail("At most %d days are possible.", MIGRATION_MAX_DAYS)));
+	if (day > customer->capacity)
 	{
-		int			capacity = Max(place, 2 * customer->capacity);
+		int			capacity = Max(day, 2 * customer->capacity);
 
-		customer->stays = repalloc(customer->stays, capacity * sizeof(Stay));
-		memset(customer->stays + customer->capacity, 0,
-			   (capacity - customer->capacity) * sizeof(Stay));
+		customer->entries = repalloc(customer->entries, capacity * sizeof(DayClass));
+		memset(customer->entries + customer->capacity, 0,
+			   (capacity - customer->capacity) * sizeof(DayClass));
 		customer->capacity = capacity;
 	}
-	if (customer->places == 0)
+	if (customer->days == 0)
 	{
-		customer->places = places;
+		customer->days = days;
 		customer->seen = 0;
-		customer->first = customer->last = place;
+		customer->first = customer->last = day;
 	}
-	customer->first = Min(customer->first, place);
-	customer->last = Max(customer->last, place);
-	if (places != customer->places || customer->stays[place - 1].set ||
-		customer->last - customer->first >= places)
+	customer->first = Min(customer->first, day);
+	customer->last = Max(customer->last, day);
+	if (days != customer->days || customer->entries[day - 1].set ||
+		customer->last - customer->first >= days)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("rows of a customer are not for %d consecutive places", customer->places)));
-	customer->stays[place - 1].set = true;
+				 errmsg("rows of a customer are not for %d consecutive places", customer->days)));
+	customer->entries[day - 1].set = true;
 	customer->seen++;
-	return &customer->stays[place - 1];
+	return &customer->entries[day - 1];
 }
 
 static void
 check_complete(const MigrationState *state)
 {
-	if (state->current->places > 0 || state->waiting->members > 0)
+	if (state->current->days > 0 || state->incomplete->members > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("rows of a customer are missing")));
@@ -313,199 +292,191 @@ check_complete(const MigrationState *state)
 /* ---------- the aggregate ---------- */
 
 /*
- * migration_accum(state, customer, place, places, class, net): a customer on a
+ * migration_accum(state, customer, day, days, class, net): a customer on a
  * day
  *
- * place counts the days from 1; places is the number of the customer's rows,
- * which are for consecutive places.  net NULL counts as 0.
+ * day counts the days from 1; days is the number of the customer's rows,
+ * which are for consecutive days.  net NULL counts as 0.
  */
 PG_FUNCTION_INFO_V1(migration_accum);
 Datum
 migration_accum(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	MigrationState *state;
+	MigrationState *state = (MigrationState *) aggregate_state(fcinfo);
 	ItemPointer row;
 	Customer   *customer;
-	Stay	   *stay;
+	DayClass	   *entry;
 	int			likely = 0;
-	int			place;
+	int			day;
 
-	state = PG_ARGISNULL(0) ? migration_create(context) : (MigrationState *) PG_GETARG_POINTER(0);
+	if (state == NULL)
+		state = migration_create(aggregate_context(fcinfo));
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("customer, place and number of places must not be null")));
 	row = (ItemPointer) PG_GETARG_POINTER(1);
-	place = PG_GETARG_INT32(2);
-	customer = find_customer(context, state,
+	day = PG_GETARG_INT32(2);
+	customer = find_customer(state,
 							 (uint64) ItemPointerGetBlockNumberNoCheck(row) << 16 |
 							 ItemPointerGetOffsetNumberNoCheck(row));
-	stay = next_stay(customer, place, PG_GETARG_INT32(3));
-	if (place > 1 && customer->stays[place - 2].set)
-		likely = customer->stays[place - 2].class;
-	stay->class = 0;
+	entry = next_entry(customer, day, PG_GETARG_INT32(3));
+	if (day > 1 && customer->entries[day - 2].set)
+		likely = customer->entries[day - 2].class;
+	entry->class = 0;
 	if (!PG_ARGISNULL(4))
-		stay->class = class_number(context, state,
+		entry->class = class_number(state,
 								   (struct varlena *) PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(4)), likely);
-	stay->net = 0;
+	entry->net = 0;
 	if (!PG_ARGISNULL(5))
 	{
 		int			scale = decimal_from_numeric(PointerGetDatum(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(5))),
-												 &stay->net);
+												 &entry->net);
 
-		stay->net = decimal_rescale(stay->net, scale, DECIMAL_MAX_SCALE);
+		entry->net = decimal_rescale(entry->net, scale, DECIMAL_MAX_SCALE);
 		state->display_scale = Max(state->display_scale, scale);
 	}
-	if (customer->seen == customer->places)
+	if (customer->seen == customer->days)
 		count_customer(state, customer);
 	PG_RETURN_POINTER(state);
 }
 
 /* Everything of another state's customer who is not complete, with the numbers of its classes here. */
 static void
-add_customer(MemoryContext context, MigrationState *state, const Customer *other, const int *numbers)
+add_customer(MigrationState *state, const Customer *other, const int *numbers)
 {
-	for (int place = other->first; other->places > 0 && place <= other->last; place++)
+	for (int day = other->first; other->days > 0 && day <= other->last; day++)
 	{
-		const Stay *from = &other->stays[place - 1];
+		const DayClass *from = &other->entries[day - 1];
 		Customer   *customer;
-		Stay	   *stay;
+		DayClass	   *entry;
 
 		if (!from->set)
 			continue;
-		customer = find_customer(context, state, other->key);
-		stay = next_stay(customer, place, other->places);
-		stay->class = numbers[from->class];
-		stay->net = from->net;
-		if (customer->seen == customer->places)
+		customer = find_customer(state, other->key);
+		entry = next_entry(customer, day, other->days);
+		entry->class = numbers[from->class];
+		entry->net = from->net;
+		if (customer->seen == customer->days)
 			count_customer(state, customer);
 	}
 }
 
-PG_FUNCTION_INFO_V1(migration_combine);
-Datum
-migration_combine(PG_FUNCTION_ARGS)
+static void *
+migration_create_like(MemoryContext context, const void *other)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	MigrationState *state;
-	MigrationState *other;
+	return migration_create(context);
+}
+
+static void
+migration_merge(void *into, const void *from)
+{
+	MigrationState *state = (MigrationState *) into;
+	const MigrationState *other = (const MigrationState *) from;
 	moves_iterator iterator;
 	Move	   *move;
-	waiting_iterator customers;
-	Waiting    *waiting;
-	int		   *numbers;
+	incomplete_iterator customers;
+	Incomplete    *incomplete;
+	int		   *numbers = palloc0(other->class_count * sizeof(int));
 
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	}
-	state = PG_ARGISNULL(0) ? migration_create(context) : (MigrationState *) PG_GETARG_POINTER(0);
-	other = (MigrationState *) PG_GETARG_POINTER(1);
 	state->display_scale = Max(state->display_scale, other->display_scale);
-	numbers = palloc0(other->class_count * sizeof(int));
 	for (int i = 1; i < other->class_count; i++)
-		numbers[i] = class_number(context, state, other->classes[i], 0);
+		numbers[i] = class_number(state, other->classes[i], 0);
 	moves_start_iterate(other->moves, &iterator);
 	while ((move = moves_iterate(other->moves, &iterator)) != NULL)
-		add_move(state, MOVE_PLACE(move), numbers[MOVE_FROM(move)], numbers[MOVE_TO(move)],
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_move(state, MOVE_DAY(move), numbers[MOVE_FROM(move)], numbers[MOVE_TO(move)],
 				 move->customers, move->net_from, move->net_to);
-	add_customer(context, state, other->current, numbers);
-	waiting_start_iterate(other->waiting, &customers);
-	while ((waiting = waiting_iterate(other->waiting, &customers)) != NULL)
-		add_customer(context, state, waiting->customer, numbers);
+	}
+	add_customer(state, other->current, numbers);
+	incomplete_start_iterate(other->incomplete, &customers);
+	while ((incomplete = incomplete_iterate(other->incomplete, &customers)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		add_customer(state, incomplete->customer, numbers);
+	}
 	pfree(numbers);
-	PG_RETURN_POINTER(state);
 }
 
 /* The rows of a customer who is not complete. */
 static void
 send_customer(StringInfo buf, const Customer *customer)
 {
-	for (int place = customer->first; customer->places > 0 && place <= customer->last; place++)
+	for (int day = customer->first; customer->days > 0 && day <= customer->last; day++)
 	{
-		const Stay *stay = &customer->stays[place - 1];
+		const DayClass *entry = &customer->entries[day - 1];
 
-		if (!stay->set)
+		if (!entry->set)
 			continue;
 		pq_sendint64(buf, customer->key);
-		pq_sendint32(buf, place);
-		pq_sendint32(buf, customer->places);
-		pq_sendint32(buf, stay->class);
-		decimal_send(buf, stay->net);
+		pq_sendint32(buf, day);
+		pq_sendint32(buf, customer->days);
+		pq_sendint32(buf, entry->class);
+		decimal_send(buf, entry->net);
 	}
 }
 
-PG_FUNCTION_INFO_V1(migration_serialize);
-Datum
-migration_serialize(PG_FUNCTION_ARGS)
+static void
+migration_send(StringInfo buf, void *state)
 {
-	MigrationState *state = (MigrationState *) PG_GETARG_POINTER(0);
-	StringInfoData buf;
+	const MigrationState *migration = (const MigrationState *) state;
 	moves_iterator iterator;
 	Move	   *move;
-	waiting_iterator customers;
-	Waiting    *waiting;
+	incomplete_iterator customers;
+	Incomplete    *incomplete;
 
-	(void) aggregate_context(fcinfo);
-	pq_begintypsend(&buf);
-	pq_sendbyte(&buf, MIGRATION_STATE_VERSION);
-	pq_sendbyte(&buf, state->display_scale);
-	pq_sendint32(&buf, state->class_count);
-	for (int i = 1; i < state->class_count; i++)
+	pq_sendbyte(buf, migration->display_scale);
+	pq_sendint32(buf, migration->class_count);
+	for (int i = 1; i < migration->class_count; i++)
 	{
-		pq_sendint32(&buf, VARSIZE_ANY_EXHDR(state->classes[i]));
-		pq_sendbytes(&buf, VARDATA_ANY(state->classes[i]), VARSIZE_ANY_EXHDR(state->classes[i]));
+		const struct varlena *class = migration->classes[i];
+
+		pq_sendint32(buf, VARSIZE_ANY_EXHDR(class));
+		pq_sendbytes(buf, VARDATA_ANY(class), VARSIZE_ANY_EXHDR(class));
 	}
-	pq_sendint64(&buf, state->moves->members);
-	moves_start_iterate(state->moves, &iterator);
-	while ((move = moves_iterate(state->moves, &iterator)) != NULL)
+	pq_sendint64(buf, migration->moves->members);
+	moves_start_iterate(migration->moves, &iterator);
+	while ((move = moves_iterate(migration->moves, &iterator)) != NULL)
 	{
-		pq_sendint64(&buf, move->key);
-		pq_sendint64(&buf, move->customers);
-		decimal_send(&buf, move->net_from);
-		decimal_send(&buf, move->net_to);
+		CHECK_FOR_INTERRUPTS();
+		pq_sendint64(buf, move->key);
+		pq_sendint64(buf, move->customers);
+		decimal_send(buf, move->net_from);
+		decimal_send(buf, move->net_to);
 	}
-	send_customer(&buf, state->current);
-	waiting_start_iterate(state->waiting, &customers);
-	while ((waiting = waiting_iterate(state->waiting, &customers)) != NULL)
-		send_customer(&buf, waiting->customer);
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+	send_customer(buf, migration->current);
+	incomplete_start_iterate(migration->incomplete, &customers);
+	while ((incomplete = incomplete_iterate(migration->incomplete, &customers)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		send_customer(buf, incomplete->customer);
+	}
 }
 
 static void
-invalid_state(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid state of aggregate function %s", "migration_agg")));
-}
-
-static void
-receive_classes(StringInfo buf, MigrationState *state)
+receive_classes(StringInfo buf, MigrationState *state, const AggregateKind *kind)
 {
 	int			count = pq_getmsgint(buf, 4);
 
 	if (count < 1 || count > MIGRATION_MAX_CLASSES + 1)
-		invalid_state();
+		aggregate_invalid_state(kind);
 	for (int i = 1; i < count; i++)
 	{
 		int			size = pq_getmsgint(buf, 4);
 		text	   *class;
 
 		if (size < 0 || size > buf->len - buf->cursor)
-			invalid_state();
+			aggregate_invalid_state(kind);
 		class = cstring_to_text_with_len(pq_getmsgbytes(buf, size), size);
-		if (class_number(CurrentMemoryContext, state, class, 0) != i)
-			invalid_state();
+		if (class_number(state, class, 0) != i)
+			aggregate_invalid_state(kind);
 		pfree(class);
 	}
 }
 
 static void
-receive_move(StringInfo buf, MigrationState *state)
+receive_move(StringInfo buf, MigrationState *state, const AggregateKind *kind)
 {
 	Move		move;
 
@@ -513,59 +484,76 @@ receive_move(StringInfo buf, MigrationState *state)
 	move.customers = pq_getmsgint64(buf);
 	move.net_from = decimal_receive(buf);
 	move.net_to = decimal_receive(buf);
-	if (move.key >> 32 > MIGRATION_MAX_PLACES || MOVE_FROM(&move) >= state->class_count ||
+	if (move.key >> 32 > MIGRATION_MAX_DAYS || MOVE_FROM(&move) >= state->class_count ||
 		MOVE_TO(&move) >= state->class_count || move.customers < 1)
-		invalid_state();
-	add_move(state, MOVE_PLACE(&move), MOVE_FROM(&move), MOVE_TO(&move),
+		aggregate_invalid_state(kind);
+	add_move(state, MOVE_DAY(&move), MOVE_FROM(&move), MOVE_TO(&move),
 			 move.customers, move.net_from, move.net_to);
 }
 
 static void
-receive_stay(StringInfo buf, MigrationState *state)
+receive_entry(StringInfo buf, MigrationState *state, const AggregateKind *kind)
 {
-	Customer   *customer = find_customer(CurrentMemoryContext, state, (uint64) pq_getmsgint64(buf));
-	int			place = pq_getmsgint(buf, 4);
-	Stay	   *stay = next_stay(customer, place, pq_getmsgint(buf, 4));
+	Customer   *customer = find_customer(state, (uint64) pq_getmsgint64(buf));
+	int			day = pq_getmsgint(buf, 4);
+	DayClass	   *entry = next_entry(customer, day, pq_getmsgint(buf, 4));
 
-	stay->class = pq_getmsgint(buf, 4);
-	if (stay->class < 0 || stay->class >= state->class_count || customer->seen == customer->places)
-		invalid_state();
-	stay->net = decimal_receive(buf);
+	entry->class = pq_getmsgint(buf, 4);
+	if (entry->class < 0 || entry->class >= state->class_count || customer->seen == customer->days)
+		aggregate_invalid_state(kind);
+	entry->net = decimal_receive(buf);
+}
+
+static void *
+migration_receive(StringInfo buf, const AggregateKind *kind)
+{
+	MigrationState *state = migration_create(CurrentMemoryContext);
+
+	state->display_scale = pq_getmsgbyte(buf);
+	if (state->display_scale > DECIMAL_MAX_SCALE)
+		aggregate_invalid_state(kind);
+	receive_classes(buf, state, kind);
+	for (int64 moves = pq_getmsgint64(buf); moves > 0; moves--)
+	{
+		CHECK_FOR_INTERRUPTS();
+		receive_move(buf, state, kind);
+	}
+	while (buf->cursor < buf->len)
+	{
+		CHECK_FOR_INTERRUPTS();
+		receive_entry(buf, state, kind);
+	}
+	return state;
+}
+
+static const AggregateKind migration_kind = {
+	.name = "migration_agg",
+	.version = 1,
+	.create_like = migration_create_like,
+	.merge = migration_merge,
+	.send = migration_send,
+	.receive = migration_receive,
+};
+
+PG_FUNCTION_INFO_V1(migration_combine);
+Datum
+migration_combine(PG_FUNCTION_ARGS)
+{
+	return aggregate_combine(fcinfo, &migration_kind);
+}
+
+PG_FUNCTION_INFO_V1(migration_serialize);
+Datum
+migration_serialize(PG_FUNCTION_ARGS)
+{
+	return aggregate_serialize(fcinfo, &migration_kind);
 }
 
 PG_FUNCTION_INFO_V1(migration_deserialize);
 Datum
 migration_deserialize(PG_FUNCTION_ARGS)
 {
-	bytea	   *image = PG_GETARG_BYTEA_PP(0);
-	MigrationState *state;
-	StringInfoData buf;
-	int64		moves;
-
-	(void) aggregate_context(fcinfo);
-	buf.data = VARDATA_ANY(image);
-	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(image);
-	buf.cursor = 0;
-	if (pq_getmsgbyte(&buf) != MIGRATION_STATE_VERSION)
-		invalid_state();
-	state = migration_create(CurrentMemoryContext);
-	state->display_scale = pq_getmsgbyte(&buf);
-	if (state->display_scale > DECIMAL_MAX_SCALE)
-		invalid_state();
-	receive_classes(&buf, state);
-	for (moves = pq_getmsgint64(&buf); moves > 0; moves--)
-		receive_move(&buf, state);
-	while (buf.cursor < buf.len)
-		receive_stay(&buf, state);
-	PG_RETURN_POINTER(state);
-}
-
-static Datum
-amount_datum(int128 amount, int display_scale)
-{
-	if (amount > decimal_limit(DECIMAL_MAX_SCALE) || amount < -decimal_limit(DECIMAL_MAX_SCALE))
-		decimal_sum_overflow();
-	return NumericGetDatum(decimal_to_numeric(amount, DECIMAL_MAX_SCALE, display_scale));
+	return aggregate_deserialize(fcinfo, &migration_kind);
 }
 
 /* Columns of the type segment.class_migration. */
@@ -576,32 +564,30 @@ PG_FUNCTION_INFO_V1(migration_final);
 Datum
 migration_final(PG_FUNCTION_ARGS)
 {
-	MigrationState *state;
+	const MigrationState *state = (const MigrationState *) aggregate_state(fcinfo);
 	moves_iterator iterator;
 	Move	   *move;
-	RowArray	array;
+	ResultRows	rows;
 
-	(void) aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
+	if (state == NULL)
 		PG_RETURN_NULL();
-	state = (MigrationState *) PG_GETARG_POINTER(0);
 	check_complete(state);
-	row_array_begin(&array, fcinfo, state->moves->members);
+	result_rows_begin(&rows, fcinfo, MIGRATION_COLUMNS, state->moves->members);
 	moves_start_iterate(state->moves, &iterator);
 	while ((move = moves_iterate(state->moves, &iterator)) != NULL)
 	{
 		Datum		values[MIGRATION_COLUMNS];
 		bool		nulls[MIGRATION_COLUMNS] = {false};
 
-		values[0] = Int32GetDatum(MOVE_PLACE(move));
+		values[0] = Int32GetDatum(MOVE_DAY(move));
 		values[1] = PointerGetDatum(state->classes[MOVE_FROM(move)]);
 		nulls[1] = MOVE_FROM(move) == 0;
 		values[2] = PointerGetDatum(state->classes[MOVE_TO(move)]);
 		nulls[2] = MOVE_TO(move) == 0;
 		values[3] = Int64GetDatum(move->customers);
-		values[4] = amount_datum(move->net_from, state->display_scale);
-		values[5] = amount_datum(move->net_to, state->display_scale);
-		row_array_add(&array, values, nulls);
+		values[4] = NumericGetDatum(decimal_sum_to_numeric(move->net_from, state->display_scale));
+		values[5] = NumericGetDatum(decimal_sum_to_numeric(move->net_to, state->display_scale));
+		result_rows_add(&rows, values, nulls);
 	}
-	return row_array_end(&array);
+	return result_rows_end(&rows);
 }

@@ -16,7 +16,6 @@
 #include "access/htup_details.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/analyze.h"
@@ -27,7 +26,11 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "base/result_row.h"
 #include "portfolio/source.h"
+
+/* Columns of the result of source_columns. */
+#define SOURCE_COLUMNS	4
 
 /* A source and its query. */
 typedef struct Source
@@ -162,7 +165,7 @@ Datum
 source_columns(PG_FUNCTION_ARGS)
 {
 	Source		source = source_argument(fcinfo);
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ReturnSetInfo *result;
 	ErrorContextCallback context;
 	RawStmt    *statement;
 	Query	   *query;
@@ -182,13 +185,13 @@ source_columns(PG_FUNCTION_ARGS)
 
 	error_context_stack = context.previous;
 
-	InitMaterializedSRF(fcinfo, 0);
+	result = result_set_begin(fcinfo, SOURCE_COLUMNS);
 	foreach(lc, query->targetList)
 	{
 		TargetEntry *column = lfirst_node(TargetEntry, lc);
 		Oid			type = exprType((Node *) column->expr);
-		Datum		values[4];
-		bool		nulls[4] = {false};
+		Datum		values[SOURCE_COLUMNS];
+		bool		nulls[SOURCE_COLUMNS] = {false};
 
 		if (column->resjunk)
 			continue;
@@ -227,18 +230,22 @@ source_statement(PG_FUNCTION_ARGS)
  * equality_operator(type oid): what the type's default operator class calls equal
  *
  * As text for a query, OPERATOR(schema.name).  Other than "=" it does not
- * depend on the search path.  42883 if the type has none.
+ * depend on the search path.  42704 if there is no such type, 42883 if it has
+ * none.
  */
 PG_FUNCTION_INFO_V1(equality_operator);
 Datum
 equality_operator(PG_FUNCTION_ARGS)
 {
 	Oid			type = PG_GETARG_OID(0);
-	Oid			operator = lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr;
+	Oid			operator;
 	HeapTuple	tuple;
 	Form_pg_operator form;
 	char	   *result;
 
+	/* unlike getBaseType, this is prepared for any number */
+	(void) lookup_type_cache(type, 0);
+	operator = lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr;
 	if (!OidIsValid(operator))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),

@@ -28,9 +28,14 @@
 #include "base/aggregate.h"
 #include "base/decimal.h"
 #include "base/selection.h"
+#include "statistics/cuts.h"
 
-/* More groups than anybody reads; keeps the result far below 1 GB. */
-#define MAX_GROUPS				1000000
+/*
+ * Of amounts with many digits there can be fewer groups than elsewhere: as text,
+ * which array_out builds as a whole, the cut points have at most so many bytes.
+ * Equal ones share their digits here, but not there.
+ */
+#define MAX_TEXT				(64 * 1024 * 1024)
 
 /* Sums of so many 64-bit integers fit easily; far beyond any memory. */
 #define MAX_COUNT				(INT64CONST(1) << 40)
@@ -40,11 +45,6 @@
 
 /* First allocation; small, as there may be many groups. */
 #define MIN_CAPACITY			16
-
-/* A loop over values checks for interrupts each time it has done so many. */
-#define INTERRUPT_INTERVAL		65536
-
-#define STATE_VERSION			1
 
 typedef struct AmountState
 {
@@ -105,7 +105,7 @@ amount_at(const AmountState *state, int64 i)
 
 /* From integers to numerics. */
 static void
-state_generalise(AmountState *state)
+state_generalize(AmountState *state)
 {
 	MemoryContext context = GetMemoryChunkContext(state);
 	MemoryContext old;
@@ -116,9 +116,8 @@ state_generalise(AmountState *state)
 	old = MemoryContextSwitchTo(context);
 	for (int64 i = 0; i < state->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		state->numerics[i] = amount_at(state, i);
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
 	MemoryContextSwitchTo(old);
 	pfree(state->coefficients);
@@ -136,13 +135,12 @@ state_rescale(AmountState *state, int scale)
 
 	for (int64 i = 0; i < state->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (unlikely(state->coefficients[i] > limit || state->coefficients[i] < -limit))
 		{
-			state_generalise(state);
+			state_generalize(state);
 			return;
 		}
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
 	for (int64 i = 0; i < state->count; i++)
 		state->coefficients[i] *= factor;
@@ -184,30 +182,11 @@ state_add_numeric(AmountState *state, Numeric amount)
 	MemoryContext context = GetMemoryChunkContext(state);
 	MemoryContext old;
 
-	state_generalise(state);
+	state_generalize(state);
 	state_reserve(state, 1);
 	old = MemoryContextSwitchTo(context);
 	state->numerics[state->count++] = DatumGetNumericCopy(NumericGetDatum(amount));
 	MemoryContextSwitchTo(old);
-}
-
-static void
-check_groups(const AmountState *state, int32 groups)
-{
-	if (unlikely(state != NULL && state->groups != groups))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("number of groups must be the same for all rows"),
-				 errdetail("Both %d and %d were given.",
-						   Min(state->groups, groups), Max(state->groups, groups))));
-	if (unlikely(groups < 1))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("number of groups must be at least 1, not \"%d\"", groups)));
-	if (unlikely(groups > MAX_GROUPS))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("number of groups must be at most %d, not \"%d\"", MAX_GROUPS, groups)));
 }
 
 /*
@@ -221,22 +200,19 @@ PG_FUNCTION_INFO_V1(amount_cuts_accum);
 Datum
 amount_cuts_accum(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	AmountState *state = PG_ARGISNULL(0) ? NULL : (AmountState *) PG_GETARG_POINTER(0);
+	AmountState *state = (AmountState *) aggregate_state(fcinfo);
 	Datum		amount;
+	int32		groups;
 	int128		coefficient;
 	int			scale;
 	int			shown;
 
-	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-	{
-		if (state == NULL)
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(state);
-	}
-	check_groups(state, PG_GETARG_INT32(2));
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	groups = PG_GETARG_INT32(2);
+	cuts_check_groups(groups, state != NULL ? state->groups : 0);
 	if (state == NULL)
-		state = state_create(context, PG_GETARG_INT32(2), 0);
+		state = state_create(aggregate_context(fcinfo), groups, 0);
 	amount = PointerGetDatum(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1)));
 	if (!decimal_try_numeric(amount, &coefficient, &scale, &shown) ||
 		state->numerics != NULL ||
@@ -245,161 +221,163 @@ amount_cuts_accum(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
-PG_FUNCTION_INFO_V1(amount_cuts_combine);
-Datum
-amount_cuts_combine(PG_FUNCTION_ARGS)
-{
-	MemoryContext context = aggregate_context(fcinfo);
-	AmountState *state = PG_ARGISNULL(0) ? NULL : (AmountState *) PG_GETARG_POINTER(0);
-	AmountState *other = PG_ARGISNULL(1) ? NULL : (AmountState *) PG_GETARG_POINTER(1);
+/* ---------- between processes ---------- */
 
-	if (other == NULL)
-	{
-		if (state == NULL)
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(state);
-	}
-	check_groups(state, other->groups);
-	if (state == NULL)
-		state = state_create(context, other->groups, other->count);
+static void *
+amount_cuts_create_like(MemoryContext context, const void *other)
+{
+	const AmountState *state = (const AmountState *) other;
+
+	return state_create(context, state->groups, state->count);
+}
+
+static void
+amount_cuts_merge(void *into, const void *from)
+{
+	AmountState *state = (AmountState *) into;
+	const AmountState *other = (const AmountState *) from;
+
+	cuts_check_groups(other->groups, state->groups);
 	if (other->numerics == NULL && state->numerics == NULL && other->scale > state->scale)
 		state_rescale(state, other->scale);
 	state_reserve(state, other->count);
 	for (int64 i = 0; i < other->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (other->numerics != NULL)
 			state_add_numeric(state, other->numerics[i]);
 		else if (state->numerics != NULL ||
 				 !state_add_coefficient(state, other->coefficients[i], other->scale, other->shown[i]))
 			state_add_numeric(state, amount_at(other, i));
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
-	PG_RETURN_POINTER(state);
 }
-
-/* ---------- between processes ---------- */
 
 /*
- * Version, whether they are numerics, groups, count; then the scale, all
- * coefficients and all display scales, or each numeric in its binary form with
- * its length.
+ * Whether they are numerics, groups, count; then the scale, all coefficients
+ * and all display scales, or each numeric in its binary form with its length.
  */
-PG_FUNCTION_INFO_V1(amount_cuts_serialize);
-Datum
-amount_cuts_serialize(PG_FUNCTION_ARGS)
+static void
+amount_cuts_send(StringInfo buf, void *state)
 {
-	AmountState *state = (AmountState *) PG_GETARG_POINTER(0);
-	StringInfoData buf;
+	const AmountState *amounts = (const AmountState *) state;
 
-	(void) aggregate_context(fcinfo);
-	if (state->count > (MaxAllocSize - 64) / (sizeof(int64) + 1))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many values to pass between processes: %lld",
-						(long long) state->count),
-				 errhint("Set max_parallel_workers_per_gather to 0 for this query.")));
-	pq_begintypsend(&buf);
-	pq_sendbyte(&buf, STATE_VERSION);
-	pq_sendbyte(&buf, state->numerics != NULL);
-	pq_sendint32(&buf, state->groups);
-	pq_sendint64(&buf, state->count);
-	if (state->numerics == NULL)
+	pq_sendbyte(buf, amounts->numerics != NULL);
+	pq_sendint32(buf, amounts->groups);
+	pq_sendint64(buf, amounts->count);
+	if (amounts->numerics == NULL)
 	{
-		pq_sendbyte(&buf, state->scale);
-		enlargeStringInfo(&buf, state->count * (sizeof(int64) + 1));
-		for (int64 i = 0; i < state->count; i++)
+		pq_sendbyte(buf, amounts->scale);
+		aggregate_reserve(buf, amounts->count, sizeof(int64) + 1);
+		for (int64 i = 0; i < amounts->count; i++)
 		{
-			pq_writeint64(&buf, state->coefficients[i]);
-			if (i % INTERRUPT_INTERVAL == 0)
-				CHECK_FOR_INTERRUPTS();
+			CHECK_FOR_INTERRUPTS();
+			pq_sendint64(buf, amounts->coefficients[i]);
 		}
-		pq_sendbytes(&buf, (char *) state->shown, state->count);
+		pq_sendbytes(buf, (const char *) amounts->shown, amounts->count);
+		return;
 	}
-	for (int64 i = 0; state->numerics != NULL && i < state->count; i++)
+	for (int64 i = 0; i < amounts->count; i++)
 	{
 		bytea	   *image = DatumGetByteaP(DirectFunctionCall1(numeric_send,
-															   NumericGetDatum(state->numerics[i])));
+															   NumericGetDatum(amounts->numerics[i])));
 
-		pq_sendint32(&buf, VARSIZE(image) - VARHDRSZ);
-		pq_sendbytes(&buf, VARDATA(image), VARSIZE(image) - VARHDRSZ);
+		CHECK_FOR_INTERRUPTS();
+		pq_sendint32(buf, VARSIZE(image) - VARHDRSZ);
+		pq_sendbytes(buf, VARDATA(image), VARSIZE(image) - VARHDRSZ);
 		pfree(image);
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-static void
-state_error(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid state of aggregate function amount_cuts")));
 }
 
 static Numeric
-receive_numeric(StringInfo buf)
+receive_numeric(StringInfo buf, const AggregateKind *kind)
 {
 	int			size = pq_getmsgint(buf, 4);
 	StringInfoData image;
 
 	if (size < 0 || size > buf->len - buf->cursor)
-		state_error();
+		aggregate_invalid_state(kind);
 	initStringInfo(&image);
 	appendBinaryStringInfo(&image, pq_getmsgbytes(buf, size), size);
 	return DatumGetNumeric(DirectFunctionCall3(numeric_recv, PointerGetDatum(&image),
 											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
 
+static void
+receive_coefficients(StringInfo buf, AmountState *state, int64 count, const AggregateKind *kind)
+{
+	state->scale = pq_getmsgbyte(buf);
+	if (state->scale > DECIMAL_MAX_SCALE || count * 9 != buf->len - buf->cursor)
+		aggregate_invalid_state(kind);
+	for (int64 i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		state->coefficients[i] = pq_getmsgint64(buf);
+	}
+	memcpy(state->shown, pq_getmsgbytes(buf, count), count);
+	for (int64 i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		state->least_shown = Min(state->least_shown, state->shown[i]);
+		state->most_shown = Max(state->most_shown, state->shown[i]);
+	}
+	if (state->most_shown > MAX_SHOWN)
+		aggregate_invalid_state(kind);
+}
+
+static void *
+amount_cuts_receive(StringInfo buf, const AggregateKind *kind)
+{
+	bool		numerics = pq_getmsgbyte(buf) != 0;
+	int32		groups = pq_getmsgint(buf, 4);
+	int64		count = pq_getmsgint64(buf);
+	AmountState *state;
+
+	if (groups < 1 || groups > CUTS_MAX_GROUPS || count < 1 || count > buf->len)
+		aggregate_invalid_state(kind);
+	state = state_create(CurrentMemoryContext, groups, count);
+	if (numerics)
+	{
+		state_generalize(state);
+		for (int64 i = 0; i < count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			state->numerics[i] = receive_numeric(buf, kind);
+		}
+	}
+	else
+		receive_coefficients(buf, state, count, kind);
+	state->count = count;
+	return state;
+}
+
+static const AggregateKind amount_cuts_kind = {
+	.name = "amount_cuts",
+	.version = 1,
+	.create_like = amount_cuts_create_like,
+	.merge = amount_cuts_merge,
+	.send = amount_cuts_send,
+	.receive = amount_cuts_receive,
+};
+
+PG_FUNCTION_INFO_V1(amount_cuts_combine);
+Datum
+amount_cuts_combine(PG_FUNCTION_ARGS)
+{
+	return aggregate_combine(fcinfo, &amount_cuts_kind);
+}
+
+PG_FUNCTION_INFO_V1(amount_cuts_serialize);
+Datum
+amount_cuts_serialize(PG_FUNCTION_ARGS)
+{
+	return aggregate_serialize(fcinfo, &amount_cuts_kind);
+}
+
 PG_FUNCTION_INFO_V1(amount_cuts_deserialize);
 Datum
 amount_cuts_deserialize(PG_FUNCTION_ARGS)
 {
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	StringInfoData buf;
-	AmountState *state;
-	bool		numerics;
-	int32		groups;
-	int64		count;
-
-	(void) aggregate_context(fcinfo);
-	buf.data = VARDATA_ANY(bytes);
-	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(bytes);
-	buf.cursor = 0;
-	if (pq_getmsgbyte(&buf) != STATE_VERSION)
-		state_error();
-	numerics = pq_getmsgbyte(&buf) != 0;
-	groups = pq_getmsgint(&buf, 4);
-	count = pq_getmsgint64(&buf);
-	if (groups < 1 || groups > MAX_GROUPS || count < 1 || count > buf.len)
-		state_error();
-	state = state_create(CurrentMemoryContext, groups, count);
-	if (numerics)
-	{
-		state_generalise(state);
-		for (int64 i = 0; i < count; i++)
-			state->numerics[i] = receive_numeric(&buf);
-	}
-	else
-	{
-		state->scale = pq_getmsgbyte(&buf);
-		if (state->scale > DECIMAL_MAX_SCALE || count * 9 != buf.len - buf.cursor)
-			state_error();
-		for (int64 i = 0; i < count; i++)
-			state->coefficients[i] = pq_getmsgint64(&buf);
-		memcpy(state->shown, pq_getmsgbytes(&buf, count), count);
-		for (int64 i = 0; i < count; i++)
-		{
-			state->least_shown = Min(state->least_shown, state->shown[i]);
-			state->most_shown = Max(state->most_shown, state->shown[i]);
-		}
-		if (state->most_shown > MAX_SHOWN)
-			state_error();
-	}
-	pq_getmsgend(&buf);
-	state->count = count;
-	PG_RETURN_POINTER(state);
+	return aggregate_deserialize(fcinfo, &amount_cuts_kind);
 }
 
 /* ---------- results from integers ---------- */
@@ -438,10 +416,9 @@ find_shown(const AmountState *state, const int64 *cuts, int ncuts, int *shown)
 			int64	   *found = bsearch(&state->coefficients[i], distinct, n, sizeof(int64),
 										compare_int64);
 
+			CHECK_FOR_INTERRUPTS();
 			if (found != NULL)
 				most[found - distinct] = Max(most[found - distinct], state->shown[i]);
-			if (i % INTERRUPT_INTERVAL == 0)
-				CHECK_FOR_INTERRUPTS();
 		}
 		for (int i = 0; i < ncuts; i++)
 			shown[i] = most[(int64 *) bsearch(&cuts[i], distinct, n, sizeof(int64),
@@ -474,12 +451,11 @@ state_keys(const AmountState *state, bool positive, int64 *count)
 
 	for (int64 i = 0; i < state->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!positive)
 			keys[n++] = (uint64) state->coefficients[i] ^ SELECTION_SIGN;
 		else if (state->coefficients[i] > 0)
 			keys[n++] = state->coefficients[i];
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
 	*count = n;
 	return keys;
@@ -578,10 +554,31 @@ sorted_numerics(const AmountState *state)
 	return sorted;
 }
 
-static Datum
-numerics_result(const AmountState *state, Datum *cuts)
+/* The cut points so far, and the length of their text */
+typedef struct NumericCuts
 {
-	return PointerGetDatum(construct_array(cuts, state->groups - 1, NUMERICOID, -1, false,
+	Datum	   *cuts;
+	int			count;
+	int64		text;
+} NumericCuts;
+
+static void
+append_cut(NumericCuts *result, Numeric amount)
+{
+	result->cuts[result->count++] = NumericGetDatum(amount);
+	result->text += decimal_text_length(NumericGetDatum(amount)) + 1;
+	if (unlikely(result->text > MAX_TEXT))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("cut points are too long"),
+				 errdetail("As text, they may have at most %d bytes.", MAX_TEXT),
+				 errhint("Ask for fewer groups.")));
+}
+
+static Datum
+numerics_result(const NumericCuts *result)
+{
+	return PointerGetDatum(construct_array(result->cuts, result->count, NUMERICOID, -1, false,
 										   TYPALIGN_INT));
 }
 
@@ -590,11 +587,33 @@ quantiles_of_numerics(const AmountState *state, bool from_top)
 {
 	int			ncuts = state->groups - 1;
 	Numeric    *sorted = sorted_numerics(state);
-	Datum	   *cuts = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+	NumericCuts result = {(Datum *) palloc(mul_size(ncuts, sizeof(Datum)))};
 
-	for (int i = 0; i < ncuts; i++)
-		cuts[i] = NumericGetDatum(sorted[cut_rank(state, i + 1, from_top)]);
-	return numerics_result(state, cuts);
+	for (int i = 1; i <= ncuts; i++)
+		append_cut(&result, sorted[cut_rank(state, i, from_top)]);
+	return numerics_result(&result);
+}
+
+/* sum + amount, in place of sum */
+static Numeric
+add_to_sum(Numeric sum, Numeric amount)
+{
+	Datum		larger = DirectFunctionCall2(numeric_add, NumericGetDatum(sum),
+											 NumericGetDatum(amount));
+
+	pfree(sum);
+	return DatumGetNumeric(larger);
+}
+
+static Numeric
+times(Numeric amount, int factor)
+{
+	Numeric		other = int64_to_numeric(factor);
+	Datum		product = DirectFunctionCall2(numeric_mul, NumericGetDatum(amount),
+											  NumericGetDatum(other));
+
+	pfree(other);
+	return DatumGetNumeric(product);
 }
 
 static Datum
@@ -602,58 +621,57 @@ shares_of_numerics(const AmountState *state)
 {
 	int			ncuts = state->groups - 1;
 	Numeric    *sorted = sorted_numerics(state);
-	Datum	   *cuts = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+	NumericCuts result = {(Datum *) palloc(mul_size(ncuts, sizeof(Datum)))};
 	Datum		zero = NumericGetDatum(int64_to_numeric(0));
-	Datum		groups = NumericGetDatum(int64_to_numeric(state->groups));
-	Datum		total = zero;
-	Datum		sum = zero;
-	int			next = 1;
+	Numeric		total = int64_to_numeric(0);
+	Numeric		sum = int64_to_numeric(0);
 	int64		first;
 
 	for (first = state->count; first > 0; first--)
 	{
-		Datum		amount = NumericGetDatum(sorted[first - 1]);
-
-		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, amount, zero)))
+		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, NumericGetDatum(sorted[first - 1]), zero)))
 			break;
-		total = DirectFunctionCall2(numeric_add, total, amount);
+		total = add_to_sum(total, sorted[first - 1]);
 		CHECK_FOR_INTERRUPTS();
 	}
 	if (first == state->count)
 		return (Datum) 0;
 
-	/* as in selection_shares: i * total <= sum * groups */
-	for (int64 i = state->count - 1; i >= first && next <= ncuts; i--)
+	/*
+	 * As in selection_shares: i * total <= sum * groups.  Each of these
+	 * numbers may have 100,000 digits, so none is left lying about.
+	 */
+	for (int64 i = state->count - 1; i >= first && result.count < ncuts; i--)
 	{
-		Datum		reached;
+		Numeric		reached;
 
-		sum = DirectFunctionCall2(numeric_add, sum, NumericGetDatum(sorted[i]));
-		reached = DirectFunctionCall2(numeric_mul, sum, groups);
-		while (next <= ncuts &&
-			   DatumGetBool(DirectFunctionCall2(numeric_le,
-												DirectFunctionCall2(numeric_mul, total,
-																	NumericGetDatum(int64_to_numeric(next))),
-												reached)))
-			cuts[next++ - 1] = NumericGetDatum(sorted[i]);
+		sum = add_to_sum(sum, sorted[i]);
+		reached = times(sum, state->groups);
+		while (result.count < ncuts)
+		{
+			Numeric		wanted = times(total, result.count + 1);
+			bool		is_reached = DatumGetBool(DirectFunctionCall2(numeric_le,
+																	  NumericGetDatum(wanted),
+																	  NumericGetDatum(reached)));
+
+			pfree(wanted);
+			if (!is_reached)
+				break;
+			append_cut(&result, sorted[i]);
+			CHECK_FOR_INTERRUPTS();
+		}
+		pfree(reached);
 		CHECK_FOR_INTERRUPTS();
 	}
-	return numerics_result(state, cuts);
+	return numerics_result(&result);
 }
 
 /* ---------- the aggregates ---------- */
 
-/* The state of a final function; NULL if there was no amount */
-static const AmountState *
-final_state(FunctionCallInfo fcinfo)
-{
-	(void) aggregate_context(fcinfo);
-	return PG_ARGISNULL(0) ? NULL : (const AmountState *) PG_GETARG_POINTER(0);
-}
-
 static Datum
 quantiles(FunctionCallInfo fcinfo, bool from_top)
 {
-	const AmountState *state = final_state(fcinfo);
+	const AmountState *state = (const AmountState *) aggregate_state(fcinfo);
 
 	if (state == NULL)
 		PG_RETURN_NULL();
@@ -687,7 +705,7 @@ PG_FUNCTION_INFO_V1(share_cuts_final);
 Datum
 share_cuts_final(PG_FUNCTION_ARGS)
 {
-	const AmountState *state = final_state(fcinfo);
+	const AmountState *state = (const AmountState *) aggregate_state(fcinfo);
 	Datum		result;
 
 	if (state == NULL)

@@ -13,8 +13,6 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
@@ -26,14 +24,10 @@
 #include "utils/numeric.h"
 
 #include "base/aggregate.h"
+#include "base/arguments.h"
 #include "base/decimal.h"
 
-/* A loop over values checks for interrupts each time it has done so many. */
-#define INTERRUPT_INTERVAL		65536
-
 #define MIN_CAPACITY			1024
-
-#define STATE_VERSION			1
 
 typedef struct GroupValue
 {
@@ -85,6 +79,13 @@ compare_values(const GroupValue *a, const GroupValue *b)
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
+static void
+state_allocate(MedianState *state, MemoryContext context, size_t capacity)
+{
+	state->capacity = Max(capacity, MIN_CAPACITY);
+	state->values = MemoryContextAllocHuge(context, mul_size(state->capacity, sizeof(GroupValue)));
+}
+
 /* A new state for an array of classes, [scheme][group] */
 static MedianState *
 state_create(MemoryContext context, ArrayType *class_of)
@@ -110,9 +111,18 @@ state_create(MemoryContext context, ArrayType *class_of)
 					 errmsg("number of a class must be from 1 to %d, not %d", n, state->class_of[i])));
 		state->classes = Max(state->classes, state->class_of[i]);
 	}
-	state->capacity = MIN_CAPACITY;
-	state->values = MemoryContextAllocHuge(context, state->capacity * sizeof(GroupValue));
+	state_allocate(state, context, 0);
 	return state;
+}
+
+static Numeric
+copy_numeric(const MedianState *state, Numeric value)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext((void *) state));
+	Numeric		copy = DatumGetNumericCopy(NumericGetDatum(value));
+
+	MemoryContextSwitchTo(old);
+	return copy;
 }
 
 /* Make room for more values. */
@@ -125,65 +135,32 @@ state_reserve(MedianState *state, size_t more)
 	state->values = repalloc_huge(state->values, mul_size(state->capacity, sizeof(GroupValue)));
 }
 
-/*
- * The state of an aggregate with the arguments (state, group, value, class_of)
- * and room for one more value; *counts is false for a row with a NULL.
- */
-static MedianState *
-state_argument(FunctionCallInfo fcinfo, MemoryContext context, bool *counts)
+/* The functions below: numeric says of which type the value is. */
+static Datum
+class_medians_add(FunctionCallInfo fcinfo, bool numeric)
 {
-	MedianState *state = PG_ARGISNULL(0) ? NULL : (MedianState *) PG_GETARG_POINTER(0);
+	MedianState *state = (MedianState *) aggregate_state(fcinfo);
+	GroupValue *entry;
 	int32		group;
+	double		value;
 
-	*counts = !PG_ARGISNULL(1) && !PG_ARGISNULL(2) && !PG_ARGISNULL(3);
-	if (!*counts)
-		return state;
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
 	if (state == NULL)
-		state = state_create(context, PG_GETARG_ARRAYTYPE_P(3));
+		state = state_create(aggregate_context(fcinfo), PG_GETARG_ARRAYTYPE_P(3));
 	group = PG_GETARG_INT32(1);
 	if (group < 1 || group > state->groups)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("group must be from 1 to %d, not %d", state->groups, group)));
-	state_reserve(state, 1);
-	return state;
-}
-
-static Datum
-class_medians_add(FunctionCallInfo fcinfo, bool numeric)
-{
-	MemoryContext context;
-	MedianState *state;
-	GroupValue *entry;
-	double		value;
-	bool		counts;
-
-	context = aggregate_context(fcinfo);
-	state = state_argument(fcinfo, context, &counts);
-	if (!counts)
-	{
-		if (state == NULL)
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(state);
-	}
 	value = numeric ? DatumGetFloat8(DirectFunctionCall1(numeric_to_float8, PG_GETARG_DATUM(2))) :
 		PG_GETARG_FLOAT8(2);
-	if (!isfinite(value))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("value must be a finite number")));
-	entry = &state->values[state->count];
+	arguments_check_number("value", value);
+	state_reserve(state, 1);
+	entry = &state->values[state->count++];
 	entry->value = value + 0.0; /* no -0 */
-	entry->exact = NULL;
-	if (numeric)
-	{
-		MemoryContext old = MemoryContextSwitchTo(context);
-
-		entry->exact = DatumGetNumericCopy(PG_GETARG_DATUM(2));
-		MemoryContextSwitchTo(old);
-	}
-	entry->group = PG_GETARG_INT32(1) - 1;
-	state->count++;
+	entry->exact = numeric ? copy_numeric(state, PG_GETARG_NUMERIC(2)) : NULL;
+	entry->group = group - 1;
 	PG_RETURN_POINTER(state);
 }
 
@@ -207,97 +184,73 @@ class_medians_accum_numeric(PG_FUNCTION_ARGS)
 	return class_medians_add(fcinfo, true);
 }
 
-PG_FUNCTION_INFO_V1(class_medians_combine);
-Datum
-class_medians_combine(PG_FUNCTION_ARGS)
+/* ---------- between processes ---------- */
+
+static void *
+class_medians_create_like(MemoryContext context, const void *other)
 {
-	MemoryContext context;
-	MemoryContext old;
-	MedianState *state;
-	MedianState *other;
+	MedianState *state = MemoryContextAllocZero(context, sizeof(MedianState));
+	const MedianState *like = (const MedianState *) other;
+	Size		size = (Size) like->schemes * like->groups * sizeof(int32);
 
-	context = aggregate_context(fcinfo);
-	state = PG_ARGISNULL(0) ? NULL : (MedianState *) PG_GETARG_POINTER(0);
-	other = PG_ARGISNULL(1) ? NULL : (MedianState *) PG_GETARG_POINTER(1);
-	if (other == NULL)
-	{
-		if (state == NULL)
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(state);
-	}
-	old = MemoryContextSwitchTo(context);
-	if (state == NULL)
-	{
-		int			n = other->schemes * other->groups;
+	state->schemes = like->schemes;
+	state->groups = like->groups;
+	state->classes = like->classes;
+	state->class_of = MemoryContextAlloc(context, size);
+	memcpy(state->class_of, like->class_of, size);
+	state_allocate(state, context, like->count);
+	return state;
+}
 
-		state = palloc(sizeof(MedianState));
-		*state = *other;
-		state->class_of = palloc(n * sizeof(int32));
-		memcpy(state->class_of, other->class_of, n * sizeof(int32));
-		state->count = 0;
-		state->values = MemoryContextAllocHuge(context, mul_size(state->capacity, sizeof(GroupValue)));
-	}
+static void
+class_medians_merge(void *into, const void *from)
+{
+	MedianState *state = (MedianState *) into;
+	const MedianState *other = (const MedianState *) from;
+
 	state_reserve(state, other->count);
 	for (size_t i = 0; i < other->count; i++)
 	{
 		GroupValue *entry = &state->values[state->count++];
 
+		CHECK_FOR_INTERRUPTS();
 		*entry = other->values[i];
 		if (entry->exact != NULL)
-			entry->exact = DatumGetNumericCopy(NumericGetDatum(entry->exact));
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
+			entry->exact = copy_numeric(state, entry->exact);
 	}
-	MemoryContextSwitchTo(old);
-	PG_RETURN_POINTER(state);
 }
 
 /*
- * Version, schemes, groups, class_of, count, and for each value its group, the
- * length of its numeric (0: none), the numeric as it lies in memory, and the
- * value.
+ * Schemes, groups, class_of, count, and for each value its group, the length
+ * of its numeric (0: none), the numeric as it lies in memory, and the value.
  */
-PG_FUNCTION_INFO_V1(class_medians_serialize);
-Datum
-class_medians_serialize(PG_FUNCTION_ARGS)
+static void
+class_medians_send(StringInfo buf, void *state)
 {
-	MedianState *state = (MedianState *) PG_GETARG_POINTER(0);
-	StringInfoData buf;
+	const MedianState *medians = (const MedianState *) state;
 
-	aggregate_context(fcinfo);
-	pq_begintypsend(&buf);
-	pq_sendbyte(&buf, STATE_VERSION);
-	pq_sendint32(&buf, state->schemes);
-	pq_sendint32(&buf, state->groups);
-	for (int i = 0; i < state->schemes * state->groups; i++)
-		pq_sendint32(&buf, state->class_of[i]);
-	pq_sendint64(&buf, state->count);
-	for (size_t i = 0; i < state->count; i++)
+	pq_sendint32(buf, medians->schemes);
+	pq_sendint32(buf, medians->groups);
+	for (int i = 0; i < medians->schemes * medians->groups; i++)
+		pq_sendint32(buf, medians->class_of[i]);
+	pq_sendint64(buf, medians->count);
+	for (size_t i = 0; i < medians->count; i++)
 	{
-		const GroupValue *entry = &state->values[i];
+		const GroupValue *entry = &medians->values[i];
 		int			size = entry->exact != NULL ? VARSIZE(entry->exact) : 0;
 
-		pq_sendint32(&buf, entry->group);
-		pq_sendint32(&buf, size);
+		CHECK_FOR_INTERRUPTS();
+		pq_sendint32(buf, entry->group);
+		pq_sendint32(buf, size);
 		if (size > 0)
-			pq_sendbytes(&buf, (const char *) entry->exact, size);
-		pq_sendfloat8(&buf, entry->value);
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
+			pq_sendbytes(buf, (const char *) entry->exact, size);
+		pq_sendfloat8(buf, entry->value);
 	}
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
 static void
-state_error(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid state of aggregate function class_medians")));
-}
-
-static void
-receive_value(StringInfo buf, const MedianState *state, GroupValue *entry)
+receive_value(StringInfo buf, const MedianState *state, GroupValue *entry,
+			  const AggregateKind *kind)
 {
 	int			size;
 
@@ -305,7 +258,7 @@ receive_value(StringInfo buf, const MedianState *state, GroupValue *entry)
 	size = pq_getmsgint(buf, 4);
 	if (entry->group < 0 || entry->group >= state->groups ||
 		size < 0 || size > buf->len - buf->cursor)
-		state_error();
+		aggregate_invalid_state(kind);
 	entry->exact = NULL;
 	if (size > 0)
 	{
@@ -315,46 +268,69 @@ receive_value(StringInfo buf, const MedianState *state, GroupValue *entry)
 	entry->value = pq_getmsgfloat8(buf);
 }
 
+static void *
+class_medians_receive(StringInfo buf, const AggregateKind *kind)
+{
+	MedianState *state = palloc0(sizeof(MedianState));
+	int64		n;
+	int64		count;
+
+	state->schemes = pq_getmsgint(buf, 4);
+	state->groups = pq_getmsgint(buf, 4);
+	n = (int64) state->schemes * state->groups;
+	if (state->schemes < 1 || state->groups < 1 || n > buf->len)
+		aggregate_invalid_state(kind);
+	state->class_of = palloc(n * sizeof(int32));
+	for (int64 i = 0; i < n; i++)
+	{
+		state->class_of[i] = pq_getmsgint(buf, 4);
+		if (state->class_of[i] < 1 || state->class_of[i] > n)
+			aggregate_invalid_state(kind);
+		state->classes = Max(state->classes, state->class_of[i]);
+	}
+	count = pq_getmsgint64(buf);
+	if (count < 0 || count > buf->len)
+		aggregate_invalid_state(kind);
+	state_allocate(state, CurrentMemoryContext, count);
+	for (; state->count < count; state->count++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		receive_value(buf, state, &state->values[state->count], kind);
+	}
+	return state;
+}
+
+static const AggregateKind class_medians_kind = {
+	.name = "class_medians",
+	.version = 1,
+	.create_like = class_medians_create_like,
+	.merge = class_medians_merge,
+	.send = class_medians_send,
+	.receive = class_medians_receive,
+};
+
+PG_FUNCTION_INFO_V1(class_medians_combine);
+Datum
+class_medians_combine(PG_FUNCTION_ARGS)
+{
+	return aggregate_combine(fcinfo, &class_medians_kind);
+}
+
+PG_FUNCTION_INFO_V1(class_medians_serialize);
+Datum
+class_medians_serialize(PG_FUNCTION_ARGS)
+{
+	return aggregate_serialize(fcinfo, &class_medians_kind);
+}
+
 PG_FUNCTION_INFO_V1(class_medians_deserialize);
 Datum
 class_medians_deserialize(PG_FUNCTION_ARGS)
 {
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	MedianState *state;
-	StringInfoData buf;
-	int64		n;
-
-	aggregate_context(fcinfo);
-	buf.data = VARDATA_ANY(bytes);
-	buf.len = buf.maxlen = VARSIZE_ANY_EXHDR(bytes);
-	buf.cursor = 0;
-	state = palloc0(sizeof(MedianState));
-	if (pq_getmsgbyte(&buf) != STATE_VERSION)
-		state_error();
-	state->schemes = pq_getmsgint(&buf, 4);
-	state->groups = pq_getmsgint(&buf, 4);
-	n = (int64) state->schemes * state->groups;
-	if (state->schemes < 1 || state->groups < 1 || n > buf.len)
-		state_error();
-	state->class_of = palloc(n * sizeof(int32));
-	for (int64 i = 0; i < n; i++)
-	{
-		state->class_of[i] = pq_getmsgint(&buf, 4);
-		if (state->class_of[i] < 1 || state->class_of[i] > n)
-			state_error();
-		state->classes = Max(state->classes, state->class_of[i]);
-	}
-	state->count = pq_getmsgint64(&buf);
-	if (state->count > (size_t) buf.len)
-		state_error();
-	state->capacity = Max(state->count, MIN_CAPACITY);
-	state->values = MemoryContextAllocHuge(CurrentMemoryContext,
-										   mul_size(state->capacity, sizeof(GroupValue)));
-	for (size_t i = 0; i < state->count; i++)
-		receive_value(&buf, state, &state->values[i]);
-	pq_getmsgend(&buf);
-	PG_RETURN_POINTER(state);
+	return aggregate_deserialize(fcinfo, &class_medians_kind);
 }
+
+/* ---------- the result ---------- */
 
 /* The medians of the classes of one scheme, from sorted values; NULL stays */
 static void
@@ -364,9 +340,8 @@ scheme_medians(const MedianState *state, const int32 *class_of, int64 *left,
 	memset(left, 0, (state->classes + 1) * sizeof(int64));
 	for (size_t i = 0; i < state->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		left[class_of[state->values[i].group]]++;
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
 	for (int c = 1; c <= state->classes; c++)
 		left[c] = (left[c] + 1) / 2;
@@ -374,17 +349,16 @@ scheme_medians(const MedianState *state, const int32 *class_of, int64 *left,
 	{
 		int			class = class_of[state->values[i].group];
 
+		CHECK_FOR_INTERRUPTS();
 		if (--left[class] == 0)
 			medians[class - 1] = &state->values[i];
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
 }
 
 static Datum
 class_medians_result(FunctionCallInfo fcinfo, bool numeric)
 {
-	MedianState *state;
+	const MedianState *state = (const MedianState *) aggregate_state(fcinfo);
 	MedianState sorted;
 	int64	   *left;
 	const GroupValue **medians;
@@ -392,10 +366,8 @@ class_medians_result(FunctionCallInfo fcinfo, bool numeric)
 	Datum	   *result;
 	int			lbs[1] = {1};
 
-	aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
+	if (state == NULL)
 		PG_RETURN_NULL();
-	state = (MedianState *) PG_GETARG_POINTER(0);
 	sorted = *state;
 	sorted.values = MemoryContextAllocHuge(CurrentMemoryContext,
 										   mul_size(state->count, sizeof(GroupValue)));
@@ -418,9 +390,9 @@ class_medians_result(FunctionCallInfo fcinfo, bool numeric)
 				Float8GetDatum(medians[c]->value);
 	}
 	if (numeric)
-		PG_RETURN_ARRAYTYPE_P(construct_md_array(result, nulls, 1, &state->classes, lbs,
+		PG_RETURN_ARRAYTYPE_P(construct_md_array(result, nulls, 1, &sorted.classes, lbs,
 												 NUMERICOID, -1, false, TYPALIGN_INT));
-	PG_RETURN_ARRAYTYPE_P(construct_md_array(result, nulls, 1, &state->classes, lbs, FLOAT8OID,
+	PG_RETURN_ARRAYTYPE_P(construct_md_array(result, nulls, 1, &sorted.classes, lbs, FLOAT8OID,
 											 sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 

@@ -31,24 +31,16 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
-#include "port/pg_bitutils.h"
 #include "utils/array.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
 
 #include "base/aggregate.h"
 #include "base/decimal.h"
-
-#define CONCENTRATION_STATE_VERSION	1
-/* version, width, points, fraction, count */
-#define CONCENTRATION_HEADER_SIZE	(1 + 1 + 4 + 8 + 8)
-
-#define HHI_STATE_VERSION		1
+#include "base/wide_int.h"
 
 /* First allocation; small, as there may be many groups. */
 #define MIN_CAPACITY			16
@@ -58,164 +50,6 @@
 
 /* More points of a Lorenz curve than anybody draws. */
 #define LORENZ_MAX_POINTS		1000000
-
-/* A loop over values checks for interrupts each time it has done so many. */
-#define INTERRUPT_INTERVAL		65536
-
-/* ---------- exact sums ---------- */
-
-/*
- * A signed integer of 384 bits in two's complement, least significant limb
- * first.  A value has at most 120 bits (27 digits and 9 decimals) and there
- * are at most 2^40 of them.  The largest numbers here are sums of squares,
- * 2^280, and squares of totals, 2^320.
- */
-#define EXACT_LIMBS				6
-
-typedef struct ExactSum
-{
-	uint64		limb[EXACT_LIMBS];
-} ExactSum;
-
-static inline bool
-exact_is_negative(const ExactSum *sum)
-{
-	return (sum->limb[EXACT_LIMBS - 1] >> 63) != 0;
-}
-
-static bool
-exact_is_positive(const ExactSum *sum)
-{
-	uint64		any = 0;
-
-	for (int i = 0; i < EXACT_LIMBS; i++)
-		any |= sum->limb[i];
-	return any != 0 && !exact_is_negative(sum);
-}
-
-static inline void
-exact_add(ExactSum *sum, const ExactSum *addend)
-{
-	uint64		carry = 0;
-
-	for (int i = 0; i < EXACT_LIMBS; i++)
-	{
-		uint128		limb = (uint128) sum->limb[i] + addend->limb[i] + carry;
-
-		sum->limb[i] = (uint64) limb;
-		carry = (uint64) (limb >> 64);
-	}
-}
-
-static inline void
-exact_negate(ExactSum *sum)
-{
-	uint64		carry = 1;
-
-	for (int i = 0; i < EXACT_LIMBS; i++)
-	{
-		uint128		limb = (uint128) ~sum->limb[i] + carry;
-
-		sum->limb[i] = (uint64) limb;
-		carry = (uint64) (limb >> 64);
-	}
-}
-
-/* sum += value */
-static inline void
-exact_add_value(ExactSum *sum, int128 value)
-{
-	ExactSum	addend;
-	uint64		sign = value < 0 ? ~UINT64CONST(0) : 0;
-
-	addend.limb[0] = (uint64) value;
-	addend.limb[1] = (uint64) (value >> 64);
-	for (int i = 2; i < EXACT_LIMBS; i++)
-		addend.limb[i] = sign;
-	exact_add(sum, &addend);
-}
-
-/* sum += a * b */
-static inline void
-exact_add_product(ExactSum *sum, int128 a, int128 b)
-{
-	uint128		x = a < 0 ? -(uint128) a : (uint128) a;
-	uint128		y = b < 0 ? -(uint128) b : (uint128) b;
-	uint64		x0 = (uint64) x;
-	uint64		x1 = (uint64) (x >> 64);
-	uint64		y0 = (uint64) y;
-	uint64		y1 = (uint64) (y >> 64);
-	ExactSum	product = {{0}};
-	uint128		low = (uint128) x0 * y0;
-	uint128		middle = (uint128) x1 * y0 + (uint64) (low >> 64);
-	uint128		middle2 = (uint128) x0 * y1 + (uint64) middle;
-	uint128		high = (uint128) x1 * y1 + (uint64) (middle >> 64) + (uint64) (middle2 >> 64);
-
-	product.limb[0] = (uint64) low;
-	product.limb[1] = (uint64) middle2;
-	product.limb[2] = (uint64) high;
-	product.limb[3] = (uint64) (high >> 64);
-	if ((a < 0) != (b < 0))
-		exact_negate(&product);
-	exact_add(sum, &product);
-}
-
-/* sum * factor */
-static ExactSum
-exact_scaled(const ExactSum *sum, uint64 factor)
-{
-	ExactSum	result = *sum;
-	uint64		carry = 0;
-
-	if (exact_is_negative(sum))
-		exact_negate(&result);
-	for (int i = 0; i < EXACT_LIMBS; i++)
-	{
-		uint128		limb = (uint128) result.limb[i] * factor + carry;
-
-		result.limb[i] = (uint64) limb;
-		carry = (uint64) (limb >> 64);
-	}
-	if (exact_is_negative(sum))
-		exact_negate(&result);
-	return result;
-}
-
-/* The nearest float8. */
-static double
-exact_to_float8(const ExactSum *sum)
-{
-	ExactSum	magnitude = *sum;
-	int			top = EXACT_LIMBS - 1;
-	int			shift;
-	uint64		mantissa;
-	uint64		rest = 0;
-	double		result;
-
-	if (exact_is_negative(sum))
-		exact_negate(&magnitude);
-	while (top > 0 && magnitude.limb[top] == 0)
-		top--;
-	if (magnitude.limb[top] == 0)
-		return 0;
-
-	/*
-	 * The 64 leading bits, the last of them also set if a lower one is: the
-	 * conversion then rounds as it would have rounded the whole.
-	 */
-	shift = 63 - pg_leftmost_one_pos64(magnitude.limb[top]);
-	mantissa = magnitude.limb[top] << shift;
-	if (top > 0)
-	{
-		if (shift > 0)
-			mantissa |= magnitude.limb[top - 1] >> (64 - shift);
-		rest = magnitude.limb[top - 1] << shift;
-		for (int i = 0; i < top - 1; i++)
-			rest |= magnitude.limb[i];
-	}
-	result = ldexp((double) (mantissa | (rest != 0)), 64 * top - shift);
-	return exact_is_negative(sum) ? -result : result;
-}
 
 /* ---------- the values ---------- */
 
@@ -292,9 +126,8 @@ state_widen(ConcentrationState *state)
 											 state->capacity * sizeof(int128));
 	for (int64 i = 0; i < state->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		wide[i] = narrow[i];
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
 	pfree(narrow);
 	state->values = wide;
@@ -313,16 +146,15 @@ state_append(ConcentrationState *state, int128 value)
 		((int64 *) state->values)[state->count++] = (int64) value;
 }
 
-static ExactSum
+static WideInt
 state_total(const ConcentrationState *state)
 {
-	ExactSum	total = {{0}};
+	WideInt		total = {{0}};
 
 	for (int64 i = 0; i < state->count; i++)
 	{
-		exact_add_value(&total, value_at(state, i));
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
+		wide_add_int128(&total, value_at(state, i));
 	}
 	return total;
 }
@@ -402,41 +234,17 @@ check_same_parameters(const ConcentrationState *state, double fraction, int32 po
 						   Max(state->points, points))));
 }
 
-/* A NULL in any argument but the state: the row does not count. */
-static bool
-row_is_skipped(FunctionCallInfo fcinfo)
-{
-	for (int i = 1; i < PG_NARGS(); i++)
-	{
-		if (PG_ARGISNULL(i))
-			return true;
-	}
-	return false;
-}
-
-static Datum
-unchanged_state(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-}
-
 /* Add the value in argument 1 to the state in argument 0. */
 static Datum
 collect_value(FunctionCallInfo fcinfo, double fraction, int32 points)
 {
-	MemoryContext context = aggregate_context(fcinfo);
+	ConcentrationState *state = (ConcentrationState *) aggregate_state(fcinfo);
 	int128		value = value_from_numeric(PG_GETARG_DATUM(1));
-	ConcentrationState *state;
 
-	if (PG_ARGISNULL(0))
-		state = state_create(context, fraction, points, false, 0);
+	if (state == NULL)
+		state = state_create(aggregate_context(fcinfo), fraction, points, false, 0);
 	else
-	{
-		state = (ConcentrationState *) PG_GETARG_POINTER(0);
 		check_same_parameters(state, fraction, points);
-	}
 	state_reserve(state, 1);
 	state_append(state, value);
 	PG_RETURN_POINTER(state);
@@ -446,8 +254,8 @@ PG_FUNCTION_INFO_V1(gini_accum);
 Datum
 gini_accum(PG_FUNCTION_ARGS)
 {
-	if (row_is_skipped(fcinfo))
-		return unchanged_state(fcinfo);
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
 	return collect_value(fcinfo, 0, 0);
 }
 
@@ -457,8 +265,8 @@ top_share_accum(PG_FUNCTION_ARGS)
 {
 	double		fraction;
 
-	if (row_is_skipped(fcinfo))
-		return unchanged_state(fcinfo);
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
 	fraction = PG_GETARG_FLOAT8(2);
 	if (unlikely(!(fraction >= 0 && fraction <= 1)))
 		ereport(ERROR,
@@ -474,8 +282,8 @@ lorenz_accum(PG_FUNCTION_ARGS)
 {
 	int32		points;
 
-	if (row_is_skipped(fcinfo))
-		return unchanged_state(fcinfo);
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
 	points = PG_GETARG_INT32(2);
 	if (unlikely(points < 1))
 		ereport(ERROR,
@@ -489,142 +297,125 @@ lorenz_accum(PG_FUNCTION_ARGS)
 	return collect_value(fcinfo, 0, points);
 }
 
+/* ---------- between processes ---------- */
+
+static void *
+concentration_create_like(MemoryContext context, const void *other)
+{
+	const ConcentrationState *state = (const ConcentrationState *) other;
+
+	return state_create(context, state->fraction, state->points, state->is_wide, state->count);
+}
+
+static void
+concentration_merge(void *into, const void *from)
+{
+	ConcentrationState *state = (ConcentrationState *) into;
+	const ConcentrationState *other = (const ConcentrationState *) from;
+
+	check_same_parameters(state, other->fraction, other->points);
+	state_reserve(state, other->count);
+	for (int64 i = 0; i < other->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		state_append(state, value_at(other, i));
+	}
+}
+
+/* Width, points, fraction, count, values. */
+static void
+concentration_send(StringInfo buf, void *state)
+{
+	const ConcentrationState *values = (const ConcentrationState *) state;
+
+	pq_sendbyte(buf, values->is_wide);
+	pq_sendint32(buf, values->points);
+	pq_sendfloat8(buf, values->fraction);
+	pq_sendint64(buf, values->count);
+	aggregate_reserve(buf, values->count, value_size(values->is_wide));
+	for (int64 i = 0; i < values->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (values->is_wide)
+			decimal_send(buf, value_at(values, i));
+		else
+			pq_sendint64(buf, (int64) value_at(values, i));
+	}
+}
+
+static void *
+concentration_receive(StringInfo buf, const AggregateKind *kind)
+{
+	int			is_wide = pq_getmsgbyte(buf);
+	int32		points = pq_getmsgint(buf, 4);
+	double		fraction = pq_getmsgfloat8(buf);
+	int64		count = pq_getmsgint64(buf);
+	int128		limit = decimal_limit(DECIMAL_MAX_SCALE);
+	ConcentrationState *state;
+
+	if (is_wide > 1 || points < 0 || points > LORENZ_MAX_POINTS ||
+		!(fraction >= 0 && fraction <= 1) ||
+		count < 1 || count != (buf->len - buf->cursor) / (int) value_size(is_wide))
+		aggregate_invalid_state(kind);
+	state = state_create(CurrentMemoryContext, fraction, points, is_wide, count);
+	for (int64 i = 0; i < count; i++)
+	{
+		int128		value = is_wide ? decimal_receive(buf) : pq_getmsgint64(buf);
+
+		CHECK_FOR_INTERRUPTS();
+		if (value < -limit || value > limit)
+			aggregate_invalid_state(kind);
+		state_append(state, value);
+	}
+	return state;
+}
+
+static const AggregateKind concentration_kind = {
+	.name = "gini, top_share or lorenz",
+	.version = 1,
+	.create_like = concentration_create_like,
+	.merge = concentration_merge,
+	.send = concentration_send,
+	.receive = concentration_receive,
+};
+
 PG_FUNCTION_INFO_V1(concentration_combine);
 Datum
 concentration_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	ConcentrationState *state;
-	ConcentrationState *other;
-
-	if (PG_ARGISNULL(1))
-		return unchanged_state(fcinfo);
-	other = (ConcentrationState *) PG_GETARG_POINTER(1);
-
-	/* The second state may live shorter than the aggregate: copy it. */
-	if (PG_ARGISNULL(0))
-		state = state_create(context, other->fraction, other->points,
-							 other->is_wide, other->count);
-	else
-	{
-		state = (ConcentrationState *) PG_GETARG_POINTER(0);
-		check_same_parameters(state, other->fraction, other->points);
-	}
-	state_reserve(state, other->count);
-	for (int64 i = 0; i < other->count; i++)
-	{
-		state_append(state, value_at(other, i));
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-	PG_RETURN_POINTER(state);
+	return aggregate_combine(fcinfo, &concentration_kind);
 }
 
-/*
- * What passes between the processes of a parallel query: version byte, width,
- * points, fraction, count, values; all in network byte order.
- */
 PG_FUNCTION_INFO_V1(concentration_serialize);
 Datum
 concentration_serialize(PG_FUNCTION_ARGS)
 {
-	ConcentrationState *state = (ConcentrationState *) PG_GETARG_POINTER(0);
-	size_t		size = value_size(state->is_wide);
-	int64		max_count;
-	StringInfoData buf;
-
-	(void) aggregate_context(fcinfo);
-	max_count = (MaxAllocSize - VARHDRSZ - CONCENTRATION_HEADER_SIZE - 1) / size;
-	if (state->count > max_count)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many values to pass between processes: %lld",
-						(long long) state->count),
-				 errdetail("One process can pass on at most %lld values of this size.",
-						   (long long) max_count),
-				 errhint("Set max_parallel_workers_per_gather to 0 for this query.")));
-
-	pq_begintypsend(&buf);
-	enlargeStringInfo(&buf, CONCENTRATION_HEADER_SIZE + state->count * size);
-	pq_writeint8(&buf, CONCENTRATION_STATE_VERSION);
-	pq_writeint8(&buf, state->is_wide ? 1 : 0);
-	pq_writeint32(&buf, state->points);
-	pq_sendfloat8(&buf, state->fraction);
-	pq_writeint64(&buf, state->count);
-	for (int64 i = 0; i < state->count; i++)
-	{
-		int128		value = value_at(state, i);
-
-		if (state->is_wide)
-			pq_writeint64(&buf, (uint64) (value >> 64));
-		pq_writeint64(&buf, (uint64) value);
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-static void
-invalid_state(const char *aggregate)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid state of aggregate function %s", aggregate)));
-}
-
-/* Read a serialised state in place. */
-static void
-begin_reading(StringInfo buf, bytea *image)
-{
-	buf->data = VARDATA_ANY(image);
-	buf->len = buf->maxlen = VARSIZE_ANY_EXHDR(image);
-	buf->cursor = 0;
+	return aggregate_serialize(fcinfo, &concentration_kind);
 }
 
 PG_FUNCTION_INFO_V1(concentration_deserialize);
 Datum
 concentration_deserialize(PG_FUNCTION_ARGS)
 {
-	StringInfoData buf;
-	ConcentrationState *state;
-	int			version;
-	int			is_wide;
-	int32		points;
-	double		fraction;
-	int64		count;
-	int128		limit = decimal_limit(DECIMAL_MAX_SCALE);
-
-	(void) aggregate_context(fcinfo);
-	begin_reading(&buf, PG_GETARG_BYTEA_PP(0));
-	version = pq_getmsgbyte(&buf);
-	is_wide = pq_getmsgbyte(&buf);
-	points = pq_getmsgint(&buf, 4);
-	fraction = pq_getmsgfloat8(&buf);
-	count = pq_getmsgint64(&buf);
-	if (version != CONCENTRATION_STATE_VERSION || is_wide > 1 ||
-		points < 0 || points > LORENZ_MAX_POINTS ||
-		!(fraction >= 0 && fraction <= 1) ||
-		count < 1 || count != (buf.len - buf.cursor) / (int) value_size(is_wide))
-		invalid_state("over concentration");
-
-	state = state_create(CurrentMemoryContext, fraction, points, is_wide, count);
-	for (int64 i = 0; i < count; i++)
-	{
-		int128		value = pq_getmsgint64(&buf);
-
-		if (is_wide)
-			value = value * ((int128) 1 << 64) + (uint64) pq_getmsgint64(&buf);
-		if (value < -limit || value > limit)
-			invalid_state("over concentration");
-		state_append(state, value);
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
-	}
-	pq_getmsgend(&buf);
-	PG_RETURN_POINTER(state);
+	return aggregate_deserialize(fcinfo, &concentration_kind);
 }
 
 /* ---------- results ---------- */
+
+/*
+ * The values of a final function's state in ascending order, and their total;
+ * NULL if there are none or the total is not positive
+ */
+static ConcentrationState *
+sorted_values(FunctionCallInfo fcinfo, WideInt *total)
+{
+	const ConcentrationState *state = (const ConcentrationState *) aggregate_state(fcinfo);
+
+	if (state == NULL)
+		return NULL;
+	*total = state_total(state);
+	return wide_is_positive(total) ? state_sorted(state) : NULL;
+}
 
 /*
  * gini_final: the Gini coefficient, 0 (all equal) to (N - 1)/N (one has all);
@@ -635,30 +426,24 @@ Datum
 gini_final(PG_FUNCTION_ARGS)
 {
 	ConcentrationState *sorted;
-	ExactSum	total;
-	ExactSum	numerator = {{0}};
-	ExactSum	denominator;
+	WideInt		total;
+	WideInt		numerator = {{0}};
+	WideInt		denominator;
 	int64		count;
 
-	(void) aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
+	sorted = sorted_values(fcinfo, &total);
+	if (sorted == NULL)
 		PG_RETURN_NULL();
-	total = state_total((ConcentrationState *) PG_GETARG_POINTER(0));
-	if (!exact_is_positive(&total))
-		PG_RETURN_NULL();
-
-	sorted = state_sorted((ConcentrationState *) PG_GETARG_POINTER(0));
 	count = sorted->count;
 	for (int64 i = 0; i < count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		/* the weight 2 i - N - 1, with i from 1 */
-		exact_add_product(&numerator, value_at(sorted, i), 2 * i + 1 - count);
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
+		wide_add_product(&numerator, value_at(sorted, i), 2 * i + 1 - count);
 	}
 	state_free(sorted);
-	denominator = exact_scaled(&total, count);
-	PG_RETURN_FLOAT8(exact_to_float8(&numerator) / exact_to_float8(&denominator));
+	denominator = wide_scaled(&total, count);
+	PG_RETURN_FLOAT8(wide_to_float8(&numerator) / wide_to_float8(&denominator));
 }
 
 /* Parts of a value are counted in units of 2^-62. */
@@ -675,37 +460,31 @@ Datum
 top_share_final(PG_FUNCTION_ARGS)
 {
 	ConcentrationState *sorted;
-	ExactSum	total;
-	ExactSum	top = {{0}};
-	ExactSum	numerator;
-	ExactSum	denominator;
+	WideInt		total;
+	WideInt		top = {{0}};
+	WideInt		numerator;
+	WideInt		denominator;
 	double		wanted;
 	int64		whole;
 
-	(void) aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
+	sorted = sorted_values(fcinfo, &total);
+	if (sorted == NULL)
 		PG_RETURN_NULL();
-	total = state_total((ConcentrationState *) PG_GETARG_POINTER(0));
-	if (!exact_is_positive(&total))
-		PG_RETURN_NULL();
-
-	sorted = state_sorted((ConcentrationState *) PG_GETARG_POINTER(0));
 	wanted = sorted->fraction * (double) sorted->count;
 	whole = (int64) wanted;
 	for (int64 i = 0; i < whole; i++)
 	{
-		exact_add_value(&top, value_at(sorted, sorted->count - 1 - i));
-		if (i % INTERRUPT_INTERVAL == 0)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
+		wide_add_int128(&top, value_at(sorted, sorted->count - 1 - i));
 	}
-	numerator = exact_scaled(&top, PART_UNITS);
-	denominator = exact_scaled(&total, PART_UNITS);
+	numerator = wide_scaled(&top, PART_UNITS);
+	denominator = wide_scaled(&total, PART_UNITS);
 	if (whole < sorted->count)
-		exact_add_product(&numerator,
+		wide_add_product(&numerator,
 						  value_at(sorted, sorted->count - 1 - whole),
 						  (int64) ((wanted - whole) * (double) PART_UNITS));
 	state_free(sorted);
-	PG_RETURN_FLOAT8(exact_to_float8(&numerator) / exact_to_float8(&denominator));
+	PG_RETURN_FLOAT8(wide_to_float8(&numerator) / wide_to_float8(&denominator));
 }
 
 /*
@@ -719,43 +498,36 @@ Datum
 lorenz_final(PG_FUNCTION_ARGS)
 {
 	ConcentrationState *sorted;
-	ExactSum	total;
-	ExactSum	sum = {{0}};
-	ExactSum	denominator;
+	WideInt		total;
+	WideInt		sum = {{0}};
+	WideInt		denominator;
 	int64		points;
 	int64		summed = 0;
 	Datum	   *shares;
 
-	(void) aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
+	sorted = sorted_values(fcinfo, &total);
+	if (sorted == NULL)
 		PG_RETURN_NULL();
-	total = state_total((ConcentrationState *) PG_GETARG_POINTER(0));
-	if (!exact_is_positive(&total))
-		PG_RETURN_NULL();
-
-	sorted = state_sorted((ConcentrationState *) PG_GETARG_POINTER(0));
 	points = sorted->points;
-	denominator = exact_scaled(&total, points);
+	denominator = wide_scaled(&total, points);
 	shares = (Datum *) palloc(mul_size(points, sizeof(Datum)));
 	for (int64 i = 1; i <= points; i++)
 	{
 		int64		whole = i * sorted->count / points;
 		int64		part = i * sorted->count % points;
-		ExactSum	numerator;
+		WideInt		numerator;
 
+		CHECK_FOR_INTERRUPTS();
 		for (; summed < whole; summed++)
 		{
-			exact_add_value(&sum, value_at(sorted, summed));
-			if (summed % INTERRUPT_INTERVAL == 0)
-				CHECK_FOR_INTERRUPTS();
-		}
-		numerator = exact_scaled(&sum, points);
-		if (part > 0)
-			exact_add_product(&numerator, value_at(sorted, whole), part);
-		shares[i - 1] = Float8GetDatum(exact_to_float8(&numerator) /
-									   exact_to_float8(&denominator));
-		if (i % INTERRUPT_INTERVAL == 0)
 			CHECK_FOR_INTERRUPTS();
+			wide_add_int128(&sum, value_at(sorted, summed));
+		}
+		numerator = wide_scaled(&sum, points);
+		if (part > 0)
+			wide_add_product(&numerator, value_at(sorted, whole), part);
+		shares[i - 1] = Float8GetDatum(wide_to_float8(&numerator) /
+									   wide_to_float8(&denominator));
 	}
 	state_free(sorted);
 	PG_RETURN_ARRAYTYPE_P(construct_array(shares, points, FLOAT8OID, sizeof(float8),
@@ -767,105 +539,88 @@ lorenz_final(PG_FUNCTION_ARGS)
 /* Needs no order, so no values: two sums. */
 typedef struct HhiState
 {
-	ExactSum	total;
-	ExactSum	squares;
+	WideInt		total;
+	WideInt		squares;
 } HhiState;
-
-/* sum * sum, for |sum| < 2^191 */
-static ExactSum
-exact_square(const ExactSum *sum)
-{
-	ExactSum	magnitude = *sum;
-	ExactSum	result = {{0}};
-
-	if (exact_is_negative(sum))
-		exact_negate(&magnitude);
-	for (int i = 0; i < EXACT_LIMBS / 2; i++)
-	{
-		ExactSum	product = exact_scaled(&magnitude, magnitude.limb[i]);
-
-		memmove(&product.limb[i], &product.limb[0], (EXACT_LIMBS - i) * sizeof(uint64));
-		memset(&product.limb[0], 0, i * sizeof(uint64));
-		exact_add(&result, &product);
-	}
-	return result;
-}
 
 PG_FUNCTION_INFO_V1(hhi_accum);
 Datum
 hhi_accum(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	HhiState   *state;
+	HhiState   *state = (HhiState *) aggregate_state(fcinfo);
 	int128		value;
 
-	if (row_is_skipped(fcinfo))
-		return unchanged_state(fcinfo);
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
 	value = value_from_numeric(PG_GETARG_DATUM(1));
-	if (PG_ARGISNULL(0))
-		state = (HhiState *) MemoryContextAllocZero(context, sizeof(HhiState));
-	else
-		state = (HhiState *) PG_GETARG_POINTER(0);
-	exact_add_value(&state->total, value);
-	exact_add_product(&state->squares, value, value);
+	if (state == NULL)
+		state = MemoryContextAllocZero(aggregate_context(fcinfo), sizeof(HhiState));
+	wide_add_int128(&state->total, value);
+	wide_add_product(&state->squares, value, value);
 	PG_RETURN_POINTER(state);
 }
+
+static void *
+hhi_create_like(MemoryContext context, const void *other)
+{
+	return MemoryContextAllocZero(context, sizeof(HhiState));
+}
+
+static void
+hhi_merge(void *into, const void *from)
+{
+	HhiState   *state = (HhiState *) into;
+	const HhiState *other = (const HhiState *) from;
+
+	wide_add(&state->total, &other->total);
+	wide_add(&state->squares, &other->squares);
+}
+
+static void
+hhi_send(StringInfo buf, void *state)
+{
+	wide_send(buf, &((HhiState *) state)->total);
+	wide_send(buf, &((HhiState *) state)->squares);
+}
+
+static void *
+hhi_receive(StringInfo buf, const AggregateKind *kind)
+{
+	HhiState   *state = (HhiState *) palloc(sizeof(HhiState));
+
+	state->total = wide_receive(buf);
+	state->squares = wide_receive(buf);
+	return state;
+}
+
+static const AggregateKind hhi_kind = {
+	.name = "hhi",
+	.version = 1,
+	.create_like = hhi_create_like,
+	.merge = hhi_merge,
+	.send = hhi_send,
+	.receive = hhi_receive,
+};
 
 PG_FUNCTION_INFO_V1(hhi_combine);
 Datum
 hhi_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = aggregate_context(fcinfo);
-	HhiState   *state;
-	HhiState   *other;
-
-	if (PG_ARGISNULL(1))
-		return unchanged_state(fcinfo);
-	other = (HhiState *) PG_GETARG_POINTER(1);
-	if (PG_ARGISNULL(0))
-		state = (HhiState *) MemoryContextAllocZero(context, sizeof(HhiState));
-	else
-		state = (HhiState *) PG_GETARG_POINTER(0);
-	exact_add(&state->total, &other->total);
-	exact_add(&state->squares, &other->squares);
-	PG_RETURN_POINTER(state);
+	return aggregate_combine(fcinfo, &hhi_kind);
 }
 
-/* Version byte, then the limbs of total and squares in network byte order. */
 PG_FUNCTION_INFO_V1(hhi_serialize);
 Datum
 hhi_serialize(PG_FUNCTION_ARGS)
 {
-	HhiState   *state = (HhiState *) PG_GETARG_POINTER(0);
-	StringInfoData buf;
-
-	(void) aggregate_context(fcinfo);
-	pq_begintypsend(&buf);
-	pq_sendint8(&buf, HHI_STATE_VERSION);
-	for (int i = 0; i < EXACT_LIMBS; i++)
-		pq_sendint64(&buf, state->total.limb[i]);
-	for (int i = 0; i < EXACT_LIMBS; i++)
-		pq_sendint64(&buf, state->squares.limb[i]);
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+	return aggregate_serialize(fcinfo, &hhi_kind);
 }
 
 PG_FUNCTION_INFO_V1(hhi_deserialize);
 Datum
 hhi_deserialize(PG_FUNCTION_ARGS)
 {
-	HhiState   *state = (HhiState *) palloc(sizeof(HhiState));
-	StringInfoData buf;
-
-	(void) aggregate_context(fcinfo);
-	begin_reading(&buf, PG_GETARG_BYTEA_PP(0));
-	if (pq_getmsgbyte(&buf) != HHI_STATE_VERSION)
-		invalid_state("hhi");
-	for (int i = 0; i < EXACT_LIMBS; i++)
-		state->total.limb[i] = pq_getmsgint64(&buf);
-	for (int i = 0; i < EXACT_LIMBS; i++)
-		state->squares.limb[i] = pq_getmsgint64(&buf);
-	pq_getmsgend(&buf);
-	PG_RETURN_POINTER(state);
+	return aggregate_deserialize(fcinfo, &hhi_kind);
 }
 
 /*
@@ -876,15 +631,11 @@ PG_FUNCTION_INFO_V1(hhi_final);
 Datum
 hhi_final(PG_FUNCTION_ARGS)
 {
-	HhiState   *state;
-	ExactSum	denominator;
+	const HhiState *state = (const HhiState *) aggregate_state(fcinfo);
+	WideInt		denominator;
 
-	(void) aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
+	if (state == NULL || !wide_is_positive(&state->total))
 		PG_RETURN_NULL();
-	state = (HhiState *) PG_GETARG_POINTER(0);
-	if (!exact_is_positive(&state->total))
-		PG_RETURN_NULL();
-	denominator = exact_square(&state->total);
-	PG_RETURN_FLOAT8(exact_to_float8(&state->squares) / exact_to_float8(&denominator));
+	denominator = wide_square(&state->total);
+	PG_RETURN_FLOAT8(wide_to_float8(&state->squares) / wide_to_float8(&denominator));
 }

@@ -291,11 +291,10 @@ read_days(HistoryDays *list, HistoryReader *reader)
 	list->display_scale = Max(list->display_scale, reader->display_scale);
 	while (history_next(reader, &day))
 	{
+		CHECK_FOR_INTERRUPTS();
 		day.gross *= factor;
 		day.refunded *= factor;
 		history_days_add(list, &day);
-		if ((list->count & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
 	}
 }
 
@@ -401,8 +400,7 @@ history_days_merge(HistoryDays *list)
 				list->days[kept] = *day;
 			kept++;
 		}
-		if ((i & 0xFFFF) == 0xFFFF)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 	}
 	list->count = kept;
 }
@@ -437,8 +435,7 @@ reduce_scale(HistoryDays *list)
 	{
 		reduction = trailing_zeros(list->days[i].gross, reduction);
 		reduction = trailing_zeros(list->days[i].refunded, reduction);
-		if ((i & 0xFFFF) == 0xFFFF)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 	}
 	if (reduction == 0)
 		return;
@@ -532,8 +529,7 @@ history_store(HistoryDays *list)
 
 		out = history_write_entry(out, day, i == 0 ? history_step(distance) : (uint64) distance);
 		previous = day->day;
-		if ((i & 0xFFFF) == 0xFFFF)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 	}
 
 	scales = list->scale | list->display_scale << 4;
@@ -720,8 +716,7 @@ parse_history(const char *p, HistoryDays *list)
 		}
 		skip_space(&p);
 		history_days_add(list, &day);
-		if ((list->count & 0xFFFF) == 0)
-			CHECK_FOR_INTERRUPTS();
+		CHECK_FOR_INTERRUPTS();
 	}
 	p++;
 	skip_space(&p);

@@ -168,6 +168,37 @@ history_days_add_event(HistoryDays *list, DateADT day, int128 amount)
 		decimal_sum_overflow();
 }
 
+/* A history up to a day: the day to come next, as long as there is one. */
+typedef struct HistoryStream
+{
+	HistoryReader reader;
+	HistoryDay	day;
+	int64		until;
+	bool		more;
+} HistoryStream;
+
+static inline void
+history_stream_next(HistoryStream *stream)
+{
+	stream->more = history_next(&stream->reader, &stream->day) &&
+		stream->day.day <= stream->until;
+}
+
+static inline void
+history_stream_open(HistoryStream *stream, const struct varlena *history, int64 until)
+{
+	history_open(&stream->reader, history);
+	stream->until = until;
+	history_stream_next(stream);
+}
+
+/* Orders minus refunds of the day. */
+static inline int128
+history_stream_net(const HistoryStream *stream)
+{
+	return stream->day.gross - stream->day.refunded;
+}
+
 #define HISTORY_MAX_ENTRY	64	/* bytes: 1 + 9 + 2 * 9 + 2 * 17, rounded up */
 
 /* The day that first steps are counted from: 2020-01-01, in PostgreSQL's days. */

@@ -21,11 +21,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/aggregate.h"
 #include "base/decimal.h"
 #include "types/history.h"
 #include "base/local_day.h"
 
-/* All told, powers of two, which the server's allocator hands out exactly. */
+/* Bytes all told; powers of two, which the server's allocator hands out exactly. */
 #define FIRST_CAPACITY		128
 
 /* Above this, equal days are merged before a state may double. */
@@ -211,14 +212,6 @@ state_result(HistoryRunning *state, bool in_aggregate)
 
 /* ---------- transition functions ---------- */
 
-static Datum
-state_unchanged(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	return PG_GETARG_DATUM(0);
-}
-
 /* One order (amount >= 0) or refund (amount < 0). */
 static Datum
 accumulate(FunctionCallInfo fcinfo, DateADT day, Datum amount)
@@ -246,17 +239,9 @@ PG_FUNCTION_INFO_V1(history_accum_date);
 Datum
 history_accum_date(PG_FUNCTION_ARGS)
 {
-	DateADT		day;
-
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		return state_unchanged(fcinfo);
-	day = PG_GETARG_DATEADT(1);
-	if (unlikely(DATE_NOT_FINITE(day)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-				 errmsg("day of an order must be finite, not \"%s\"",
-						DATE_IS_NOBEGIN(day) ? "-infinity" : "infinity")));
-	return accumulate(fcinfo, day, PG_GETARG_DATUM(2));
+		return aggregate_unchanged(fcinfo);
+	return accumulate(fcinfo, local_day_of_date(PG_GETARG_DATEADT(1)), PG_GETARG_DATUM(2));
 }
 
 /* The zone of the last row, which is nearly always that of the next. */
@@ -280,7 +265,7 @@ Datum
 history_accum_timestamptz(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		return state_unchanged(fcinfo);
+		return aggregate_unchanged(fcinfo);
 	if (PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -319,7 +304,7 @@ history_combine(PG_FUNCTION_ARGS)
 	HistoryRunning *state;
 
 	if (PG_ARGISNULL(1))
-		return state_unchanged(fcinfo);
+		return aggregate_unchanged(fcinfo);
 	other = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1));
 	history_open(&reader, other);
 	state = PG_ARGISNULL(0) ?

@@ -39,57 +39,51 @@ StaticAssertDecl(sizeof(Rfm) == 64, "the SQL type says INTERNALLENGTH = 64");
 
 /* ---------- the two amounts and what shares their words ---------- */
 
-static inline uint128
-get_word(const uint64 *word)
-{
-	uint128		value;
-
-	memcpy(&value, word, sizeof(value));
-	return value;
-}
-
-static inline void
-set_word(uint64 *word, uint128 value)
-{
-	memcpy(word, &value, sizeof(value));
-}
-
 static inline int128
 rfm_gross(const Rfm *rfm)
 {
-	return (int128) (get_word(rfm->gross) & AMOUNT_MASK);
+	return (int128) (rfm->gross & AMOUNT_MASK);
 }
 
 static inline int128
 rfm_refunded(const Rfm *rfm)
 {
-	return (int128) (get_word(rfm->refunded) & AMOUNT_MASK);
+	return (int128) (rfm->refunded & AMOUNT_MASK);
 }
 
 static inline int
 rfm_version(const Rfm *rfm)
 {
-	return (int) (get_word(rfm->gross) >> TOP_BYTE_SHIFT);
+	return (int) (rfm->gross >> TOP_BYTE_SHIFT);
 }
 
 static inline int
 rfm_display_scale(const Rfm *rfm)
 {
-	return (int) (get_word(rfm->refunded) >> TOP_BYTE_SHIFT);
+	return (int) (rfm->refunded >> TOP_BYTE_SHIFT);
+}
+
+/* Show at least so many decimals. */
+static inline void
+show_decimals(Rfm *rfm, int scale)
+{
+	if (unlikely(scale > rfm_display_scale(rfm)))
+		rfm->refunded = (uint128) scale << TOP_BYTE_SHIFT | (uint128) rfm_refunded(rfm);
 }
 
 /*
- * Add to an amount.  The sum of two amounts has 121 bits at most, and below
- * the limit 120, so the byte above is not touched.
+ * Add to an amount, the lower 120 bits of a word.  Two amounts below the limit
+ * can together need 121 bits, so the limit is looked at before the word is
+ * changed; a sum within it leaves the byte above alone.
  */
 static inline void
-add_amount(uint64 *word, int128 addend)
+add_amount(uint128 *word, int128 addend)
 {
-	uint128		sum = get_word(word) + (uint128) addend;
+	int128		sum = (int128) (*word & AMOUNT_MASK) + addend;
 
-	if (unlikely((int128) (sum & AMOUNT_MASK) > decimal_limit(DECIMAL_MAX_SCALE)))
+	if (unlikely(sum > decimal_limit(DECIMAL_MAX_SCALE)))
 		decimal_sum_overflow();
-	set_word(word, sum);
+	*word += (uint128) addend;
 }
 
 /* Counts are far from 2^63 unless somebody typed them in. */
@@ -109,8 +103,8 @@ rfm_init(Rfm *rfm)
 	rfm->last_at = DT_NOBEGIN;
 	rfm->orders = 0;
 	rfm->refunds = 0;
-	set_word(rfm->gross, (uint128) RFM_VERSION << TOP_BYTE_SHIFT);
-	set_word(rfm->refunded, 0);
+	rfm->gross = (uint128) RFM_VERSION << TOP_BYTE_SHIFT;
+	rfm->refunded = 0;
 }
 
 Rfm *
@@ -378,9 +372,9 @@ parse_rfm(const char *p, Rfm *rfm)
 
 	gross = decimal_rescale(gross, gross_scale, DECIMAL_MAX_SCALE);
 	refunded = decimal_rescale(refunded, refunded_scale, DECIMAL_MAX_SCALE);
-	set_word(rfm->gross, (uint128) RFM_VERSION << TOP_BYTE_SHIFT | (uint128) gross);
-	set_word(rfm->refunded, (uint128) Max(gross_scale, refunded_scale) << TOP_BYTE_SHIFT |
-			 (uint128) refunded);
+	rfm->gross = (uint128) RFM_VERSION << TOP_BYTE_SHIFT | (uint128) gross;
+	rfm->refunded = (uint128) Max(gross_scale, refunded_scale) << TOP_BYTE_SHIFT |
+		(uint128) refunded;
 	return true;
 }
 
@@ -414,8 +408,8 @@ rfm_send(PG_FUNCTION_ARGS)
 	StringInfoData buf;
 
 	pq_begintypsend(&buf);
-	decimal_send(&buf, (int128) get_word(rfm->gross));
-	decimal_send(&buf, (int128) get_word(rfm->refunded));
+	decimal_send(&buf, (int128) rfm->gross);
+	decimal_send(&buf, (int128) rfm->refunded);
 	pq_sendint64(&buf, rfm->orders);
 	pq_sendint64(&buf, rfm->refunds);
 	pq_sendint64(&buf, rfm->first_at);
@@ -437,8 +431,8 @@ rfm_recv(PG_FUNCTION_ARGS)
 				 errmsg("invalid binary input for type %s", "rfm"),
 				 errdetail("There are %d bytes instead of %d.",
 						   buf->len - buf->cursor, (int) sizeof(Rfm))));
-	set_word(rfm->gross, (uint128) decimal_receive(buf));
-	set_word(rfm->refunded, (uint128) decimal_receive(buf));
+	rfm->gross = (uint128) decimal_receive(buf);
+	rfm->refunded = (uint128) decimal_receive(buf);
 	rfm->orders = pq_getmsgint64(buf);
 	rfm->refunds = pq_getmsgint64(buf);
 	rfm->first_at = pq_getmsgint64(buf);
@@ -490,20 +484,18 @@ rfm_count(Rfm *rfm, TimestampTz at, int128 coefficient, int scale)
 	if (coefficient < 0)
 	{
 		add_count(&rfm->refunds, 1);
-		add_amount(rfm->refunded, -coefficient * unit);
+		add_amount(&rfm->refunded, -coefficient * unit);
 	}
 	else
 	{
 		add_count(&rfm->orders, 1);
-		add_amount(rfm->gross, coefficient * unit);
+		add_amount(&rfm->gross, coefficient * unit);
 		if (at < rfm->first_at)
 			rfm->first_at = at;
 		if (at > rfm->last_at)
 			rfm->last_at = at;
 	}
-	if (unlikely(scale > rfm_display_scale(rfm)))
-		set_word(rfm->refunded, (get_word(rfm->refunded) & AMOUNT_MASK) |
-				 (uint128) scale << TOP_BYTE_SHIFT);
+	show_decimals(rfm, scale);
 	return PointerGetDatum(rfm);
 }
 
@@ -573,15 +565,13 @@ rfm_add(Rfm *rfm, const RfmPart *part)
 {
 	add_count(&rfm->orders, part->orders);
 	add_count(&rfm->refunds, part->refunds);
-	add_amount(rfm->gross, part->gross);
-	add_amount(rfm->refunded, part->refunded);
+	add_amount(&rfm->gross, part->gross);
+	add_amount(&rfm->refunded, part->refunded);
 	if (part->first_at < rfm->first_at)
 		rfm->first_at = part->first_at;
 	if (part->last_at > rfm->last_at)
 		rfm->last_at = part->last_at;
-	if (part->display_scale > rfm_display_scale(rfm))
-		set_word(rfm->refunded, (get_word(rfm->refunded) & AMOUNT_MASK) |
-				 (uint128) part->display_scale << TOP_BYTE_SHIFT);
+	show_decimals(rfm, part->display_scale);
 }
 
 /* combine function, and the transition function of rollup(rfm) */
@@ -782,7 +772,7 @@ rfm_without_display_scale(const Rfm *rfm)
 {
 	Rfm			copy = *rfm_check(rfm);
 
-	set_word(copy.refunded, (uint128) rfm_refunded(rfm));
+	copy.refunded = (uint128) rfm_refunded(rfm);
 	return copy;
 }
 

@@ -18,10 +18,10 @@
  * The stored form: 64 bytes, so that a group's state is one cache line and
  * one 64-byte allocation.
  *
- * Both amounts are 128-bit words at the full scale of decimal.h, as two
- * halves since palloc aligns to 8 only.  A sum needs 120 bits; the topmost
- * byte of gross is the format version, that of refunded the display scale
- * (the largest number of decimals seen, 0..9).
+ * Both amounts are 128-bit words at the full scale of decimal.h (c.h declares
+ * them to need no more alignment than palloc gives).  A sum needs 120 bits;
+ * the topmost byte of gross is the format version, that of refunded the
+ * display scale (the largest number of decimals seen, 0..9).
  */
 typedef struct Rfm
 {
@@ -29,8 +29,8 @@ typedef struct Rfm
 	TimestampTz last_at;		/* last order; DT_NOBEGIN if there is none */
 	int64		orders;			/* amounts >= 0 */
 	int64		refunds;		/* amounts < 0 */
-	uint64		gross[2];		/* sum of the orders; version */
-	uint64		refunded[2];	/* minus the sum of the refunds; display scale */
+	uint128		gross;			/* sum of the orders; version */
+	uint128		refunded;		/* minus the sum of the refunds; display scale */
 } Rfm;
 
 /* What goes into a summary besides single orders: a day's, a part's. */

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(73);
+SELECT plan(80);
 
 CREATE FUNCTION pg_temp.close_to(have float8, want float8, relative float8) RETURNS boolean
 LANGUAGE sql RETURN abs(have - want) <= relative * abs(want);
@@ -260,6 +260,35 @@ SELECT results_eq($$ SELECT recent_purchase_days, past_purchase_days, recent_spe
 	FROM made WHERE customer_id = 'fewer' $$, 'the numbers behind a signal are those of the orders');
 SELECT cmp_ok((SELECT segment.fall_p_value(2, 20, 91, 364)), '>', 0.15::float8,
 	'two orders instead of five: no alarm, since chance brings it often');
+
+-- A number exactly at its limit, and with limits next to it: chance counts up to
+-- the significance, a ratio below its setting, a gap above it.
+CREATE FUNCTION pg_temp.sign_at(signal text, customer text, setting text, threshold float8) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	before jsonb := (SELECT settings FROM heard.scorecard);
+	result boolean;
+BEGIN
+	UPDATE heard.scorecard SET settings = settings || jsonb_build_object(setting, threshold);
+	EXECUTE format('SELECT coalesce((SELECT %I FROM heard.churn_signal WHERE customer_id = %L), false)', signal, customer) INTO result;
+	UPDATE heard.scorecard SET settings = before;
+	RETURN result;
+END
+$$;
+CREATE TEMP TABLE at_limit AS
+SELECT v.*, c.value
+FROM (VALUES ('fewer', 'frequency_falling', 'churn_significance', true, 1), ('cheaper', 'spend_falling', 'churn_significance', true, 1),
+	('angry', 'complaints_rising', 'churn_significance', true, 1), ('fewer', 'frequency_falling', 'churn_ratio', false, 1),
+	('cheaper', 'spend_falling', 'churn_ratio', false, 1), ('sad', 'satisfaction_falling', 'churn_satisfaction_ratio', false, 1),
+	('gone', 'overdue', 'churn_overdue_gaps', false, -1)) AS v(customer_id, signal, setting, counts_at, towards)
+JOIN heard.churn_signal AS s USING (customer_id),
+	LATERAL (SELECT CASE WHEN signal = 'overdue' THEN s.gap_ratio WHEN signal = 'satisfaction_falling' THEN s.satisfaction_ratio
+		WHEN signal = 'complaints_rising' THEN s.complaints_p_value
+		WHEN setting = 'churn_ratio' THEN CASE signal WHEN 'spend_falling' THEN s.spend_ratio ELSE s.frequency_ratio END
+		ELSE CASE signal WHEN 'spend_falling' THEN s.spend_p_value ELSE s.frequency_p_value END END AS value) AS c;
+SELECT is(ARRAY[pg_temp.sign_at(signal, customer_id, setting, value),
+	pg_temp.sign_at(signal, customer_id, setting, value * (1 + towards * 4e-16::float8)),
+	pg_temp.sign_at(signal, customer_id, setting, value * (1 - towards * 4e-16::float8))], ARRAY[counts_at, true, false],
+	format('%s at exactly %s, and on both sides of it', signal, setting)) FROM at_limit;
 
 -- settings
 SELECT segment.alter_portfolio('made', settings => '{"churn_significance": 0.2, "churn_overdue_gaps": 100}') \g /dev/null

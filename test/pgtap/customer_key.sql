@@ -11,7 +11,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(25);
+SELECT plan(38);
 
 -- What a refresh of everything changes: nothing, if the last one was right.
 CREATE FUNCTION changes_of_full(portfolio text) RETURNS bigint LANGUAGE sql AS
@@ -126,6 +126,16 @@ SELECT throws_ok($$ SELECT * FROM segment_internal.checked_histories('purchases'
 	'22023', NULL, 'nor for those that are checked');
 SELECT throws_ok($$ SELECT segment.create_portfolio('into', 'SELECT * INTO other FROM long_key') $$, '22023',
 	'source "purchases" must be one SELECT, not SELECT INTO', 'nor a source');
+
+-- ---------- what a type calls equal ----------
+
+CREATE DOMAIN far AS sure;
+SELECT is(segment_internal.equality_operator(t::regtype), 'OPERATOR(pg_catalog.=)', 'equality of ' || t)
+FROM unnest('{bigint,text,far,date[],branch}'::text[]) AS t;
+SELECT throws_ok(format('SELECT segment_internal.equality_operator(%s)', t), '42704', NULL, t || ' is not a type')
+FROM unnest('{0,1,1259,4294967295}'::text[]) AS t;
+SELECT throws_ok(format('SELECT segment_internal.equality_operator(%L::regtype)', t), '42883', NULL, t || ' has none')
+FROM unnest('{point,json,json[],internal}'::text[]) AS t;
 
 SELECT * FROM finish();
 ROLLBACK;

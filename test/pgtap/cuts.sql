@@ -13,7 +13,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(46);
+SELECT plan(60);
 
 -- ---------- cut points of amounts ----------
 
@@ -55,6 +55,9 @@ SELECT is_empty($$
 	'share_cuts are the least of those who bring the first shares of the total');
 SELECT is_empty($$ SELECT kind, n FROM cutting WHERE g = 1 AND (cuts <> '{}' OR top <> '{}' OR share <> '{}') $$, 'one group has no cut point');
 SELECT ok(bool_and(share IS NULL), 'no share of nothing') FROM cutting WHERE kind = 'losses' AND g > 1;
+-- a share that is reached exactly, by amounts of money and by wide numerics
+SELECT is(segment.share_cuts(a * unit, 2), ARRAY[2 * unit], format('the first half of 2, 1 and 1 is the 2, in units of %s', unit))
+FROM unnest('{1,0.01,1e16,1e27,1e28,1e-20}'::numeric[]) unit, unnest('{2,1,1}'::numeric[]) a GROUP BY unit ORDER BY unit;
 SELECT is(segment.amount_cuts(a, 3), NULL, 'without amounts NULL') FROM (SELECT NULL::numeric AS a) AS s;
 SELECT is(segment.amount_cuts(a, 2)::text, '{1.000}', 'of equal amounts the one with the most decimals, in any order')
 FROM (VALUES (1::numeric), (1.000), (1.0), (NULL), (2), (2)) AS v(a);
@@ -65,6 +68,15 @@ SELECT throws_ok(format('SELECT segment.%I(a, g) FROM (VALUES %s) AS v(a, g)', f
 FROM unnest('{amount_cuts,top_cuts,share_cuts}'::text[]) f, (VALUES
 	('(1::numeric, 0)', '22023'), ('(1::numeric, 3), (2, 4)', '22023'), ('(''NaN''::numeric, 3)', '22023'),
 	('(''-Infinity''::numeric, 3)', '22023'), ('(1::numeric, 1000001)', '54000')) AS e(v, state);
+-- Cut points are no longer than their text may be: an array of a million
+-- numbers of 131,000 digits takes little memory as it is, and more than any
+-- server has as text.
+SELECT throws_ok(format('SELECT segment.%I(1e131000, n) FROM (VALUES (%s)) AS v(n)', f, n), '54000',
+	'cut points are too long', format('%s: %s numbers of 131,001 digits', f, n - 1))
+FROM unnest('{amount_cuts,top_cuts,share_cuts}'::text[]) f, unnest('{514,1000000}'::integer[]) n;
+SELECT is(length(segment.share_cuts(1e131000, 513)::text), 512 * 131001 + 511 + 2, 'but 512 are there');
+SELECT is(cardinality(segment.top_cuts(a, 1000000)), 999999, 'and a million of 38 digits')
+FROM (VALUES (12345678901234567890123456789.123456789)) AS v(a);
 
 -- ---------- sums and means of floats ----------
 

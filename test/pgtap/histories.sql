@@ -226,13 +226,13 @@ SELECT throws_ok(format($$ SELECT FROM segment.histories('SELECT 1, date ''2020-
 		AS h(c integer, h segment.history) $$, days), '22003', 'sum of amounts is out of range', format('a sum of %s days', days))
 FROM unnest('{1,2,1000}'::integer[]) AS days;
 SELECT throws_ok(format($$ SELECT FROM segment.histories('SELECT 1, %s, 1.0') AS h(c integer, h segment.history) $$, at),
-	'22008', format('%s of an order must be finite, not "-infinity"', kind), 'a ' || at)
+	'22008', format('%s must be finite, not "-infinity"', kind), 'a ' || at)
 FROM (VALUES ('day', 'date ''''-infinity'''''), ('time', 'timestamp ''''-infinity''''')) AS v(kind, at);
 CREATE TEMP TABLE collated (a text COLLATE "C", b text COLLATE "POSIX");
 SELECT throws_ok($$ SELECT FROM segment.histories('SELECT a || b, now(), 1.0 FROM collated', 'UTC') AS h(c text, h segment.history) $$,
 	'42P22', NULL, 'a customer whose collation is not known');
 SELECT throws_ok($$ SELECT FROM segment.histories('SELECT 1, timestamptz ''infinity'', 1.0', 'UTC') AS h(c integer, h segment.history) $$,
-	'22008', 'time of an order must be finite, not "infinity"');
+	'22008', 'time must be finite, not "infinity"');
 CREATE FUNCTION pg_temp.cancelled(query text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE query;

@@ -62,15 +62,18 @@ BEGIN
 			ended := pg_temp.survives(literal::segment.model);
 		EXCEPTION
 			WHEN invalid_text_representation THEN
-				ended := CASE WHEN SQLERRM LIKE 'invalid input syntax for type segment.model: "%' THEN '22P02' ELSE SQLERRM END;
+				ended := CASE WHEN SQLERRM = 'invalid input syntax for type json'
+					OR SQLERRM LIKE 'invalid input syntax for type segment.model: "%' THEN '22P02' ELSE SQLERRM END;
+			WHEN numeric_value_out_of_range THEN
+				ended := CASE WHEN SQLERRM = 'value overflows numeric format' THEN '22003' ELSE SQLERRM END;
 			WHEN invalid_parameter_value THEN
 				ended := CASE WHEN SQLERRM LIKE 'invalid model: %' THEN '22023' ELSE SQLERRM END;
 		END;
 		INSERT INTO outcome VALUES ('text', ended);
 	END LOOP;
 END $$;
-SELECT set_eq('SELECT DISTINCT ended FROM outcome WHERE form = ''text''', ARRAY['22P02', '22023', 'valid'],
-	'mutated text is refused with 22P02 or 22023, or valid');
+SELECT set_eq('SELECT DISTINCT ended FROM outcome WHERE form = ''text''', ARRAY['22P02', '22003', '22023', 'valid'],
+	'mutated text is refused with 22P02, 22003 or 22023, or valid');
 SELECT is(count(*)::int, 15000, '15000 texts were tried') FROM outcome WHERE form = 'text';
 
 -- ---------- stored bytes ----------

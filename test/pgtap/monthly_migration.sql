@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(46);
+SELECT plan(70);
 
 -- ---------- a portfolio with everything ----------
 
@@ -98,6 +98,20 @@ SELECT is_empty($$
 	'places are consecutive, up to the last, and counted');
 
 -- days and arguments
+SET LOCAL statement_timeout = '5s';
+SELECT throws_ok(format('SELECT segment_internal.judged_days(''mm.scorecard'', %s)', v), state, message, 'judged days: ' || v)
+FROM (VALUES
+	($$'-infinity', '0001-01-01'$$, '22023', 'both days must be finite: from -infinity to 0001-01-01'),
+	($$'2022-01-01', 'infinity'$$, '22023', 'both days must be finite: from 2022-01-01 to infinity'),
+	($$'2022-01-01', NULL$$, '22023', 'both days must be finite: from 2022-01-01 to null'),
+	($$'2022-01-02', '2022-01-01'$$, '22023', 'from_day must not be after to_day: from 2022-01-02 to 2022-01-01'),
+	($$'0001-01-01', '9999-12-01'$$, '54000', 'period is too long: from 0001-01-01 to 9999-12-01'),
+	($$'4714-11-24 BC', '5874897-12-31'$$, '54000', NULL),
+	($$'1922-01-31', '2022-01-31'$$, '54000', NULL)) AS e(v, state, message);
+SELECT throws_ok($$ SELECT * FROM mm.monthly_migration('0001-01-01', '9999-12-01', 'abcd') $$,
+	'54000', 'period is too long: from 0001-01-01 to 9999-12-01', 'a migration of ten thousand years');
+SET LOCAL statement_timeout = 0;
+SELECT is(cardinality(segment_internal.judged_days('mm.scorecard', '1922-01-31', '2022-01-30')), 1201, 'a hundred years are possible');
 SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment_internal.judged_days('mm.scorecard', '2022-01-31', '2022-03-31'))),
 	'2022-01-31 2022-02-28 2022-03-31', 'month ends');
 SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment_internal.judged_days('mm.scorecard', '2024-02-10', '2024-02-10'))),
@@ -116,7 +130,7 @@ SELECT is((SELECT ROW(place, places, r_score, orders, net)::text FROM segment_in
 	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day])), '(1,1,,,)', 'a prospect');
 PREPARE unordered AS SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
 	ARRAY[ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL), ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL)]::segment_internal.judged_day[]);
-SELECT throws_ok('unordered', '22023', 'argument "days" must ascend', 'days ascend');
+SELECT throws_ok('unordered', '22023', 'argument "days" must be in ascending order', 'days ascend');
 SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, ARRAY[NULL]::segment_internal.judged_day[]) $$,
 	'22004', NULL, 'no NULL among the days');
 SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
@@ -192,6 +206,13 @@ SELECT matches(pg_temp.plan_of($$ SELECT * FROM mm.monthly_migration('2021-12-15
 SELECT set_eq($$ SELECT * FROM mm.monthly_migration('2021-12-15', '2024-01-20', 'everything') $$,
 	$$ SELECT day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly WHERE scheme = 'everything' $$,
 	'with the same result');
+-- without the leader, who would have everything done before they are there
+SET LOCAL parallel_leader_participation = off;
+SELECT set_eq($$ SELECT * FROM mm.monthly_migration('2021-12-15', '2024-01-20', 'everything') $$,
+	$$ SELECT day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly WHERE scheme = 'everything' $$,
+	'by two workers, try ' || try)
+FROM generate_series(1, 3) AS try;
+RESET parallel_leader_participation;
 RESET max_parallel_workers_per_gather;
 
 -- stay rules look at the last snapshot before each day
@@ -209,6 +230,46 @@ SELECT set_eq('SELECT day_before, day, from_class, to_class, customers, net_from
 		mm.migration(d.day_before, d.day, 'sticky') AS m WHERE d.day_before IS NOT NULL $$,
 	'the same with stay rules');
 SELECT isnt_empty('TABLE sticky EXCEPT TABLE not_sticky', 'and they matter');
+-- A snapshot, and scorecards of the same day that come after it: the last of
+-- them judges the day, and what the snapshot of a day holds decides about later
+-- days only.
+SELECT segment.create_scheme('mm', 'placed', '[
+	{"class": "top", "rule": "m_score = 5", "stay_rule": "net > 0"},
+	{"class": "rest"}]') \g /dev/null
+SELECT segment.take_snapshot('mm', '2022-10-15'), segment.take_snapshot('mm', '2023-03-31') \g /dev/null
+INSERT INTO mm_order SELECT 1000 + n, '2022-07-20', 100000 + n FROM generate_series(1, 150) AS n;
+SELECT segment.refresh('mm', '2023-03-31'), segment.refresh('mm', '2022-08-31') \g /dev/null
+DELETE FROM mm_order WHERE customer > 1050;
+SELECT segment.refresh('mm', '2023-03-31'), segment.refresh('mm', '2022-08-31') \g /dev/null
+SELECT is(count(DISTINCT monetary_cuts)::integer, 3, 'cut points of one day, before and after')
+FROM mm.scorecard WHERE as_of = '2022-08-31';
+-- the scorecard of each day by hand
+CREATE TEMP TABLE judge AS
+SELECT d.day, n.scorecard_id, n.monetary_cuts
+FROM (VALUES ('2022-07-31'::date, '2022-08-31'::date), ('2022-08-31', '2022-08-31'), ('2023-03-31', '2023-03-31')) AS d(day, as_of),
+	LATERAL (SELECT * FROM mm.scorecard AS s WHERE s.as_of = d.as_of ORDER BY s.scorecard_id DESC LIMIT 1) AS n;
+SELECT is_empty($$ SELECT * FROM judge AS j, LATERAL (SELECT * FROM mm.customer_at(j.day)) AS c
+	WHERE c.orders > 0 AND c.m_score IS DISTINCT FROM segment.score(c.net::float8, j.monetary_cuts) $$,
+	'of two scorecards of one day the later judges in customer_at, the earlier days too');
+SELECT results_eq($$ SELECT j.day, (d).scorecard_id, (d).monetary_cuts FROM judge AS j, unnest(segment_internal.judged_days('mm.scorecard', j.day, j.day)) AS d ORDER BY 1 $$,
+	'SELECT day, scorecard_id, monetary_cuts FROM judge ORDER BY 1', 'and in judged_days');
+CREATE TEMP TABLE placed AS
+SELECT d.day, c.customer_id, c.placed, c.net
+FROM unnest('{2022-01-31,2022-02-28,2022-03-31,2022-07-31,2022-08-31,2023-02-28,2023-03-31,2023-04-30}'::date[]) AS d(day),
+	LATERAL (SELECT * FROM mm.customer_at(d.day)) AS c;
+SELECT isnt_empty($$ SELECT * FROM placed AS p JOIN mm.snapshot_class AS s USING (customer_id)
+	WHERE p.day = '2023-03-31' AND s.as_of = p.day AND s.scheme = 'placed' AND s.class = 'top' AND p.placed = 'rest' AND p.net > 0 $$,
+	'some are judged otherwise than by the snapshot of the day');
+SELECT set_eq(format($$ SELECT day_before, day, from_class, to_class, customers, net_from, net_to
+		FROM mm.monthly_migration(%1$L, %2$L, 'placed') $$, from_day, to_day),
+	format($$ SELECT b.day AS day_before, a.day, f.placed AS from_class, t.placed AS to_class, count(*), coalesce(sum(f.net), 0), sum(t.net)
+	FROM (SELECT DISTINCT day FROM placed) AS a
+	JOIN (SELECT DISTINCT day FROM placed) AS b ON b.day = (SELECT max(day) FROM placed WHERE day < a.day)
+	JOIN placed AS t ON t.day = a.day
+	LEFT JOIN placed AS f ON f.day = b.day AND f.customer_id = t.customer_id
+	WHERE a.day > %1$L AND a.day <= %2$L GROUP BY 1, 2, 3, 4 $$, from_day, to_day),
+	'each day is judged as customer_at does, from ' || from_day)
+FROM (VALUES ('2022-01-31', '2022-03-31'), ('2022-07-31', '2022-08-31'), ('2023-02-28', '2023-04-30')) AS p(from_day, to_day);
 
 -- ---------- the aggregate ----------
 
@@ -233,6 +294,35 @@ SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, place, pl
 	'a parallel plan');
 SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_row) AS k, unnest(k.a) AS m $$,
 	'TABLE counted', 'as do parts of customers in several workers');
+RESET max_parallel_workers_per_gather;
+-- States that must be combined, since each is of one partition: some customers
+-- are torn apart between them, others whole in one; each meets the classes in
+-- another order.
+CREATE TABLE mm_part (LIKE mm_row, part integer) PARTITION BY LIST (part);
+CREATE TABLE mm_part_0 PARTITION OF mm_part FOR VALUES IN (0) WITH (parallel_workers = 2);
+CREATE TABLE mm_part_1 PARTITION OF mm_part FOR VALUES IN (1) WITH (parallel_workers = 2);
+CREATE TABLE mm_part_2 PARTITION OF mm_part FOR VALUES IN (2) WITH (parallel_workers = 2);
+INSERT INTO mm_part
+SELECT r.customer, r.place, r.places, r.class, r.net, p.part
+FROM mm_row AS r, LATERAL (SELECT CASE (r.customer::text::point)[1]::integer % 2
+	WHEN 0 THEN r.place ELSE (r.customer::text::point)[1]::integer / 2 END % 3 AS part) AS p
+ORDER BY p.part, CASE p.part WHEN 0 THEN r.class END, CASE p.part WHEN 1 THEN r.class END DESC, r.customer, r.place;
+ANALYZE mm_part;
+SELECT is(count(*)::integer, 3, 'classes are met in different orders')
+FROM (SELECT DISTINCT ON (part) part, class FROM (SELECT part, class, tableoid, ctid FROM mm_part) AS p ORDER BY part, ctid) AS f
+WHERE class = (ARRAY['class 0', 'class 5', class])[part + 1];
+SET LOCAL enable_partitionwise_aggregate = on;
+SET LOCAL parallel_tuple_cost = 1; -- rather results than rows
+SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_part'),
+	'Finalize Aggregate.*Gather.*Append.*Partial Aggregate.*Partial Aggregate.*Partial Aggregate', 'partitions are counted one by one');
+SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_part) AS k, unnest(k.a) AS m $$,
+	'TABLE counted', 'the states of partitions combine, between processes');
+SET LOCAL max_parallel_workers_per_gather = 0;
+SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_part GROUP BY places * 0'),
+	'^Finalize (?!.*Gather).*Append.*Partial .*Partial .*Partial ', 'so they are within one process');
+SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_part GROUP BY places * 0) AS k, unnest(k.a) AS m $$,
+	'TABLE counted', 'with the same result');
+RESET enable_partitionwise_aggregate;
 RESET max_parallel_workers_per_gather;
 SELECT is((SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_row WHERE false), NULL, 'no rows: NULL');
 SELECT throws_ok('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_row WHERE place < 26',

@@ -96,6 +96,19 @@ SELECT bag_eq(
 	format($$ SELECT customer_id, net, own_margin FROM known(%L)
 		WHERE customer_id IN (SELECT customer FROM orders WHERE at <= %L::date + 1 AND amount IS NOT NULL) $$, :'as_of', :'as_of'),
 	'margins come from the source that has them');
+-- what a repeat purchase day brings, by plain SQL: the margins of all days after the first
+CREATE TEMP TABLE contribution AS
+SELECT k.customer_id, k.purchase_days - 1 AS x, CASE WHEN k.purchase_days > 1
+	THEN greatest(0, coalesce((SELECT sum(o.margin) FROM orders AS o WHERE o.customer = k.customer_id AND o.amount IS NOT NULL
+		AND (o.at AT TIME ZONE :zone)::date > k.first_day AND (o.at AT TIME ZONE :zone)::date <= :'as_of'), 0))::float8
+		/ (k.purchase_days - 1) ELSE 0 END AS spend
+FROM known(:'as_of') AS k WHERE k.orders > 0;
+SELECT is(segment.loglik(s.spend_model), segment.loglik(f.fit), 'the model of spend is fitted to what repeat purchases contribute')
+FROM marginal.scorecard AS s, (SELECT segment.gammagamma_fit(x, spend) AS fit FROM contribution) AS f;
+SELECT cmp_ok(count(expected_spend), '>', 100::bigint, 'which is expected of many') FROM marginal.customer WHERE purchase_days > 1;
+SELECT is_empty($$ SELECT c.customer_id, c.expected_spend FROM marginal.customer AS c JOIN contribution AS k USING (customer_id), marginal.scorecard AS s
+	WHERE c.expected_spend IS DISTINCT FROM segment.expected_spend(s.spend_model, k.x, k.spend) $$,
+	'and the expectation of each customer begins with it');
 SELECT results_eq(
 	$$ SELECT sum(net), sum(gross - refunded), sum(orders)::bigint, sum(cost) FROM shop.customer $$,
 	format($$ SELECT sum(amount), sum(amount), count(*) FILTER (WHERE amount >= 0), (SELECT sum(amount) FROM cost WHERE at <= %L)

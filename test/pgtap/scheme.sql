@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(134);
+SELECT plan(140);
 
 CREATE SCHEMA scheme_test;
 SET search_path = scheme_test, public;
@@ -208,6 +208,18 @@ SELECT is(codes('value', 'value_class'), 'mvc mvc mgc mgc middle middle middle m
 	'value classes by rank where there is no clv; below zero are the customer and the prospect who cost more than they bring');
 SELECT is((segment.alter_portfolio('value', costs => 'SELECT id, day, 1000 FROM value')).customers, 12::bigint, 'all cost too much');
 SELECT is(codes('value', 'value_class'), 'bz bz bz bz bz bz bz bz bz bz prospects prospects', 'nobody below zero is called valuable');
+
+-- Dormancy at its boundaries: all buy every 7 days, so that 7 days are the usual
+-- gap of each; away for exactly 2, 3 and 5 of them, and a day longer.
+CREATE TABLE away AS
+SELECT id, date '2024-03-01' - days - earlier AS day, 10 AS amount
+FROM unnest('{14,15,21,22,35,36}'::integer[]) WITH ORDINALITY AS a(days, id), unnest('{0,7}'::integer[]) AS earlier;
+SELECT is((segment.create_portfolio('away', 'SELECT * FROM away')).customers, 6::bigint, 'away');
+SELECT is((segment.refresh('away', as_of => '2024-03-01')).as_of, date '2024-03-01', 'seen from 2024-03-01');
+SELECT is_empty($$ SELECT * FROM away.customer WHERE gap_ratio <> days_since_last / 7::float8 $$, 'in gaps of 7 days');
+SELECT is(codes('away', 'dormancy'), 'active drowsy drowsy half_asleep half_asleep asleep', 'dormancy: a boundary belongs to the class before it');
+SELECT is(codes('away', 'visit_type'), 'flexible flexible flexible flexible flexible lost', 'so does that of visit types');
+SELECT is(codes('away', 'hsbc') ~ '^([a-d] ){5}e$', true, 'and of inactive customers');
 
 -- rhythm: weekly, twice only, irregular; seen from 2024-03-01
 CREATE TABLE rhythm AS

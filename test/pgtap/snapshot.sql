@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(44);
+SELECT plan(47);
 
 SELECT setseed(0.6);
 CREATE TABLE snap_order AS
@@ -168,6 +168,9 @@ SELECT is((t).replaced, true, 'a snapshot taken again replaces the old one')
 FROM (SELECT segment.take_snapshot('snap', '2022-09-30') AS t) AS s;
 SELECT is((SELECT sum(net) FROM snap.snapshot_customer WHERE as_of = '2022-09-30'),
 	(SELECT sum(amount) FROM snap_order WHERE day <= '2022-09-30'), 'with what is known now');
+SELECT is(count(*)::integer, 2, 'two scorecards of one day') FROM snap.scorecard WHERE as_of = :'as_of';
+SELECT is((segment.take_snapshot('snap', d)).scorecard_id, (SELECT max(scorecard_id) FROM snap.scorecard),
+	'of which a snapshot names the later, as of ' || d) FROM unnest(ARRAY['2022-09-30', :'as_of']::date[]) AS d;
 
 -- trend
 SELECT set_eq($$ SELECT as_of, scheme, class, customers, net, net_value FROM snap.segment_trend WHERE customers > 0 $$,

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(60);
+SELECT plan(66);
 
 -- ---------- coffee and cola: thirds of the buyers, and those who buy none ----------
 
@@ -244,6 +244,27 @@ SELECT bag_eq($$ SELECT pg_temp.edge('SELECT i, date ''2024-01-01'', -1.5 FROM g
 SELECT bag_eq($$ SELECT pg_temp.edge('SELECT i, date ''2024-01-01'', 0 FROM generate_series(1, 9) AS i') $$,
 	$$ SELECT pg_temp.all_but('break_even') $$, 'all on one day, for nothing');
 
+-- Where refunds and costs outweigh what was sold, nothing is a share of the
+-- total: NULL, neither a negative share nor one above 1.
+SELECT lives_ok($$ SELECT segment.create_portfolio('negative',
+	'SELECT * FROM (VALUES (1, date ''2024-01-01'', 5.0), (2, ''2024-01-02'', 1), (2, ''2024-01-03'', -9), (3, ''2024-01-03'', 2)) AS v',
+	customers => 'SELECT 4', costs => 'SELECT 3, date ''2024-01-01'', 1') $$, 'a portfolio with a negative total');
+SELECT results_eq($$ SELECT sum(net), sum(gross), sum(cost), sum(gross_share), sum(cost_share), sum(share),
+		count(net_share) + count(margin_share) + count(net_value_share) + count(profit_share)
+	FROM negative.segment_summary WHERE scheme = 'usage_class' $$,
+	$$ VALUES (-1.0, 8.0, 1::numeric, 1::float8, 1::float8, 1::float8, 0::bigint) $$, 'shares of the positive sums alone, in the summary');
+SELECT results_eq($$ SELECT count(customer_share) = count(*), count(sales_share) + count(profit_share) FROM negative.pyramid $$,
+	'VALUES (true, 0::bigint)', 'in the pyramid');
+SELECT results_eq($$ SELECT count(customer_share) = count(*), count(sales_share) + count(profit_share) FROM negative.usage_share $$,
+	'VALUES (true, 0::bigint)', 'in usage_share');
+SELECT results_eq($$ SELECT count(*), min(sales), count(sales_share) + count(profit_share) FROM negative.concentration WHERE population = 'customers' $$,
+	'VALUES (100::bigint, -1.0, 0::bigint)', 'in the concentration');
+SELECT results_eq($$ SELECT measure, total, largest_share, top_1_share, top_20_share, peak_share, gini, hhi
+		FROM negative.exposure WHERE population = 'customers' ORDER BY 1 $$,
+	$$ VALUES ('margin', -1.0, NULL::float8, NULL::float8, NULL::float8, NULL::float8, NULL::float8, NULL::float8),
+		('profit', -2.0, NULL, NULL, NULL, NULL, NULL, NULL),
+		('sales', -1.0, NULL, NULL, NULL, NULL, NULL, NULL) $$, 'and in the exposure');
+
 -- ---------- the catalog ----------
 
 SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype FROM pg_attribute AS a
@@ -254,7 +275,7 @@ SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype F
 SELECT is_empty($$ SELECT relation, col FROM segment_internal.value_comments() AS m WHERE col IS NOT NULL AND NOT EXISTS (
 	SELECT FROM pg_attribute AS a WHERE a.attrelid = format('margins.%I', m.relation)::regclass AND a.attname = m.col) $$,
 	'and no comment without a column');
-SELECT lives_ok($$ SELECT segment.drop_portfolio(p) FROM unnest('{coffee,cola,whale,thousand,margins,nets}'::text[]) AS p $$,
+SELECT lives_ok($$ SELECT segment.drop_portfolio(p) FROM unnest('{coffee,cola,whale,thousand,margins,nets,negative}'::text[]) AS p $$,
 	'portfolios can be dropped');
 
 SELECT * FROM finish();

@@ -149,4 +149,5 @@ def main():
             out.flush()
 
 
-main()
+if __name__ == "__main__":
+    main()

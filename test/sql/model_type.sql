@@ -5,13 +5,17 @@ SET extra_float_digits = 1;
 SET search_path = public, segment, segment_internal;
 \pset format unaligned
 
--- prints SQLSTATE and message of what a statement raises
+-- prints SQLSTATE and message of what a statement raises, and the detail
+-- where it tells what is wrong with a text
 CREATE FUNCTION raises(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
 BEGIN
 	EXECUTE statement;
 	RETURN 'no error';
 EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE || ' ' || SQLERRM;
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN SQLSTATE || ' ' || SQLERRM || CASE WHEN detail LIKE 'In a model,%' THEN ' (' || detail || ')' ELSE '' END;
 END $$;
 CREATE FUNCTION reads(literal text) RETURNS text LANGUAGE sql AS
 $$ SELECT raises(format('SELECT %L::segment.model', literal)) $$;
@@ -80,8 +84,29 @@ SELECT literal, reads(literal) FROM (VALUES
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "covariance": []}'),
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "covariance": [[1, 2]]}'),
 	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "held": ["r", "r", "r", "r", "r"]}'),
-	('{"kind": "' || repeat('b', 40) || '", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}}')
+	('{"kind": "' || repeat('b', 40) || '", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}}'),
+	('{"kind": 1, "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}}'),
+	('{"kind": "bgnbd", "params": [1, 2, 3, 4]}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "unit": {"day": 1}}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "unit": "day", "unit": "week"}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 3, "b": 4}}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "un\u0069t": "day", "unit": "week"}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "held": "r"}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "held": [1]}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "warnings": {}}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "covariance": [[1], 2]}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "covariance": [["1"]]}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "loglik": true}'),
+	('{"kind": "bgnbd", "params": {"r": 1e999999, "alpha": 2, "a": 3, "b": 4}}')
 ) t(literal);
+-- text with what is not needed: escapes, exponents, and all digits
+SELECT literal::segment.model FROM (VALUES
+	('{"k\u0069nd": "bgn\u0062d", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}}'),
+	('{"kind": "bgnbd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}, "rows": 12e3, "customers": -0, "loglik": -0.0}'),
+	('{"kind": "bgnbd", "params": {"r": 0.1000000000000000055511151231257827, "alpha": 2.50000000000000000000, "a": 300e-2, "b": 9007199254740993.00000000000000000000000001}}')
+) t(literal);
+SELECT reads('{"kind": "bgn\":\"bd", "params": {"r": 1, "alpha": 2, "a": 3, "b": 4}}');
 
 -- text of a model with values that are not allowed
 SELECT literal, reads(literal) FROM (VALUES

@@ -1,9 +1,10 @@
-# Portfolios to test with, and everything that they answer.
+# Portfolios to test with, everything that they answer, and sessions that
+# stay open.
 package Portfolios;
 use strict;
 use warnings;
 use Exporter 'import';
-our @EXPORT = qw(make_portfolios new_orders answers differences);
+our @EXPORT = qw(make_portfolios new_orders answers differences stored);
 
 # The portfolios that make_portfolios makes.
 our @names = ("Shop of O'Hara 客户", 'b2b');
@@ -117,6 +118,85 @@ sub differences
 	my %all = (%$is, %$expected);
 	return join "\n", map { "$_: " . ($is->{$_} // 'missing') . ', not ' . ($expected->{$_} // 'missing') }
 		grep { ($is->{$_} // '') ne ($expected->{$_} // '') } sort keys %all;
+}
+
+# What refreshes have stored of the sources, the newest scorecard included,
+# as three digests.
+sub stored
+{
+	my ($node, $database, $portfolio) = @_;
+	return $node->safe_psql($database, qq{
+		SELECT 'history', md5(string_agg(h::text, ' ' ORDER BY customer_id)) FROM $portfolio.customer_history AS h
+		UNION ALL SELECT 'defect', md5(string_agg(d::text, ' ' ORDER BY d::text)) FROM $portfolio.defect AS d
+		UNION ALL SELECT 'scorecard', md5((to_jsonb(s) - '{scorecard_id,created_at}'::text[])::text)
+			FROM $portfolio.scorecard AS s WHERE scorecard_id = (SELECT max(scorecard_id) FROM $portfolio.scorecard)});
+}
+
+# ---------- sessions ----------
+
+# A psql that stays connected.  Unlike the server's BackgroundPsql, which
+# differs between versions, it can be sent a statement that waits, tells the
+# SQLSTATE of errors, and may lose its server.
+package Portfolios::Session;
+use IPC::Run;
+use PostgreSQL::Test::Utils;
+
+sub new
+{
+	my ($class, $node, $database) = @_;
+	my $self = bless { in => '', out => '', err => '', sent => 0 }, $class;
+	$self->{timer} = IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default);
+	$self->{psql} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($database) ],
+		'<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err}, $self->{timer});
+	return $self;
+}
+
+# Sends SQL without waiting for its end.
+sub send
+{
+	my ($self, $sql) = @_;
+	$self->{mark} = 'end of ' . ++$self->{sent};
+	# on both, since what comes by one pipe may overtake the other
+	$self->{in} .= "$sql\n\\echo $self->{mark}\n\\warn $self->{mark}\n";
+	$self->{timer}->start($PostgreSQL::Test::Utils::timeout_default);
+	eval { $self->{psql}->pump_nb };
+	return $self;
+}
+
+# Waits for what was sent: a reference to a hash of its output, its messages,
+# and a list of the SQLSTATEs of errors; 08006 if the connection was lost.
+sub result
+{
+	my ($self) = @_;
+	my $mark = quotemeta $self->{mark};
+	my $lost = 0;
+	until ($lost || $self->{out} =~ /^$mark$/m && $self->{err} =~ /^$mark$/m)
+	{
+		die "session waits for ever\n" if $self->{timer}->is_expired;
+		# psql ends when its server does
+		$lost = 1 unless eval { $self->{psql}->pumpable && $self->{psql}->pump };
+	}
+	my ($out, $err) = ($self->{out}, $self->{err});
+	($self->{out}, $self->{err}) = ('', '');
+	s/^$mark\n//m for $out, $err;
+	chomp $out;
+	my @states = $err =~ /(?:ERROR|FATAL|PANIC):  (\w{5}):/g;
+	push @states, '08006' if $lost || $err =~ /connection to server was lost|server closed the connection/;
+	return { out => $out, err => $err, states => \@states };
+}
+
+sub run
+{
+	my ($self, $sql) = @_;
+	return $self->send($sql)->result;
+}
+
+sub quit
+{
+	my ($self) = @_;
+	$self->{in} .= "\\q\n";
+	eval { $self->{psql}->finish };
+	return;
 }
 
 1;

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * inputs.c
+ * fit_inputs.c
  *		The inputs of a fit: distinct rows with exact counts.
  *
  * A million customers may have far fewer different (x, t_x, t).  Rows are
@@ -21,13 +21,12 @@
 #include "base/compat.h"
 
 #include "common/int.h"
-#include "models/inputs.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 
-#define INPUTS_VERSION	1
+#include "models/fit_inputs.h"
 
 /* First allocation; small, as there may be many groups. */
 #define MIN_CAPACITY	32
@@ -41,7 +40,7 @@ typedef struct InputRow
 	int64		count;			/* how many such rows came */
 } InputRow;
 
-struct Inputs
+struct FitInputs
 {
 	InputRow   *entries;
 	size_t		sorted;			/* so many at the start are sorted and distinct */
@@ -80,10 +79,10 @@ alloc_array(MemoryContext context, size_t count, size_t size)
 }
 
 /* No inputs yet; all memory comes from the context. */
-Inputs *
-inputs_create(MemoryContext context)
+FitInputs *
+fit_inputs_create(MemoryContext context)
 {
-	Inputs	   *inputs = MemoryContextAllocZero(context, sizeof(Inputs));
+	FitInputs	   *inputs = MemoryContextAllocZero(context, sizeof(FitInputs));
 
 	inputs->capacity = MIN_CAPACITY;
 	inputs->entries = alloc_array(context, inputs->capacity, sizeof(InputRow));
@@ -103,7 +102,7 @@ append_sorted(InputRow *first, InputRow *end, const InputRow *row)
 
 /* Sort everything and merge what is equal, with room for a number of rows. */
 static void
-inputs_sort(Inputs *inputs, size_t capacity)
+fit_inputs_sort(FitInputs *inputs, size_t capacity)
 {
 	InputRow   *left = inputs->entries;
 	InputRow   *left_end = left + inputs->sorted;
@@ -132,9 +131,9 @@ inputs_sort(Inputs *inputs, size_t capacity)
 
 /* Make room for at least one more row. */
 static void
-inputs_make_room(Inputs *inputs)
+fit_inputs_make_room(FitInputs *inputs)
 {
-	inputs_sort(inputs, inputs->capacity);
+	fit_inputs_sort(inputs, inputs->capacity);
 	if (inputs->used > inputs->capacity / 2)
 	{
 		inputs->capacity *= 2;
@@ -154,13 +153,13 @@ add_counts(int64 *sum, int64 count)
 
 /* Add count rows of these values, which the caller has checked. */
 void
-inputs_add(Inputs *inputs, double x, double t_x, double t, double weight, int64 count)
+fit_inputs_add(FitInputs *inputs, double x, double t_x, double t, double weight, int64 count)
 {
 	InputRow   *row;
 
 	add_counts(&inputs->rows, count);
 	if (unlikely(inputs->used == inputs->capacity))
-		inputs_make_room(inputs);
+		fit_inputs_make_room(inputs);
 	row = &inputs->entries[inputs->used++];
 
 	/* adding 0 turns -0 into 0 */
@@ -171,56 +170,40 @@ inputs_add(Inputs *inputs, double x, double t_x, double t, double weight, int64 
 	row->count = count;
 }
 
-/* Add everything that is in another set of inputs. */
-void
-inputs_add_all(Inputs *inputs, const Inputs *other)
-{
-	add_counts(&inputs->rows, other->rows);
-	add_counts(&inputs->ignored, other->ignored);
-
-	/* sorted first, so that sorted rows are appended to sorted rows */
-	inputs_sort(inputs, Max(inputs->capacity, inputs->used + other->used));
-	memcpy(inputs->entries + inputs->used, other->entries, other->used * sizeof(InputRow));
-	inputs->used += other->used;
-}
-
 /* Count rows that were left out. */
 void
-inputs_ignore(Inputs *inputs, int64 count)
+fit_inputs_ignore(FitInputs *inputs, int64 count)
 {
 	add_counts(&inputs->ignored, count);
 }
 
 int64
-inputs_rows(const Inputs *inputs)
+fit_inputs_rows(const FitInputs *inputs)
 {
 	return inputs->rows;
 }
 
 int64
-inputs_ignored(const Inputs *inputs)
+fit_inputs_ignored(const FitInputs *inputs)
 {
 	return inputs->ignored;
 }
 
-/* ---------------------------------------------------------------------
- * Merging
- * --------------------------------------------------------------------- */
+/* ---------- merging ---------- */
 
 /*
  * The distinct inputs, sorted by x, t_x, t, with the sum of their weights.
  * Allocated in the current memory context; the inputs are put in order.
  */
-PurchaseInput *
-inputs_merged(Inputs *inputs, size_t *count)
+FitInput *
+fit_inputs_merged(FitInputs *inputs, size_t *count)
 {
-	PurchaseInput *merged;
-	PurchaseInput *last = NULL;
-	size_t		i;
+	FitInput *merged;
+	FitInput *last = NULL;
 
-	inputs_sort(inputs, inputs->capacity);
-	merged = alloc_array(CurrentMemoryContext, inputs->used, sizeof(PurchaseInput));
-	for (i = 0; i < inputs->used; i++)
+	fit_inputs_sort(inputs, inputs->capacity);
+	merged = alloc_array(CurrentMemoryContext, inputs->used, sizeof(FitInput));
+	for (size_t i = 0; i < inputs->used; i++)
 	{
 		const InputRow *row = &inputs->entries[i];
 		double		weight = row->weight * (double) row->count;
@@ -240,26 +223,48 @@ inputs_merged(Inputs *inputs, size_t *count)
 	return merged;
 }
 
-/* ---------------------------------------------------------------------
- * Between processes: version, ignored rows, number of entries, entries
- * --------------------------------------------------------------------- */
+/* ---------- the state of an aggregate ---------- */
+
+/* An image is ignored rows, number of entries, entries. */
 
 #define ENTRY_BYTES	(4 * sizeof(float8) + sizeof(int64))
 
-void
-inputs_send(Inputs *inputs, StringInfo buf)
+static void *
+fit_inputs_create_like(MemoryContext context, const void *other)
 {
-	size_t		i;
+	return fit_inputs_create(context);
+}
 
-	inputs_sort(inputs, inputs->capacity);
-	pq_sendbyte(buf, INPUTS_VERSION);
+/* Add everything that is in another set of inputs. */
+static void
+fit_inputs_merge(void *into, const void *from)
+{
+	FitInputs	   *inputs = (FitInputs *) into;
+	const FitInputs *other = (const FitInputs *) from;
+
+	add_counts(&inputs->rows, other->rows);
+	add_counts(&inputs->ignored, other->ignored);
+
+	/* sorted first, so that sorted rows are appended to sorted rows */
+	fit_inputs_sort(inputs, Max(inputs->capacity, inputs->used + other->used));
+	memcpy(inputs->entries + inputs->used, other->entries, other->used * sizeof(InputRow));
+	inputs->used += other->used;
+}
+
+static void
+fit_inputs_send(StringInfo buf, void *state)
+{
+	FitInputs	   *inputs = (FitInputs *) state;
+
+	fit_inputs_sort(inputs, inputs->capacity);
 	pq_sendint64(buf, inputs->ignored);
 	pq_sendint64(buf, inputs->used);
-	enlargeStringInfo(buf, mul_size(inputs->used, ENTRY_BYTES));
-	for (i = 0; i < inputs->used; i++)
+	aggregate_reserve(buf, inputs->used, ENTRY_BYTES);
+	for (size_t i = 0; i < inputs->used; i++)
 	{
 		const InputRow *row = &inputs->entries[i];
 
+		CHECK_FOR_INTERRUPTS();
 		pq_sendfloat8(buf, row->x);
 		pq_sendfloat8(buf, row->t_x);
 		pq_sendfloat8(buf, row->t);
@@ -268,17 +273,9 @@ inputs_send(Inputs *inputs, StringInfo buf)
 	}
 }
 
-static void
-state_error(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid serialized state of a fit")));
-}
-
 /* Read one entry; the values have been through the checks of the sender. */
 static void
-receive_entry(Inputs *inputs, StringInfo buf)
+receive_entry(FitInputs *inputs, StringInfo buf, const AggregateKind *kind)
 {
 	double		x = pq_getmsgfloat8(buf);
 	double		t_x = pq_getmsgfloat8(buf);
@@ -288,26 +285,34 @@ receive_entry(Inputs *inputs, StringInfo buf)
 
 	/* written so that NaN fails */
 	if (!(x >= 0 && t_x >= 0 && t >= 0 && weight > 0 && count > 0))
-		state_error();
-	inputs_add(inputs, x, t_x, t, weight, count);
+		aggregate_invalid_state(kind);
+	fit_inputs_add(inputs, x, t_x, t, weight, count);
 }
 
-Inputs *
-inputs_receive(MemoryContext context, StringInfo buf)
+static void *
+fit_inputs_receive(StringInfo buf, const AggregateKind *kind)
 {
-	Inputs	   *inputs = inputs_create(context);
+	FitInputs	   *inputs = fit_inputs_create(CurrentMemoryContext);
 	int64		nentries;
-	int64		i;
 
-	if (pq_getmsgbyte(buf) != INPUTS_VERSION)
-		state_error();
 	inputs->ignored = pq_getmsgint64(buf);
 	nentries = pq_getmsgint64(buf);
 	if (inputs->ignored < 0 || nentries < 0 ||
 		nentries != (buf->len - buf->cursor) / ENTRY_BYTES)
-		state_error();
-	for (i = 0; i < nentries; i++)
-		receive_entry(inputs, buf);
-	pq_getmsgend(buf);
+		aggregate_invalid_state(kind);
+	for (int64 i = 0; i < nentries; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		receive_entry(inputs, buf, kind);
+	}
 	return inputs;
 }
+
+const AggregateKind fit_inputs_kind = {
+	.name = "*_fit",
+	.version = 1,
+	.create_like = fit_inputs_create_like,
+	.merge = fit_inputs_merge,
+	.send = fit_inputs_send,
+	.receive = fit_inputs_receive,
+};

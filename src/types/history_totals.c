@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * history_measure.c
+ * history_totals.c
  *		What a history says: counts, amounts, rhythm, model inputs, and the
  *		history as it was known on an earlier day.
  *
@@ -16,17 +16,18 @@
 
 #include "catalog/pg_type.h"
 #include "common/int.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/numeric.h"
 
+#include "base/arguments.h"
 #include "base/decimal.h"
-#include "types/history.h"
-#include "types/history_measure.h"
-#include "types/rfm.h"
+#include "base/result_row.h"
 #include "base/time_unit.h"
+#include "types/history.h"
+#include "types/history_totals.h"
+#include "types/rfm.h"
 
 static void
 totals_init(HistoryTotals *totals, const HistoryReader *reader)
@@ -49,8 +50,7 @@ totals_add(HistoryTotals *totals, const HistoryDay *day, int128 limit, const His
 		history_damaged(reader, "A sum is out of range.");
 	if (day->orders == 0)
 		return;
-	if ((totals->purchase_days & 0xFFFF) == 0xFFFF)
-		CHECK_FOR_INTERRUPTS();
+	CHECK_FOR_INTERRUPTS();
 	if (totals->purchase_days == 0)
 	{
 		totals->first_day = day->day;
@@ -81,10 +81,19 @@ history_total_up_to(const struct varlena *history, DateADT as_of, HistoryTotals 
 		totals_add(totals, &day, limit, &reader);
 }
 
-/* history_run_start: before the first day; the history must stay in memory */
+/*
+ * history_run_start: before the first day; the history must stay in memory
+ *
+ * NULL is a history without days.
+ */
 void
 history_run_start(HistoryRun *run, const struct varlena *history)
 {
+	if (history == NULL)
+	{
+		memset(run, 0, sizeof(HistoryRun));
+		return;
+	}
 	history_open(&run->reader, history);
 	totals_init(&run->totals, &run->reader);
 	run->more = history_next(&run->reader, &run->next);
@@ -236,6 +245,7 @@ part_of(FunctionCallInfo fcinfo, DateADT from_day, DateADT to_day)
 	history_days_init(&list, reader.scale, reader.display_scale);
 	while (history_next(&reader, &day))
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (day.day > to_day)
 		{
 			all = false;
@@ -245,8 +255,6 @@ part_of(FunctionCallInfo fcinfo, DateADT from_day, DateADT to_day)
 			history_days_add(&list, &day);
 		else
 			all = false;
-		if ((list.count & 0xFFFF) == 0xFFFF)
-			CHECK_FOR_INTERRUPTS();
 	}
 	if (list.count == 0)
 		PG_RETURN_NULL();
@@ -272,25 +280,6 @@ history_during(PG_FUNCTION_ARGS)
 }
 
 /* ---------- several values at once ---------- */
-
-/* The result's row type, looked up once per query. */
-static TupleDesc
-result_row_type(FunctionCallInfo fcinfo)
-{
-	TupleDesc	tupdesc = (TupleDesc) fcinfo->flinfo->fn_extra;
-
-	if (tupdesc == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-		if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		tupdesc = BlessTupleDesc(tupdesc);
-		MemoryContextSwitchTo(old);
-		fcinfo->flinfo->fn_extra = tupdesc;
-	}
-	return tupdesc;
-}
 
 /* Gross of the purchase days after the first, and their number. */
 static int128
@@ -342,7 +331,7 @@ history_cbs(PG_FUNCTION_ARGS)
 	values[1] = Float8GetDatum(((double) totals.last_day - totals.first_day) / unit_days);
 	values[2] = Float8GetDatum(((double) as_of - totals.first_day) / unit_days);
 	values[3] = mean_repeat_spend(&totals);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_row_type(fcinfo), values, nulls)));
+	PG_RETURN_DATUM(row_form(result_row(fcinfo, lengthof(values)), values, nulls));
 }
 
 /* everything that a history says of a customer as of a day, in one pass */
@@ -380,7 +369,7 @@ history_measures(PG_FUNCTION_ARGS)
 	values[13] = nulls[13] ? (Datum) 0 : Float8GetDatum(history_mean_gap(&totals));
 	nulls[14] = totals.purchase_days < 3;
 	values[14] = nulls[14] ? (Datum) 0 : Float8GetDatum(history_gap_variation(&totals));
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(result_row_type(fcinfo), values, nulls)));
+	PG_RETURN_DATUM(row_form(result_row(fcinfo, lengthof(values)), values, nulls));
 }
 
 /* ---------- the days as rows ---------- */
@@ -402,9 +391,7 @@ history_unnest(PG_FUNCTION_ARGS)
 
 		call = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(call->multi_call_memory_ctx);
-		if (get_call_result_type(fcinfo, NULL, &call->tuple_desc) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		call->tuple_desc = BlessTupleDesc(call->tuple_desc);
+		call->tuple_desc = result_row_lookup(fcinfo, lengthof(values));
 		/* the argument does not outlive the first call, a copy does */
 		history = history_argument(PG_GETARG_DATUM(0));
 		if ((Pointer) history == PG_GETARG_POINTER(0))
@@ -426,7 +413,7 @@ history_unnest(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum(day.refunds);
 	values[4] = NumericGetDatum(decimal_to_numeric(day.refunded, reader->scale,
 												   reader->display_scale));
-	SRF_RETURN_NEXT(call, HeapTupleGetDatum(heap_form_tuple(call->tuple_desc, values, nulls)));
+	SRF_RETURN_NEXT(call, row_form(call->tuple_desc, values, nulls));
 }
 
 /* ---------- the small summary ---------- */

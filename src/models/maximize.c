@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * maximise.c
+ * maximize.c
  *		The maximum of a log-likelihood over positive parameters.
  *
  * All the work is done in the logarithms of the parameters, within a box.
@@ -31,10 +31,9 @@
 #include <math.h>
 #include <nlopt.h>
 
-#include "models/maximise.h"
 #include "miscadmin.h"
 
-#define MAX_PARAMS	PURCHASE_MODEL_MAX_PARAMS
+#include "models/maximize.h"
 
 /* Inputs between two looks at interrupts: a few milliseconds at most. */
 #define INPUTS_PER_LOOK		512
@@ -63,16 +62,18 @@
  */
 #define FLAT_DEVIATION	5.0
 
+typedef double Matrix[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS];
+
 /* A likelihood, the box in logarithms, and the state of an evaluation. */
 typedef struct Objective
 {
 	const Likelihood *likelihood;
-	const PurchaseInput *inputs;
+	const FitInput *inputs;
 	size_t		ninputs;
 	double		weight;			/* sum of the weights */
 	int			n;				/* number of parameters */
-	double		lower[MAX_PARAMS];
-	double		upper[MAX_PARAMS];
+	double		lower[MODEL_MAX_PARAMS];
+	double		upper[MODEL_MAX_PARAMS];
 	int			evaluations;	/* so far */
 
 	/* Within NLopt only: */
@@ -80,33 +81,31 @@ typedef struct Objective
 	ErrorData  *error;			/* what to raise afterwards */
 	MemoryContext error_context;	/* where to keep it */
 	double		best;			/* highest value seen */
-	double		best_at[MAX_PARAMS];
+	double		best_at[MODEL_MAX_PARAMS];
 } Objective;
 
 /* A point with all that Newton's method knows about it. */
 typedef struct Point
 {
-	double		at[MAX_PARAMS];
+	double		at[MODEL_MAX_PARAMS];
 	double		value;
-	double		gradient[MAX_PARAMS];
-	bool		held[MAX_PARAMS];
+	double		gradient[MODEL_MAX_PARAMS];
+	bool		held[MODEL_MAX_PARAMS];
 	bool		fresh;			/* second derivatives belong to this point (or
 								 * to one within the tolerance) */
 	bool		has_hessian;
-	double		hessian[MAX_PARAMS][MAX_PARAMS];
+	Matrix		hessian;
 	double		decrement;		/* twice the rise that a Newton step promises */
 } Point;
 
 /* Eigenvalues and orthonormal eigenvectors of a symmetric matrix */
 typedef struct Eigen
 {
-	double		values[MAX_PARAMS];
-	double		vectors[MAX_PARAMS][MAX_PARAMS];	/* [i] belongs to values[i] */
+	double		values[MODEL_MAX_PARAMS];
+	Matrix		vectors;	/* [i] belongs to values[i] */
 } Eigen;
 
-/* ---------------------------------------------------------------------
- * Evaluation
- * --------------------------------------------------------------------- */
+/* ---------- evaluation ---------- */
 
 /*
  * Process a pending interrupt.  Returns false if the search must stop.
@@ -155,12 +154,10 @@ static double
 evaluate(Objective *objective, const double *at, double *gradient)
 {
 	int			n = objective->n;
-	double		params[MAX_PARAMS];
+	double		params[MODEL_MAX_PARAMS];
 	double		total = 0;
-	size_t		done;
-	int			i;
 
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		params[i] = param_at(objective, i, at[i]);
 		if (gradient != NULL)
@@ -168,27 +165,27 @@ evaluate(Objective *objective, const double *at, double *gradient)
 	}
 	objective->evaluations++;
 
-	for (done = 0; done < objective->ninputs; done += INPUTS_PER_LOOK)
+	for (size_t done = 0; done < objective->ninputs; done += INPUTS_PER_LOOK)
 	{
-		double		part[MAX_PARAMS];
+		double		part[MODEL_MAX_PARAMS];
 
 		if (unlikely(INTERRUPTS_PENDING_CONDITION()) && !survive_interrupt(objective))
 			return 0;
 		total += objective->likelihood->loglik(params, objective->inputs + done,
 											   Min(INPUTS_PER_LOOK, objective->ninputs - done),
 											   gradient != NULL ? part : NULL);
-		for (i = 0; gradient != NULL && i < n; i++)
+		for (int i = 0; gradient != NULL && i < n; i++)
 			gradient[i] += part[i];
 	}
 
-	for (i = 0; gradient != NULL && i < n; i++)
+	for (int i = 0; gradient != NULL && i < n; i++)
 	{
 		if (!isfinite(gradient[i]))
 			total = NAN;
 	}
 	if (!isfinite(total))
 	{
-		for (i = 0; gradient != NULL && i < n; i++)
+		for (int i = 0; gradient != NULL && i < n; i++)
 			gradient[i] = 0;
 		return -1e300;
 	}
@@ -198,20 +195,17 @@ evaluate(Objective *objective, const double *at, double *gradient)
 /* A likelihood on some of its inputs, ready to be evaluated */
 static void
 objective_begin(Objective *objective, const Likelihood *likelihood,
-				const PurchaseInput *inputs, size_t ninputs)
+				const FitInput *inputs, size_t ninputs)
 {
-	size_t		i;
-	int			p;
-
 	memset(objective, 0, sizeof(Objective));
 	objective->likelihood = likelihood;
 	objective->inputs = inputs;
 	objective->ninputs = ninputs;
 	objective->n = likelihood->nparams;
 	objective->error_context = CurrentMemoryContext;
-	for (i = 0; i < ninputs; i++)
+	for (size_t i = 0; i < ninputs; i++)
 		objective->weight += inputs[i].weight;
-	for (p = 0; p < likelihood->nparams; p++)
+	for (int p = 0; p < likelihood->nparams; p++)
 	{
 		objective->lower[p] = log(likelihood->lower[p]);
 		objective->upper[p] = log(likelihood->upper[p]);
@@ -222,18 +216,17 @@ objective_begin(Objective *objective, const Likelihood *likelihood,
  * At most size inputs that stand for all: a systematic sample, in which each
  * input has a weight near its own.
  */
-static PurchaseInput *
-thin_inputs(const PurchaseInput *inputs, size_t ninputs, double weight,
+static FitInput *
+thin_inputs(const FitInput *inputs, size_t ninputs, double weight,
 			size_t size, size_t *count)
 {
-	PurchaseInput *sample = palloc(size * sizeof(PurchaseInput));
+	FitInput *sample = palloc(size * sizeof(FitInput));
 	double		step = weight / size;
 	double		sum = 0;
 	double		taken = 0;
 	size_t		n = 0;
-	size_t		i;
 
-	for (i = 0; i < ninputs && n < size; i++)
+	for (size_t i = 0; i < ninputs && n < size; i++)
 	{
 		double		upto;
 
@@ -251,11 +244,9 @@ thin_inputs(const PurchaseInput *inputs, size_t ninputs, double weight,
 	return sample;
 }
 
-/* ---------------------------------------------------------------------
- * NLopt
- * --------------------------------------------------------------------- */
+/* ---------- NLopt ---------- */
 
-/* What NLopt minimises: minus the mean log-likelihood of a customer */
+/* What NLopt minimizes: minus the mean log-likelihood of a customer */
 static double
 nlopt_objective(unsigned n, const double *at, double *gradient, void *data)
 {
@@ -287,7 +278,7 @@ search(Objective *objective, nlopt_algorithm algorithm, int max_evaluations,
 	   double *at)
 {
 	int			n = objective->n;
-	double		x[MAX_PARAMS];
+	double		x[MODEL_MAX_PARAMS];
 	double		f;
 	nlopt_opt	opt = nlopt_create(algorithm, n);
 
@@ -316,22 +307,18 @@ search(Objective *objective, nlopt_algorithm algorithm, int max_evaluations,
 	return objective->best;
 }
 
-/* ---------------------------------------------------------------------
- * Small matrices
- * --------------------------------------------------------------------- */
+/* ---------- small matrices ---------- */
 
 /* One Jacobi rotation that makes matrix[p][q] zero */
 static void
-rotate(double matrix[MAX_PARAMS][MAX_PARAMS], double vectors[MAX_PARAMS][MAX_PARAMS],
-	   int n, int p, int q)
+rotate(Matrix matrix, Matrix vectors, int n, int p, int q)
 {
 	double		theta = (matrix[q][q] - matrix[p][p]) / (2 * matrix[p][q]);
 	double		t = copysign(1.0, theta) / (fabs(theta) + hypot(theta, 1.0));
 	double		c = 1 / hypot(t, 1.0);
 	double		s = t * c;
-	int			k;
 
-	for (k = 0; k < n; k++)
+	for (int k = 0; k < n; k++)
 	{
 		double		kp = matrix[k][p];
 		double		kq = matrix[k][q];
@@ -339,7 +326,7 @@ rotate(double matrix[MAX_PARAMS][MAX_PARAMS], double vectors[MAX_PARAMS][MAX_PAR
 		matrix[k][p] = c * kp - s * kq;
 		matrix[k][q] = s * kp + c * kq;
 	}
-	for (k = 0; k < n; k++)
+	for (int k = 0; k < n; k++)
 	{
 		double		pk = matrix[p][k];
 		double		qk = matrix[q][k];
@@ -347,7 +334,7 @@ rotate(double matrix[MAX_PARAMS][MAX_PARAMS], double vectors[MAX_PARAMS][MAX_PAR
 		matrix[p][k] = c * pk - s * qk;
 		matrix[q][k] = s * pk + c * qk;
 	}
-	for (k = 0; k < n; k++)
+	for (int k = 0; k < n; k++)
 	{
 		double		pk = vectors[p][k];
 		double		qk = vectors[q][k];
@@ -360,25 +347,22 @@ rotate(double matrix[MAX_PARAMS][MAX_PARAMS], double vectors[MAX_PARAMS][MAX_PAR
 
 /* Eigenvalues by Jacobi's method, which is exact enough for tiny ones */
 static void
-eigen(const double source[MAX_PARAMS][MAX_PARAMS], int n, Eigen *result)
+eigen(const Matrix source, int n, Eigen *result)
 {
-	double		matrix[MAX_PARAMS][MAX_PARAMS];
-	int			sweep;
-	int			p;
-	int			q;
+	Matrix		matrix;
 
 	memcpy(matrix, source, sizeof(matrix));
 	memset(result, 0, sizeof(Eigen));
-	for (p = 0; p < n; p++)
+	for (int p = 0; p < n; p++)
 		result->vectors[p][p] = 1;
 
-	for (sweep = 0; sweep < 30; sweep++)
+	for (int sweep = 0; sweep < 30; sweep++)
 	{
 		bool		rotated = false;
 
-		for (p = 0; p < n; p++)
+		for (int p = 0; p < n; p++)
 		{
-			for (q = p + 1; q < n; q++)
+			for (int q = p + 1; q < n; q++)
 			{
 				if (fabs(matrix[p][q]) <= 1e-30 ||
 					fabs(matrix[p][q]) <= 1e-17 * sqrt(fabs(matrix[p][p] * matrix[q][q])))
@@ -390,13 +374,11 @@ eigen(const double source[MAX_PARAMS][MAX_PARAMS], int n, Eigen *result)
 		if (!rotated)
 			break;
 	}
-	for (p = 0; p < n; p++)
+	for (int p = 0; p < n; p++)
 		result->values[p] = matrix[p][p];
 }
 
-/* ---------------------------------------------------------------------
- * Newton's method
- * --------------------------------------------------------------------- */
+/* ---------- Newton's method ---------- */
 
 static double
 clamp(const Objective *objective, int i, double value)
@@ -408,10 +390,8 @@ clamp(const Objective *objective, int i, double value)
 static void
 point_evaluate(Objective *objective, Point *point)
 {
-	int			i;
-
 	point->value = evaluate(objective, point->at, point->gradient);
-	for (i = 0; i < objective->n; i++)
+	for (int i = 0; i < objective->n; i++)
 	{
 		point->held[i] =
 			(point->at[i] <= objective->lower[i] && point->gradient[i] <= 0) ||
@@ -425,26 +405,24 @@ static void
 point_second_derivatives(Objective *objective, Point *point)
 {
 	int			n = objective->n;
-	int			i;
-	int			j;
 
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		double		above[MAX_PARAMS];
-		double		below[MAX_PARAMS];
-		double		at[MAX_PARAMS];
+		double		above[MODEL_MAX_PARAMS];
+		double		below[MODEL_MAX_PARAMS];
+		double		at[MODEL_MAX_PARAMS];
 
 		memcpy(at, point->at, sizeof(at));
 		at[i] = point->at[i] + DIFFERENCE_STEP;
 		(void) evaluate(objective, at, above);
 		at[i] = point->at[i] - DIFFERENCE_STEP;
 		(void) evaluate(objective, at, below);
-		for (j = 0; j < n; j++)
+		for (int j = 0; j < n; j++)
 			point->hessian[i][j] = (above[j] - below[j]) / (2 * DIFFERENCE_STEP);
 	}
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
-		for (j = 0; j < i; j++)
+		for (int j = 0; j < i; j++)
 			point->hessian[i][j] = point->hessian[j][i] =
 				(point->hessian[i][j] + point->hessian[j][i]) / 2;
 	}
@@ -459,14 +437,12 @@ point_second_derivatives(Objective *objective, Point *point)
 static void
 point_eigen(const Objective *objective, const Point *point, Eigen *result)
 {
-	double		information[MAX_PARAMS][MAX_PARAMS];
-	int			i;
-	int			j;
+	Matrix		information;
 
 	memset(information, 0, sizeof(information));
-	for (i = 0; i < objective->n; i++)
+	for (int i = 0; i < objective->n; i++)
 	{
-		for (j = 0; j < objective->n; j++)
+		for (int j = 0; j < objective->n; j++)
 		{
 			if (!point->held[i] && !point->held[j])
 				information[i][j] = -point->hessian[i][j];
@@ -479,9 +455,7 @@ point_eigen(const Objective *objective, const Point *point, Eigen *result)
 static bool
 eigen_held(const Objective *objective, const Point *point, const Eigen *e, int i)
 {
-	int			k;
-
-	for (k = 0; k < objective->n; k++)
+	for (int k = 0; k < objective->n; k++)
 	{
 		if (!point->held[k] && e->vectors[i][k] != 0)
 			return false;
@@ -500,37 +474,35 @@ point_step(const Objective *objective, Point *point, double *step)
 	Eigen		e;
 	double		least;
 	double		longest = 0;
-	int			i;
-	int			k;
 
 	point_eigen(objective, point, &e);
 	least = 0;
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 		least = Max(least, fabs(e.values[i]));
 	least = Max(least * 1e-13, 1e-13);
 
 	memset(step, 0, n * sizeof(double));
 	point->decrement = 0;
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		double		along = 0;
 		double		curvature = Max(fabs(e.values[i]), least);
 
-		for (k = 0; k < n; k++)
+		for (int k = 0; k < n; k++)
 		{
 			if (!point->held[k])
 				along += e.vectors[i][k] * point->gradient[k];
 		}
-		for (k = 0; k < n; k++)
+		for (int k = 0; k < n; k++)
 		{
 			if (!point->held[k])
 				step[k] += e.vectors[i][k] * along / curvature;
 		}
 		point->decrement += along * along / curvature;
 	}
-	for (k = 0; k < n; k++)
+	for (int k = 0; k < n; k++)
 		longest = Max(longest, fabs(step[k]));
-	for (k = 0; longest > 3 && k < n; k++)
+	for (int k = 0; longest > 3 && k < n; k++)
 		step[k] *= 3 / longest;
 }
 
@@ -539,10 +511,8 @@ static void
 point_move(Objective *objective, const Point *from, const double *step,
 		   double factor, Point *to)
 {
-	int			i;
-
 	*to = *from;
-	for (i = 0; i < objective->n; i++)
+	for (int i = 0; i < objective->n; i++)
 		to->at[i] = clamp(objective, i, from->at[i] + factor * step[i]);
 	point_evaluate(objective, to);
 }
@@ -588,12 +558,11 @@ point_climb(Objective *objective, Point *point, const double *step)
 static bool
 newton(Objective *objective, Point *point)
 {
-	double		step[MAX_PARAMS];
+	double		step[MODEL_MAX_PARAMS];
 	double		last = HUGE_VAL;
-	int			round;
 
 	point_evaluate(objective, point);
-	for (round = 0; round < 100; round++)
+	for (int round = 0; round < 100; round++)
 	{
 		bool		done;
 
@@ -635,9 +604,7 @@ newton(Objective *objective, Point *point)
 	return false;
 }
 
-/* ---------------------------------------------------------------------
- * The whole way
- * --------------------------------------------------------------------- */
+/* ---------- the whole way ---------- */
 
 /* The best point that can be reached from the starts */
 static void
@@ -645,24 +612,22 @@ explore(Objective *objective, double *best_at)
 {
 	const Likelihood *likelihood = objective->likelihood;
 	int			n = objective->n;
-	double		starts[MAXIMISE_MAX_STARTS][MAX_PARAMS];
-	double		values[MAXIMISE_MAX_STARTS];
+	double		starts[LIKELIHOOD_MAX_STARTS][MODEL_MAX_PARAMS];
+	double		values[LIKELIHOOD_MAX_STARTS];
 	double		best = -HUGE_VAL;
-	int			i;
-	int			j;
 
-	for (i = 0; i < likelihood->nstarts; i++)
+	for (int i = 0; i < likelihood->nstarts; i++)
 	{
-		for (j = 0; j < n; j++)
+		for (int j = 0; j < n; j++)
 			starts[i][j] = clamp(objective, j, log(likelihood->starts[i][j]));
 		values[i] = evaluate(objective, starts[i], NULL);
 	}
-	for (i = 0; i < Min(FOLLOWED_STARTS, likelihood->nstarts); i++)
+	for (int i = 0; i < Min(FOLLOWED_STARTS, likelihood->nstarts); i++)
 	{
 		int			highest = 0;
 		double		value;
 
-		for (j = 1; j < likelihood->nstarts; j++)
+		for (int j = 1; j < likelihood->nstarts; j++)
 		{
 			if (values[j] > values[highest])
 				highest = j;
@@ -684,9 +649,8 @@ settle(Objective *objective, Point *point)
 	nlopt_algorithm tries[] = {NLOPT_LD_LBFGS, NLOPT_LN_SBPLX};
 	int			evaluations[] = {200, 1000};
 	bool		reached = newton(objective, point);
-	int			i;
 
-	for (i = 0; !reached && i < lengthof(tries); i++)
+	for (int i = 0; !reached && i < lengthof(tries); i++)
 	{
 		Point		again = *point;
 
@@ -708,11 +672,10 @@ flattest(const Objective *objective, const Point *point, double *direction)
 {
 	Eigen		e;
 	double		worst = 0;
-	int			i;
 
 	point_eigen(objective, point, &e);
 	memset(direction, 0, objective->n * sizeof(double));
-	for (i = 0; i < objective->n; i++)
+	for (int i = 0; i < objective->n; i++)
 	{
 		double		deviation;
 
@@ -733,9 +696,8 @@ static double
 room(const Objective *objective, const Point *point, const double *direction)
 {
 	double		most = HUGE_VAL;
-	int			i;
 
-	for (i = 0; i < objective->n; i++)
+	for (int i = 0; i < objective->n; i++)
 	{
 		/* a parameter that hardly takes part does not end the way */
 		if (point->held[i] || fabs(direction[i]) < 0.1)
@@ -753,10 +715,7 @@ room(const Objective *objective, const Point *point, const double *direction)
 static bool
 go_to_limit(Objective *objective, Point *point, double *direction)
 {
-	int			side;
-	int			i;
-
-	for (side = 0; side < 2; side++)
+	for (int side = 0; side < 2; side++)
 	{
 		Point		limit;
 
@@ -764,7 +723,7 @@ go_to_limit(Objective *objective, Point *point, double *direction)
 		limit.has_hessian = false;
 		if (newton(objective, &limit) && limit.value >= point->value - 1e-6)
 		{
-			for (i = 0; i < objective->n; i++)
+			for (int i = 0; i < objective->n; i++)
 			{
 				if (limit.held[i] && !point->held[i])
 				{
@@ -773,7 +732,7 @@ go_to_limit(Objective *objective, Point *point, double *direction)
 				}
 			}
 		}
-		for (i = 0; i < objective->n; i++)
+		for (int i = 0; i < objective->n; i++)
 			direction[i] = -direction[i];
 	}
 	return false;
@@ -789,26 +748,23 @@ set_covariance(const Objective *objective, const Point *point, Maximum *maximum)
 {
 	int			n = objective->n;
 	Eigen		e;
-	int			i;
-	int			j;
-	int			k;
 
 	point_eigen(objective, point, &e);
-	for (k = 0; k < n; k++)
+	for (int k = 0; k < n; k++)
 	{
 		if (eigen_held(objective, point, &e, k))
 			continue;
 		if (!(e.values[k] > 0))
 			return;
-		for (i = 0; i < n; i++)
+		for (int i = 0; i < n; i++)
 		{
-			for (j = 0; j < n; j++)
+			for (int j = 0; j < n; j++)
 				maximum->covariance[i][j] += e.vectors[k][i] * e.vectors[k][j] /
 					e.values[k] * maximum->params[i] * maximum->params[j];
 		}
 		maximum->has_covariance = true;
 	}
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		if (!point->held[i] && !(maximum->covariance[i][i] > 0 &&
 								 isfinite(maximum->covariance[i][i])))
@@ -822,7 +778,7 @@ settle_sample(const Likelihood *likelihood, const Objective *all, size_t size, P
 {
 	Objective	sample;
 	size_t		count;
-	PurchaseInput *inputs;
+	FitInput *inputs;
 
 	if (all->ninputs <= size)
 		return;
@@ -838,7 +794,7 @@ explore_sample(const Likelihood *likelihood, const Objective *all, Point *point)
 {
 	Objective	sample;
 	size_t		count = all->ninputs;
-	PurchaseInput *inputs = NULL;
+	FitInput *inputs = NULL;
 
 	if (all->ninputs > SMALL_SAMPLE)
 		inputs = thin_inputs(all->inputs, all->ninputs, all->weight, SMALL_SAMPLE, &count);
@@ -854,12 +810,11 @@ explore_sample(const Likelihood *likelihood, const Objective *all, Point *point)
  * about them.
  */
 void
-maximise(const Likelihood *likelihood, Maximum *maximum)
+maximize(const Likelihood *likelihood, Maximum *maximum)
 {
 	Objective	all;
 	Point		point;
-	double		direction[MAX_PARAMS];
-	int			i;
+	double		direction[MODEL_MAX_PARAMS];
 
 	memset(maximum, 0, sizeof(Maximum));
 	memset(&point, 0, sizeof(Point));
@@ -868,7 +823,7 @@ maximise(const Likelihood *likelihood, Maximum *maximum)
 	explore_sample(likelihood, &all, &point);
 	settle_sample(likelihood, &all, LARGE_SAMPLE, &point);
 	maximum->converged = settle(&all, &point);
-	for (i = 0; i < all.n && flattest(&all, &point, direction) > FLAT_DEVIATION; i++)
+	for (int i = 0; i < all.n && flattest(&all, &point, direction) > FLAT_DEVIATION; i++)
 	{
 		if (!go_to_limit(&all, &point, direction))
 			break;
@@ -876,7 +831,7 @@ maximise(const Likelihood *likelihood, Maximum *maximum)
 	}
 	maximum->flat = flattest(&all, &point, direction) > FLAT_DEVIATION;
 
-	for (i = 0; i < all.n; i++)
+	for (int i = 0; i < all.n; i++)
 	{
 		maximum->params[i] = param_at(&all, i, point.at[i]);
 		maximum->held[i] = point.held[i];

@@ -1,22 +1,22 @@
 /*-------------------------------------------------------------------------
  *
- * dependence.c
+ * customer_dependence.c
  *		What the rows of a customer in a source query depend on.
  *
  * A refresh may read only the customers whose rows changed if the rows that
  * the query returns for a customer depend on nothing but the rows of watched
  * tables with that customer's key.  This file proves it from the query's
- * analysed and rewritten form, or names the first thing that is in the way:
+ * analyzed and rewritten form, or names the first thing that is in the way:
  *
  *  - every table read is watched;
  *  - nothing depends on the clock, the session or chance;
- *  - every watched table is tied to the customer: its customer column is the
- *    result's first column, or equal to it by a chain of equality conditions
+ *  - every watched table is restricted to the customer: its customer column is
+ *    the result's first column, or equal to it by a chain of equality conditions
  *    between columns; in subqueries too, where rows are grouped or numbered
  *    within the customer only, and none are cut off by LIMIT.
  *
  * Tables that are watched as a whole (a change in them concerns everybody, as
- * with a table of currencies) need no tie.
+ * with a table of currencies) need no such condition.
  *
  * It errs on the safe side: what it cannot follow counts as being in the way.
  *
@@ -25,14 +25,12 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -49,6 +47,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "base/result_row.h"
 #include "portfolio/source.h"
 
 /* What is known of the tables, and what was found. */
@@ -58,7 +57,7 @@ typedef struct Dependence
 	int16	   *customer_columns;	/* 0: a change concerns everybody */
 	int			nwatched;
 	List	   *tables;			/* OIDs of all tables read */
-	char	   *obstacle;		/* the first, or NULL */
+	char	   *reason;			/* why not, the first one found; or NULL */
 } Dependence;
 
 /* A query inside a query, and the columns of its own that equal the customer's key. */
@@ -67,21 +66,21 @@ typedef struct Level
 	Query	   *query;
 	struct Level *outer;
 	List	   *equalities;		/* pairs of Vars, as lists of two */
-	List	   *tied;			/* Vars of this level */
-	List	   *members;		/* SubLinks "x IN (SELECT ...)" that must be true */
+	List	   *key_columns;	/* Vars of this level */
+	List	   *in_sublinks;		/* SubLinks "x IN (SELECT ...)" that must be true */
 	Bitmapset  *nullable;		/* entries that an outer join fills with nulls */
 } Level;
 
-static bool query_is_tied(Query *query, int key_column, Level *outer, Dependence *dependence);
+static bool query_is_restricted(Query *query, int key_column, Level *outer, Dependence *dependence);
 
-static void obstacle(Dependence *dependence, const char *format,...) pg_attribute_printf(2, 3);
+static void refuse(Dependence *dependence, const char *format,...) pg_attribute_printf(2, 3);
 
 static void
-obstacle(Dependence *dependence, const char *format,...)
+refuse(Dependence *dependence, const char *format,...)
 {
 	StringInfoData text;
 
-	if (dependence->obstacle != NULL)
+	if (dependence->reason != NULL)
 		return;
 	initStringInfo(&text);
 	for (;;)
@@ -96,7 +95,7 @@ obstacle(Dependence *dependence, const char *format,...)
 			break;
 		enlargeStringInfo(&text, needed);
 	}
-	dependence->obstacle = text.data;
+	dependence->reason = text.data;
 }
 
 static char *
@@ -128,61 +127,61 @@ is_watched(const Dependence *dependence, Oid relation, AttrNumber *customer_colu
  * the time zone, except those that look at the catalog or at the clock.
  */
 static bool
-function_is_steady(Oid function)
+function_is_reproducible(Oid function)
 {
-	static const char *const unsteady[] = {"pg_", "has_", "inet_", "txid_", "to_reg", "table_to_xml",
+	static const char *const excluded[] = {"pg_", "has_", "inet_", "txid_", "to_reg", "table_to_xml",
 		"query_to_xml", "schema_to_xml", "database_to_xml", "cursor_to_xml", "current_",
 		"col_description", "obj_description", "shobj_description", "row_security_active", "lo_",
 	"age", "format_type", "is_schema_", "ts_"};
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	Form_pg_proc form;
-	bool		steady;
+	bool		reproducible;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	steady = form->provolatile == PROVOLATILE_IMMUTABLE ||
+	reproducible = form->provolatile == PROVOLATILE_IMMUTABLE ||
 		(form->provolatile == PROVOLATILE_STABLE && form->pronamespace == PG_CATALOG_NAMESPACE &&
 		 function < FirstUnpinnedObjectId && form->pronargs > 0);
-	if (steady && form->provolatile == PROVOLATILE_STABLE)
+	if (reproducible && form->provolatile == PROVOLATILE_STABLE)
 	{
-		for (int i = 0; i < lengthof(unsteady); i++)
+		for (int i = 0; i < lengthof(excluded); i++)
 		{
-			if (strncmp(NameStr(form->proname), unsteady[i], strlen(unsteady[i])) == 0)
-				steady = false;
+			if (strncmp(NameStr(form->proname), excluded[i], strlen(excluded[i])) == 0)
+				reproducible = false;
 		}
 	}
 	ReleaseSysCache(tuple);
-	return steady;
+	return reproducible;
 }
 
 static bool
-function_is_unsteady(Oid function, void *context)
+function_is_not_reproducible(Oid function, void *context)
 {
-	if (function_is_steady(function))
+	if (function_is_reproducible(function))
 		return false;
-	obstacle((Dependence *) context, "function %s may depend on more than the tables", format_procedure(function));
+	refuse((Dependence *) context, "function %s may depend on more than the tables", format_procedure(function));
 	return true;
 }
 
 /* Whether an expression or query, at any depth, depends on more than tables. */
 static bool
-find_unsteady(Node *node, void *context)
+find_not_reproducible(Node *node, void *context)
 {
 	Dependence *dependence = (Dependence *) context;
 
 	if (node == NULL)
 		return false;
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, find_unsteady, context, QTW_EXAMINE_RTES_BEFORE);
+		return query_tree_walker((Query *) node, find_not_reproducible, context, QTW_EXAMINE_RTES_BEFORE);
 	if (IsA(node, RangeTblEntry))
 	{
 		RangeTblEntry *entry = (RangeTblEntry *) node;
 
 		if (entry->rtekind == RTE_RELATION && entry->tablesample != NULL)
-			obstacle(dependence, "the query takes a sample of a table");
+			refuse(dependence, "the query takes a sample of a table");
 		/* go on to the expressions in it */
-		return dependence->obstacle != NULL;
+		return dependence->reason != NULL;
 	}
 	if (IsA(node, SQLValueFunction))
 	{
@@ -196,25 +195,25 @@ find_unsteady(Node *node, void *context)
 			case SVFOP_CURRENT_SCHEMA:
 				break;
 			case SVFOP_SESSION_USER:
-				obstacle(dependence, "session_user depends on who refreshes");
+				refuse(dependence, "session_user depends on who refreshes");
 				return true;
 			default:
-				obstacle(dependence, "the current date or time is no part of the tables");
+				refuse(dependence, "the current date or time is not part of the tables");
 				return true;
 		}
 	}
 	if (IsA(node, NextValueExpr))
 	{
-		obstacle(dependence, "the query depends on more than the tables");
+		refuse(dependence, "the query depends on more than the tables");
 		return true;
 	}
-	if (check_functions_in_node(node, function_is_unsteady, context))
+	if (check_functions_in_node(node, function_is_not_reproducible, context))
 		return true;
-	return expression_tree_walker(node, find_unsteady, context);
+	return expression_tree_walker(node, find_not_reproducible, context);
 }
 
 /*
- * Literals such as 'today', which are a date by the time the query is analysed.
+ * Literals such as 'today', which are a date by the time the query is analyzed.
  */
 static bool
 find_clock_literal(Node *node, void *context)
@@ -239,7 +238,7 @@ find_clock_literal(Node *node, void *context)
 				if (strncmp(text, words[i], length) == 0 &&
 					text[length + strspn(text + length, " \t\r\n")] == '\0')
 				{
-					obstacle((Dependence *) context, "'%s' depends on the clock", words[i]);
+					refuse((Dependence *) context, "'%s' depends on the clock", words[i]);
 					return true;
 				}
 			}
@@ -292,10 +291,10 @@ check_watched(Dependence *dependence)
 		{
 			case RELKIND_RELATION:
 			case RELKIND_PARTITIONED_TABLE:
-				obstacle(dependence, "table %s is not watched", relation_name(table));
+				refuse(dependence, "table %s is not watched", relation_name(table));
 				break;
 			default:
-				obstacle(dependence, "%s is no table that could be watched", relation_name(table));
+				refuse(dependence, "%s is not a table that can be watched", relation_name(table));
 		}
 	}
 }
@@ -325,7 +324,7 @@ reads_customers(Node *node, void *context)
 	return query_tree_walker((Query *) node, reads_customers, context, 0);
 }
 
-/* ---------- ties ---------- */
+/* ---------- columns that equal the key ---------- */
 
 /* What a type's default operator class, which keys are compared by, belongs to. */
 static Oid
@@ -354,7 +353,7 @@ plain_column(Node *node)
 
 /* Whether a column, seen from a level, equals the customer's key. */
 static bool
-column_is_tied(const Level *level, const Var *var)
+column_equals_key(const Level *level, const Var *var)
 {
 	ListCell   *lc;
 
@@ -362,22 +361,22 @@ column_is_tied(const Level *level, const Var *var)
 		level = level->outer;
 	if (level == NULL)
 		return false;
-	foreach(lc, level->tied)
+	foreach(lc, level->key_columns)
 	{
-		Var		   *tied = lfirst_node(Var, lc);
+		Var		   *key_column = lfirst_node(Var, lc);
 
-		if (tied->varno == var->varno && tied->varattno == var->varattno)
+		if (key_column->varno == var->varno && key_column->varattno == var->varattno)
 			return true;
 	}
 	return false;
 }
 
 /*
- * Draws the conclusions from the equalities; a column of an outer level is
- * tied or not, whatever happens here.
+ * Draws the conclusions from the equalities; what is known of a column of an
+ * outer level does not change here.
  */
 static void
-close_ties(Level *level)
+close_equalities(Level *level)
 {
 	bool		more = true;
 
@@ -395,9 +394,9 @@ close_ties(Level *level)
 				Var		   *known = (Var *) list_nth(pair, side);
 				Var		   *other = (Var *) list_nth(pair, 1 - side);
 
-				if (other->varlevelsup == 0 && column_is_tied(level, known) && !column_is_tied(level, other))
+				if (other->varlevelsup == 0 && column_equals_key(level, known) && !column_equals_key(level, other))
 				{
-					level->tied = lappend(level->tied, other);
+					level->key_columns = lappend(level->key_columns, other);
 					more = true;
 				}
 			}
@@ -448,7 +447,7 @@ collect_equalities(Level *level, Node *condition, Bitmapset *nullable)
 			level->equalities = lappend(level->equalities, list_make2(left, right));
 	}
 	else if (IsA(condition, SubLink) && ((SubLink *) condition)->subLinkType == ANY_SUBLINK && nullable == NULL)
-		level->members = lappend(level->members, condition);
+		level->in_sublinks = lappend(level->in_sublinks, condition);
 }
 
 /* The range table entries in a part of the FROM. */
@@ -524,37 +523,37 @@ cte_query(Level *level, const RangeTblEntry *entry, Level **written)
 
 /*
  * Whether a subquery in the FROM of a level, written in that one or an outer
- * one, is tied by one of its columns, or from outside.  If not, the first
- * trial's obstacle is the one to tell.
+ * one, is restricted by one of its columns, or from outside.  If not, the
+ * first trial's reason is the one to tell.
  */
 static bool
-subquery_is_tied(Query *subquery, Index entry, Level *level, Level *written, Dependence *dependence)
+subquery_is_restricted(Query *subquery, Index entry, Level *level, Level *written, Dependence *dependence)
 {
-	char	   *before = dependence->obstacle;
+	char	   *before = dependence->reason;
 	char	   *first = NULL;
 	ListCell   *lc;
 
-	foreach(lc, level->tied)
+	foreach(lc, level->key_columns)
 	{
-		Var		   *tied = lfirst_node(Var, lc);
+		Var		   *key_column = lfirst_node(Var, lc);
 
-		if (tied->varno != entry || tied->varattno <= 0)
+		if (key_column->varno != entry || key_column->varattno <= 0)
 			continue;
-		if (query_is_tied(subquery, tied->varattno, written, dependence))
+		if (query_is_restricted(subquery, key_column->varattno, written, dependence))
 			return true;
 		if (first == NULL)
-			first = dependence->obstacle;
-		dependence->obstacle = before;
+			first = dependence->reason;
+		dependence->reason = before;
 	}
-	if (query_is_tied(subquery, 0, written, dependence))
+	if (query_is_restricted(subquery, 0, written, dependence))
 		return true;
 	if (before == NULL && first != NULL)
-		dependence->obstacle = first;
+		dependence->reason = first;
 	return false;
 }
 
 static bool
-entry_is_tied(Index index, Level *level, Dependence *dependence)
+entry_is_restricted(Index index, Level *level, Dependence *dependence)
 {
 	RangeTblEntry *entry = rt_fetch(index, level->query->rtable);
 	AttrNumber	column;
@@ -566,18 +565,18 @@ entry_is_tied(Index index, Level *level, Dependence *dependence)
 		case RTE_RELATION:
 			if (!is_watched(dependence, entry->relid, &column) || column == 0)
 				return true;
-			if (column_is_tied(level, makeVar(index, column, InvalidOid, -1, InvalidOid, 0)))
+			if (column_equals_key(level, makeVar(index, column, InvalidOid, -1, InvalidOid, 0)))
 				return true;
-			obstacle(dependence, "no condition ties column %s of table %s to the customer",
+			refuse(dependence, "no condition ties column %s of table %s to the customer",
 					 quote_identifier(get_attname(entry->relid, column, false)), relation_name(entry->relid));
 			return false;
 		case RTE_SUBQUERY:
-			return subquery_is_tied(entry->subquery, index, level, level, dependence);
+			return subquery_is_restricted(entry->subquery, index, level, level, dependence);
 		case RTE_CTE:
 			subquery = cte_query(level, entry, &written);
 			if (subquery != NULL)
-				return subquery_is_tied(subquery, index, level, written, dependence);
-			obstacle(dependence, "the query is recursive");
+				return subquery_is_restricted(subquery, index, level, written, dependence);
+			refuse(dependence, "the query is recursive");
 			return false;
 		case RTE_FUNCTION:
 		case RTE_TABLEFUNC:
@@ -585,20 +584,20 @@ entry_is_tied(Index index, Level *level, Dependence *dependence)
 		case RTE_RESULT:
 			return true;
 		default:
-			obstacle(dependence, "the query reads what cannot be watched");
+			refuse(dependence, "the query reads what cannot be watched");
 			return false;
 	}
 }
 
 static bool
-all_entries_are_tied(Level *level, Dependence *dependence)
+all_entries_are_restricted(Level *level, Dependence *dependence)
 {
 	Bitmapset  *entries = from_entries((Node *) level->query->jointree);
 	int			index = -1;
 
 	while ((index = bms_next_member(entries, index)) >= 0)
 	{
-		if (!entry_is_tied(index, level, dependence))
+		if (!entry_is_restricted(index, level, dependence))
 			return false;
 	}
 	return true;
@@ -606,18 +605,18 @@ all_entries_are_tied(Level *level, Dependence *dependence)
 
 /* The arms of UNION and so on: each by itself, since equal rows have equal keys. */
 static bool
-arms_are_tied(Node *node, int key_column, Level *level, Dependence *dependence)
+arms_are_restricted(Node *node, int key_column, Level *level, Dependence *dependence)
 {
 	if (IsA(node, RangeTblRef))
-		return query_is_tied(rt_fetch(((RangeTblRef *) node)->rtindex, level->query->rtable)->subquery,
+		return query_is_restricted(rt_fetch(((RangeTblRef *) node)->rtindex, level->query->rtable)->subquery,
 							 key_column, level, dependence);
-	return arms_are_tied(castNode(SetOperationStmt, node)->larg, key_column, level, dependence) &&
-		arms_are_tied(castNode(SetOperationStmt, node)->rarg, key_column, level, dependence);
+	return arms_are_restricted(castNode(SetOperationStmt, node)->larg, key_column, level, dependence) &&
+		arms_are_restricted(castNode(SetOperationStmt, node)->rarg, key_column, level, dependence);
 }
 
-/* Whether one of the columns that a clause sorts or groups by is tied. */
+/* Whether one of the columns that a clause sorts or groups by equals the key. */
 static bool
-clause_is_tied(List *clause, const Level *level)
+clause_has_key(List *clause, const Level *level)
 {
 	ListCell   *lc;
 
@@ -626,7 +625,7 @@ clause_is_tied(List *clause, const Level *level)
 		Var		   *var = plain_column(get_sortgroupclause_expr(lfirst_node(SortGroupClause, lc),
 															  level->query->targetList));
 
-		if (var != NULL && column_is_tied(level, var))
+		if (var != NULL && column_equals_key(level, var))
 			return true;
 	}
 	return false;
@@ -638,23 +637,23 @@ clause_is_tied(List *clause, const Level *level)
  * each group.
  */
 static bool
-steps_stay_within(const Level *level, Dependence *dependence)
+level_stays_within_key(const Level *level, Dependence *dependence)
 {
 	Query	   *query = level->query;
 	ListCell   *lc;
 
 	if (query->limitCount != NULL || query->limitOffset != NULL)
-		obstacle(dependence, "LIMIT or OFFSET counts the rows of all customers");
+		refuse(dependence, "LIMIT or OFFSET counts the rows of all customers");
 	if (query->groupingSets != NIL)
-		obstacle(dependence, "grouping sets join customers");
-	if (query->hasDistinctOn && !clause_is_tied(query->distinctClause, level))
-		obstacle(dependence, "DISTINCT ON compares the rows of several customers");
+		refuse(dependence, "grouping sets join customers");
+	if (query->hasDistinctOn && !clause_has_key(query->distinctClause, level))
+		refuse(dependence, "DISTINCT ON compares the rows of several customers");
 	foreach(lc, query->windowClause)
 	{
-		if (!clause_is_tied(lfirst_node(WindowClause, lc)->partitionClause, level))
-			obstacle(dependence, "a window function looks at the rows of several customers");
+		if (!clause_has_key(lfirst_node(WindowClause, lc)->partitionClause, level))
+			refuse(dependence, "a window function looks at the rows of several customers");
 	}
-	return dependence->obstacle == NULL;
+	return dependence->reason == NULL;
 }
 
 typedef struct SublinkContext
@@ -663,28 +662,28 @@ typedef struct SublinkContext
 	Dependence *dependence;
 } SublinkContext;
 
-/* The column of "x IN (SELECT column ...)" that is tied by x, or 0. */
+/* The column of "x IN (SELECT column ...)" that equals the key because x does, or 0. */
 static int
-member_column(const SubLink *sublink, const Level *level)
+in_sublink_column(const SubLink *sublink, const Level *level)
 {
 	OpExpr	   *test = (OpExpr *) sublink->testexpr;
 	Var		   *var;
 	Node	   *param;
 
-	if (!list_member_ptr(level->members, sublink) || test == NULL || !IsA(test, OpExpr) || !is_equality(test))
+	if (!list_member_ptr(level->in_sublinks, sublink) || test == NULL || !IsA(test, OpExpr) || !is_equality(test))
 		return 0;
 	var = plain_column((Node *) linitial(test->args));
 	param = (Node *) lsecond(test->args);
 	while (IsA(param, RelabelType))
 		param = (Node *) ((RelabelType *) param)->arg;
-	if (var == NULL || !column_is_tied(level, var) || !IsA(param, Param))
+	if (var == NULL || !column_equals_key(level, var) || !IsA(param, Param))
 		return 0;
 	return ((Param *) param)->paramid;
 }
 
-/* Whether an expression has a subquery that is not tied. */
+/* Whether an expression has a subquery that is not restricted. */
 static bool
-find_untied_sublink(Node *node, void *context)
+find_unrestricted_sublink(Node *node, void *context)
 {
 	SublinkContext *sublinks = (SublinkContext *) context;
 
@@ -693,18 +692,18 @@ find_untied_sublink(Node *node, void *context)
 	if (IsA(node, SubLink))
 	{
 		SubLink    *sublink = (SubLink *) node;
-		int			column = member_column(sublink, sublinks->level);
+		int			column = in_sublink_column(sublink, sublinks->level);
 
-		if (!query_is_tied(castNode(Query, sublink->subselect), column, sublinks->level, sublinks->dependence))
+		if (!query_is_restricted(castNode(Query, sublink->subselect), column, sublinks->level, sublinks->dependence))
 			return true;
-		return find_untied_sublink(sublink->testexpr, context);
+		return find_unrestricted_sublink(sublink->testexpr, context);
 	}
 	if (IsA(node, RangeTblEntry))
 		return false;
 	/* those in the FROM are looked at as such */
 	if (IsA(node, Query))
 		return false;
-	return expression_tree_walker(node, find_untied_sublink, context);
+	return expression_tree_walker(node, find_unrestricted_sublink, context);
 }
 
 /*
@@ -748,25 +747,25 @@ without_aliases(Query *original)
 }
 
 static bool
-sublinks_are_tied(Level *level, Dependence *dependence)
+sublinks_are_restricted(Level *level, Dependence *dependence)
 {
 	SublinkContext context = {level, dependence};
 
 	/* expressions of this level only, in all places where they can stand */
-	return !query_tree_walker(level->query, find_untied_sublink, &context,
+	return !query_tree_walker(level->query, find_unrestricted_sublink, &context,
 							  QTW_IGNORE_RT_SUBQUERIES | QTW_IGNORE_CTE_SUBQUERIES | QTW_EXAMINE_SORTGROUP) ||
-		(obstacle(dependence, "a subquery may concern other customers"), false);
+		(refuse(dependence, "a subquery may concern other customers"), false);
 }
 
 /*
  * Whether the rows that a query returns with a key in a column (0: all rows,
- * where the outer query ties it) depend on rows with that key only.
+ * where the outer query restricts it) depend on rows with that key only.
  */
 static bool
-query_is_tied(Query *original, int key_column, Level *outer, Dependence *dependence)
+query_is_restricted(Query *original, int key_column, Level *outer, Dependence *dependence)
 {
 	Level		level = {0};
-	char	   *before = dependence->obstacle;
+	char	   *before = dependence->reason;
 	Var		   *key = NULL;
 
 	CHECK_FOR_INTERRUPTS();
@@ -779,22 +778,22 @@ query_is_tied(Query *original, int key_column, Level *outer, Dependence *depende
 	if (level.query->setOperations != NULL)
 	{
 		if (key_column == 0 ||
-			!arms_are_tied(level.query->setOperations, key_column, &level, dependence))
+			!arms_are_restricted(level.query->setOperations, key_column, &level, dependence))
 		{
-			obstacle(dependence, "a subquery may concern other customers");
+			refuse(dependence, "a subquery may concern other customers");
 			return false;
 		}
-		return steps_stay_within(&level, dependence) && sublinks_are_tied(&level, dependence);
+		return level_stays_within_key(&level, dependence) && sublinks_are_restricted(&level, dependence);
 	}
 
 	collect_from(&level, (Node *) level.query->jointree);
-	/* tied from outside alone: then all of its rows are one customer's */
-	close_ties(&level);
-	if (outer != NULL && all_entries_are_tied(&level, dependence))
-		return sublinks_are_tied(&level, dependence);
+	/* restricted from outside alone: then all of its rows are one customer's */
+	close_equalities(&level);
+	if (outer != NULL && all_entries_are_restricted(&level, dependence))
+		return sublinks_are_restricted(&level, dependence);
 	if (outer != NULL && key_column == 0)
 		return false;
-	dependence->obstacle = before;
+	dependence->reason = before;
 
 	if (key_column > 0)
 	{
@@ -804,19 +803,19 @@ query_is_tied(Query *original, int key_column, Level *outer, Dependence *depende
 	}
 	if (key == NULL || key->varlevelsup > 0)
 	{
-		obstacle(dependence, "the customer's key is computed, not a column of a table");
+		refuse(dependence, "the customer's key is computed, not a column of a table");
 		return false;
 	}
 	/* rows without a key would come and go with rows that have one */
 	if (bms_is_member(key->varno, level.nullable))
 	{
-		obstacle(dependence, "an outer join may leave rows without a customer");
+		refuse(dependence, "an outer join may leave rows without a customer");
 		return false;
 	}
-	level.tied = lappend(level.tied, key);
-	close_ties(&level);
-	return all_entries_are_tied(&level, dependence) && steps_stay_within(&level, dependence) &&
-		sublinks_are_tied(&level, dependence);
+	level.key_columns = lappend(level.key_columns, key);
+	close_equalities(&level);
+	return all_entries_are_restricted(&level, dependence) && level_stays_within_key(&level, dependence) &&
+		sublinks_are_restricted(&level, dependence);
 }
 
 /* ---------- from SQL ---------- */
@@ -839,8 +838,16 @@ watched_tables(Dependence *dependence, ArrayType *tables, ArrayType *columns)
 	dependence->customer_columns = palloc_array(int16, ncolumns + 1);
 	for (int i = 0; i < ncolumns; i++)
 	{
-		dependence->watched[i] = DatumGetObjectId(values[i]);
-		dependence->customer_columns[i] = DatumGetInt16(numbers[i]);
+		Oid			relation = DatumGetObjectId(values[i]);
+		int16		column = DatumGetInt16(numbers[i]);
+
+		/* a table that is gone is in no query */
+		if (column != 0 && get_rel_name(relation) != NULL && get_attname(relation, column, true) == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("table %s has no column %d", relation_name(relation), column)));
+		dependence->watched[i] = relation;
+		dependence->customer_columns[i] = column;
 	}
 }
 
@@ -850,7 +857,7 @@ watched_tables(Dependence *dependence, ArrayType *tables, ArrayType *columns)
  *
  * For tables that are watched, each with the number of its customer column or
  * 0, what is in the way of reading only some customers, or NULL; the tables
- * that the query reads; and its analysed form as text, which changes when a
+ * that the query reads; and its analyzed form as text, which changes when a
  * view in it does.  Errors as source_columns.
  */
 PG_FUNCTION_INFO_V1(source_dependence);
@@ -861,7 +868,6 @@ source_dependence(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	char	   *query_text = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	RawStmt    *statement;
-	TupleDesc	description;
 	Query	   *query;
 	Datum	   *tables;
 	Datum		values[3];
@@ -869,8 +875,6 @@ source_dependence(PG_FUNCTION_ARGS)
 	int			ntables = 0;
 	ListCell   *lc;
 
-	if (get_call_result_type(fcinfo, NULL, &description) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	watched_tables(&dependence, PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(3));
 
 	query = source_rewritten(name, query_text, &statement);
@@ -878,16 +882,16 @@ source_dependence(PG_FUNCTION_ARGS)
 	values[2] = CStringGetTextDatum(nodeToString(query));
 	find_tables((Node *) query, &dependence);
 	check_watched(&dependence);
-	if (dependence.obstacle == NULL)
-		find_unsteady((Node *) query, &dependence);
-	if (dependence.obstacle == NULL)
-		query_is_tied(query, 1, NULL, &dependence);
+	if (dependence.reason == NULL)
+		find_not_reproducible((Node *) query, &dependence);
+	if (dependence.reason == NULL)
+		query_is_restricted(query, 1, NULL, &dependence);
 
 	tables = palloc_array(Datum, list_length(dependence.tables) + 1);
 	foreach(lc, dependence.tables)
 		tables[ntables++] = ObjectIdGetDatum(lfirst_oid(lc));
 	values[0] = PointerGetDatum(construct_array(tables, ntables, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
-	nulls[1] = dependence.obstacle == NULL;
-	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(dependence.obstacle);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls)));
+	nulls[1] = dependence.reason == NULL;
+	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(dependence.reason);
+	PG_RETURN_DATUM(row_form(result_row(fcinfo, lengthof(values)), values, nulls));
 }

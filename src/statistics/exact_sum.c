@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * exact_avg.c
+ * exact_sum.c
  *		Sum and mean of floating point numbers, the same for any order of rows.
  *
  * A sum of float8 depends on the order in which it is taken.  Here each number
@@ -18,6 +18,7 @@
 #include "libpq/pqformat.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
 #include "utils/numeric.h"
 
 #include "base/aggregate.h"
@@ -30,29 +31,18 @@
 #define LEAST_VALUE		1e-6
 #define END_OF_VALUES	1e5
 
-#define STATE_VERSION	1
-
-typedef struct AvgState
+typedef struct SumState
 {
 	int64		count;
 	int			scale;			/* most decimals seen, of those in the sum */
 	int128		sum;			/* at SUM_SCALE */
 	Numeric		rest;			/* sum of the numbers out of range; or NULL */
-} AvgState;
-
-static AvgState *
-state_argument(FunctionCallInfo fcinfo, MemoryContext *context)
-{
-	*context = aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
-		return MemoryContextAllocZero(*context, sizeof(AvgState));
-	return (AvgState *) PG_GETARG_POINTER(0);
-}
+} SumState;
 
 static void
-add_rest(AvgState *state, MemoryContext context, Numeric value)
+add_rest(SumState *state, Numeric value)
 {
-	MemoryContext old = MemoryContextSwitchTo(context);
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(state));
 	Numeric		sum;
 
 	if (state->rest == NULL)
@@ -106,12 +96,13 @@ PG_FUNCTION_INFO_V1(exact_avg_accum);
 Datum
 exact_avg_accum(PG_FUNCTION_ARGS)
 {
-	MemoryContext context;
-	AvgState   *state = state_argument(fcinfo, &context);
+	SumState   *state = (SumState *) aggregate_state(fcinfo);
 	double		value;
 
-	if (PG_ARGISNULL(1))
-		PG_RETURN_POINTER(state);
+	if (aggregate_skips_row(fcinfo))
+		return aggregate_unchanged(fcinfo);
+	if (state == NULL)
+		state = MemoryContextAllocZero(aggregate_context(fcinfo), sizeof(SumState));
 	value = PG_GETARG_FLOAT8(1);
 	state->count++;
 	if (likely(value >= LEAST_VALUE && value < END_OF_VALUES))
@@ -124,92 +115,101 @@ exact_avg_accum(PG_FUNCTION_ARGS)
 			state->scale++;
 	}
 	else
-		add_rest(state, context,
-				 DatumGetNumeric(DirectFunctionCall1(float8_numeric, Float8GetDatum(value))));
+		add_rest(state, DatumGetNumeric(DirectFunctionCall1(float8_numeric, Float8GetDatum(value))));
 	PG_RETURN_POINTER(state);
 }
+
+/* ---------- between processes ---------- */
+
+static void *
+exact_sum_create_like(MemoryContext context, const void *other)
+{
+	return MemoryContextAllocZero(context, sizeof(SumState));
+}
+
+static void
+exact_sum_merge(void *into, const void *from)
+{
+	SumState   *state = (SumState *) into;
+	const SumState *other = (const SumState *) from;
+
+	state->count += other->count;
+	state->scale = Max(state->scale, other->scale);
+	state->sum += other->sum;
+	if (other->rest != NULL)
+		add_rest(state, other->rest);
+}
+
+/* Count, scale, the sum in two halves, and the rest in its binary form. */
+static void
+exact_sum_send(StringInfo buf, void *state)
+{
+	const SumState *sum = (const SumState *) state;
+
+	pq_sendint64(buf, sum->count);
+	pq_sendbyte(buf, sum->scale);
+	decimal_send(buf, sum->sum);
+	if (sum->rest != NULL)
+	{
+		bytea	   *rest = DatumGetByteaP(DirectFunctionCall1(numeric_send,
+															  NumericGetDatum(sum->rest)));
+
+		pq_sendbytes(buf, VARDATA(rest), VARSIZE(rest) - VARHDRSZ);
+	}
+}
+
+static void *
+exact_sum_receive(StringInfo buf, const AggregateKind *kind)
+{
+	SumState   *state = palloc0(sizeof(SumState));
+
+	state->count = pq_getmsgint64(buf);
+	state->scale = pq_getmsgbyte(buf);
+	state->sum = decimal_receive(buf);
+	if (state->count < 1 || state->scale > SUM_SCALE)
+		aggregate_invalid_state(kind);
+	if (buf->cursor < buf->len)
+		state->rest = DatumGetNumeric(DirectFunctionCall3(numeric_recv, PointerGetDatum(buf),
+														  ObjectIdGetDatum(InvalidOid),
+														  Int32GetDatum(-1)));
+	return state;
+}
+
+static const AggregateKind exact_sum_kind = {
+	.name = "exact_sum or exact_avg",
+	.version = 1,
+	.create_like = exact_sum_create_like,
+	.merge = exact_sum_merge,
+	.send = exact_sum_send,
+	.receive = exact_sum_receive,
+};
 
 PG_FUNCTION_INFO_V1(exact_avg_combine);
 Datum
 exact_avg_combine(PG_FUNCTION_ARGS)
 {
-	MemoryContext context;
-	AvgState   *state = state_argument(fcinfo, &context);
-
-	if (!PG_ARGISNULL(1))
-	{
-		AvgState   *other = (AvgState *) PG_GETARG_POINTER(1);
-
-		state->count += other->count;
-		state->scale = Max(state->scale, other->scale);
-		state->sum += other->sum;
-		if (other->rest != NULL)
-			add_rest(state, context, other->rest);
-	}
-	PG_RETURN_POINTER(state);
+	return aggregate_combine(fcinfo, &exact_sum_kind);
 }
 
-/* Version, count, scale, the sum in two halves, and the rest in its binary form */
 PG_FUNCTION_INFO_V1(exact_avg_serialize);
 Datum
 exact_avg_serialize(PG_FUNCTION_ARGS)
 {
-	MemoryContext context;
-	AvgState   *state = state_argument(fcinfo, &context);
-	StringInfoData buf;
-
-	pq_begintypsend(&buf);
-	pq_sendbyte(&buf, STATE_VERSION);
-	pq_sendint64(&buf, state->count);
-	pq_sendbyte(&buf, state->scale);
-	decimal_send(&buf, state->sum);
-	if (state->rest != NULL)
-	{
-		bytea	   *rest = DatumGetByteaP(DirectFunctionCall1(numeric_send,
-															  NumericGetDatum(state->rest)));
-
-		pq_sendbytes(&buf, VARDATA(rest), VARSIZE(rest) - VARHDRSZ);
-	}
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-static void
-state_error(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-			 errmsg("invalid state of aggregate function exact_avg")));
+	return aggregate_serialize(fcinfo, &exact_sum_kind);
 }
 
 PG_FUNCTION_INFO_V1(exact_avg_deserialize);
 Datum
 exact_avg_deserialize(PG_FUNCTION_ARGS)
 {
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
-	AvgState   *state;
-	StringInfoData buf;
-
-	aggregate_context(fcinfo);
-	state = palloc0(sizeof(AvgState));
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-	if (pq_getmsgbyte(&buf) != STATE_VERSION)
-		state_error();
-	state->count = pq_getmsgint64(&buf);
-	state->scale = pq_getmsgbyte(&buf);
-	state->sum = decimal_receive(&buf);
-	if (buf.cursor < buf.len)
-		state->rest = DatumGetNumeric(DirectFunctionCall3(numeric_recv, PointerGetDatum(&buf),
-														  ObjectIdGetDatum(InvalidOid),
-														  Int32GetDatum(-1)));
-	if (state->count < 0 || state->scale > SUM_SCALE)
-		state_error();
-	PG_RETURN_POINTER(state);
+	return aggregate_deserialize(fcinfo, &exact_sum_kind);
 }
+
+/* ---------- results ---------- */
 
 /* The sum as a numeric, with as many decimals as were seen */
 static Numeric
-sum_of(const AvgState *state)
+sum_of(const SumState *state)
 {
 	char		digits[SUM_SCALE + 1];
 	int128		whole = state->sum / power_of_ten(SUM_SCALE);
@@ -231,22 +231,11 @@ sum_of(const AvgState *state)
 	return DatumGetNumeric(sum);
 }
 
-/* The state of a final function; NULL if there was no number */
-static AvgState *
-final_state(FunctionCallInfo fcinfo)
-{
-	AvgState   *state;
-
-	aggregate_context(fcinfo);
-	state = PG_ARGISNULL(0) ? NULL : (AvgState *) PG_GETARG_POINTER(0);
-	return state == NULL || state->count == 0 ? NULL : state;
-}
-
 PG_FUNCTION_INFO_V1(exact_sum_final);
 Datum
 exact_sum_final(PG_FUNCTION_ARGS)
 {
-	AvgState   *state = final_state(fcinfo);
+	const SumState *state = (const SumState *) aggregate_state(fcinfo);
 
 	if (state == NULL)
 		PG_RETURN_NULL();
@@ -257,7 +246,7 @@ PG_FUNCTION_INFO_V1(exact_avg_final);
 Datum
 exact_avg_final(PG_FUNCTION_ARGS)
 {
-	AvgState   *state = final_state(fcinfo);
+	const SumState *state = (const SumState *) aggregate_state(fcinfo);
 
 	if (state == NULL)
 		PG_RETURN_NULL();

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * history_measure.h
+ * history_totals.h
  *		What a history says, gathered in one pass.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SEGMENT_HISTORY_MEASURE_H
-#define SEGMENT_HISTORY_MEASURE_H
+#ifndef SEGMENT_HISTORY_TOTALS_H
+#define SEGMENT_HISTORY_TOTALS_H
 
 #include "utils/numeric.h"
 
@@ -51,4 +51,4 @@ extern double history_mean_repeat_spend(const HistoryTotals *totals);
 extern double history_mean_gap(const HistoryTotals *totals);
 extern double history_gap_variation(const HistoryTotals *totals);
 
-#endif							/* SEGMENT_HISTORY_MEASURE_H */
+#endif							/* SEGMENT_HISTORY_TOTALS_H */

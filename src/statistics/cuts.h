@@ -1,0 +1,16 @@
+/*-------------------------------------------------------------------------
+ *
+ * cuts.h
+ *		What aggregates of cut points have in common.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef SEGMENT_CUTS_H
+#define SEGMENT_CUTS_H
+
+/* More groups than anybody reads; keeps the result far below 1 GB. */
+#define CUTS_MAX_GROUPS		1000000
+
+extern void cuts_check_groups(int32 groups, int32 before);
+
+#endif							/* SEGMENT_CUTS_H */

@@ -1,0 +1,294 @@
+# Values to call functions with, by type: usual ones and those at the edges.
+#
+# All of them are data, in the tables below.  A value is written as
+#   undef    NULL
+#   text     a literal of the type, as its input function reads it
+#   '=...'   an expression; m.n is 1, 2, ... where rows are at hand, else 1
+package EdgeValues;
+use strict;
+use warnings;
+
+# ---------- the edges of the types ----------
+
+my @integers = (undef, 0, 1, -1, 2, 7, 100);
+my @names = (
+	# portfolios: one's own, those of others, none
+	'mine', 'empty', 'extreme', 'b2b', "Shop of O'Hara 客户", 'nothing', 'pg_catalog', 'segment', 'trade',
+	# schemes, classes, columns, sources
+	'rfm_segment', 'value_tier', 'dormancy', 'size', 'champions', 'big', 'customer_id', 'net', 'purchases', 'customers', 'costs');
+my %edges = (
+	boolean => [ undef, 'true', 'false' ],
+	smallint => [ @integers, 32767, -32768 ],
+	integer => [ @integers, 365, 2147483647, -2147483648 ],
+	bigint => [ @integers, 4294967296, '9223372036854775807', '-9223372036854775808' ],
+	numeric => [ @integers, qw(NaN Infinity -Infinity 0.00 -0.5 1.10 0.000000001 0.0000000001 1e-1000 1e-16383 1e27 1e28 -1e28
+		999999999999999999999999999 -700000000000000000000000000 999999999999999999.999999999
+		1329227995784915872903807060280344576 1e1000 9e131071 -9e131071) ],
+	'double precision' => [ @integers, qw(NaN Infinity -Infinity -0 0.5 0.05 0.999999999999 1.0000000000000002 1e-10 -1e-10 1e-320 5e-324
+		1e10 9007199254740993 1e16 1e100 1.7976931348623157e308 -1.7976931348623157e308) ],
+	real => [ @integers, qw(NaN Infinity -Infinity 3.4e38 1e-45) ],
+	date => [ undef, 'infinity', '-infinity', '4714-11-24 BC', '5874897-12-31', '0001-01-01', '0001-12-31 BC', '9999-12-31', '294276-12-31',
+		'1970-01-01', '2000-02-29', '2023-01-01', '2023-06-30', '2023-07-01', '2023-12-31', '=current_date', '=current_date + 1' ],
+	'timestamp without time zone' => [ undef, 'infinity', '-infinity', '4714-11-24 BC', '294276-12-31 23:59:59.999999', '2023-06-30 24:00' ],
+	'timestamp with time zone' => [ undef, 'infinity', '-infinity', '4714-11-24 00:00+00 BC', '294276-12-31 23:59:59.999999+00',
+		'2023-06-30 23:59:59.999999+00', '0001-01-01 00:00+00', '=now()', '2023-03-26 01:30+00' ],
+	interval => [ undef, '0', '-178000000 years', '178000000 years' ],
+	uuid => [ undef, '00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff' ],
+	tid => [ undef, '(0,0)', '(0,1)', '(4294967295,65535)' ],
+	bytea => [ undef, '', '\x00', '\x01', '\xffffffffffffffffffffffffffffffff', q{=convert_to(repeat('x', 100000), 'UTF8')} ],
+	text => [ undef, '', ' ', 'a', "'", '"', "it's", '"quoted"', '\\', '%', '%s %I %L %1$s', "\n", "a\nb", '$1', '$$', '--', '/*', ';', '{}', '[]', 'NULL',
+		'0', '-1', '1.5', 'NaN', 'true', '2023-06-30', 'infinity', "e\xcc\x81", "\xf4\x8f\xbf\xbf",
+		q{=repeat('x', 63)}, q{=repeat('x', 64)}, q{=repeat('客', 21)}, q{=repeat('客', 22)}, q{=repeat('x', 1000000)}, q{=repeat('(', 10000)},
+		@names,
+		# units, time zones, kinds, measures
+		qw(day week month year decade UTC Asia/Shanghai Nowhere/Nothing +15:00 bgnbd mbgnbd pnbd bgbb gammagamma none lower r alpha table view refresh),
+		# queries and conditions
+		'SELECT 1', 'SELECT customer, at, amount FROM trade.orders', 'SELECT customer, at, amount FROM trade.orders WHERE false',
+		'SELECT * FROM sales.firm', 'SELECT * FROM nowhere', 'SELECT NULL, NULL, NULL', "SELECT 1, date 'infinity', 'NaN'::numeric",
+		'SELECT customer, at, amount FROM trade.orders; SELECT 1', 'INSERT INTO trade.orders VALUES (1) RETURNING *', 'SELECT avg(net) FROM customers',
+		'TABLE trade.orders', 'VALUES (1, 2, 3)', 'SELECT FROM trade.orders', 'WITH w AS (SELECT 1) SELECT * FROM w', 'SELECT 1/0', 'net > 0', 'true', 'net > net /' ],
+	jsonb => [ undef, 'null', 'true', '0', '-1', '1e131000', '""', '"mine"', '[]', '[null]', '[[]]', '[{}]', '{}', '{"": null}', '{"name": null}',
+		'{"as_of": "infinity"}', '{"as_of": "4714-11-24 BC"}', '{"full": "perhaps"}', '{"margin": 0.5}', '{"margin": -1}', '{"margin": "NaN"}', '{"horizon_weeks": 1e300}',
+		'{"purchases": "SELECT 1"}', '{"purchases": 1}', '[{"class": "a"}]', '[{"class": null}]', '[{"class": "a", "rule": "net > "}, {"class": "b"}]',
+		'{"r": 1e308, "alpha": 1e-308, "a": 0, "b": -1}', q{=to_jsonb(array_fill(1, ARRAY[10000]))},
+		q{=(repeat('[', 1000) || repeat(']', 1000))}, q{=jsonb_build_object(repeat('x', 100000), repeat('y', 100000))} ],
+	oid => [ undef, 0, 1, 4294967295, map { "=$_" } q{'integer'::regtype}, q{'"any"'::regtype}, q{'anyarray'::regtype}, q{'segment.history'::regtype}, q{'segment.history[]'::regtype},
+		q{'pg_class'::regclass}, q{'trade.orders'::regclass}, q{'trade.person_pkey'::regclass}, q{'trade.number'::regclass}, q{'mine.customer'::regclass}, q{'segment.setting'::regclass},
+		q{(SELECT oid FROM pg_class WHERE relname = 'firm')}, q{'pg_toast.pg_toast_1255'::regclass}, q{'segment'::regnamespace}, q{'now'::regproc} ],
+	cstring => [ '', ' ', '(', '()', 'NULL', '{}', '[]', 'null', '(orders=0)', '(orders=-1,refunds=99999999999999999999)', '{"kind": "bgnbd"}', '2023-01-01', '\\', "'" ],
+);
+$edges{regclass} = $edges{oid};
+$edges{name} = $edges{text};
+
+# Keys of the jsonb arguments, for edges inside of them.
+my @keys = qw(as_of full nowait scorecard command customer reason who valid_until admitted scheme classes cuts relation watch customer_column
+	settings changes purchases customers timezone unit search_path margin leading_scheme lost_after_days security_invoker r alpha);
+
+# ---------- the usual ----------
+
+# By "function.argument", by "argument type" or by type, with or without its
+# schema.  An argument without a name has its number.  &name( is a call of one of the extension's functions,
+# whatever schema it is in.
+my $purchases = 'SELECT customer, at, amount, margin FROM trade.orders';
+my $definition = q{(SELECT to_jsonb(p) || '{"name": "mine"}' FROM mine.portfolio AS p)};
+my $key_account = q{(SELECT min(k.customer_id)::text FROM mine.key_account AS k)};
+my $several = q{(VALUES (date '2023-01-05', 10.25), ('2023-03-01', -2), ('2023-03-01', 7), ('2023-06-30', 1e10), ('2024-02-29', 0.000000001)) AS o (day, amount)};
+my $override = '{"command": "override", "customer": "1", "admitted": true, "reason": "a", "who": "b", "valid_until": "2030-01-01"}';
+my %usual = (
+	boolean => 'false', smallint => 1, integer => 5, bigint => '=1 + m.n % 5', numeric => '=m.n * 1.25', 'double precision' => '=0.5 + m.n % 7', real => 1,
+	date => q{=date '2023-01-01' + (m.n * 37 % 400)}, 'timestamp without time zone' => '2023-06-30 12:00', 'timestamp with time zone' => '2023-06-30 12:00+00',
+	text => 'a', name => 'a', jsonb => '{}', oid => q{='trade.orders'::regclass}, regclass => 'trade.orders', tid => q{=format('(0,%s)', m.n)::tid}, bytea => '',
+	uuid => '00000000-0000-0000-0000-000000000001', interval => '1 day', cstring => '',
+	'segment.rfm' => "=(SELECT segment.rfm_agg(o.day, o.amount) FROM $several)", 'segment.history' => "=(SELECT segment.history_agg(o.day, o.amount) FROM $several)",
+	'segment.model' => q{=segment.model('pnbd', '{"r": 0.5, "alpha": 10, "s": 0.6, "beta": 12}')},
+	'rfm_in.1' => "=&rfm_out((SELECT segment.rfm_agg(o.day, o.amount) FROM $several))",
+	'history_in.1' => "=&history_out((SELECT segment.history_agg(o.day, o.amount) FROM $several))",
+	'model_in.1' => q{=&model_out(segment.model('pnbd', '{"r": 0.5, "alpha": 10, "s": 0.6, "beta": 12}'))},
+
+	# models
+	'model.kind' => 'pnbd', 'model.params' => '{"r": 0.5, "alpha": 10, "s": 0.6, "beta": 12}', 'param.name' => 'r', 'stderr.name' => 'r',
+	'x double precision' => '=m.n % 4', 't_x double precision' => '=CASE WHEN m.n % 4 = 0 THEN 0 ELSE 1 + m.n % 30 END', 't double precision' => '=32 + m.n % 9',
+	'purchase_pmf.n' => 2, 'expected_spend.model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')},
+
+	'bgbb_fit.n' => '=m.n % 9 + 12', 'bgbb_fit.x' => '=m.n % 4', 'bgbb_fit.t_x' => '=CASE WHEN m.n % 4 = 0 THEN 0 ELSE 4 + m.n % 8 END',
+	'clv.margin' => 0.5, 'clv.spend_model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')}, 'retention double precision' => 0.5, 'fraction double precision' => 0.5, 'min_probability double precision' => 0.5,
+	'class_medians.class_of' => '{{1,2},{2,1}}', 'class_medians.customer_group' => '=1 + m.n % 2',
+	'migration_agg.customer' => q{=format('(0,%s)', 1 + (m.n - 1) / 5)}, 'migration_agg.place' => '=1 + (m.n - 1) % 5', 'migration_agg.places' => 5,
+	 'cohort_agg.as_of' => '2024-03-01', 'flow_agg.as_of' => '2024-03-01',
+
+	# portfolios
+	'portfolio text' => 'mine', 'name text' => 'mine', 'unit text' => 'day', 'timezone text' => 'UTC', 'query_path text' => 'public',
+	'source text' => 'purchases', 'query text' => $purchases, 'purchases text' => $purchases, 'customers text' => 'SELECT * FROM trade.person',
+	'costs text' => 'SELECT id, at, amount FROM trade.cost', 'complaints text' => 'SELECT id, at FROM trade.complaint',
+	'satisfaction text' => 'SELECT id, at, score FROM trade.answer', 'definition jsonb' => "=$definition", 'settings jsonb' => q{=&check_settings('{}')},
+	source_shape => qq{=&check_source('purchases', '$purchases', 'public')},
+	'key_equality text' => 'OPERATOR(pg_catalog.=)', 'regclass' => 'trade.orders', 'type oid' => q{='integer'::regtype},
+	'check_source_column.col' => '{"ordinal": 1, "name": "customer", "type": 23, "base_type": 23}', 'check_source_column.meaning' => 'customer',
+	'refresh.scorecard' => 'true', 'judged_days.scorecards' => 'mine.scorecard', 'customer_column text' => 'customer',
+	'create_portfolio.name' => 'new', 'portfolio_create.name' => 'new', 'portfolio_create_tables.portfolio' => 'new', 'portfolio_check_name.name' => 'new',
+	'portfolio_run.task' => 'refresh', 'portfolio_run.arguments' => '{"full": false, "nowait": false, "scorecard": true}',
+	'portfolio_refresh.arguments' => '{"full": false, "nowait": false, "scorecard": true}',
+	'watch_run.task' => 'watch', 'watch_run.arguments' => q{=jsonb_build_object('watch', true, 'relation', 'trade.orders'::regclass::oid, 'customer_column', 'customer')},
+	'watch_change.arguments' => q{=jsonb_build_object('watch', true, 'relation', 'trade.orders'::regclass::oid, 'customer_column', 'customer')},
+	'snapshot_run.task' => 'snapshot', 'snapshot_run.arguments' => '{"as_of": "2023-12-31"}', 'snapshot_take.arguments' => '{"as_of": "2023-12-31"}',
+
+	# schemes
+	'scheme text' => 'rfm_segment', 'schemes text[]' => '{rfm_segment}', 'classes jsonb' => '[{"class": "a", "rule": "net > 0"}, {"class": "b"}]', 'cuts jsonb' => '{}',
+	'create_scheme.scheme' => 'another', 'scheme_write.scheme' => 'another', 'alter_scheme.scheme' => 'size', 'drop_scheme.scheme' => 'size', 'scheme_drop.scheme' => 'size',
+	'rule text' => 'net > 0',
+	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
+
+	# key accounts
+	'customer text' => '1', 'key text' => q{'1'}, 'scheme_check_name.name' => 'another', 'demote_key_account.customer' => "=$key_account", 'key_account_demote.key' => "=quote_literal($key_account)",
+	'assign_key_account.customer' => "=$key_account", 'key_account_assign.key' => "=quote_literal($key_account)",
+	'valid_until date' => '2030-01-01', 'key_account_review.as_of' => '2030-01-01', 'key_account_override.as_of' => '2023-12-31',
+	'key_account_run.task' => 'key_account', 'key_account_run.arguments' => '{"command": "review"}', 'key_account_change.arguments' => $override,
+	'key_account_override.arguments' => $override, 'key_account_demote.arguments' => '{"customer": "1", "reason": "a", "who": "b"}',
+);
+
+# What must be done before in the same transaction, so that a function can do
+# its work.
+my $to_demote = q{UPDATE mine.key_account_review SET decision = 'would_demote'};
+my $to_end = q{SELECT segment.override_key_account('mine', 1, true, 'a', '2030-01-01', 'b')};
+my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false)};
+my %before = (
+	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
+	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
+	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
+	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
+	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut CASCADE',
+	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer CASCADE',
+	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
+	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
+);
+
+# ---------- values of the extension's own types, made by expressions ----------
+
+# The orders of one customer, or of many, as rows of (day, amount).
+my @orders = (
+	q{(SELECT date '2023-01-01', 1.0 WHERE false)},
+	q{(VALUES (date '2023-03-01', 10.5))},
+	q{(VALUES (date '2023-03-01', -10.5))},
+	q{(VALUES (date '2023-03-01', 0))},
+	q{(VALUES (date '2023-01-05', 999999999999999999999999999), ('2023-01-06', -999999999999999999999999999))},
+	q{(SELECT date '1990-01-01' + n, n % 100 - 3.25 FROM generate_series(1, 10000) AS n)});
+my $customers = q{(SELECT (n % 5)::float8 AS x, CASE WHEN n % 5 = 0 THEN 0 ELSE 1 + n % 30 END::float8 AS t_x, 32 + n % 9 AS t, 1 + n % 4 AS weight, 5 + n % 50 AS spend
+	FROM generate_series(1, 200) AS n) AS c};
+my %made = (
+	'segment.rfm' => [ map({ "(SELECT segment.rfm_agg(o.day, o.amount) FROM $_ AS o (day, amount))" } @orders),
+		q{segment.rfm_agg(timestamptz '294276-12-31 23:59:59.999999+00', 1e26::float8)}, q{segment.rfm_agg(timestamptz '4714-11-24 00:00+00 BC', 9223372036854775807)} ],
+	'segment.history' => [ map({ "(SELECT segment.history_agg(o.day, o.amount) FROM $_ AS o (day, amount))" } @orders,
+			q{(VALUES (date '4714-11-24 BC', 1), ('5874897-12-31', 2))}),
+		q{(SELECT segment.as_of(segment.history_agg(date '2023-01-01', 1), '2022-01-01'))} ],
+	'segment.model' => [
+		map({ my $kind = $_; map({ "(SELECT segment.${kind}_fit($_) FROM $customers)" } 'x, t_x, t', 'x, t_x, t, weight') } qw(bgnbd mbgnbd pnbd bgbb)),
+		"(SELECT segment.bgnbd_fit(x, t_x, t) FROM $customers WHERE false)",
+		"(SELECT segment.bgnbd_fit(0, 0, t) FROM $customers)",
+		"(SELECT segment.gammagamma_fit(x, spend) FROM $customers)",
+		map({ "segment.model($_)" } q{'bgnbd', '{"r": 1e-40, "alpha": 1e40, "a": 1e-40, "b": 1e40}'}, q{'mbgnbd', '{"r": 1e10, "alpha": 1e-10, "a": 1e10, "b": 1e-10}'},
+			q{'pnbd', '{"r": 1e5, "alpha": 1e-5, "s": 1e5, "beta": 1e5}'},
+			q{'bgbb', '{"alpha": 1e-10, "beta": 1e10, "gamma": 1e10, "delta": 1e-10}'},
+			q{'gammagamma', '{"p": 1e10, "q": 1e-10, "gamma": 1e40}'}),
+		q{segment.with_unit(segment.model('bgnbd', '{"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4}'), 'week')} ],
+);
+
+# ---------- the generator ----------
+
+# What arguments of any type get.
+my @concrete = ('integer', 'bigint', 'text', 'numeric', 'date', 'boolean', 'jsonb', 'uuid', 'segment.history');
+
+# EdgeValues->new($query): $query runs a statement and returns its rows, in
+# which columns are separated by "|".
+sub new
+{
+	my ($class, $query) = @_;
+	my $self = bless { edges => { map { $_ => [ @{ $edges{$_} } ] } keys %edges } }, $class;
+	# Literals, so that a statement can be read and is fast; expressions where
+	# they would be long.
+	foreach my $type (sort keys %made)
+	{
+		foreach my $expression (@{ $made{$type} })
+		{
+			my ($null, $long, $literal) = split /\|/, ($query->(
+				"SELECT v IS NULL, length(v) > 1000, CASE WHEN length(v) <= 1000 THEN v END FROM (SELECT ($expression)::text AS v) AS t"))[0], 3;
+			push @{ $self->{edges}{$type} }, $null eq 't' ? undef : $long eq 't' ? "=$expression" : $literal;
+			# What the input functions read, whole and cut off.
+			push @{ $self->{edges}{cstring} }, $literal, substr($literal, 0, length($literal) / 2) if $null eq 'f' && $long eq 'f';
+		}
+		push @{ $self->{edges}{$type} }, undef;
+	}
+	# The columns of composite types.
+	foreach my $row ($query->(q{
+		SELECT format_type(t.oid, NULL), format_type(a.atttypid, NULL) FROM pg_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid
+		WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND t.typnamespace <> 'pg_catalog'::regnamespace AND t.typnamespace <> 'information_schema'::regnamespace
+		ORDER BY t.oid, a.attnum}))
+	{
+		my ($type, $column) = split /\|/, $row;
+		push @{ $self->{columns}{$type} }, $column;
+	}
+	# The types of domains.
+	foreach my $row ($query->(q{
+		SELECT format_type(t.oid, NULL), format_type(t.typbasetype, NULL) FROM pg_type AS t
+		WHERE t.typtype = 'd' AND t.typnamespace <> 'information_schema'::regnamespace}))
+	{
+		my ($domain, $type) = split /\|/, $row;
+		$self->{base}{$domain} = $type;
+	}
+	return $self;
+}
+
+sub one_of
+{
+	return $_[ rand @_ ];
+}
+
+# A value of the tables as SQL.
+sub as_sql
+{
+	my ($value, $type) = @_;
+	return "NULL::$type" unless defined $value;
+	return "($1)::$type" if $value =~ /^=(.*)$/s;
+	$value =~ s/'/''/g;
+	return "'$value'::$type";
+}
+
+# A value from the edge of a type, as SQL.
+sub edge
+{
+	my ($self, $type) = @_;
+	return as_sql(one_of(@{ $self->{edges}{$type} }), $type) if $self->{edges}{$type};
+	return $self->edge_of_array($1) if $type =~ /^(.*)\[\]$/s;
+	return $self->edge_of_array(one_of(@concrete)) if $type =~ /^any(compatible)?array$/;
+	return $self->edge(one_of(@concrete)) if $type =~ /^any/;
+	return sprintf '(%s)::%s', $self->edge($self->{base}{$type}), $type if $self->{base}{$type};
+	if (my $columns = $self->{columns}{$type})
+	{
+		return "NULL::$type" if rand() < 0.2;
+		return sprintf 'ROW(%s)::%s', join(', ', map { rand() < 0.2 ? 'NULL' : $self->edge($_) } @$columns), $type;
+	}
+	die "say in EdgeValues.pm which values of type $type there are\n";
+}
+
+sub edge_of_array
+{
+	my ($self, $type) = @_;
+	my $elements = join ', ', map { $self->edge($type) } 1 .. 1 + rand 4;
+	return one_of(
+		"NULL::$type\[]", "'{}'::$type\[]", "ARRAY[NULL, NULL]::$type\[]", "ARRAY[$elements]", "ARRAY[$elements]", "ARRAY[[$elements], [$elements]]",
+		"array_fill(" . $self->edge($type) . ", ARRAY[3], ARRAY[-5])", "array_fill(" . $self->usual('', '', $type) . ", ARRAY[20000])",
+		"(SELECT array_agg(v ORDER BY v::text) FROM unnest(ARRAY[$elements]) AS v)");
+}
+
+# An edge of an argument: that of its type, or the usual with an edge inside.
+sub edge_of_argument
+{
+	my ($self, $function, $argument, $type) = @_;
+	return $self->edge($type) if $type ne 'jsonb' || rand() < 0.5;
+	return sprintf "jsonb_set(%s, '{%s}', coalesce(%s, 'null'))", $self->usual($function, $argument, $type), one_of(@keys), $self->edge($type);
+}
+
+# The usual value of an argument, as SQL.
+sub usual
+{
+	my ($self, $function, $argument, $type) = @_;
+	foreach my $key ("$function.$argument", "$argument $type", $type, $type =~ s/^.*\.//r)
+	{
+		return as_sql($usual{$key}, $type) if exists $usual{$key};
+	}
+	return sprintf 'ARRAY[%s]', $self->usual($function, $argument, $1) if $type =~ /^(.*)\[\]$/s;
+	return $type =~ /^any(compatible)?array$/ ? 'ARRAY[1, 2]' : '1' if $type =~ /^any/;
+	if (my $columns = $self->{columns}{$type})
+	{
+		return sprintf 'ROW(%s)::%s', join(', ', map { $self->usual('', '', $_) } @$columns), $type;
+	}
+	die "say in EdgeValues.pm what value of type $type is usual\n";
+}
+
+# What must be done before a function is called, as SQL; undef for most.
+sub before
+{
+	my ($function) = @_;
+	return $before{$function};
+}
+
+1;
