@@ -17,11 +17,11 @@ CREATE TYPE segment_internal.customer_figures AS (
 	r_score integer, f_score integer, m_score integer, gap_ratio float8,
 	days_since_last integer, tenure_days integer,
 	orders bigint, purchase_days bigint, first_day date, last_day date,
-	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8,
+	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
 	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric
 );
 COMMENT ON TYPE segment_internal.customer_figures IS
-'scores and measures of a customer as of a day: monetary is net as a floating point number, repeat_spend what a repeat purchase day brings (contribution where the purchases have margins, else sales), margin and cost what is known of them; NULL as long as nothing has happened. place is the number of the day among the days asked for, counted from 1, places the number of days by which the customer was known';
+'scores and measures of a customer as of a day: monetary is net as a floating point number, repeat_spend what a repeat purchase day brings (contribution where the purchases have margins, else sales), margin and cost what is known of them; NULL as long as nothing has happened. next_event is the first day after it on which the histories say more, NULL: none, so that until then the figures hold. place is the number of the day among the days asked for, counted from 1, places the number of days by which the customer was known';
 
 CREATE FUNCTION segment_internal.customer_figures(
 	purchases segment.history, margins segment.history, costs segment.history,
@@ -33,6 +33,18 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 12 ROWS 1
 AS 'MODULE_PATHNAME', 'customer_figures';
 COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, float8[], float8[], float8[], float8, float8) IS
 'the figures of a customer as of a day, with scores by the cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net), and the gap ratio: days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened): a set, so that the planner evaluates it once. Errors: 22008 infinite as_of, those of score';
+
+CREATE FUNCTION segment_internal.customer_figures(
+	orders bigint, purchase_days bigint, first_day date, last_day date,
+	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
+	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric,
+	as_of date, recency_cuts float8[], frequency_cuts float8[],
+	monetary_cuts float8[], prior_gaps float8, usual_gap_days float8
+) RETURNS SETOF segment_internal.customer_figures
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 4 ROWS 1
+AS 'MODULE_PATHNAME', 'customer_figures_kept';
+COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, date, date, float8, float8, float8, float8, date, numeric, numeric, numeric, numeric, numeric, date, float8[], float8[], float8[], float8, float8) IS
+'the same from figures of an earlier day that still hold, without the histories: what changes from day to day and with the scorecard is computed, the rest passed on (internal)';
 
 CREATE TYPE segment_internal.judged_day AS (
 	day date, scorecard_id bigint, recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
@@ -66,21 +78,29 @@ COMMENT ON FUNCTION segment_internal.one_row() IS
  * them where there is a scorecard.
  */
 CREATE FUNCTION segment_internal.portfolio_known_customers(
-	portfolio text, as_of text, judged_by text, further_columns text DEFAULT '', further_items text DEFAULT ''
+	portfolio text, as_of text, judged_by text, further_columns text DEFAULT '', further_items text DEFAULT '',
+	from_kept boolean DEFAULT false
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 			SELECT c.customer_id AS "customer id",
-				segment_internal.customer_figures(c.purchases, c.margins, c.costs, c.complaints, c.satisfaction, c.listed,
+				segment_internal.customer_figures(%6$s,
 					%2$s, %3$s) AS "the figures"%4$s
-			FROM %1$I.customer_history AS c%5$s
+			FROM %1$I.%7$I AS c%5$s
 		) AS r
 		CROSS JOIN LATERAL (
 			SELECT r."customer id" AS customer_id, r."the figures" AS m
-		) AS h$template$, portfolio, as_of, judged_by, further_columns, further_items);
-COMMENT ON FUNCTION segment_internal.portfolio_known_customers(text, text, text, text, text) IS
-'the FROM items r and h (customer_id, m): the customers known on a day, for an as_of expression and the further arguments of customer_figures; with further columns of r and FROM items that these come from (internal)';
+		) AS h$template$, portfolio, as_of, judged_by, further_columns, further_items,
+	CASE WHEN from_kept THEN $figures$
+					CASE WHEN c.monetary IS NOT NULL THEN c.orders END, CASE WHEN c.monetary IS NOT NULL THEN c.purchase_days END,
+					c.first_day, c.last_day, c.mean_gap_days, c.gap_cv, c.monetary, c.repeat_spend, c.next_event,
+					CASE WHEN c.monetary IS NOT NULL THEN c.gross END, CASE WHEN c.monetary IS NOT NULL THEN c.refunded END,
+					CASE WHEN c.monetary IS NOT NULL THEN c.net END, CASE WHEN s.margin_rate IS NULL THEN c.margin END, c.cost$figures$
+		ELSE 'c.purchases, c.margins, c.costs, c.complaints, c.satisfaction, c.listed' END,
+	CASE WHEN from_kept THEN 'kept_customer' ELSE 'customer_history' END);
+COMMENT ON FUNCTION segment_internal.portfolio_known_customers(text, text, text, text, text, boolean) IS
+'the FROM items r and h (customer_id, m): the customers known on a day, for an as_of expression and the further arguments of customer_figures; with further columns of r and FROM items that these come from; from the histories, or from figures that were kept and still hold (internal)';
 
 /*
  * The same, judged by a scorecard s, whose columns have the given names.  It is
@@ -88,7 +108,9 @@ COMMENT ON FUNCTION segment_internal.portfolio_known_customers(text, text, text,
  * customers; and by a condition, though it is always true: a hash table, of one
  * row, is what the server lets them join with.
  */
-CREATE FUNCTION segment_internal.portfolio_judged_customers(portfolio text, as_of text, scorecard text, names text[]) RETURNS text
+CREATE FUNCTION segment_internal.portfolio_judged_customers(
+	portfolio text, as_of text, scorecard text, names text[], from_kept boolean
+) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format($template$%1$s
@@ -99,10 +121,11 @@ RETURN (SELECT format($template$%1$s
 		's.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days', ', s.*',
 		format($template$
 				JOIN (%s
-				) AS s ON s."is there" = (c.listed IS NOT NULL)$template$, scorecard)),
+				) AS s ON s."is there" = (c.%I IS NOT NULL)$template$, scorecard,
+			CASE WHEN from_kept THEN 'orders' ELSE 'listed' END), from_kept),
 	string_agg(format('r.%I', n.name), ', ' ORDER BY n.place))
 	FROM unnest(names) WITH ORDINALITY AS n(name, place));
-COMMENT ON FUNCTION segment_internal.portfolio_judged_customers(text, text, text, text[]) IS
+COMMENT ON FUNCTION segment_internal.portfolio_judged_customers(text, text, text, text[], boolean) IS
 'the FROM items h and s: the customers known on a day and the scorecard that judges them, for an as_of expression, the query of the scorecard and its columns (internal)';
 
 /*
@@ -193,7 +216,7 @@ COMMENT ON FUNCTION segment_internal.portfolio_scorecard_names(text) IS
 CREATE FUNCTION segment_internal.portfolio_scored_query(
 	portfolio text, as_of text, scorecard_source text, schemes text,
 	known text DEFAULT NULL, figures text DEFAULT '', columns text DEFAULT '', items text DEFAULT '',
-	in_one_piece text DEFAULT ', segment_internal.one_row() AS one_row'
+	in_one_piece text DEFAULT ', segment_internal.one_row() AS one_row', from_kept boolean DEFAULT false
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -214,6 +237,8 @@ FROM (
 	FROM (
 		SELECT h.customer_id, %1$s AS as_of,%3$s,
 			(h.m).gap_ratio, (h.m).r_score, (h.m).f_score, (h.m).m_score,
+			-- what is kept besides, to compute the row again without the histories
+			(h.m).monetary AS "the monetary", (h.m).repeat_spend AS "the repeat spend", (h.m).next_event AS "the next event",
 			CASE WHEN s.purchase_model_usable
 				THEN segment.p_alive(s.purchase_model, x.x, x.t_x, x.t) END AS p_alive,
 			CASE WHEN s.purchase_model_usable
@@ -239,13 +264,13 @@ FROM (
 ) AS k$template$, as_of,
 	CASE WHEN known IS NULL THEN segment_internal.portfolio_judged_customers(portfolio, as_of,
 			segment_internal.portfolio_scorecard_query(portfolio, scorecard_source, concat(figures, ', true AS "is there"')),
-			segment_internal.portfolio_scorecard_names(portfolio))
+			segment_internal.portfolio_scorecard_names(portfolio), from_kept)
 		ELSE format($template$(%s
 		) AS s
 		CROSS JOIN LATERAL %s$template$,
 			segment_internal.portfolio_scorecard_query(portfolio, scorecard_source, figures), known) END,
 	segment_internal.portfolio_history_columns(), schemes, columns, items, in_one_piece);
-COMMENT ON FUNCTION segment_internal.portfolio_scored_query(text, text, text, text, text, text, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.portfolio_scored_query(text, text, text, text, text, text, text, text, text, boolean) IS
 'the customers of a portfolio for an as_of expression, a FROM clause of the scorecard n and the columns of the schemes; with another FROM item h of the customers, further columns and FROM items (internal)';
 
 /*
@@ -254,7 +279,7 @@ COMMENT ON FUNCTION segment_internal.portfolio_scored_query(text, text, text, te
  */
 CREATE FUNCTION segment_internal.portfolio_customer_query(
 	portfolio text, as_of text, scorecard text, schemes text, held_classes text DEFAULT NULL,
-	judged_days text DEFAULT NULL
+	judged_days text DEFAULT NULL, from_kept boolean DEFAULT false
 ) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -283,6 +308,6 @@ RETURN segment_internal.portfolio_scored_query(portfolio, as_of,
 	CASE WHEN judged_days IS NULL THEN segment_internal.scheme_held_item(portfolio, held_classes, as_of,
 			coalesce(scorecard, format('(SELECT p.scorecard_id FROM %I.portfolio AS p)', portfolio)))
 		ELSE segment_internal.scheme_held_on_days(portfolio, held_classes) END,
-	CASE WHEN judged_days IS NULL THEN ', segment_internal.one_row() AS one_row' END);
-COMMENT ON FUNCTION segment_internal.portfolio_customer_query(text, text, text, text, text, text) IS
+	CASE WHEN judged_days IS NULL THEN ', segment_internal.one_row() AS one_row' END, from_kept);
+COMMENT ON FUNCTION segment_internal.portfolio_customer_query(text, text, text, text, text, text, boolean) IS
 'the query behind the view customer and the function customer_at of a portfolio, for an as_of expression, a scorecard (NULL: the newest), the columns of the schemes and the classes that they want from the last snapshot; or for one customer on many judged days, see portfolio_known_on_days (internal)';

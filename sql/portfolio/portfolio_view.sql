@@ -30,7 +30,7 @@ BEGIN
 	PERFORM segment_internal.kept_define(portfolio);
 	EXECUTE format('CREATE OR REPLACE VIEW %1$I.customer WITH (security_invoker = %2$s) AS SELECT %3$s FROM %1$I.kept_customer AS c',
 		portfolio, security_invoker,
-		(SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FROM segment_internal.kept_columns(portfolio) AS k));
+		(SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FROM segment_internal.kept_columns(portfolio) AS k WHERE k.is_shown));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_at(day date) RETURNS SETOF %1$I.customer
@@ -162,6 +162,9 @@ SELECT v.* FROM (VALUES
 	('defect', 'count', 'number of rows; NULL: nobody could look, since the source brings histories'),
 	('defect', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
 	('kept_customer', NULL, 'the rows of the view customer, as the last refresh computed them'),
+	('kept_customer', 'monetary', 'net as a floating point number, for scores; NULL without orders and refunds'),
+	('kept_customer', 'repeat_spend', 'what a repeat purchase day brings in units of money: contribution where the purchases have margins, else sales, >= 0; NULL: never bought'),
+	('kept_customer', 'next_event', 'first day after as_of on which the histories say more; NULL: none'),
 	('customer', NULL, 'one row per customer, including those who never bought, as of the newest scorecard'),
 	('customer', 'customer_id', 'key of the customer, of the type in the source'),
 	('customer', 'as_of', 'day from whose end everything is seen'),

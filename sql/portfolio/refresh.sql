@@ -382,7 +382,7 @@ COMMENT ON FUNCTION segment_internal.refresh_store(text, text, boolean) IS
 'writes what a refresh has read to customer_history: everybody, or the customers in table refresh_key; returns the number of rows changed (internal)';
 
 /* The day everything is seen from: the one given, else the last purchase day. */
-CREATE FUNCTION segment_internal.refresh_day(portfolio text, given date, today date) RETURNS date
+CREATE FUNCTION segment_internal.refresh_day(portfolio text, given date, today date, look boolean) RETURNS date
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_day$
@@ -399,6 +399,8 @@ BEGIN
 				DETAIL = format('The current date in the portfolio''s time zone is %s.', today);
 		END IF;
 		RETURN given;
+	ELSIF NOT look THEN
+		RETURN NULL;
 	END IF;
 	-- hardly any history goes beyond today: only those are cut off
 	EXECUTE format($query$
@@ -411,8 +413,8 @@ BEGIN
 	RETURN coalesce(last_purchase, today);
 END
 $refresh_day$;
-COMMENT ON FUNCTION segment_internal.refresh_day(text, date, date) IS
-'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today; errors: 22008 infinite, 22023 after today (internal)';
+COMMENT ON FUNCTION segment_internal.refresh_day(text, date, date, boolean) IS
+'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today, or NULL if nobody is to look; errors: 22008 infinite, 22023 after today (internal)';
 
 /* What a scorecard is made of, from one pass over the customers; %s is left for the cuts. */
 CREATE FUNCTION segment_internal.refresh_figures_query(
@@ -450,7 +452,7 @@ COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, text, text, tex
  * used: predictions are then NULL, and model_card tells why.
  */
 CREATE FUNCTION segment_internal.refresh_scorecard(
-	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date,
+	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date, from_kept boolean,
 	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -462,7 +464,8 @@ DECLARE
 	margin_rate numeric := CASE WHEN own_margin THEN NULL ELSE (settings ->> 'margin')::numeric END;
 	cuts record := segment_internal.scheme_cuts(portfolio, false, false);
 	query text := segment_internal.refresh_figures_query(
-		segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate), unit, purchase_kind, spend_kind);
+		CASE WHEN from_kept THEN segment_internal.kept_unscored_query(portfolio, as_of, margin_rate)
+			ELSE segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate) END, unit, purchase_kind, spend_kind);
 	unscored jsonb;
 	f record;
 BEGIN
@@ -495,12 +498,12 @@ BEGIN
 	USING as_of, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
 		f.usual_gap_days, settings, margin_rate, f.purchase_model, f.spend_model,
 		nullif(unscored, '{}'), unit;
-	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, unscored);
+	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, unscored, from_kept);
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END
 $refresh_scorecard$;
-COMMENT ON FUNCTION segment_internal.refresh_scorecard(text, jsonb, text, boolean, date) IS
-'computes a new scorecard as of a day from the stored histories (internal)';
+COMMENT ON FUNCTION segment_internal.refresh_scorecard(text, jsonb, text, boolean, date, boolean) IS
+'computes a new scorecard as of a day, from the stored histories or from kept figures that hold on that day (internal)';
 
 /* ---------- the whole ---------- */
 
@@ -648,7 +651,9 @@ DECLARE
 	settings jsonb;
 	today date;
 	own_margin boolean;
-	judged_alike boolean := true;
+	as_of date;
+	from_kept boolean := false;
+	judged_alike boolean := false;
 	report segment.refresh_report;
 BEGIN
 	-- one refresh at a time; readers are not concerned
@@ -685,10 +690,15 @@ BEGIN
 		PERFORM segment_internal.refresh_step(name, 'scorecard');
 		own_margin := (segment_internal.check_source('purchases', definition ->> 'purchases',
 			definition ->> 'search_path')).margin IS NOT NULL;
-		report.as_of := segment_internal.refresh_day(name, (arguments ->> 'as_of')::date, today);
+		as_of := segment_internal.refresh_day(name, (arguments ->> 'as_of')::date, today, plan.mode = 'full');
+		IF plan.mode = 'changes' THEN
+			report.as_of := segment_internal.kept_move(name, as_of, today);
+		END IF;
+		from_kept := report.as_of IS NOT NULL;
+		report.as_of := coalesce(report.as_of, as_of, segment_internal.refresh_day(name, NULL, today, true));
 		SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 		INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
+		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of, from_kept) AS s;
 		judged_alike := segment_internal.scorecards_agree(name, (definition ->> 'scorecard_id')::bigint, report.scorecard_id);
 	ELSE
 		EXECUTE format('SELECT s.as_of, s.scorecard_id, s.customers, segment.status(s.purchase_model),
@@ -697,7 +707,14 @@ BEGIN
 		INTO STRICT report.as_of, report.scorecard_id, report.customers, report.purchase_model, report.spend_model;
 	END IF;
 	PERFORM segment_internal.refresh_step(name, 'keeping');
-	PERFORM segment_internal.kept_fill(name, plan.mode = 'changes' AND judged_alike);
+	IF (arguments ->> 'scorecard')::boolean OR plan.mode = 'full' THEN
+		-- where the new scorecard judges as the one before, the changed rows are right already
+		IF NOT (from_kept AND judged_alike) THEN
+			PERFORM segment_internal.kept_fill(name, from_kept);
+		END IF;
+	ELSE
+		PERFORM segment_internal.kept_fill_changed(name, 's.scorecard_as_of');
+	END IF;
 	EXECUTE format('DROP TABLE %I.refresh_key', name);
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
 	EXECUTE format('INSERT INTO %I.refresh_log (started_at, as_of, mode, reason, customers, customers_read,

@@ -112,7 +112,7 @@ BEGIN
 			OR $1 IN ('scorecard_as_of', 'margin_rate')
 			OR EXISTS (SELECT FROM pg_attribute AS a
 				WHERE a.attrelid IN ($2::regclass, $3::regclass) AND a.attnum > 0 AND a.attname = $1)$query$, portfolio)
-	INTO taken USING name, format('%I.customer', portfolio), format('%I.scorecard', portfolio);
+	INTO taken USING name, format('%I.kept_customer', portfolio), format('%I.scorecard', portfolio);
 	IF taken THEN
 		RAISE EXCEPTION USING ERRCODE = 'duplicate_object',
 			MESSAGE = format('name of a %s is taken: "%s"', what, name),
@@ -320,7 +320,7 @@ DECLARE
 	message text;
 	state text;
 BEGIN
-	EXECUTE format('SELECT count(c.%I) FROM (%s) AS c', scheme, segment_internal.kept_query(portfolio));
+	EXECUTE format('SELECT count(c.%I) FROM (%s) AS c', scheme, segment_internal.kept_query(portfolio, from_kept => true));
 	-- these for everybody, not only for those who are in the class now
 	EXECUTE format($query$
 		SELECT string_agg(format(E', (%%s\n) AS %%I', c.stay_rule, 'stay ' || c.class_rank), ''),
@@ -393,7 +393,7 @@ BEGIN
 	INTO report.as_of, own_margin;
 	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-	FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of) AS s;
+	FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of, true) AS s;
 	-- days before the scheme are judged by its first cuts, as by the first scorecard
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS o SET cuts = coalesce(o.cuts, '{}') || k.cuts
@@ -406,7 +406,7 @@ BEGIN
 	IF arguments ->> 'command' <> 'drop' THEN
 		PERFORM segment_internal.scheme_try(name, scheme);
 	END IF;
-	PERFORM segment_internal.kept_fill(name, false);
+	PERFORM segment_internal.kept_fill(name, true);
 	report.portfolio := name;
 	report.mode := 'schemes';
 	report.seconds := extract(epoch FROM clock_timestamp() - started);

@@ -100,7 +100,7 @@ BEGIN
 	-- stay rules look in the last snapshot before the day that customers are seen from
 	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme_class AS c WHERE c.stay_rule IS NOT NULL)', name) INTO has_stay_rules;
 	IF has_stay_rules AND report.as_of < newest THEN
-		PERFORM segment_internal.kept_fill(name, false);
+		PERFORM segment_internal.kept_fill(name, true);
 	END IF;
 	report.schemes := coalesce(cardinality(names), 0);
 	report.replaced := deleted > 0;

@@ -52,6 +52,7 @@ enum
 	FIGURE_GAP_CV,
 	FIGURE_MONETARY,
 	FIGURE_REPEAT_SPEND,
+	FIGURE_NEXT_EVENT,			/* first day after it on which they say more */
 	FIGURE_GROSS,
 	FIGURE_REFUNDED,
 	FIGURE_NET,
@@ -189,6 +190,21 @@ set_purchases(Customer *customer)
 	set_amount(customer, FIGURE_NET, totals, net_of(totals));
 }
 
+/* The day of the first event that is not counted yet, of those that change figures. */
+static void
+set_next_event(Customer *customer)
+{
+	const HistoryRun *runs[] = {&customer->purchases, &customer->margins, &customer->costs};
+	int64		next = PG_INT64_MAX;
+
+	for (int i = 0; i < lengthof(runs); i++)
+		if (runs[i]->more)
+			next = Min(next, runs[i]->next.day);
+	customer->nulls[FIGURE_NEXT_EVENT] = next == PG_INT64_MAX;
+	if (next != PG_INT64_MAX)
+		customer->values[FIGURE_NEXT_EVENT] = DateADTGetDatum((DateADT) next);
+}
+
 /*
  * customer_move: on to a day, which is later than that of the last call
  *
@@ -214,28 +230,29 @@ customer_move(Customer *customer, DateADT day)
 		customer->values[FIGURE_REPEAT_SPEND] = Float8GetDatum(repeat_spend(customer));
 		customer->nulls[FIGURE_REPEAT_SPEND] = false;
 	}
+	set_next_event(customer);
 	return customer->listed || !customer->nulls[FIGURE_ORDERS] ||
 		!customer->nulls[FIGURE_COST] || customer->first_contact <= day;
 }
 
 /*
- * The figures that change from day to day.  NULL without an order; scores and
- * gap ratio also without cut points or gap.  Errors: those of score.
+ * The figures that change from day to day, from those that do not.  NULL without
+ * an order; scores and gap ratio also without cut points or gap.  Errors: those
+ * of score.
  */
 static void
-customer_score(Customer *customer, DateADT as_of, const Scoring *scoring)
+set_scores(Datum *values, bool *nulls, DateADT as_of, const Scoring *scoring)
 {
-	const HistoryTotals *totals = &customer->purchases.totals;
-	Datum	   *values = customer->values;
-	bool	   *nulls = customer->nulls;
-	int64		days = (int64) as_of - totals->last_day;
+	DateADT		first_day = DatumGetDateADT(values[FIGURE_FIRST_DAY]);
+	DateADT		last_day = DatumGetDateADT(values[FIGURE_LAST_DAY]);
+	int64		days = (int64) as_of - last_day;
 	double		scored[3];
 
-	if (totals->purchase_days == 0)
-		return;					/* nor was there one on an earlier day */
+	if (nulls[FIGURE_LAST_DAY])
+		return;					/* nor was there an order on an earlier day */
 	scored[0] = -(double) days;
-	scored[1] = (double) totals->orders;
-	scored[2] = history_monetary(totals);
+	scored[1] = (double) DatumGetInt64(values[FIGURE_ORDERS]);
+	scored[2] = DatumGetFloat8(values[FIGURE_MONETARY]);
 	for (int i = 0; i < 3; i++)
 	{
 		nulls[FIGURE_R_SCORE + i] = scoring->cuts[i] == NULL;
@@ -245,12 +262,33 @@ customer_score(Customer *customer, DateADT as_of, const Scoring *scoring)
 	nulls[FIGURE_GAP_RATIO] = !scoring->has_gap;
 	if (scoring->has_gap)
 		values[FIGURE_GAP_RATIO] =
-			Float8GetDatum(customer_gap_ratio(days, (int64) totals->last_day - totals->first_day,
-											  totals->purchase_days,
+			Float8GetDatum(customer_gap_ratio(days, (int64) last_day - first_day,
+											  DatumGetInt64(values[FIGURE_PURCHASE_DAYS]),
 											  scoring->prior_gaps, scoring->usual_gap));
-	values[FIGURE_DAYS_SINCE_LAST] = Int32GetDatum(as_of - totals->last_day);
-	values[FIGURE_TENURE_DAYS] = Int32GetDatum(as_of - totals->first_day);
+	values[FIGURE_DAYS_SINCE_LAST] = Int32GetDatum(as_of - last_day);
+	values[FIGURE_TENURE_DAYS] = Int32GetDatum(as_of - first_day);
 	nulls[FIGURE_DAYS_SINCE_LAST] = nulls[FIGURE_TENURE_DAYS] = false;
+}
+
+/*
+ * Five arguments from a number on: cut points of recency, frequency and monetary
+ * value, prior gaps and usual gap.  Cut points are for buyers only.
+ */
+static Scoring
+scoring_argument(FunctionCallInfo fcinfo, int first, bool buyer)
+{
+	Scoring		scoring = {0};
+
+	for (int i = 0; i < 3 && buyer; i++)
+		if (!PG_ARGISNULL(first + i))
+			scoring.cuts[i] = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(first + i));
+	scoring.has_gap = !PG_ARGISNULL(first + 3) && !PG_ARGISNULL(first + 4);
+	if (scoring.has_gap)
+	{
+		scoring.prior_gaps = PG_GETARG_FLOAT8(first + 3);
+		scoring.usual_gap = PG_GETARG_FLOAT8(first + 4);
+	}
+	return scoring;
 }
 
 static void
@@ -277,7 +315,7 @@ Datum
 customer_figures(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Scoring		scoring = {0};
+	Scoring		scoring;
 	Customer	customer;
 	DateADT		as_of;
 
@@ -295,18 +333,49 @@ customer_figures(PG_FUNCTION_ARGS)
 		result->isDone = ExprEndResult;
 		PG_RETURN_NULL();
 	}
-	for (int i = 0; i < 3 && customer.purchases.totals.purchase_days > 0; i++)
-		if (!PG_ARGISNULL(7 + i))
-			scoring.cuts[i] = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(7 + i));
-	scoring.has_gap = !PG_ARGISNULL(10) && !PG_ARGISNULL(11);
-	if (scoring.has_gap)
-	{
-		scoring.prior_gaps = PG_GETARG_FLOAT8(10);
-		scoring.usual_gap = PG_GETARG_FLOAT8(11);
-	}
-	customer_score(&customer, as_of, &scoring);
+	scoring = scoring_argument(fcinfo, 7, !customer.nulls[FIGURE_LAST_DAY]);
+	set_scores(customer.values, customer.nulls, as_of, &scoring);
 	set_place(&customer, 1, 1);
 	PG_RETURN_DATUM(row_form(result_row(fcinfo, FIGURES), customer.values, customer.nulls));
+}
+
+/*
+ * customer_figures(orders, ..., cost, as_of, recency_cuts, ..., usual_gap): the
+ * same from figures that were kept, which still hold on the day
+ *
+ * The figures are the arguments 0 to 13, in the order of the type, from orders
+ * on.  NULL is what is not known, as there.
+ */
+PG_FUNCTION_INFO_V1(customer_figures_kept);
+Datum
+customer_figures_kept(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		values[FIGURES] = {0};
+	bool		nulls[FIGURES];
+	DateADT		as_of;
+	Scoring		scoring;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	if (PG_ARGISNULL(14))
+	{
+		result->isDone = ExprEndResult;
+		PG_RETURN_NULL();
+	}
+	as_of = finite_date(PG_GETARG_DATEADT(14), "as_of");
+	memset(nulls, true, sizeof(nulls));
+	for (int i = FIGURE_ORDERS; i < FIGURES; i++)
+	{
+		nulls[i] = PG_ARGISNULL(i - FIGURE_ORDERS);
+		if (!nulls[i])
+			values[i] = PG_GETARG_DATUM(i - FIGURE_ORDERS);
+	}
+	scoring = scoring_argument(fcinfo, 15, !nulls[FIGURE_LAST_DAY]);
+	set_scores(values, nulls, as_of, &scoring);
+	PG_RETURN_DATUM(row_form(result_row(fcinfo, FIGURES), values, nulls));
 }
 
 /*
@@ -487,7 +556,7 @@ customer_days(PG_FUNCTION_ARGS)
 		if (places == 0)
 			places = days->count - i;
 		set_place(&customer, i + 1, places);
-		customer_score(&customer, day->day, &day->scoring);
+		set_scores(customer.values, customer.nulls, day->day, &day->scoring);
 		tuplestore_putvalues(rows, days->result, customer.values, customer.nulls);
 	}
 	return (Datum) 0;
