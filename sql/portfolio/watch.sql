@@ -401,18 +401,21 @@ COMMENT ON FUNCTION segment_internal.watch_check(text, oid, text) IS
 'errors if a table cannot be watched: 42809 no table, 55000 unlogged, temporary or filled by a subscription, 42501 no privilege TRIGGER, 42703 no such column, 42804 its type is not the key''s (internal)';
 
 /*
- * With the beginning of the portfolio's name, to be read, and a digest of it, to
- * be unique.  Names have as many bytes as an identifier may have: the cast to
- * name cuts there, at the end of a character.
+ * The cast to name cuts after as many bytes as an identifier may have, at the end
+ * of a character; so others are put in front, and taken away again.
  */
 CREATE FUNCTION segment_internal.cut_name(name text, bytes integer) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN substr((repeat('x', current_setting('max_identifier_length')::integer - bytes) || name)::name::text,
-	current_setting('max_identifier_length')::integer - bytes + 1);
+BEGIN ATOMIC
+SELECT substr((repeat('x', m.most - least(greatest(bytes, 0), m.most)) || name)::name::text,
+	m.most - least(greatest(bytes, 0), m.most) + 1)
+FROM (SELECT current_setting('max_identifier_length')::integer) AS m(most);
+END;
 COMMENT ON FUNCTION segment_internal.cut_name(text, integer) IS
 'the beginning of a name, at most so many bytes and whole characters (internal)';
 
+/* The beginning of the portfolio's name, to be read, and a digest, to be unique. */
 CREATE FUNCTION segment_internal.watch_trigger_name(portfolio text, event text) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

@@ -623,7 +623,7 @@ SELECT is((r.r).mode || ' ' || (r.r).customers_changed, 'changes 1', v.name) FRO
 	('我们的客户组合二零二四年全部门店甲'), ('我们的客户组合二零二四年全部门店乙')) AS v(name), LATERAL (SELECT segment.refresh(v.name) OFFSET 0) AS r(r);
 DELETE FROM plain WHERE k = 9;
 SELECT is(octet_length(segment_internal.cut_name(v.name, v.bytes)) || ' ' || v.bytes, v.expected || ' ' || v.bytes, 'cut after whole characters') FROM (VALUES
-	('户户户', 8, 6), ('户户户', 9, 9), ('户户户', 2, 0), ('abc', 2, 2), ('abc', 20, 3), ('', 20, 0), ('aé', 2, 1), ('aé', 3, 3)) AS v(name, bytes, expected);
+	('户户户', 8, 6), ('户户户', 9, 9), ('户户户', 2, 0), ('abc', 2, 2), ('abc', 20, 3), ('', 20, 0), ('aé', 2, 1), ('aé', 3, 3), ('abc', 0, 0), ('abc', -2147483648, 0), ('abc', 2147483647, 3)) AS v(name, bytes, expected);
 
 -- which types can be followed is said in one place
 SELECT is(segment_internal.key_conversion(v.a::regtype, v.b::regtype), v.conversion, format('%s as %s', v.a, v.b)) FROM (VALUES
