@@ -103,7 +103,7 @@ BEGIN
 	PERFORM segment.take_snapshot(name, cutoff);
 	PERFORM segment.take_snapshot(name);
 	PERFORM segment.alter_scheme(name, 'size', '[{"class": "big", "rule": "net > size_cut"}, {"class": "middle", "rule": "last_day > ''2023-06-30''"}, {"class": "small"}]',
-		cuts => '{"size_cut": "SELECT avg(net::float8 / 7) FROM customers"}');
+		cuts => '{"size_cut": "avg(net::float8 / 7)"}');
 	PERFORM segment.review_key_accounts(name);
 	PERFORM segment.override_key_account(name, customer, true, 'why', '2099-12-31', 'me');
 	PERFORM segment.assign_key_account(name, customer, 'Ann');
