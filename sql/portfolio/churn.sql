@@ -141,7 +141,7 @@ BEGIN
 						THEN (r.m).complaints_p_value <= s.significance END AS complaints_rising,
 					q.satisfaction_ratio < s.satisfaction_ratio AS satisfaction_falling
 				FROM %1$I.customer AS c
-				JOIN %1$I.customer_history AS h ON h.customer_id = c.customer_id
+				JOIN %1$I.customer_history AS h ON h.customer_id %3$s c.customer_id
 				CROSS JOIN (
 					SELECT (s.settings ->> 'churn_recent_days')::float8::integer AS recent_days,
 						(s.settings ->> 'churn_past_days')::float8::integer AS past_days,
@@ -166,7 +166,7 @@ BEGIN
 				) AS q
 			) AS j
 		) AS k
-		WHERE k.signals > 0$template$, portfolio, security_invoker);
+		WHERE k.signals > 0$template$, portfolio, security_invoker, (segment_internal.portfolio_key(portfolio)).equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.win_back WITH (security_invoker = %2$s) AS

@@ -112,6 +112,8 @@ CREATE FUNCTION segment_internal.key_account_create_views(portfolio text, securi
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_create_views$
+DECLARE
+	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 BEGIN
 	-- the last review of each account; the money is today's, found by key
 	EXECUTE format($template$
@@ -129,10 +131,10 @@ BEGIN
 			WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
 			OFFSET 0
 		) AS s
-		LEFT JOIN %1$I.customer AS c ON c.customer_id = a.customer_id
-		LEFT JOIN %1$I.key_account_override AS o ON o.customer_id = a.customer_id
+		LEFT JOIN %1$I.customer AS c ON c.customer_id %3$s a.customer_id
+		LEFT JOIN %1$I.key_account_override AS o ON o.customer_id %3$s a.customer_id
 			AND o.ended_at IS NULL AND o.admitted
-		LEFT JOIN %1$I.key_account_review AS r ON r.customer_id = a.customer_id
+		LEFT JOIN %1$I.key_account_review AS r ON r.customer_id %3$s a.customer_id
 			AND r.as_of = (SELECT max(l.as_of) FROM %1$I.key_account_review AS l)
 			AND r.as_of >= a.since
 		LEFT JOIN LATERAL (
@@ -144,10 +146,10 @@ BEGIN
 					format('%%s %%s (exit limit %%s)', g.measure,
 						coalesce(trim_scale(round(g.value, 2))::text, 'unknown'), trim_scale(g.exit_limit)) AS finding
 				FROM %1$I.key_account_finding AS g
-				WHERE g.customer_id = r.customer_id AND g.as_of = r.as_of
+				WHERE g.customer_id %3$s r.customer_id AND g.as_of = r.as_of
 			) AS t
 		) AS f ON true
-		WHERE a.until IS NULL$template$, portfolio, security_invoker);
+		WHERE a.until IS NULL$template$, portfolio, security_invoker, equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.key_account_requalification WITH (security_invoker = %2$s) AS
@@ -156,7 +158,8 @@ BEGIN
 			r.lifetime_profit, r.lifetime_rank, r.override_expired
 		FROM %1$I.key_account_review AS r
 		LEFT JOIN %1$I.key_account_finding AS f
-			ON f.as_of = r.as_of AND f.customer_id = r.customer_id$template$, portfolio, security_invoker);
+			ON f.as_of = r.as_of AND f.customer_id %3$s r.customer_id$template$,
+		portfolio, security_invoker, equality);
 END
 $key_account_create_views$;
 COMMENT ON FUNCTION segment_internal.key_account_create_views(text, boolean) IS
@@ -214,20 +217,18 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_key$
 DECLARE
-	key text;
+	key record := segment_internal.portfolio_key(portfolio);
+	literal text := format('%L::%s', customer, key.key_cast);
 	found boolean;
 BEGIN
-	SELECT format('%L::%s', customer, format_type(a.atttypid, a.atttypmod)) INTO STRICT key
-	FROM pg_attribute AS a
-	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id';
-	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.customer_history AS c WHERE c.customer_id = %2$s)
-			OR EXISTS (SELECT FROM %1$I.key_account_stay AS c WHERE c.customer_id = %2$s)', portfolio, key)
+	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.customer_history AS c WHERE c.customer_id %3$s %2$s)
+			OR EXISTS (SELECT FROM %1$I.key_account_stay AS c WHERE c.customer_id %3$s %2$s)', portfolio, literal, key.equality)
 	INTO found;
 	IF NOT found THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 			MESSAGE = format('portfolio "%s" has no customer "%s"', portfolio, customer);
 	END IF;
-	RETURN key;
+	RETURN literal;
 END
 $key_account_key$;
 COMMENT ON FUNCTION segment_internal.key_account_key(text, text) IS
@@ -281,10 +282,10 @@ BEGIN
 				o.admitted, o.valid_until < $1 AS expired
 			FROM ranked AS c
 			FULL JOIN (SELECT e.* FROM %1$I.key_account_stay AS e WHERE e.until IS NULL) AS a
-				ON a.customer_id = c.customer_id
+				ON a.customer_id %6$s c.customer_id
 			LEFT JOIN %1$I.key_account_override AS o
-				ON o.customer_id = coalesce(c.customer_id, a.customer_id) AND o.ended_at IS NULL
-			WHERE a.customer_id IS NOT NULL OR o.customer_id IS NOT NULL OR (%2$s)
+				ON o.customer_id %6$s coalesce(c.customer_id, a.customer_id) AND o.ended_at IS NULL
+			WHERE a.customer_id IS DISTINCT FROM NULL OR o.customer_id IS DISTINCT FROM NULL OR (%2$s)
 		), decided AS (
 			SELECT c.*, CASE
 					WHEN NOT c.admitted AND NOT c.expired THEN 'kept_out'
@@ -308,7 +309,7 @@ BEGIN
 				CASE WHEN NOT v.stays THEN coalesce(p.failing_since, $1) END
 			FROM decided AS c
 			CROSS JOIN LATERAL (VALUES %4$s) AS v(measure, value, entry_limit, exit_limit, enters, stays)
-			LEFT JOIN %1$I.key_account_finding AS p ON p.customer_id = c.key
+			LEFT JOIN %1$I.key_account_finding AS p ON p.customer_id %6$s c.key
 				AND p.measure = v.measure
 				AND p.as_of = (SELECT max(l.as_of) FROM %1$I.key_account_review AS l WHERE l.as_of < $1)
 			WHERE c.decision IS NOT NULL
@@ -319,7 +320,8 @@ BEGIN
 		WHERE c.since IS NULL AND c.decision IN ('enters', 'overridden')
 		ON CONFLICT (customer_id, since) DO UPDATE
 			SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by$template$,
-		portfolio, conditions.enters, conditions.stays, conditions.findings, conditions.columns)
+		portfolio, conditions.enters, conditions.stays, conditions.findings, conditions.columns,
+		(segment_internal.portfolio_key(portfolio)).equality)
 	USING as_of, floor((settings ->> 'key_account_stay_days')::numeric)::integer;
 
 	EXECUTE format($template$
@@ -375,10 +377,10 @@ BEGIN
 			INSERT INTO %1$I.key_account_stay AS a (customer_id, since, entered_by)
 			SELECT %2$s, $1, 'override'
 			WHERE NOT EXISTS (SELECT FROM %1$I.key_account_stay AS e
-				WHERE e.customer_id = %2$s AND e.until IS NULL)
+				WHERE e.customer_id %3$s %2$s AND e.until IS NULL)
 			ON CONFLICT (customer_id, since) DO UPDATE
 				SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by
-			$template$, portfolio, key) USING as_of;
+			$template$, portfolio, key, (segment_internal.portfolio_key(portfolio)).equality) USING as_of;
 	ELSE
 		PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, reason, who);
 	END IF;
@@ -396,7 +398,8 @@ DECLARE
 BEGIN
 	EXECUTE format('UPDATE %I.key_account_override AS o
 		SET ended_at = clock_timestamp(), ended_by = $1, end_reason = $2
-		WHERE o.customer_id = %s AND o.ended_at IS NULL', portfolio, key) USING who, reason;
+		WHERE o.customer_id %s %s AND o.ended_at IS NULL',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING who, reason;
 	GET DIAGNOSTICS ended = ROW_COUNT;
 	RETURN ended;
 END
@@ -411,7 +414,8 @@ AS $key_account_end_stay$
 BEGIN
 	EXECUTE format('UPDATE %I.key_account_stay AS a
 		SET until = greatest(a.since, $1), left_reason = $2, left_by = $3
-		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key) USING as_of, reason, who;
+		WHERE a.customer_id %s %s AND a.until IS NULL',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING as_of, reason, who;
 END
 $key_account_end_stay$;
 COMMENT ON FUNCTION segment_internal.key_account_end_stay(text, date, text, text, text) IS
@@ -424,11 +428,12 @@ AS $key_account_demote$
 DECLARE
 	failed boolean;
 BEGIN
-	EXECUTE format('SELECT a.would_demote FROM %I.key_account AS a WHERE a.customer_id = %s', portfolio, key)
+	EXECUTE format('SELECT a.would_demote FROM %I.key_account AS a WHERE a.customer_id %s %s',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key)
 	INTO failed;
 	IF failed IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = format('customer "%s" is no key account', arguments ->> 'customer');
+			MESSAGE = format('customer "%s" is not a key account', arguments ->> 'customer');
 	ELSIF NOT failed THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
 			MESSAGE = format('customer "%s" still qualifies as a key account', arguments ->> 'customer'),
@@ -451,12 +456,13 @@ DECLARE
 	changed bigint;
 BEGIN
 	EXECUTE format('UPDATE %I.key_account_stay AS a SET owner = $1, executive = coalesce($2, a.executive)
-		WHERE a.customer_id = %s AND a.until IS NULL', portfolio, key)
+		WHERE a.customer_id %s %s AND a.until IS NULL',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key)
 	USING arguments ->> 'owner', arguments ->> 'executive';
 	GET DIAGNOSTICS changed = ROW_COUNT;
 	IF changed = 0 THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
-			MESSAGE = format('customer "%s" is no key account', arguments ->> 'customer');
+			MESSAGE = format('customer "%s" is not a key account', arguments ->> 'customer');
 	END IF;
 END
 $key_account_assign$;

@@ -197,6 +197,7 @@ DECLARE
 	checks text;
 	judged_days text;
 	scheme_columns record;
+	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 BEGIN
 	EXECUTE format('SELECT coalesce(array_agg(s.scheme ORDER BY s.ordinal), ''{}'') FROM %I.scheme AS s', portfolio)
 	INTO schemes;
@@ -250,11 +251,12 @@ BEGIN
 			coalesce(sum(f.net_value), 0), coalesce(sum(t.net_value), 0),
 			coalesce(sum(t.net_value), 0) - coalesce(sum(f.net_value), 0)
 		FROM %3$s AS f
-		FULL JOIN %4$s AS t USING (customer_id)
+		FULL JOIN %4$s AS t ON t.customer_id %5$s f.customer_id
 		WHERE %2$s
 		GROUP BY f.class, t.class;
 		END$template$, portfolio, checks,
-		segment_internal.snapshot_population(portfolio, '$1'), segment_internal.snapshot_population(portfolio, '$2'));
+		segment_internal.snapshot_population(portfolio, '$1'), segment_internal.snapshot_population(portfolio, '$2'),
+		equality);
 
 	-- each customer is read once, for all days, and nothing is sorted
 	scheme_columns := segment_internal.scheme_columns(portfolio);
@@ -296,11 +298,11 @@ BEGIN
 			m.net_from, m.net_to, m.net_to - m.net_from,
 			m.net_value_from, m.net_value_to, m.net_value_to - m.net_value_from
 		FROM (
-			SELECT customer_id, f.class AS from_class, t.class AS to_class,
+			SELECT coalesce(f.customer_id, t.customer_id) AS customer_id, f.class AS from_class, t.class AS to_class,
 				coalesce(f.net, 0) AS net_from, coalesce(t.net, 0) AS net_to,
 				coalesce(f.net_value, 0) AS net_value_from, coalesce(t.net_value, 0) AS net_value_to
 			FROM %3$s AS f
-			FULL JOIN %4$s AS t USING (customer_id)
+			FULL JOIN %4$s AS t ON t.customer_id %6$s f.customer_id
 			WHERE f.class IS DISTINCT FROM t.class AND %2$s
 		) AS m
 		LEFT JOIN %1$I.class AS a ON a.scheme = $3 AND a.class = m.from_class
@@ -308,7 +310,8 @@ BEGIN
 		END$template$, portfolio, checks,
 		segment_internal.snapshot_population(portfolio, '$1'), segment_internal.snapshot_population(portfolio, '$2'),
 		(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
-		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
+		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
+		equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.class_retention(from_day date, to_day date, scheme text,
@@ -322,7 +325,7 @@ BEGIN
 			SELECT f.class, count(*) AS customers, count(*) FILTER (WHERE p.orders > 0) AS active,
 				coalesce(sum(p.net), 0) AS sales
 			FROM %3$s AS f
-			JOIN %1$I.customer_history AS h USING (customer_id)
+			JOIN %1$I.customer_history AS h ON h.customer_id %4$s f.customer_id
 			CROSS JOIN LATERAL (
 				SELECT segment.orders(d.during) AS orders, segment.net(d.during) AS net
 				FROM (SELECT segment.during(h.purchases, $1 + 1, $2) AS during OFFSET 0) AS d
@@ -332,7 +335,7 @@ BEGIN
 			GROUP BY f.class
 		) AS g
 		CROSS JOIN LATERAL segment.wilson_interval(g.active, g.customers) AS w;
-		END$template$, portfolio, checks, segment_internal.snapshot_population(portfolio, '$1'));
+		END$template$, portfolio, checks, segment_internal.snapshot_population(portfolio, '$1'), equality);
 END
 $snapshot_create_views$;
 COMMENT ON FUNCTION segment_internal.snapshot_create_views(text, boolean) IS

@@ -183,7 +183,7 @@ BEGIN
 					SELECT %5$s AS classes, segment.rollup(h.purchases) AS purchases,
 						segment.rollup(h.margins) AS margins, segment.rollup(h.costs) AS costs
 					FROM %1$I.customer AS c
-					JOIN %1$I.customer_history AS h ON h.customer_id = c.customer_id
+					JOIN %1$I.customer_history AS h ON h.customer_id %6$s c.customer_id
 					GROUP BY 1
 				) AS c
 				CROSS JOIN LATERAL unnest(%4$s, c.classes) AS m(scheme, class)
@@ -203,7 +203,8 @@ BEGIN
 			) AS e
 		) AS p ON p.scheme = k.scheme AND p.class = k.class
 		GROUP BY k.scheme, k.class, k.class_rank, k.owner, p.month$template$,
-		portfolio, security_invoker, segment_internal.value_scorecard(portfolio), schemes.names, schemes.classes);
+		portfolio, security_invoker, segment_internal.value_scorecard(portfolio), schemes.names, schemes.classes,
+		(segment_internal.portfolio_key(portfolio)).equality);
 END
 $value_create_class_views$;
 COMMENT ON FUNCTION segment_internal.value_create_class_views(text, boolean) IS
@@ -331,7 +332,7 @@ BEGIN
 				SELECT m.scheme, m.class, a.measure, count(*) AS customers, avg(a.number) AS mean,
 					trim_scale(percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number)) AS median
 				FROM attribute AS a
-				JOIN member AS c ON c.customer_id = a.customer_id
+				JOIN member AS c ON c.customer_id %13$s a.customer_id
 				CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
 				WHERE a.number IS NOT NULL
 				GROUP BY m.scheme, m.class, a.measure
@@ -364,7 +365,7 @@ BEGIN
 						SELECT b.classes, y.measure, y.shown, count(*) AS customers
 						FROM attribute AS a
 						JOIN category AS y ON y.measure = a.measure AND y.value = a.value
-						JOIN member AS b ON b.customer_id = a.customer_id
+						JOIN member AS b ON b.customer_id %13$s a.customer_id
 						WHERE a.number IS NULL
 						GROUP BY b.classes, y.measure, y.shown
 					) AS c
@@ -376,7 +377,7 @@ BEGIN
 		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
 		portfolio, security_invoker, segment_internal.value_scorecard(portfolio),
 		segment_internal.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
-		schemes.names, schemes.classes, columns, medians, sums);
+		schemes.names, schemes.classes, columns, medians, sums, (segment_internal.portfolio_key(portfolio)).equality);
 END
 $value_create_profile$;
 COMMENT ON FUNCTION segment_internal.value_create_profile(text, boolean) IS
