@@ -34,7 +34,7 @@ COMMENT ON FUNCTION segment_internal.cut_is_scored(text) IS
 /*
  * Cuts of a portfolio as an array of their names and as the elements of an
  * array of numbers.  A float becomes numeric by way of text, which keeps all
- * its digits.
+ * its digits (a cast keeps 15): portfolio_run fixes extra_float_digits.
  */
 CREATE FUNCTION segment_internal.scheme_cuts(portfolio text, are_queries boolean, are_scored boolean, OUT cuts text[], OUT elements text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -73,7 +73,7 @@ COMMENT ON FUNCTION segment_internal.cuts_object(text[], numeric[]) IS
  */
 CREATE FUNCTION segment_internal.scheme_cut_customers(portfolio text, scorecard_id bigint) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+SET search_path = pg_catalog, pg_temp
 AS $scheme_cut_customers$
 DECLARE
 	columns text;
@@ -99,7 +99,7 @@ COMMENT ON FUNCTION segment_internal.scheme_cut_customers(text, bigint) IS
 /* Each cut by itself; an error names the cut. */
 CREATE FUNCTION segment_internal.scheme_compute_each_cut(portfolio text, scorecard_id bigint) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+SET search_path = pg_catalog, pg_temp
 AS $scheme_compute_each_cut$
 DECLARE
 	customers text := segment_internal.scheme_cut_customers(portfolio, scorecard_id);
@@ -115,6 +115,9 @@ BEGIN
 				customers, segment_internal.cut_query(c.query)) INTO amount;
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+			IF segment_internal.is_beyond_query(state) THEN
+				RAISE;
+			END IF;
 			RAISE EXCEPTION USING ERRCODE = state,
 				MESSAGE = format('cut "%s" of scheme "%s": %s', c.cut, c.scheme, message),
 				DETAIL = format('The query is: %s', c.query),
@@ -134,7 +137,7 @@ COMMENT ON FUNCTION segment_internal.scheme_compute_each_cut(text, bigint) IS
  */
 CREATE FUNCTION segment_internal.scheme_compute_cuts(portfolio text, scorecard_id bigint, unscored jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+SET search_path = pg_catalog, pg_temp
 AS $scheme_compute_cuts$
 DECLARE
 	expressions record := segment_internal.scheme_cuts(portfolio, false, true);
@@ -157,6 +160,9 @@ BEGIN
 			cuts := cuts || segment_internal.cuts_object(queries.cuts, amounts);
 		END IF;
 	EXCEPTION WHEN OTHERS THEN
+		IF segment_internal.is_beyond_query(SQLSTATE) THEN
+			RAISE;
+		END IF;
 		cuts := NULL;
 	END;
 	cuts := coalesce(cuts, segment_internal.scheme_compute_each_cut(portfolio, scorecard_id));

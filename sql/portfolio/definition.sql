@@ -56,16 +56,70 @@ $portfolio_owner$;
 COMMENT ON FUNCTION segment_internal.portfolio_owner(text) IS
 'the owner of a portfolio; errors: 42704 no such portfolio, 42501 the caller does not have the owner''s rights';
 
-CREATE FUNCTION segment_internal.portfolio_run(portfolio text, task text, arguments jsonb) RETURNS segment.refresh_report
-LANGUAGE C VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'portfolio_run';
-COMMENT ON FUNCTION segment_internal.portfolio_run(text, text, jsonb) IS
-'runs portfolio_refresh or portfolio_alter as the portfolio''s owner, in a way that queries and rules, which the owner wrote, cannot take back; errors as for portfolio_owner (internal)';
-
-CREATE FUNCTION segment_internal.portfolio_check_name(name text) RETURNS void
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+/*
+ * The settings of a session that decide what the text of a query means, or how
+ * values are read, and for which there is no one right value: the order of day
+ * and month in dates, and the locales of money, numbers and names of months.
+ * They are kept with the queries, as the search path is.
+ */
+CREATE FUNCTION segment_internal.session_settings() RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $portfolio_check_name$
+RETURN jsonb_build_object(
+	'DateStyle', 'ISO, ' || split_part(current_setting('DateStyle'), ', ', 2),
+	'lc_monetary', current_setting('lc_monetary'),
+	'lc_numeric', current_setting('lc_numeric'),
+	'lc_time', current_setting('lc_time'));
+COMMENT ON FUNCTION segment_internal.session_settings() IS
+'the settings of this session that are kept with the queries of a portfolio (internal)';
+
+/*
+ * The settings that a portfolio brings itself, under which everything is done
+ * with it: those kept with it, unless the arguments of the task have others.
+ */
+CREATE FUNCTION segment_internal.portfolio_session(portfolio text, arguments jsonb)
+RETURNS TABLE (name text, setting text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_session$
+DECLARE
+	session jsonb := coalesce(arguments -> 'session', '{}');
+	kept jsonb;
+BEGIN
+	IF NOT session ?& '{timezone,session_settings}' THEN
+		EXECUTE format('SELECT jsonb_build_object(''timezone'', p.timezone, ''session_settings'', p.session_settings)
+			FROM %I.portfolio AS p', portfolio)
+		INTO STRICT kept;
+		session := kept || session;
+	END IF;
+	-- refuses an unknown time zone
+	PERFORM segment.history_agg(now(), 0::numeric, coalesce(session ->> 'timezone', ''));
+	RETURN QUERY SELECT 'TimeZone', session ->> 'timezone'
+		UNION ALL
+		-- no others, whatever somebody has written into the table
+		SELECT s.key, s.value FROM jsonb_each_text(session -> 'session_settings') AS s
+		WHERE s.key IN ('DateStyle', 'lc_monetary', 'lc_numeric', 'lc_time');
+END
+$portfolio_session$;
+COMMENT ON FUNCTION segment_internal.portfolio_session(text, jsonb) IS
+'the settings that a portfolio brings itself: time zone, order of dates and locales, as portfolio_run fixes them; error 22023 for an unknown time zone (internal)';
+
+CREATE FUNCTION segment_internal.portfolio_run(portfolio text, task text, arguments jsonb, report anyelement)
+RETURNS SETOF anyelement
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'portfolio_run';
+COMMENT ON FUNCTION segment_internal.portfolio_run(text, text, jsonb, anyelement) IS
+'runs a task as the portfolio''s owner, in a way that queries and rules, which the owner wrote, cannot take back, and under settings that do not depend on who calls; returns its report, of the type of the last argument; errors as for portfolio_owner (internal)';
+
+/*
+ * A new portfolio begins with its schema.  That there is none of the name is
+ * known for certain only when it has been made: another session may be making
+ * one at the same time, whose row in the catalog is then in the way.
+ */
+CREATE FUNCTION segment_internal.portfolio_create_schema(name text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_create_schema$
 BEGIN
 	IF name IS NULL OR name = '' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -75,15 +129,24 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'name_too_long',
 			MESSAGE = format('name of the portfolio is too long: "%s"', name),
 			DETAIL = 'It becomes the name of a schema, of at most 63 bytes.';
-	ELSIF EXISTS (SELECT FROM pg_namespace AS n WHERE n.nspname = portfolio_check_name.name) THEN
-		RAISE EXCEPTION USING ERRCODE = 'duplicate_schema',
-			MESSAGE = format('schema "%s" already exists', name),
-			HINT = 'A portfolio makes a schema of its own. Choose another name, or drop the old portfolio with segment.drop_portfolio.';
 	END IF;
+	EXECUTE format('CREATE SCHEMA %I', name);
+EXCEPTION WHEN duplicate_schema OR unique_violation THEN
+	RAISE EXCEPTION USING ERRCODE = 'duplicate_schema',
+		MESSAGE = format('schema "%s" already exists', name),
+		HINT = 'A portfolio makes a schema of its own. Choose another name, or drop the old portfolio with segment.drop_portfolio.';
 END
-$portfolio_check_name$;
-COMMENT ON FUNCTION segment_internal.portfolio_check_name(text) IS
-'checks the name of a new portfolio; errors: 22023 empty, 42622 too long, 42P06 there is such a schema';
+$portfolio_create_schema$;
+COMMENT ON FUNCTION segment_internal.portfolio_create_schema(text) IS
+'makes the schema of a new portfolio; errors: 22023 empty name, 42622 too long, 42P06 there is such a schema, 42501 no right to create schemas (internal)';
+
+/* What went wrong with somebody's SQL is told with a hint how to write it; not so what would have hit any. */
+CREATE FUNCTION segment_internal.is_beyond_query(state text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN left(state, 2) IN ('40', '53', '57', '58', 'XX') OR state = '55P03';
+COMMENT ON FUNCTION segment_internal.is_beyond_query(text) IS
+'whether an error has nothing to do with what a query says: conflicts with other sessions, lack of resources, intervention, the system (internal)';
 
 /* Name and query of each source that is given. */
 CREATE FUNCTION segment_internal.portfolio_sources(definition jsonb) RETURNS TABLE (source text, query text)
@@ -97,7 +160,10 @@ END;
 COMMENT ON FUNCTION segment_internal.portfolio_sources(jsonb) IS
 'the sources that a definition (the row of table portfolio as JSON) names, with their queries (internal)';
 
-/* Checks all sources of a definition; the definition with clean statements. */
+/*
+ * Checks all sources of a definition; the definition with clean statements.
+ * The time zone has been checked when the settings were fixed.
+ */
 CREATE FUNCTION segment_internal.portfolio_check(definition jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -117,8 +183,6 @@ BEGIN
 			MESSAGE = format('time unit "%s" not recognized', definition ->> 'unit'),
 			HINT = 'Time units are "day", "week", "month" (30.4375 days) and "year" (365.25 days).';
 	END IF;
-	-- refuses an unknown time zone
-	PERFORM segment.history_agg(now(), 0::numeric, coalesce(definition ->> 'timezone', ''));
 	PERFORM segment_internal.check_settings(definition -> 'settings');
 	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) LOOP
 		shape := segment_internal.check_source(s.source, s.query, definition ->> 'search_path');

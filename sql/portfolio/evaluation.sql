@@ -54,7 +54,6 @@ AS $backtest_prepare$
 DECLARE
 	last_day date;
 BEGIN
-	PERFORM segment_internal.portfolio_owner(portfolio);
 	IF cutoff IS NULL OR NOT isfinite(cutoff) THEN
 		RAISE EXCEPTION USING ERRCODE = 'datetime_field_overflow',
 			MESSAGE = format('argument "cutoff" must be a finite date, not "%s"', coalesce(cutoff::text, 'NULL'));
@@ -76,16 +75,23 @@ BEGIN
 END
 $backtest_prepare$;
 COMMENT ON FUNCTION segment_internal.backtest_prepare(text, date, integer) IS
-'checks the arguments of a backtest; errors: 22008 cutoff, 22023 horizon or days that are not over, 42704, 42501 (internal)';
+'checks the arguments of a backtest; errors: 22008 cutoff, 22023 horizon or days that are not over (internal)';
 
-CREATE FUNCTION segment.backtest(
-	name text, cutoff date, horizon_days integer,
-	false_alarm_cost float8 DEFAULT 1, miss_cost float8 DEFAULT 1
-) RETURNS TABLE (measure text, model float8, baseline float8, meaning text)
+CREATE TYPE segment_internal.backtest_measure AS (measure text, model float8, baseline float8, meaning text);
+COMMENT ON TYPE segment_internal.backtest_measure IS
+'a row of backtest (internal)';
+
+/* All of backtest, as the portfolio's owner: see portfolio_run. */
+CREATE FUNCTION segment_internal.backtest_measures(name text, arguments jsonb)
+RETURNS SETOF segment_internal.backtest_measure
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
-AS $backtest$
+AS $backtest_measures$
 DECLARE
+	cutoff date := arguments ->> 'cutoff';
+	horizon_days integer := arguments ->> 'horizon_days';
+	false_alarm_cost float8 := arguments ->> 'false_alarm_cost';
+	miss_cost float8 := arguments ->> 'miss_cost';
 	prepared record := segment_internal.backtest_prepare(name, cutoff, horizon_days);
 	threshold float8;
 BEGIN
@@ -172,16 +178,41 @@ BEGIN
 	USING threshold, false_alarm_cost, miss_cost,
 		(prepared.settings ->> 'usable_error_rate')::float8, (prepared.settings ->> 'usable_miss_rate')::float8;
 END
-$backtest$;
+$backtest_measures$;
+COMMENT ON FUNCTION segment_internal.backtest_measures(text, jsonb) IS
+'backtests the model of purchases, with the current user''s rights; errors as for backtest (internal)';
+
+CREATE FUNCTION segment.backtest(
+	name text, cutoff date, horizon_days integer,
+	false_alarm_cost float8 DEFAULT 1, miss_cost float8 DEFAULT 1
+) RETURNS TABLE (measure text, model float8, baseline float8, meaning text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 20
+SET search_path = pg_catalog, pg_temp
+-- the costs become JSON, and must keep their digits
+SET extra_float_digits = 1
+BEGIN ATOMIC
+SELECT * FROM segment_internal.portfolio_run(name, 'backtest', jsonb_build_object(
+	'cutoff', cutoff, 'horizon_days', horizon_days, 'false_alarm_cost', false_alarm_cost, 'miss_cost', miss_cost),
+	NULL::segment_internal.backtest_measure);
+END;
 COMMENT ON FUNCTION segment.backtest(text, date, integer, float8, float8) IS
 'fits the portfolio''s model of purchases on what was known at the end of cutoff, and compares the horizon_days after it with what it predicts, one row per measure, beside the naive baseline (whoever bought in as many days before the cutoff buys again, as often). Customers born after the cutoff are counted, not judged. The last row is the verdict: in model, in how many of two respects (ranking, numbers) the model beats the baseline. Limits for usable: settings usable_error_rate, usable_miss_rate. Errors: 22023 horizon, costs, or days that are not over, 22008 cutoff, 42704, 42501';
 
-CREATE FUNCTION segment.backtest_deciles(name text, cutoff date, horizon_days integer)
-RETURNS TABLE (decile integer, customers bigint, predicted float8, actual float8, buyers bigint, mean_probability float8)
+CREATE TYPE segment_internal.backtest_tenth AS (
+	decile integer, customers bigint, predicted float8, actual float8, buyers bigint, mean_probability float8
+);
+COMMENT ON TYPE segment_internal.backtest_tenth IS
+'a row of backtest_deciles (internal)';
+
+/* All of backtest_deciles, as the portfolio's owner: see portfolio_run. */
+CREATE FUNCTION segment_internal.backtest_tenths(name text, arguments jsonb)
+RETURNS SETOF segment_internal.backtest_tenth
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
-AS $backtest_deciles$
+AS $backtest_tenths$
 DECLARE
+	cutoff date := arguments ->> 'cutoff';
+	horizon_days integer := arguments ->> 'horizon_days';
 	prepared record := segment_internal.backtest_prepare(name, cutoff, horizon_days);
 BEGIN
 	RETURN QUERY EXECUTE segment_internal.backtest_query(name, prepared.kind, prepared.unit, cutoff, horizon_days) || $query$
@@ -191,13 +222,24 @@ BEGIN
 			FROM judged AS j WHERE j.expected IS NOT NULL) AS d
 		GROUP BY d.decile ORDER BY d.decile$query$;
 END
-$backtest_deciles$;
+$backtest_tenths$;
+COMMENT ON FUNCTION segment_internal.backtest_tenths(text, jsonb) IS
+'the calibration of a backtest, with the current user''s rights; errors as for backtest (internal)';
+
+CREATE FUNCTION segment.backtest_deciles(name text, cutoff date, horizon_days integer)
+RETURNS TABLE (decile integer, customers bigint, predicted float8, actual float8, buyers bigint, mean_probability float8)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT * FROM segment_internal.portfolio_run(name, 'backtest_deciles',
+	jsonb_build_object('cutoff', cutoff, 'horizon_days', horizon_days), NULL::segment_internal.backtest_tenth);
+END;
 COMMENT ON FUNCTION segment.backtest_deciles(text, date, integer) IS
 'calibration of a backtest: the customers in tenths by expected purchases, 1 the highest, with predicted and actual purchase days, number of buyers and mean predicted probability to buy; no rows if there is too little data for a model; errors as for backtest';
 
 CREATE FUNCTION segment.backtest_series(name text, horizon_days integer, cutoffs date[])
 RETURNS TABLE (cutoff date, measure text, model float8, baseline float8, meaning text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 100
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT c.cutoff, b.measure, b.model, b.baseline, b.meaning

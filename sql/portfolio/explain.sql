@@ -95,18 +95,24 @@ $explain_usual_order$;
 COMMENT ON FUNCTION segment_internal.explain_usual_order(text, text) IS
 'mean amount and contribution of a customer''s orders in units of money; those of all customers for one without orders (internal)';
 
-CREATE FUNCTION segment.explain(name text, customer text)
-RETURNS TABLE (scheme text, class text, label text, rule text, figures text, better_class text, change text,
-	worse_class text, worse_after_days integer, kept_from date)
+CREATE TYPE segment_internal.class_explanation AS (
+	scheme text, class text, label text, rule text, figures text, better_class text, change text,
+	worse_class text, worse_after_days integer, kept_from date
+);
+COMMENT ON TYPE segment_internal.class_explanation IS
+'a row of explain (internal)';
+
+/* All of explain, as the portfolio's owner: see portfolio_run. */
+CREATE FUNCTION segment_internal.explain_classes(name text, arguments jsonb)
+RETURNS SETOF segment_internal.class_explanation
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 11
 SET search_path = pg_catalog, pg_temp
-SET standard_conforming_strings = on
-AS $explain$
+AS $explain_classes$
 DECLARE
+	customer text := arguments ->> 'customer';
 	usual_order record;
 	supposed jsonb;
 BEGIN
-	PERFORM segment_internal.portfolio_owner(name);
 	usual_order := segment_internal.explain_usual_order(name, customer);
 	EXECUTE format('SELECT jsonb_agg(jsonb_build_object(''orders'', q.orders, ''days'', q.days, ''row'', q.row)
 		ORDER BY q.orders, q.days) FROM (%s) AS q(orders, days, row)', segment_internal.explain_query(name))
@@ -155,6 +161,18 @@ BEGIN
 		) AS w ON true
 		ORDER BY s.ordinal$query$, name) USING supposed, usual_order.amount;
 END
-$explain$;
+$explain_classes$;
+COMMENT ON FUNCTION segment_internal.explain_classes(text, jsonb) IS
+'explains the classes of a customer, with the current user''s rights; errors as for explain (internal)';
+
+CREATE FUNCTION segment.explain(name text, customer text)
+RETURNS TABLE (scheme text, class text, label text, rule text, figures text, better_class text, change text,
+	worse_class text, worse_after_days integer, kept_from date)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 11
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT * FROM segment_internal.portfolio_run(name, 'explain', jsonb_build_object('customer', customer),
+	NULL::segment_internal.class_explanation);
+END;
 COMMENT ON FUNCTION segment.explain(text, text) IS
 'says for each scheme of a portfolio which class a customer (the key as text) is in, the rule that decided, and the figures in it (measures, settings, cut points). better_class and change: the cheapest change to a better class, that is the fewest orders of the customer''s usual amount (for one who never bought, of everybody''s) on the day everything is seen from, up to 12; NULL where that changes nothing. worse_class and worse_after_days: the class that the customer falls to without another order, and after how many days, up to 366; NULL if it lasts longer. kept_from: the day of the last snapshot, in which the customer was in the class, where nothing but the stay rule of the class keeps him in it, which is then the rule shown; else NULL. Better is a class of a lower rank. Judged by the newest scorecard. Errors: P0002 no such customer, 42704, 42501, 22P02 the key does not fit';

@@ -35,3 +35,15 @@ WHERE a.attrelid = format('%I.defect', portfolio)::regclass AND a.attname = 'cus
 END;
 COMMENT ON FUNCTION segment_internal.portfolio_key(text) IS
 'the base type of a portfolio''s keys, qualified for a cast, the COLLATE clause that comparisons need, and their equality operator (internal)';
+
+/*
+ * A key on its way into a portfolio, where it is read under the portfolio's
+ * settings: so it must not be written as the caller's session writes it.
+ */
+CREATE FUNCTION segment_internal.key_text(key anynonarray) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp SET bytea_output = hex SET "DateStyle" = 'ISO' SET extra_float_digits = 1
+SET "IntervalStyle" = postgres
+AS $key_text$ SELECT key::text $key_text$;
+COMMENT ON FUNCTION segment_internal.key_text(anynonarray) IS
+'a customer''s key as text that means the same in every session (internal)';

@@ -211,12 +211,6 @@ COMMENT ON FUNCTION segment_internal.key_account_conditions(text, date) IS
 
 /* ---------- the functions ---------- */
 
-CREATE FUNCTION segment_internal.key_account_run(portfolio text, task text, arguments jsonb) RETURNS segment.key_account_report
-LANGUAGE C VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'portfolio_run';
-COMMENT ON FUNCTION segment_internal.key_account_run(text, text, jsonb) IS
-'portfolio_run for the task key_account: runs key_account_change as the portfolio''s owner; errors as for portfolio_owner (internal)';
-
 /* The customer's key as an SQL literal of its type; refuses unknown customers. */
 CREATE FUNCTION segment_internal.key_account_key(portfolio text, customer text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -527,7 +521,7 @@ COMMENT ON FUNCTION segment_internal.key_account_change(text, jsonb) IS
 CREATE FUNCTION segment.review_key_accounts(name text) RETURNS segment.key_account_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment_internal.key_account_run(name, 'key_account', '{"command": "review"}');
+RETURN segment_internal.portfolio_run(name, 'key_account', '{"command": "review"}', NULL::segment.key_account_report);
 COMMENT ON FUNCTION segment.review_key_accounts(text) IS
 'reviews the key accounts of a portfolio as of its newest scorecard, by the criteria in force on that day: admits who meets all entry limits, keeps who passes no exit limit or has not yet stayed for the setting key_account_stay_days, reports the others as would_demote and removes nobody. Findings are kept per review (view key_account_requalification); a second review of a day takes the place of the first. A NOTICE says when the number of accounts is outside the settings key_account_least and key_account_most. Errors: 42704 no such portfolio, 42501 not the owner, 55000 no criteria in force or a later review exists';
 
@@ -537,8 +531,8 @@ CREATE FUNCTION segment.override_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment_internal.key_account_run(name, 'key_account',
-	jsonb_build_object('command', 'override', 'customer', customer, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who));
+SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'override', 'customer', customer, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who), NULL::segment.key_account_report);
 END;
 COMMENT ON FUNCTION segment.override_key_account(text, text, boolean, text, date, text) IS
 'makes a customer a key account (admitted = true), or keeps it from being one (false), whatever the criteria say, until a day, which is included; with the reason and who decided. It takes the place of an earlier override of the customer and takes effect at once; after its last day the next review judges by the criteria again. All overrides are kept in the table key_account_override. Errors: 22004 no customer or neither true nor false, 22023 no reason, nobody named or an expiry that is past, P0002 no such customer, 42704 no such portfolio, 42501 not the owner';
@@ -548,8 +542,8 @@ CREATE FUNCTION segment.override_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
-	jsonb_build_object('command', 'override', 'customer', customer::text, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who)) $$;
+AS $$ SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'override', 'customer', segment_internal.key_text(customer), 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who), NULL::segment.key_account_report) $$;
 COMMENT ON FUNCTION segment.override_key_account(text, anynonarray, boolean, text, date, text) IS
 'the same, for a key of another type than text';
 
@@ -559,8 +553,8 @@ CREATE FUNCTION segment.end_key_account_override(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment_internal.key_account_run(name, 'key_account',
-	jsonb_build_object('command', 'end_override', 'customer', customer, 'reason', reason, 'who', who));
+SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'end_override', 'customer', customer, 'reason', reason, 'who', who), NULL::segment.key_account_report);
 END;
 COMMENT ON FUNCTION segment.end_key_account_override(text, text, text, text) IS
 'ends the override of a customer, with the reason and who did it; the next review judges by the criteria again. Errors: 22023 no reason or nobody named, P0002 no such customer or no override, 42704 no such portfolio, 42501 not the owner';
@@ -570,8 +564,8 @@ CREATE FUNCTION segment.end_key_account_override(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
-	jsonb_build_object('command', 'end_override', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
+AS $$ SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'end_override', 'customer', segment_internal.key_text(customer), 'reason', reason, 'who', who), NULL::segment.key_account_report) $$;
 COMMENT ON FUNCTION segment.end_key_account_override(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 
@@ -581,8 +575,8 @@ CREATE FUNCTION segment.demote_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment_internal.key_account_run(name, 'key_account',
-	jsonb_build_object('command', 'demote', 'customer', customer, 'reason', reason, 'who', who));
+SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'demote', 'customer', customer, 'reason', reason, 'who', who), NULL::segment.key_account_report);
 END;
 COMMENT ON FUNCTION segment.demote_key_account(text, text, text, text) IS
 'removes an account that the last review reported as would_demote, with the reason and who did it. Errors: 22023 no reason or nobody named, P0002 no key account, 55000 it still qualifies, 42704 no such portfolio, 42501 not the owner';
@@ -592,8 +586,8 @@ CREATE FUNCTION segment.demote_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
-	jsonb_build_object('command', 'demote', 'customer', customer::text, 'reason', reason, 'who', who)) $$;
+AS $$ SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'demote', 'customer', segment_internal.key_text(customer), 'reason', reason, 'who', who), NULL::segment.key_account_report) $$;
 COMMENT ON FUNCTION segment.demote_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 
@@ -603,8 +597,8 @@ CREATE FUNCTION segment.assign_key_account(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT segment_internal.key_account_run(name, 'key_account',
-	jsonb_build_object('command', 'assign', 'customer', customer, 'owner', owner, 'executive', executive));
+SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'assign', 'customer', customer, 'owner', owner, 'executive', executive), NULL::segment.key_account_report);
 END;
 COMMENT ON FUNCTION segment.assign_key_account(text, text, text, text) IS
 'names the account manager (owner) of a key account and, if given, the executive above; errors: P0002 no key account, 42704 no such portfolio, 42501 not the owner of the portfolio';
@@ -614,8 +608,8 @@ CREATE FUNCTION segment.assign_key_account(
 ) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT segment_internal.key_account_run(name, 'key_account',
-	jsonb_build_object('command', 'assign', 'customer', customer::text, 'owner', owner, 'executive', executive)) $$;
+AS $$ SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'assign', 'customer', segment_internal.key_text(customer), 'owner', owner, 'executive', executive), NULL::segment.key_account_report) $$;
 COMMENT ON FUNCTION segment.assign_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 

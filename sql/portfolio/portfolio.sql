@@ -8,7 +8,7 @@
  * portfolios in the catalog.
  */
 
-/* The tables of a portfolio, owned by the caller. */
+/* The tables of a portfolio, owned by the current user. */
 CREATE FUNCTION segment_internal.portfolio_create_tables(portfolio text, purchases segment_internal.source_shape, query_path text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -16,7 +16,6 @@ AS $portfolio_create_tables$
 DECLARE
 	concept text;
 BEGIN
-	EXECUTE format('CREATE SCHEMA %I', portfolio);
 	EXECUTE format($template$
 		CREATE TABLE %1$I.portfolio (
 			singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -29,6 +28,7 @@ BEGIN
 			unit text NOT NULL CHECK (unit IN ('day', 'week', 'month', 'year')),
 			settings jsonb NOT NULL,
 			search_path text NOT NULL,
+			session_settings jsonb NOT NULL,
 			created_at timestamptz NOT NULL DEFAULT now(),
 			refreshed_at timestamptz,
 			scorecard_id bigint,
@@ -105,40 +105,38 @@ BEGIN
 END
 $portfolio_create_tables$;
 COMMENT ON FUNCTION segment_internal.portfolio_create_tables(text, segment_internal.source_shape, text) IS
-'creates the schema and the tables of a portfolio (internal)';
+'creates the tables of a portfolio (internal)';
 
 /* ---------- create, alter, drop ---------- */
 
-CREATE FUNCTION segment_internal.portfolio_create(name text, definition jsonb) RETURNS segment.refresh_report
+/* All of create_portfolio, as the caller, who becomes the owner: see portfolio_run. */
+CREATE FUNCTION segment_internal.portfolio_create(name text, arguments jsonb) RETURNS segment.refresh_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
--- as in portfolio_run
-SET array_nulls = on
-SET quote_all_identifiers = off
-SET standard_conforming_strings = on
-SET transform_null_equals = off
 AS $portfolio_create$
+DECLARE
+	definition jsonb;
 BEGIN
-	PERFORM segment_internal.portfolio_check_name(name);
-	definition := segment_internal.portfolio_check(definition);
+	PERFORM segment_internal.portfolio_create_schema(name);
+	definition := segment_internal.portfolio_check((arguments -> 'definition') || (arguments -> 'session'));
 	PERFORM segment_internal.portfolio_create_tables(name,
 		segment_internal.check_source('purchases', definition ->> 'purchases', definition ->> 'search_path'),
 		definition ->> 'search_path');
 	EXECUTE format($template$
 		INSERT INTO %1$I.portfolio (purchases, customers, costs, complaints, satisfaction,
-			timezone, unit, settings, search_path)
+			timezone, unit, settings, search_path, session_settings)
 		SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
-			d.timezone, d.unit, d.settings, d.search_path
+			d.timezone, d.unit, d.settings, d.search_path, d.session_settings
 		FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d$template$, name) USING definition;
 	EXECUTE format('ANALYZE %I.portfolio', name);
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
 	PERFORM segment_internal.portfolio_create_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
-	RETURN segment.refresh(name);
+	RETURN segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true}');
 END
 $portfolio_create$;
 COMMENT ON FUNCTION segment_internal.portfolio_create(text, jsonb) IS
-'creates a portfolio from its definition (internal)';
+'creates a portfolio from its definition, with the current user''s rights (internal)';
 
 /*
  * Without SET search_path: the names in the queries are looked up as the
@@ -151,12 +149,15 @@ CREATE FUNCTION segment.create_portfolio(
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $create_portfolio$
-SELECT segment_internal.portfolio_create(name, pg_catalog.jsonb_build_object(
-	'purchases', purchases, 'customers', customers, 'costs', costs,
-	'complaints', complaints, 'satisfaction', satisfaction,
-	'timezone', COALESCE(timezone, pg_catalog.current_setting('TimeZone')),
-	'unit', unit, 'settings', COALESCE(settings, '{}'),
-	'search_path', pg_catalog.current_setting('search_path')))
+SELECT segment_internal.portfolio_run(name, 'create', pg_catalog.jsonb_build_object(
+	'definition', pg_catalog.jsonb_build_object(
+		'purchases', purchases, 'customers', customers, 'costs', costs,
+		'complaints', complaints, 'satisfaction', satisfaction,
+		'unit', unit, 'settings', COALESCE(settings, '{}'),
+		'search_path', pg_catalog.current_setting('search_path')),
+	'session', pg_catalog.jsonb_build_object(
+		'timezone', COALESCE(timezone, pg_catalog.current_setting('TimeZone')),
+		'session_settings', segment_internal.session_settings())), NULL::segment.refresh_report)
 $create_portfolio$;
 COMMENT ON FUNCTION segment.create_portfolio(text, text, text, text, text, text, text, text, jsonb) IS
 'creates a portfolio: a schema of this name, owned by the caller, with tables and views, filled from queries: purchases (customer, at, amount [, margin]), customers (customer, attributes...), costs (customer, at, amount), complaints (customer, at), satisfaction (customer, at, score). Days begin in timezone (default: the session''s), unit is the models'' (day, week, month, year), settings as in the view segment.setting. Errors name what is wrong: 22023 and 42804 sources and settings, 42P06 there is such a schema, 42501 no right to create schemas; nothing is left behind';
@@ -171,12 +172,15 @@ AS $alter_portfolio$
 SELECT segment_internal.portfolio_run(name, 'alter', pg_catalog.jsonb_build_object(
 	'changes', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 		'purchases', purchases, 'customers', customers, 'costs', costs,
-		'complaints', complaints, 'satisfaction', satisfaction,
-		'timezone', timezone, 'unit', unit)),
-	'settings', settings, 'search_path', pg_catalog.current_setting('search_path')))
+		'complaints', complaints, 'satisfaction', satisfaction, 'unit', unit)),
+	'settings', settings, 'search_path', pg_catalog.current_setting('search_path'),
+	-- those of the session come with a query
+	'session', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('timezone', timezone,
+		'session_settings', CASE WHEN COALESCE(purchases, customers, costs, complaints, satisfaction) IS NOT NULL
+			THEN segment_internal.session_settings() END))), NULL::segment.refresh_report)
 $alter_portfolio$;
 COMMENT ON FUNCTION segment.alter_portfolio(text, text, text, text, text, text, text, text, jsonb) IS
-'changes what is given, leaves the rest, and refreshes; an empty query takes a source away, a JSON null sets a setting back to its default; where a query is given, the search path of the caller is kept with the portfolio. Errors as for create_portfolio, 42804 if the type of the customer''s key would change; an error leaves everything as it was';
+'changes what is given, leaves the rest, and refreshes; an empty query takes a source away, a JSON null sets a setting back to its default; where a query is given, the search path of the caller is kept with the portfolio, and the session''s order of dates and locales. Errors as for create_portfolio, 42804 if the type of the customer''s key would change; an error leaves everything as it was';
 
 /* All of alter_portfolio, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.portfolio_alter(name text, arguments jsonb)
@@ -202,6 +206,7 @@ BEGIN
 	definition := definition || (
 		SELECT coalesce(jsonb_object_agg(c.key, nullif(c.value, '""'::jsonb)), '{}')
 		FROM jsonb_each(changes) AS c)
+		|| (arguments -> 'session')
 		|| jsonb_build_object('settings', coalesce(settings, definition -> 'settings'));
 	definition := segment_internal.portfolio_check(definition);
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
@@ -219,9 +224,10 @@ BEGIN
 
 	EXECUTE format($template$
 		UPDATE %1$I.portfolio AS p
-		SET (purchases, customers, costs, complaints, satisfaction, timezone, unit, settings, search_path)
+		SET (purchases, customers, costs, complaints, satisfaction, timezone, unit, settings, search_path,
+				session_settings)
 			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
-				d.timezone, d.unit, d.settings, d.search_path
+				d.timezone, d.unit, d.settings, d.search_path, d.session_settings
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
 	report := segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true}');
 	-- last, since it locks out readers
@@ -233,7 +239,12 @@ $portfolio_alter$;
 COMMENT ON FUNCTION segment_internal.portfolio_alter(text, jsonb) IS
 'changes the definition of a portfolio and refreshes it, with the current user''s rights (internal)';
 
-/* Our own objects, without those that others made: what depends on ours is an error. */
+/*
+ * Our own objects, without those that others made: what depends on ours is an
+ * error.  They come from the catalog and not from the portfolio's tables: whoever
+ * drops a portfolio may have more rights than its owner, who could have put
+ * views that call functions in the tables' place.
+ */
 CREATE FUNCTION segment_internal.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

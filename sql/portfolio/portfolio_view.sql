@@ -107,6 +107,7 @@ SELECT v.* FROM (VALUES
 	('portfolio', 'unit', 'time unit of the models: day, week, month or year'),
 	('portfolio', 'settings', 'settings that differ from the defaults (view segment.setting)'),
 	('portfolio', 'search_path', 'search path in which names in the queries are looked up'),
+	('portfolio', 'session_settings', 'settings of the session that gave the queries, under which they are run: order of day and month in dates, locales'),
 	('portfolio', 'created_at', 'when the portfolio was created'),
 	('portfolio', 'refreshed_at', 'when the last refresh had read the sources'),
 	('portfolio', 'scorecard_id', 'the newest scorecard, by which customers are judged; NULL: none yet'),
@@ -247,13 +248,10 @@ BEGIN
 			WHERE c.oid IS NOT NULL OR m.relation LIKE '%%)'$query$, concept || '_comments')
 		USING quote_ident(portfolio);
 	END LOOP;
-	RETURN QUERY EXECUTE format($query$
-		SELECT 'VIEW', 'customer', s.scheme, format('class in the scheme %%s (view class)', concat_ws(': ', s.label, s.meaning))
-		FROM %I.scheme AS s$query$, portfolio);
 END
 $portfolio_members$;
 COMMENT ON FUNCTION segment_internal.portfolio_members(text) IS
-'the tables, views, columns and functions of a portfolio, with kind and comment (internal)';
+'the tables, views, columns and functions of a portfolio, but for the columns of its schemes, with kind and comment, from the catalog alone (internal)';
 
 CREATE FUNCTION segment_internal.portfolio_comment(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -270,6 +268,10 @@ BEGIN
 		ELSE
 			EXECUTE format('COMMENT ON %s %I.%I IS %L', m.kind, portfolio, m.relation, m.meaning);
 		END IF;
+	END LOOP;
+	FOR m IN EXECUTE format('SELECT s.scheme, concat_ws('': '', s.label, s.meaning) AS meaning FROM %I.scheme AS s', portfolio) LOOP
+		EXECUTE format('COMMENT ON COLUMN %I.customer.%I IS %L', portfolio, m.scheme,
+			format('class in the scheme %s (view class)', m.meaning));
 	END LOOP;
 END
 $portfolio_comment$;

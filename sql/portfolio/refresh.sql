@@ -56,17 +56,20 @@ ELSE format($from_item$segment_internal.checked_histories(%3$L, %1$L, %2$L, $1)
 COMMENT ON FUNCTION segment_internal.refresh_events_query(text, segment_internal.source_shape, text, text, text) IS
 'the FROM item that reads a source of events into histories and counts of doubtful rows, where a condition holds (NULL: all) (internal)';
 
-/* The source customers: one row per customer, attributes as JSON. */
+/*
+ * The source customers: one row per customer, attributes as JSON.  a.* and not
+ * a, which would be an attribute of this name.
+ */
 CREATE FUNCTION segment_internal.refresh_customers_query(shape segment_internal.source_shape, key_type text, condition text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 	SELECT DISTINCT ON (1) a.segment_customer::%1$s AS customer_id, true AS listed,
-		pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text AS attributes
+		pg_catalog.to_jsonb(a.*) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text AS attributes
 	FROM (%2$s
 	) AS a (segment_customer)
 	WHERE a.segment_customer IS DISTINCT FROM NULL%3$s
-	ORDER BY 1, (pg_catalog.to_jsonb(a) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text)::pg_catalog.text COLLATE pg_catalog."C") AS customers$template$,
+	ORDER BY 1, (pg_catalog.to_jsonb(a.*) OPERATOR(pg_catalog.-) 'segment_customer'::pg_catalog.text)::pg_catalog.text COLLATE pg_catalog."C") AS customers$template$,
 	key_type, (shape).statement, ' AND ' || condition);
 COMMENT ON FUNCTION segment_internal.refresh_customers_query(segment_internal.source_shape, text, text) IS
 'the FROM item that reads the source customers, where a condition holds (NULL: all) (internal)';
@@ -503,6 +506,9 @@ BEGIN
 		EXECUTE format(query, format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f;
 		unscored := segment_internal.cuts_object(cuts.cuts, f.cuts);
 	EXCEPTION WHEN OTHERS THEN
+		IF segment_internal.is_beyond_query(SQLSTATE) THEN
+			RAISE;
+		END IF;
 		-- if it is a cut, scheme_compute_cuts will tell which
 		EXECUTE format(query, 'NULL::numeric[]') INTO STRICT f;
 	END;
@@ -697,11 +703,7 @@ BEGIN
 		END;
 	END IF;
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
-	-- what the sources give must not depend on the settings of whoever calls
-	PERFORM set_config('TimeZone', definition ->> 'timezone', true),
-		set_config('IntervalStyle', 'postgres', true),
-		set_config('extra_float_digits', '1', true),
-		set_config('bytea_output', 'hex', true);
+	-- in the portfolio's time zone: see portfolio_run
 	today := clock_timestamp()::date;
 	settings := segment_internal.check_settings(definition -> 'settings');
 	IF NOT (arguments ->> 'scorecard')::boolean AND arguments ->> 'as_of' IS NOT NULL THEN
@@ -756,7 +758,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $refresh$
 SELECT segment_internal.portfolio_run(name, 'refresh', pg_catalog.jsonb_build_object(
 	'as_of', as_of, 'full', COALESCE("full", false), 'nowait', COALESCE(nowait, false),
-	'scorecard', COALESCE(scorecard, true)))
+	'scorecard', COALESCE(scorecard, true)), NULL::segment.refresh_report)
 $refresh$;
 COMMENT ON FUNCTION segment.refresh(text, date, boolean, boolean, boolean) IS
 'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Where segment.watch notes the changes, only changed customers are read, unless "full" asks for all. Readers see the old state until it commits, a second refresh waits or, with nowait, fails with 55P03; an error leaves the old state. With scorecard false the newest scorecard stays in force, with its day: only the histories change. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date or without a new scorecard, and those of the sources';

@@ -5,45 +5,124 @@
 /*
  * A rule must be one condition on the customer's own columns that always gives
  * the same for the same customer and scorecard.  That is what PostgreSQL asks
- * of a generated column, so it is asked: no queries, aggregates or window
- * functions, and no functions that are not immutable (random, now).
+ * of a generated column, so it is asked, in the table rule_check: no queries,
+ * aggregates or window functions, and no functions that are not immutable
+ * (random, now).
  */
-CREATE FUNCTION segment_internal.scheme_check_rule(
-	portfolio text, scheme text, class text, rule text, what text DEFAULT 'rule'
-) RETURNS void
+CREATE FUNCTION segment_internal.scheme_check_rule(portfolio text, scheme text, class text, what text, rule text)
+RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check_rule$
 DECLARE
-	names text;
 	message text;
 	state text;
+BEGIN
+	PERFORM segment_internal.source_statement(what, format(E'SELECT (%s\n)', rule));
+	EXECUTE format(E'ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (%s\n) STORED',
+		portfolio, rule);
+	-- nothing is wrong; but the column must go, as if it had never been: a table
+	-- has room for so many, those that were dropped included
+	RAISE EXCEPTION USING ERRCODE = 'SG000';
+EXCEPTION
+	WHEN SQLSTATE 'SG000' THEN
+		RETURN;
+	WHEN OTHERS THEN
+		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+		IF segment_internal.is_beyond_query(state) THEN
+			RAISE;
+		END IF;
+		RAISE EXCEPTION USING
+			ERRCODE = CASE WHEN state IN ('0A000', '42803', '42P20', '42P17') THEN '22023' ELSE state END,
+			MESSAGE = format('%s of class "%s" in scheme "%s"%s', what, class, scheme, CASE
+				WHEN state IN ('0A000', '42803', '42P20') THEN ' must not look beyond the customer'
+				WHEN state = '42P17' THEN ' must not call functions that are not immutable'
+				WHEN state = '42804' AND message LIKE '%rule_check%' THEN ' must be a condition: true or false'
+				ELSE ': ' || message END),
+			DETAIL = format('The %s is: %s', what, rule),
+			HINT = CASE
+				WHEN state IN ('0A000', '42803', '42P20') THEN 'A class depends on the customer alone. Compute figures over all customers as cuts of the scheme.'
+				WHEN state = '42P17' THEN 'A class changes only when the customer''s history or the scorecard does: no random(), no now(). Instead of to_char(first_day, ''MM'') write extract(month FROM first_day).'
+				ELSE 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.' END;
+END
+$scheme_check_rule$;
+COMMENT ON FUNCTION segment_internal.scheme_check_rule(text, text, text, text, text) IS
+'checks the rule or stay rule (what) of a class by itself; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is not a condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
+
+/*
+ * Rules together, in one column of one table: each table takes locks, and a
+ * scheme may have thousands of rules.  NULL if nothing is wrong.
+ */
+CREATE FUNCTION segment_internal.scheme_try_rules(portfolio text, rules text[], OUT state text, OUT message text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_try_rules$
+BEGIN
+	-- that no rule is more or less than an expression, whatever it stands in
+	PERFORM segment_internal.source_statement('rule', format(e.template, r.rule))
+	FROM unnest(rules) AS r(rule)
+	CROSS JOIN (VALUES (E'SELECT (%s\n)'), (E'SELECT %s\n')) AS e(template);
+	EXECUTE format('ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (CASE%s END) STORED',
+		portfolio, (SELECT string_agg(format(E' WHEN (%s\n) THEN true', r.rule), '') FROM unnest(rules) AS r(rule)));
+	-- as in scheme_check_rule
+	RAISE EXCEPTION USING ERRCODE = 'SG000';
+EXCEPTION
+	WHEN SQLSTATE 'SG000' THEN
+		RETURN;
+	WHEN OTHERS THEN
+		IF segment_internal.is_beyond_query(SQLSTATE) THEN
+			RAISE;
+		END IF;
+		state := SQLSTATE;
+		message := SQLERRM;
+END
+$scheme_try_rules$;
+COMMENT ON FUNCTION segment_internal.scheme_try_rules(text, text[]) IS
+'what is wrong with one of these rules, NULL if nothing is (internal)';
+
+CREATE FUNCTION segment_internal.scheme_check_rules(portfolio text, scheme text, rules jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_rules$
+DECLARE
+	names text;
+	classes text[];
+	whats text[];
+	conditions text[];
+	failure record;
+	-- the first wrong rule is after one and not after the other
+	good integer := 0;
+	bad integer;
+	middle integer;
 BEGIN
 	SELECT string_agg(format(', k.%I', f.name), '') INTO names FROM segment_internal.scheme_figures(portfolio) AS f;
 	EXECUTE format('CREATE TABLE %I.rule_check AS %s WITH NO DATA', portfolio,
 		segment_internal.portfolio_customer_query(portfolio, 's.scorecard_as_of', '0', names));
-	PERFORM segment_internal.source_statement(what, format(E'SELECT (%s\n)', rule));
-	EXECUTE format(E'ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (%s\n) STORED',
-		portfolio, rule);
+	SELECT array_agg(e.rule ->> 'class' ORDER BY e.place), array_agg(e.rule ->> 'what' ORDER BY e.place),
+		array_agg(e.rule ->> 'rule' ORDER BY e.place)
+	INTO classes, whats, conditions
+	FROM jsonb_array_elements(rules) WITH ORDINALITY AS e(rule, place);
+	failure := segment_internal.scheme_try_rules(portfolio, conditions);
+	IF failure.state IS NOT NULL THEN
+		bad := cardinality(conditions);
+		WHILE bad - good > 1 LOOP
+			middle := (good + bad) / 2;
+			IF (segment_internal.scheme_try_rules(portfolio, conditions[good + 1 : middle])).state IS NULL THEN
+				good := middle;
+			ELSE
+				bad := middle;
+			END IF;
+		END LOOP;
+		PERFORM segment_internal.scheme_check_rule(portfolio, scheme, classes[bad], whats[bad], conditions[bad]);
+		-- each passes, but not all together
+		RAISE EXCEPTION USING ERRCODE = failure.state,
+			MESSAGE = format('rules of scheme "%s": %s', scheme, failure.message);
+	END IF;
 	EXECUTE format('DROP TABLE %I.rule_check', portfolio);
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-	RAISE EXCEPTION USING
-		ERRCODE = CASE WHEN state IN ('0A000', '42803', '42P20', '42P17') THEN '22023' ELSE state END,
-		MESSAGE = format('%s of class "%s" in scheme "%s"%s', what, class, scheme, CASE
-			WHEN state IN ('0A000', '42803', '42P20') THEN ' must not look beyond the customer'
-			WHEN state = '42P17' THEN ' must not call functions that are not immutable'
-			WHEN state = '42804' AND message LIKE '%rule_check%' THEN ' must be a condition: true or false'
-			ELSE ': ' || message END),
-		DETAIL = format('The %s is: %s', what, rule),
-		HINT = CASE
-			WHEN state IN ('0A000', '42803', '42P20') THEN 'A class depends on the customer alone. Compute figures over all customers as cuts of the scheme.'
-			WHEN state = '42P17' THEN 'A class changes only when the customer''s history or the scorecard does: no random(), no now(). Instead of to_char(first_day, ''MM'') write extract(month FROM first_day).'
-			ELSE 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.' END;
 END
-$scheme_check_rule$;
-COMMENT ON FUNCTION segment_internal.scheme_check_rule(text, text, text, text, text) IS
-'checks the rule or stay rule (what) of a class; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is no condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
+$scheme_check_rules$;
+COMMENT ON FUNCTION segment_internal.scheme_check_rules(text, text, jsonb) IS
+'checks the rules of a scheme, an array of objects with class, what (rule or stay rule) and rule; the error, of the first that is wrong, is as of scheme_check_rule (internal)';
 
 CREATE FUNCTION segment_internal.scheme_check_name(portfolio text, name text, what text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -175,14 +254,14 @@ BEGIN
 			e.class ->> 'action', e.class ->> 'action_zh'
 		FROM jsonb_array_elements($2) WITH ORDINALITY AS e(class, ordinal)$template$, portfolio)
 	USING scheme, classes;
-	FOR c IN SELECT e.class ->> 'class' AS class, r.what, r.rule
-		FROM jsonb_array_elements(classes) WITH ORDINALITY AS e(class, ordinal)
-		CROSS JOIN LATERAL (VALUES (1, 'rule', e.class ->> 'rule'), (2, 'stay rule', e.class ->> 'stay_rule'))
-			AS r(nth, what, rule)
-		WHERE r.rule IS NOT NULL
-		ORDER BY e.ordinal, r.nth LOOP
-		PERFORM segment_internal.scheme_check_rule(portfolio, scheme, c.class, c.rule, c.what);
-	END LOOP;
+	PERFORM segment_internal.scheme_check_rules(portfolio, scheme, jsonb_agg(
+			jsonb_build_object('class', e.class ->> 'class', 'what', r.what, 'rule', r.rule) ORDER BY e.ordinal, r.nth))
+	FROM jsonb_array_elements(classes) WITH ORDINALITY AS e(class, ordinal)
+	CROSS JOIN LATERAL (VALUES (1, 'rule', e.class ->> 'rule'), (2, 'stay rule', e.class ->> 'stay_rule'))
+		AS r(nth, what, rule)
+	WHERE r.rule IS NOT NULL
+	-- a scheme of the default class alone has none
+	HAVING count(*) > 0;
 	EXECUTE format('ANALYZE %I.scheme_class', portfolio);
 END
 $scheme_write$;
@@ -191,7 +270,8 @@ COMMENT ON FUNCTION segment_internal.scheme_write(text, text, jsonb, jsonb) IS
 
 /* ---------- rights that outlive a new view ---------- */
 
-CREATE FUNCTION segment_internal.scheme_grants(portfolio text) RETURNS TABLE (object text, grantee text, command text)
+CREATE FUNCTION segment_internal.scheme_grants(portfolio text)
+RETURNS TABLE (relation text, col text, object text, grantee text, command text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -202,26 +282,28 @@ WITH member AS (
 	FROM segment_internal.portfolio_members(portfolio) AS m
 	WHERE m.col IS NULL AND m.kind IN ('VIEW', 'FUNCTION')
 ), granted AS (
-	SELECT m.object, a.privilege_type AS privilege, a.grantee, a.is_grantable, c.relowner AS owner
+	SELECT m.relation, NULL::text AS col, m.object, a.privilege_type AS privilege, a.grantee, a.is_grantable,
+		c.relowner AS owner
 	FROM member AS m
 	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
 	CROSS JOIN LATERAL aclexplode(c.relacl) AS a
 	WHERE m.kind = 'VIEW'
 	UNION ALL
-	SELECT m.object, format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable, c.relowner
+	SELECT m.relation, t.attname, m.object, format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable,
+		c.relowner
 	FROM member AS m
 	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
 	JOIN pg_attribute AS t ON t.attrelid = c.oid
 	CROSS JOIN LATERAL aclexplode(t.attacl) AS a
 	WHERE m.kind = 'VIEW'
 	UNION ALL
-	SELECT m.object, a.privilege_type, a.grantee, a.is_grantable, f.proowner
+	SELECT m.relation, NULL, m.object, a.privilege_type, a.grantee, a.is_grantable, f.proowner
 	FROM member AS m
 	JOIN pg_proc AS f ON m.kind = 'FUNCTION' AND f.pronamespace = quote_ident(portfolio)::regnamespace
 		AND f.oid = to_regprocedure(format('%I.%s', portfolio, m.relation))
 	CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
 )
-SELECT g.object, r.role, format('GRANT %s ON %s TO %s%s', g.privilege, g.object, r.role,
+SELECT g.relation, g.col, g.object, r.role, format('GRANT %s ON %s TO %s%s', g.privilege, g.object, r.role,
 	CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
 FROM granted AS g
 CROSS JOIN LATERAL (SELECT CASE WHEN g.grantee = 0 THEN 'PUBLIC'
@@ -229,7 +311,7 @@ CROSS JOIN LATERAL (SELECT CASE WHEN g.grantee = 0 THEN 'PUBLIC'
 WHERE g.grantee <> g.owner;
 END;
 COMMENT ON FUNCTION segment_internal.scheme_grants(text) IS
-'the rights on a portfolio''s views and functions, with the commands that give them (internal)';
+'the rights on a portfolio''s views, their columns and functions, with the commands that give them (internal)';
 
 /* Makes all views anew, with the rights that their predecessors had. */
 CREATE FUNCTION segment_internal.scheme_drop(portfolio text, scheme text, security_invoker boolean) RETURNS void
@@ -239,7 +321,7 @@ AS $scheme_drop$
 DECLARE
 	-- not those on the column that goes
 	grants text[] := ARRAY(SELECT g.command FROM segment_internal.scheme_grants(portfolio) AS g
-		WHERE g.command NOT LIKE format('%%(%I) ON TABLE %I.customer TO %%', scheme, portfolio));
+		WHERE (g.relation, g.col) IS DISTINCT FROM ('customer', scheme));
 	command text;
 BEGIN
 	-- a view cannot lose a column by CREATE OR REPLACE
@@ -283,6 +365,9 @@ BEGIN
 	END IF;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+	IF segment_internal.is_beyond_query(state) THEN
+		RAISE;
+	END IF;
 	RAISE EXCEPTION USING ERRCODE = state,
 		MESSAGE = format('a rule of scheme "%s" fails for a customer: %s', scheme, message),
 		HINT = 'Customers without orders have the counts and sums 0, and NULL elsewhere. Divide by nullif(orders, 0), for instance.';
@@ -369,7 +454,8 @@ CREATE FUNCTION segment.create_scheme(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'create', 'scheme', scheme,
-	'classes', classes, 'cuts', cuts, 'label', label, 'label_zh', label_zh, 'meaning', meaning));
+	'classes', classes, 'cuts', cuts, 'label', label, 'label_zh', label_zh, 'meaning', meaning),
+	NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.create_scheme(text, text, jsonb, jsonb, text, text, text) IS
 'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice; nothing is left behind';
 
@@ -379,14 +465,15 @@ CREATE FUNCTION segment.alter_scheme(
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'alter', 'scheme', scheme,
-	'classes', classes, 'cuts', cuts));
+	'classes', classes, 'cuts', cuts), NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.alter_scheme(text, text, jsonb, jsonb) IS
 'replaces the classes of a scheme and, if given, its cuts; arguments and errors as for create_scheme, 42704 if there is no such scheme';
 
 CREATE FUNCTION segment.drop_scheme(name text, scheme text) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'drop', 'scheme', scheme));
+RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'drop', 'scheme', scheme),
+	NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.drop_scheme(text, text) IS
 'takes a scheme and its column away; errors: 42704 no such scheme, 2BP01 it leads (view customer_action) or others have built on the portfolio''s views';
 
@@ -444,18 +531,24 @@ $scheme_members$;
 COMMENT ON FUNCTION segment_internal.scheme_members(text, text) IS
 'the query of all customers with their class in a scheme, and what its stay rules have to do with it (internal)';
 
-CREATE FUNCTION segment.scheme_check(name text, scheme text)
-RETURNS TABLE (class text, class_rank integer, customers bigint, kept bigint, cells bigint, hidden bigint, verdict text)
+CREATE TYPE segment_internal.class_proof AS (
+	class text, class_rank integer, customers bigint, kept bigint, cells bigint, hidden bigint, verdict text
+);
+COMMENT ON TYPE segment_internal.class_proof IS
+'a row of scheme_check (internal)';
+
+/* All of scheme_check, as the portfolio's owner: see portfolio_run. */
+CREATE FUNCTION segment_internal.scheme_proof(name text, arguments jsonb)
+RETURNS SETOF segment_internal.class_proof
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
-SET standard_conforming_strings = on
-AS $scheme_check$
+AS $scheme_proof$
 DECLARE
+	scheme text := arguments ->> 'scheme';
 	rules text;
 	on_scores boolean;
 	members text;
 BEGIN
-	PERFORM segment_internal.portfolio_owner(name);
 	PERFORM segment_internal.scheme_must_exist(name, scheme);
 	-- do the rules name nothing but scores?
 	EXECUTE format($query$
@@ -511,6 +604,17 @@ BEGIN
 		CASE WHEN on_scores AND rules IS NOT NULL THEN rules ELSE '('''', 0, false)' END)
 	USING scheme, on_scores;
 END
-$scheme_check$;
+$scheme_proof$;
+COMMENT ON FUNCTION segment_internal.scheme_proof(text, jsonb) IS
+'proves a scheme, with the current user''s rights; errors as for scheme_check (internal)';
+
+CREATE FUNCTION segment.scheme_check(name text, scheme text)
+RETURNS TABLE (class text, class_rank integer, customers bigint, kept bigint, cells bigint, hidden bigint, verdict text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT * FROM segment_internal.portfolio_run(name, 'scheme_check', jsonb_build_object('scheme', scheme),
+	NULL::segment_internal.class_proof);
+END;
 COMMENT ON FUNCTION segment.scheme_check(text, text) IS
 'proves a scheme: per class how many customers are in it, how many of these only its stay rule keeps there (kept; NULL without one), and, where the rules name scores only, how many of the 125 score cells it gets (cells) and how many its rule would take too but for an earlier one (hidden), both else NULL; the verdict tells of classes that cannot be reached, of cells that no rule covers, of rules that overlap, and of stay rules that are false for customers who enter, whom they should be easier on; errors: 42704, 42501';

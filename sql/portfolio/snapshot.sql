@@ -44,12 +44,6 @@ CREATE TYPE segment.snapshot_report AS (
 COMMENT ON TYPE segment.snapshot_report IS
 'what take_snapshot did: the day, the scorecard that judged, customers and schemes stored, whether an older snapshot of that day was replaced, seconds taken';
 
-CREATE FUNCTION segment_internal.snapshot_run(portfolio text, task text, arguments jsonb) RETURNS segment.snapshot_report
-LANGUAGE C VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'portfolio_run';
-COMMENT ON FUNCTION segment_internal.snapshot_run(text, text, jsonb) IS
-'portfolio_run for the task snapshot: runs snapshot_take as the portfolio''s owner; errors as for portfolio_owner (internal)';
-
 /* All of take_snapshot, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.snapshot_take(name text, arguments jsonb) RETURNS segment.snapshot_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -112,7 +106,8 @@ COMMENT ON FUNCTION segment_internal.snapshot_take(text, jsonb) IS
 CREATE FUNCTION segment.take_snapshot(name text, as_of date DEFAULT NULL) RETURNS segment.snapshot_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $take_snapshot$
-SELECT segment_internal.snapshot_run(name, 'snapshot', pg_catalog.jsonb_build_object('as_of', as_of))
+SELECT segment_internal.portfolio_run(name, 'snapshot', pg_catalog.jsonb_build_object('as_of', as_of),
+	NULL::segment.snapshot_report)
 $take_snapshot$;
 COMMENT ON FUNCTION segment.take_snapshot(text, date) IS
 'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. What it holds decides about classes with stay rules on later days, up to the next snapshot. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';

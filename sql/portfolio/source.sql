@@ -79,6 +79,38 @@ $check_source_column$;
 COMMENT ON FUNCTION segment_internal.check_source_column(text, jsonb, text) IS
 'checks the type of one column of a source; error 42804 that names the column, its type and the source';
 
+/*
+ * The columns of the source customers after the first, which is the key, become
+ * the fields of an object.  The key is called segment_customer there, until it
+ * is taken out.
+ */
+CREATE FUNCTION segment_internal.check_attribute_names(columns jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $check_attribute_names$
+DECLARE
+	wrong text;
+BEGIN
+	SELECT c.name INTO wrong FROM jsonb_to_recordset(columns) AS c(ordinal integer, name text)
+	WHERE c.ordinal > 1
+	GROUP BY c.name HAVING count(*) > 1
+	ORDER BY min(c.ordinal) LIMIT 1;
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_column',
+			MESSAGE = format('source "customers" has more than one attribute "%s"', wrong),
+			HINT = 'Give each column a name of its own: AS name.';
+	END IF;
+	IF EXISTS (SELECT FROM jsonb_to_recordset(columns) AS c(ordinal integer, name text)
+			WHERE c.ordinal > 1 AND c.name = 'segment_customer') THEN
+		RAISE EXCEPTION USING ERRCODE = 'duplicate_column',
+			MESSAGE = 'source "customers" has an attribute "segment_customer", which is what the customer''s key is called while it is read',
+			HINT = 'Give the column another name: AS name.';
+	END IF;
+END
+$check_attribute_names$;
+COMMENT ON FUNCTION segment_internal.check_attribute_names(jsonb) IS
+'error 42701 if two attributes of the source customers have one name, or one has the key''s; its columns are given as a JSON array (internal)';
+
 CREATE FUNCTION segment_internal.source_number(name text, type oid) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -130,6 +162,9 @@ BEGIN
 				WHEN source = 'purchases' THEN 'customer, at, amount and, if known, margin'
 				WHEN source = 'customers' THEN 'customer and any attributes'
 				ELSE array_to_string(meanings, ', ') END);
+	END IF;
+	IF source = 'customers' THEN
+		PERFORM segment_internal.check_attribute_names(columns);
 	END IF;
 	FOR col IN SELECT jsonb_array_elements(columns) LOOP
 		shape.names := shape.names || (col ->> 'name');

@@ -58,12 +58,6 @@ CREATE TYPE segment.watch_report AS (
 COMMENT ON TYPE segment.watch_report IS
 'what watch or unwatch did: the table, its customer column (NULL: a change concerns everybody), how many tables got or lost triggers (with partitions), and what still stands in the way of reading only changed customers (NULL: nothing)';
 
-CREATE FUNCTION segment_internal.watch_run(portfolio text, task text, arguments jsonb) RETURNS segment.watch_report
-LANGUAGE C VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'portfolio_run';
-COMMENT ON FUNCTION segment_internal.watch_run(text, text, jsonb) IS
-'runs watch_change as the portfolio''s owner; errors as for portfolio_owner (internal)';
-
 CREATE FUNCTION segment_internal.watch_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -563,8 +557,8 @@ BEGIN
 	IF relation IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed', MESSAGE = 'table to watch must not be null';
 	END IF;
-	RETURN segment_internal.watch_run(name, 'watch', jsonb_build_object('watch', true,
-		'relation', relation::oid::bigint, 'customer_column', customer_column));
+	RETURN segment_internal.portfolio_run(name, 'watch', jsonb_build_object('watch', true,
+		'relation', relation::oid::bigint, 'customer_column', customer_column), NULL::segment.watch_report);
 END
 $watch$;
 COMMENT ON FUNCTION segment.watch(text, regclass, text) IS
@@ -573,6 +567,7 @@ COMMENT ON FUNCTION segment.watch(text, regclass, text) IS
 CREATE FUNCTION segment.unwatch(name text, relation regclass DEFAULT NULL) RETURNS segment.watch_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment_internal.watch_run(name, 'watch', jsonb_build_object('watch', false, 'relation', relation::oid::bigint));
+RETURN segment_internal.portfolio_run(name, 'watch',
+	jsonb_build_object('watch', false, 'relation', relation::oid::bigint), NULL::segment.watch_report);
 COMMENT ON FUNCTION segment.unwatch(text, regclass) IS
 'ends watch for a table with its partitions, or for all tables of a portfolio; the next refresh reads everything. Triggers on tables of other owners are left, and do nothing. Errors: 42704 no such portfolio, or the table is not watched, 42501 not the owner';

@@ -17,49 +17,67 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/lsyscache.h"
+#include "utils/tuplestore.h"
 
 /*
- * The only things that can be run, each as (portfolio text, arguments jsonb),
- * and what they are called where they cannot.
+ * The only things that can be run, each as (portfolio text, arguments jsonb).
  */
 typedef struct Task
 {
 	const char *name;
 	const char *statement;
-	const char *label;
+	const char *label;			/* what it is called where nothing can be
+								 * written; NULL: it only reads */
+	bool		creates;		/* there is no portfolio yet */
 } Task;
 
 static const Task tasks[] = {
+	{"create", "SELECT segment_internal.portfolio_create($1, $2)", "the creation of a portfolio", true},
 	{"refresh", "SELECT segment_internal.portfolio_refresh($1, $2)", "the refresh of a portfolio"},
 	{"alter", "SELECT segment_internal.portfolio_alter($1, $2)", "a change of a portfolio"},
 	{"scheme", "SELECT segment_internal.scheme_change($1, $2)", "a change of a portfolio's schemes"},
+	{"scheme_check", "SELECT segment_internal.scheme_proof($1, $2)"},
 	{"key_account", "SELECT segment_internal.key_account_change($1, $2)", "a change of a portfolio's key accounts"},
 	{"snapshot", "SELECT segment_internal.snapshot_take($1, $2)", "a snapshot of a portfolio"},
 	{"watch", "SELECT segment_internal.watch_change($1, $2)", "a change of a portfolio's watched tables"},
+	{"explain", "SELECT segment_internal.explain_classes($1, $2)"},
+	{"backtest", "SELECT segment_internal.backtest_measures($1, $2)"},
+	{"backtest_deciles", "SELECT segment_internal.backtest_tenths($1, $2)"},
 };
 
 /*
- * Settings that decide what SQL text means, or how values become text.  The
- * owner's queries must give the same whoever calls.  Of DateStyle only the form
- * of the output is set: how dates are read stays as the session has it.
+ * Settings that decide what SQL text means, or how values become text, and are
+ * the same for every portfolio: what the owner's queries and rules give must not
+ * depend on who calls.  Those that a portfolio brings itself (its time zone, how
+ * it reads dates) come from portfolio_session.
+ *
+ * session_replication_role is a superuser's; we set it to the usual value,
+ * without which no foreign key deletes what belongs to a deleted row.
  */
 static const struct
 {
 	const char *name;
 	const char *value;
+	GucContext	context;
 }			fixed_settings[] = {
-	{"array_nulls", "on"},
-	{"DateStyle", "ISO"},
-	{"quote_all_identifiers", "off"},
-	{"standard_conforming_strings", "on"},
-	{"transform_null_equals", "off"},
+	{"array_nulls", "on", PGC_USERSET},
+	{"bytea_output", "hex", PGC_USERSET},
+	{"extra_float_digits", "1", PGC_USERSET},
+	{"IntervalStyle", "postgres", PGC_USERSET},
+	{"quote_all_identifiers", "off", PGC_USERSET},
+	{"session_replication_role", "origin", PGC_SUSET},
+	{"standard_conforming_strings", "on", PGC_USERSET},
+	{"transform_null_equals", "off", PGC_USERSET},
+	{"xmlbinary", "base64", PGC_USERSET},
+	{"xmloption", "content", PGC_USERSET},
 };
 
 static const Task *
@@ -74,92 +92,136 @@ find_task(const char *name)
 	return NULL;				/* not reached */
 }
 
-/* Runs a query of one row and one column; the value lives in SPI's memory. */
-static Datum
-query_value(const char *statement, int nargs, Oid *types, Datum *values, const char *nulls)
+/*
+ * Runs a query with the parameters (portfolio text, arguments jsonb); its rows
+ * are then in SPI_tuptable.  What only reads does so in the snapshot of the
+ * query that calls.
+ */
+static void
+run_query(const char *statement, const Task *task, Datum *values, const char *nulls)
 {
-	bool		isnull;
-	Datum		value;
+	Oid			types[2] = {TEXTOID, JSONBOID};
 
-	if (SPI_execute_with_args(statement, nargs, types, values, nulls, false, 2) != SPI_OK_SELECT ||
-		SPI_processed != 1)
-		elog(ERROR, "query of a portfolio returned no single row: %s", statement);
-	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	if (isnull)
-		elog(ERROR, "query of a portfolio returned null: %s", statement);
-	return value;
+	if (SPI_execute_with_args(statement, 2, types, values, nulls, task->label == NULL, 0) != SPI_OK_SELECT)
+		elog(ERROR, "query of a portfolio returned no rows: %s", statement);
 }
 
 /*
- * The portfolio's owner.  Refuses a portfolio that does not exist, and a
- * caller without the owner's rights.
+ * In whose name the task is run: the portfolio's owner.  Refuses a portfolio
+ * that does not exist, and a caller without the owner's rights.
  */
 static Oid
-portfolio_owner(Datum portfolio, const char *nulls)
+portfolio_owner(const Task *task, Datum *values, const char *nulls)
 {
-	Oid			types[1] = {TEXTOID};
-	Datum		owner = query_value("SELECT segment_internal.portfolio_owner($1)", 1, types, &portfolio, nulls);
+	bool		isnull;
 
-	return get_role_oid(TextDatumGetCString(owner), false);
+	if (task->creates)
+		return GetUserId();
+	run_query("SELECT segment_internal.portfolio_owner($1)", task, values, nulls);
+	return get_role_oid(TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)),
+						false);
+}
+
+/* A setting for as long as the GUC nest level lasts, also in a parallel operation. */
+static void
+fix_setting(const char *name, const char *value, GucContext context)
+{
+	(void) set_config_option(name, value, context, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* Fixes all settings on which the result of a task may depend. */
+static void
+fix_settings(const Task *task, Datum *values, const char *nulls)
+{
+	for (int i = 0; i < lengthof(fixed_settings); i++)
+		fix_setting(fixed_settings[i].name, fixed_settings[i].value, fixed_settings[i].context);
+	run_query("SELECT s.name, s.setting FROM segment_internal.portfolio_session($1, $2) AS s", task, values, nulls);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		fix_setting(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
+					SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2),
+					PGC_USERSET);
+}
+
+/* Puts the rows that a task returned, composite values of the result's type, into the result. */
+static void
+return_rows(FunctionCallInfo fcinfo, const Task *task)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	if (SPI_gettypeid(SPI_tuptable->tupdesc, 1) != get_fn_expr_rettype(fcinfo->flinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("task \"%s\" of a portfolio returns another type", task->name)));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		row = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		HeapTupleData tuple;
+
+		if (isnull)
+			elog(ERROR, "task \"%s\" of a portfolio returned null", task->name);
+		tuple.t_data = DatumGetHeapTupleHeader(row);
+		tuple.t_len = HeapTupleHeaderGetDatumLength(tuple.t_data);
+		ItemPointerSetInvalid(&tuple.t_self);
+		tuple.t_tableOid = InvalidOid;
+		tuplestore_puttuple(result->setResult, &tuple);
+	}
 }
 
 /*
- * portfolio_run(portfolio text, task text, arguments jsonb): the task's report
+ * portfolio_run(portfolio text, task text, arguments jsonb, report anyelement): the task's report
  *
- * Declared once for each type of report; a task of another is an error.
+ * One row or several, of the type of the last argument, whose value does not
+ * matter; a task that returns another type is an error.
  *
  * The caller must have the rights of the portfolio's owner (else 42501), so
- * nobody gains any by it.  25006 on a standby and in a read-only transaction.
+ * nobody gains any by it.  A task that writes fails with 25006 on a standby and
+ * in a read-only transaction.
  */
 PG_FUNCTION_INFO_V1(portfolio_run);
 Datum
 portfolio_run(PG_FUNCTION_ARGS)
 {
 	const Task *task;
-	Oid			types[2] = {TEXTOID, JSONBOID};
 	Datum		values[2] = {0};
 	char		nulls[2] = {' ', ' '};
 	Oid			owner;
 	Oid			caller;
 	int			caller_context;
 	int			settings;
-	Datum		report;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("task and arguments must not be null")));
 	task = find_task(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	PreventCommandDuringRecovery(task->label);
-	PreventCommandIfReadOnly(task->label);
+	if (task->label != NULL)
+	{
+		PreventCommandDuringRecovery(task->label);
+		PreventCommandIfReadOnly(task->label);
+	}
 	if (PG_ARGISNULL(0))
 		nulls[0] = 'n';
 	else
 		values[0] = PG_GETARG_DATUM(0);
 	values[1] = PG_GETARG_DATUM(2);
 
+	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
-	owner = portfolio_owner(values[0], nulls);
+	owner = portfolio_owner(task, values, nulls);
 
 	/* An error restores all three, as the end of a (sub)transaction does. */
 	GetUserIdAndSecContext(&caller, &caller_context);
 	SetUserIdAndSecContext(owner,
 						   caller_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	settings = NewGUCNestLevel();
-	for (int i = 0; i < lengthof(fixed_settings); i++)
-		(void) set_config_option(fixed_settings[i].name, fixed_settings[i].value,
-								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	fix_settings(task, values, nulls);
 
-	report = query_value(task->statement, 2, types, values, nulls);
-	if (HeapTupleHeaderGetTypeId(DatumGetHeapTupleHeader(report)) != get_func_rettype(fcinfo->flinfo->fn_oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("task \"%s\" of a portfolio returns another type", task->name)));
+	run_query(task->statement, task, values, nulls);
+	return_rows(fcinfo, task);
 
 	AtEOXact_GUC(false, settings);
 	SetUserIdAndSecContext(caller, caller_context);
-
-	report = SPI_datumTransfer(report, false, -1);
 	SPI_finish();
-	return report;
+	return (Datum) 0;
 }

@@ -52,8 +52,8 @@ SELECT failure($$ SELECT segment.demote_key_account('key_shop', 1, 'too small') 
 SELECT failure($$ SELECT segment.assign_key_account('key_shop', 9, 'Ann') $$);
 UPDATE key_shop.key_account_criterion SET valid_from = '2024-04-01';
 SELECT failure($$ SELECT segment.review_key_accounts('key_shop') $$);
-SELECT failure($$ SELECT segment_internal.key_account_run('key_shop', 'refresh', '{}') $$);
-SELECT failure($$ SELECT segment_internal.portfolio_run('key_shop', 'key_account', '{"command": "assign", "customer": "1", "owner": "Ann"}') $$);
+SELECT failure($$ SELECT segment_internal.portfolio_run('key_shop', 'refresh', '{}', NULL::segment.key_account_report) $$);
+SELECT failure($$ SELECT segment_internal.portfolio_run('key_shop', 'key_account', '{"command": "assign", "customer": "1", "owner": "Ann"}', NULL::segment.refresh_report) $$);
 -- nothing of this left a trace
 SELECT count(*) FROM key_shop.key_account_override;
 SELECT customer_id, owner, would_demote FROM key_shop.key_account ORDER BY 1;

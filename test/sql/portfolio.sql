@@ -187,8 +187,8 @@ SELECT failure($$ SELECT segment.drop_portfolio('public', cascade => true) $$);
 SELECT failure($$ SELECT segment.drop_portfolio(NULL) $$);
 SELECT failure($$ SELECT * FROM shop.customer_at('infinity') $$);
 SELECT count(*) FROM shop.customer_at(NULL);
-SELECT failure($$ SELECT segment_internal.portfolio_run('shop', 'destroy', '{}') $$);
-SELECT failure($$ SELECT segment_internal.portfolio_run('shop', NULL, '{}') $$);
+SELECT failure($$ SELECT segment_internal.portfolio_run('shop', 'destroy', '{}', NULL::segment.refresh_report) $$);
+SELECT failure($$ SELECT segment_internal.portfolio_run('shop', NULL, '{}', NULL::segment.refresh_report) $$);
 -- a source that becomes wrong later: the old state stays
 ALTER TABLE orders RENAME COLUMN total TO amount;
 SELECT failure($$ SELECT segment.refresh('shop') $$);
