@@ -88,17 +88,18 @@ SET search_path = pg_catalog, pg_temp
 AS $refresh_key_condition$
 DECLARE
 	key record := segment_internal.portfolio_key(portfolio);
-	widths text[] := '{smallint,integer,bigint}';
-	between_integers boolean := ARRAY[shape.key_base_type, key.base_type] <@ widths;
+	source_type oid := shape.key_base_type::regtype;
+	key_type oid := key.base_type::regtype;
+	conversion text := segment_internal.key_conversion(source_type, key_type);
 BEGIN
 	RETURN format('%s %s %s',
-		CASE WHEN shape.key_base_type = key.base_type OR between_integers THEN col
-			ELSE format('%s::%s', col, key.key_cast) END,
+		CASE WHEN conversion IN ('none', 'integer') THEN col ELSE format('%s::%s', col, key.key_cast) END,
 		key.equality,
 		CASE WHEN key.base_type LIKE '%[]'
 			THEN format('ANY (SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL)', portfolio)
 			-- integers of two widths cannot be looked up in a hash table
-			WHEN between_integers AND array_position(widths, shape.key_base_type) > array_position(widths, key.base_type)
+			WHEN conversion = 'integer' AND (SELECT s.typlen > k.typlen FROM pg_type AS s, pg_type AS k
+				WHERE s.oid = source_type AND k.oid = key_type)
 			THEN format('ANY ($1::%s[])', shape.key_base_type)
 			ELSE format('ANY ($1%s)', key.key_collation) END);
 END
@@ -520,32 +521,37 @@ SET search_path = pg_catalog, pg_temp
 AS $refresh_plan$
 DECLARE
 	state record;
+	stored text := definition ->> 'read_fingerprint';
 	known bigint;
 	changed bigint;
+	unnoted bigint;
 	everybody boolean;
 BEGIN
 	state := segment_internal.watch_state(portfolio, definition);
-	fingerprint := state.fingerprint;
+	fingerprint := segment_internal.watch_settle(state.fingerprint, stored, state.tables);
 	EXECUTE format('CREATE UNLOGGED TABLE %1$I.refresh_key AS TABLE %1$I.changed_customer WITH NO DATA', portfolio);
 	EXECUTE format('
 		WITH taken AS (DELETE FROM %1$I.changed_customer RETURNING customer_id, everybody)
 		INSERT INTO %1$I.refresh_key (customer_id, everybody)
 		SELECT DISTINCT t.customer_id, t.everybody FROM taken AS t', portfolio);
 	GET DIAGNOSTICS changed = ROW_COUNT;
+	EXECUTE format('DELETE FROM %I.unnoted_change', portfolio);
+	GET DIAGNOSTICS unnoted = ROW_COUNT;
 	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.everybody),
 		coalesce((SELECT s.customers FROM %1$I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1), 0)', portfolio)
 	INTO everybody, known;
 	reason := CASE
 		WHEN full_asked THEN 'it was asked for'
 		WHEN state.obstacle IS NOT NULL THEN state.obstacle
-		WHEN definition ->> 'read_fingerprint' IS NULL
-			THEN 'the tables were not all watched at the last refresh'
-		WHEN state.fingerprint <> definition ->> 'read_fingerprint'
+		WHEN stored IS NULL THEN 'the tables were not all watched at the last refresh'
+		WHEN state.fingerprint <> segment_internal.watch_found(stored)
 			THEN 'sources, views in them, watched tables or their triggers were changed'
+		WHEN state.fingerprint <> stored
+			THEN 'transactions that were open at the last refresh may have written without a note'
+		WHEN unnoted > 0 THEN 'changes could not be noted'
 		WHEN everybody THEN 'a change concerned everybody'
-		-- as CHANGED_SHARE and CHANGED_LEAST in src/portfolio/watch.c; more than a million
-		-- are read faster from the beginning to the end than by an index
-		WHEN changed > least(greatest(known * 0.2, 1000), 1000000)
+		-- more than a million are read faster from the beginning to the end than by an index
+		WHEN changed > least(segment_internal.changed_limit(known), 1000000)
 			THEN format('%s of %s customers changed', changed, known) END;
 	mode := CASE WHEN reason IS NULL THEN 'changes' ELSE 'full' END;
 	reason := coalesce(reason, format('%s of %s customers changed', changed, known));
@@ -563,7 +569,9 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_step$
 BEGIN
-	PERFORM set_config('application_name', format('segment %s: %s', left(portfolio, 30), step), true);
+	-- as many bytes as it can have
+	PERFORM set_config('application_name',
+		format('segment %s: %s', segment_internal.cut_name(portfolio, 53 - octet_length(step)), step), true);
 	RAISE DEBUG 'refresh of portfolio "%": %', portfolio, step;
 END
 $refresh_step$;

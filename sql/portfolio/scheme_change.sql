@@ -50,47 +50,79 @@ COMMENT ON FUNCTION segment_internal.scheme_check_rule(text, text, text, text, t
 'checks the rule or stay rule (what) of a class by itself; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is not a condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
 
 /*
- * All rules of a scheme at once, in one column of one table: each table takes
- * locks, and a scheme may have thousands of rules.  Only when something is
- * wrong, one by one, to say which it is.
+ * Rules together, in one column of one table: each table takes locks, and a
+ * scheme may have thousands of rules.  NULL if nothing is wrong.
  */
+CREATE FUNCTION segment_internal.scheme_try_rules(portfolio text, rules text[], OUT state text, OUT message text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_try_rules$
+BEGIN
+	-- that no rule is more or less than an expression, whatever it stands in
+	PERFORM segment_internal.source_statement('rule', format(e.template, r.rule))
+	FROM unnest(rules) AS r(rule)
+	CROSS JOIN (VALUES (E'SELECT (%s\n)'), (E'SELECT %s\n')) AS e(template);
+	EXECUTE format('ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (CASE%s END) STORED',
+		portfolio, (SELECT string_agg(format(E' WHEN (%s\n) THEN true', r.rule), '') FROM unnest(rules) AS r(rule)));
+	-- as in scheme_check_rule
+	RAISE EXCEPTION USING ERRCODE = 'SG000';
+EXCEPTION
+	WHEN SQLSTATE 'SG000' THEN
+		RETURN;
+	WHEN OTHERS THEN
+		IF segment_internal.is_beyond_query(SQLSTATE) THEN
+			RAISE;
+		END IF;
+		state := SQLSTATE;
+		message := SQLERRM;
+END
+$scheme_try_rules$;
+COMMENT ON FUNCTION segment_internal.scheme_try_rules(text, text[]) IS
+'what is wrong with one of these rules, NULL if nothing is (internal)';
+
 CREATE FUNCTION segment_internal.scheme_check_rules(portfolio text, scheme text, rules jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check_rules$
 DECLARE
 	names text;
-	conditions text;
-	r record;
-	state text;
+	classes text[];
+	whats text[];
+	conditions text[];
+	failure record;
+	-- the first wrong rule is after one and not after the other
+	good integer := 0;
+	bad integer;
+	middle integer;
 BEGIN
 	SELECT string_agg(format(', k.%I', f.name), '') INTO names FROM segment_internal.scheme_figures(portfolio) AS f;
 	EXECUTE format('CREATE TABLE %I.rule_check AS %s WITH NO DATA', portfolio,
 		segment_internal.portfolio_customer_query(portfolio, 's.scorecard_as_of', '0', names));
-	BEGIN
-		-- that no rule is more or less than an expression, whatever it stands in
-		PERFORM segment_internal.source_statement('rule', format(e.template, v.rule))
-		FROM jsonb_to_recordset(rules) AS v(rule text)
-		CROSS JOIN (VALUES (E'SELECT (%s\n)'), (E'SELECT %s\n')) AS e(template);
-		SELECT string_agg(format(E' WHEN (%s\n) THEN true', v.rule), '') INTO conditions
-		FROM jsonb_to_recordset(rules) AS v(rule text);
-		EXECUTE format('ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (CASE%s END) STORED',
-			portfolio, conditions);
-	EXCEPTION WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE;
-		IF segment_internal.is_beyond_query(state) THEN
-			RAISE;
-		END IF;
-		FOR r IN SELECT v.class, v.what, v.rule FROM jsonb_to_recordset(rules) AS v(class text, what text, rule text) LOOP
-			PERFORM segment_internal.scheme_check_rule(portfolio, scheme, r.class, r.what, r.rule);
+	SELECT array_agg(e.rule ->> 'class' ORDER BY e.place), array_agg(e.rule ->> 'what' ORDER BY e.place),
+		array_agg(e.rule ->> 'rule' ORDER BY e.place)
+	INTO classes, whats, conditions
+	FROM jsonb_array_elements(rules) WITH ORDINALITY AS e(rule, place);
+	failure := segment_internal.scheme_try_rules(portfolio, conditions);
+	IF failure.state IS NOT NULL THEN
+		bad := cardinality(conditions);
+		WHILE bad - good > 1 LOOP
+			middle := (good + bad) / 2;
+			IF (segment_internal.scheme_try_rules(portfolio, conditions[good + 1 : middle])).state IS NULL THEN
+				good := middle;
+			ELSE
+				bad := middle;
+			END IF;
 		END LOOP;
-		RAISE;
-	END;
+		PERFORM segment_internal.scheme_check_rule(portfolio, scheme, classes[bad], whats[bad], conditions[bad]);
+		-- each passes, but not all together
+		RAISE EXCEPTION USING ERRCODE = failure.state,
+			MESSAGE = format('rules of scheme "%s": %s', scheme, failure.message);
+	END IF;
 	EXECUTE format('DROP TABLE %I.rule_check', portfolio);
 END
 $scheme_check_rules$;
 COMMENT ON FUNCTION segment_internal.scheme_check_rules(text, text, jsonb) IS
-'checks the rules of a scheme, an array of objects with class, what (rule or stay rule) and rule, in this order; errors as scheme_check_rule (internal)';
+'checks the rules of a scheme, an array of objects with class, what (rule or stay rule) and rule; the error, of the first that is wrong, is as of scheme_check_rule (internal)';
 
 CREATE FUNCTION segment_internal.scheme_check_name(portfolio text, name text, what text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE

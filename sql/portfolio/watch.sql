@@ -11,7 +11,37 @@ CREATE FUNCTION segment_internal.note_changes() RETURNS trigger
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'note_changes';
 COMMENT ON FUNCTION segment_internal.note_changes() IS
-'trigger of segment.watch: notes the customers of the rows that a statement changed for the portfolio named in its argument, with the rights of the portfolio''s owner; does nothing where that portfolio is gone or does not watch the table';
+'trigger of segment.watch: notes the customers of the rows that a statement changed, or for each row that logical replication brings that everybody''s may have, for the portfolio named in its argument; fires nothing and runs nobody''s code; does nothing where that portfolio is gone or does not watch the table';
+
+CREATE FUNCTION segment_internal.key_conversion(column_type oid, key_type oid) RETURNS text
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'key_conversion_text';
+COMMENT ON FUNCTION segment_internal.key_conversion(oid, oid) IS
+'how values of a column become keys: none (the same type), binary (another type, the same bytes), integer (another width), or NULL where they cannot be followed (internal)';
+
+CREATE FUNCTION segment_internal.changed_limit(customers bigint) RETURNS float8
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'changed_limit_bigint';
+COMMENT ON FUNCTION segment_internal.changed_limit(bigint) IS
+'of so many customers, how many may have changed before reading everything is cheaper (internal)';
+
+CREATE FUNCTION segment_internal.takes_notes(relation oid) RETURNS boolean
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'takes_notes_oid';
+COMMENT ON FUNCTION segment_internal.takes_notes(oid) IS
+'whether a table is changed_customer or unnoted_change as create_portfolio makes them, and nothing hangs on it: no index, trigger, rule, policy, constraint (internal)';
+
+CREATE FUNCTION segment_internal.watch_names(portfolio text) RETURNS text[]
+LANGUAGE C STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'watch_names';
+COMMENT ON FUNCTION segment_internal.watch_names(text) IS
+'the names that the triggers of a portfolio bear: the column portfolio of its table watched_table; none for whoever does not have the rights of the owner (internal)';
+
+CREATE FUNCTION segment_internal.next_transaction() RETURNS xid8
+LANGUAGE C VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'next_transaction';
+COMMENT ON FUNCTION segment_internal.next_transaction() IS
+'the number that the next transaction will get (internal)';
 
 CREATE FUNCTION segment_internal.source_dependence(
 	source text, query text, watched oid[], customer_columns smallint[],
@@ -37,6 +67,7 @@ BEGIN
 		CREATE TABLE %1$I.watched_table (
 			relation text PRIMARY KEY,
 			customer_column text,
+			portfolio text NOT NULL,
 			watched_at timestamptz NOT NULL DEFAULT clock_timestamp()
 		);
 		-- the key's base type, with its collation; only ever appended to, so
@@ -45,7 +76,9 @@ BEGIN
 			SELECT d.customer_id, NULL::boolean AS everybody FROM %1$I.defect AS d WITH NO DATA;
 		ALTER TABLE %1$I.changed_customer
 			ALTER COLUMN everybody SET NOT NULL,
-			ALTER COLUMN everybody SET DEFAULT false$template$, portfolio);
+			ALTER COLUMN everybody SET DEFAULT false;
+		-- without columns, so that hardly anything can be hung on it
+		CREATE TABLE %1$I.unnoted_change ()$template$, portfolio);
 END
 $watch_create_tables$;
 COMMENT ON FUNCTION segment_internal.watch_create_tables(text) IS
@@ -66,10 +99,12 @@ SELECT v.* FROM (VALUES
 	('watched_table', NULL, 'the tables whose changes are noted, made by segment.watch'),
 	('watched_table', 'relation', 'qualified name of the table'),
 	('watched_table', 'customer_column', 'column that holds the key of the customer whom a row concerns; NULL: a change concerns everybody'),
+	('watched_table', 'portfolio', 'name of the portfolio when the triggers were made, which they bear'),
 	('watched_table', 'watched_at', 'since when'),
 	('changed_customer', NULL, 'customers whose rows in watched tables changed since the last refresh; repeats are normal'),
 	('changed_customer', 'customer_id', 'key of the customer; NULL: rows without a customer changed'),
-	('changed_customer', 'everybody', 'whether more changed than single customers: the next refresh reads everything')
+	('changed_customer', 'everybody', 'whether more changed than single customers: the next refresh reads everything'),
+	('unnoted_change', NULL, 'one row, without columns, for each statement whose changes could not be noted: the next refresh reads everything')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.watch_comments() IS
@@ -100,26 +135,34 @@ RETURN (SELECT format('%I.%I', n.nspname, c.relname)
 COMMENT ON FUNCTION segment_internal.table_name(oid) IS
 'the qualified name of a table (internal)';
 
+/*
+ * A row of the catalog is told from its later versions by xmin and ctid: a change
+ * gives it both anew, even if it is taken back, and even in the transaction that
+ * changed it before.  VACUUM (FREEZE), ANALYZE, CREATE INDEX and a crash keep
+ * both; cmin, which also tells versions apart, is not logged.
+ */
 CREATE FUNCTION segment_internal.watch_triggers(portfolio text)
 RETURNS TABLE (relation oid, trigger_name name, event smallint, sound boolean, mark text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT t.tgrelid, t.tgname, t.tgtype,
-	t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL
-		-- after a statement: insert 4, delete 8, update 16, truncate 32
-		AND CASE t.tgtype WHEN 4 THEN t.tgnewtable IS NOT NULL
-			WHEN 8 THEN t.tgoldtable IS NOT NULL
-			WHEN 16 THEN t.tgoldtable IS NOT NULL AND t.tgnewtable IS NOT NULL
-			WHEN 32 THEN true ELSE false END,
-	-- xmin and cmin change when a trigger is disabled and enabled again
-	concat_ws(' ', t.oid, t.tgenabled, t.xmin, t.cmin)
+	t.tgqual IS NULL
+		-- after a statement: insert 4, delete 8, update 16, truncate 32; after each
+		-- row of a replicating session: 1 + 4 + 8 + 16
+		AND CASE t.tgtype WHEN 4 THEN t.tgenabled IN ('O', 'A') AND t.tgnewtable IS NOT NULL
+			WHEN 8 THEN t.tgenabled IN ('O', 'A') AND t.tgoldtable IS NOT NULL
+			WHEN 16 THEN t.tgenabled IN ('O', 'A') AND t.tgoldtable IS NOT NULL AND t.tgnewtable IS NOT NULL
+			WHEN 32 THEN t.tgenabled IN ('O', 'A')
+			-- fires for replication only, unless ALTER TABLE ... ENABLE TRIGGER USER changed that
+			WHEN 29 THEN t.tgenabled <> 'D' ELSE false END,
+	concat_ws(' ', t.oid, t.xmin, t.ctid)
 FROM pg_trigger AS t
 WHERE t.tgfoid = 'segment_internal.note_changes()'::regprocedure
 	AND t.tgargs = convert_to(portfolio, getdatabaseencoding()) || '\x00'::bytea;
 END;
 COMMENT ON FUNCTION segment_internal.watch_triggers(text) IS
-'the triggers of segment.watch for a portfolio: table, event (bits of pg_trigger.tgtype), whether they note all rows, and a mark that changes when they do (internal)';
+'the triggers of segment.watch that bear a name: table, event (bits of pg_trigger.tgtype), whether they note all rows, and a mark that changes when they do (internal)';
 
 CREATE FUNCTION segment_internal.watch_tables(portfolio text)
 RETURNS TABLE (name text, relation oid, customer_column smallint, obstacle text, mark text)
@@ -135,39 +178,67 @@ BEGIN
 					THEN format('table %%s is unlogged', w.relation)
 				WHEN EXISTS (SELECT FROM pg_subscription_rel AS s WHERE s.srrelid = c.oid)
 					THEN format('table %%s is filled by a subscription, which fires no triggers', w.relation)
-				WHEN (SELECT count(DISTINCT t.event) FROM segment_internal.watch_triggers($1) AS t
-						WHERE t.relation = c.oid AND t.sound) < 4
+				WHEN w.portfolio <> $1
+					THEN format('table %%s was watched when the portfolio was named "%%s": call segment.watch again',
+						w.relation, w.portfolio)
+				WHEN t.statements < 4 OR NOT t.rows
 					THEN format('table %%s has lost its triggers', w.relation)
 			END,
-			concat_ws(' ', c.oid, c.relfilenode, a.attnum, w.xmin,
-				(SELECT string_agg(t.mark, ' ' ORDER BY t.mark) FROM segment_internal.watch_triggers($1) AS t
-				WHERE t.relation = c.oid))
+			concat_ws(' ', c.oid, c.relfilenode, c.xmin, c.ctid, n.xmin, n.ctid, a.attnum, a.xmin, a.ctid,
+				w.xmin, w.ctid, t.marks)
 		FROM %I.watched_table AS w
 		JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
+		JOIN pg_namespace AS n ON n.oid = c.relnamespace
 		LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = w.customer_column
-			AND a.attnum > 0 AND NOT a.attisdropped$query$, portfolio)
+			AND a.attnum > 0 AND NOT a.attisdropped
+		CROSS JOIN LATERAL (
+			SELECT count(DISTINCT t.event) FILTER (WHERE t.sound AND t.event & 1 = 0) AS statements,
+				coalesce(bool_and(t.sound) FILTER (WHERE t.event & 1 = 1), true) AS rows,
+				string_agg(t.mark, ' ' ORDER BY t.mark) AS marks
+			FROM segment_internal.watch_triggers($1) AS t WHERE t.relation = c.oid
+		) AS t$query$, portfolio)
 	USING portfolio;
 END
 $watch_tables$;
 COMMENT ON FUNCTION segment_internal.watch_tables(text) IS
-'the watched tables that exist: name, OID, number of the customer column (0: a change concerns everybody), what keeps their notes from being complete (NULL: nothing), and a mark that changes when the table is rewritten or its triggers change (internal)';
+'the watched tables that exist: name, OID, number of the customer column (0: a change concerns everybody), what keeps their notes from being complete (NULL: nothing), and a mark that changes when the table is rewritten or renamed, it, its column or its schema, or its triggers change (internal)';
+
+/* The tables of a portfolio that notes go through. */
+CREATE FUNCTION segment_internal.watch_notes(portfolio text, OUT obstacle text, OUT mark text)
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT min(format('table %I.%I is not as segment.create_portfolio made it', portfolio, v.relation))
+		FILTER (WHERE c.oid IS NULL OR v.columns IS NOT NULL
+			AND (c.relnatts <> v.columns OR NOT segment_internal.takes_notes(c.oid))),
+	string_agg(concat_ws(' ', c.oid, c.relfilenode, c.xmin, c.ctid, n.xmin, n.ctid), ' ' ORDER BY v.relation)
+FROM (VALUES ('changed_customer', 2), ('unnoted_change', 0), ('watched_table', NULL)) AS v(relation, columns)
+CROSS JOIN pg_namespace AS n
+LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = v.relation
+WHERE n.nspname = portfolio;
+END;
+COMMENT ON FUNCTION segment_internal.watch_notes(text) IS
+'what keeps the tables changed_customer and unnoted_change of a portfolio from taking notes (NULL: nothing), and a mark that changes when they, watched_table or the schema are changed or renamed (internal)';
 
 /*
  * Whether a refresh may read only changed customers, and a fingerprint of all
  * that the answer and the notes rest on: the analysed sources with their views,
- * the files of the tables, the triggers.  Notes are complete as long as the
- * fingerprint is the one of the last refresh.
+ * the files and names of the tables, the triggers.  Notes are complete as long
+ * as the fingerprint is the one of the last refresh.
  */
-CREATE FUNCTION segment_internal.watch_state(portfolio text, definition jsonb, OUT obstacle text, OUT fingerprint text)
+CREATE FUNCTION segment_internal.watch_state(
+	portfolio text, definition jsonb, OUT obstacle text, OUT fingerprint text, OUT tables oid[]
+)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $watch_state$
 DECLARE
 	s record;
 	d record;
+	notes record := segment_internal.watch_notes(portfolio);
 	watched oid[];
 	columns smallint[];
-	tables oid[] := '{}';
+	sources oid[] := '{}';
 	forms text := '';
 	marks text;
 BEGIN
@@ -182,38 +253,91 @@ BEGIN
 		PERFORM pg_catalog.set_config('search_path', definition ->> 'search_path', true);
 		d := segment_internal.source_dependence(s.source, s.query, watched, columns);
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-		tables := tables || d.tables;
+		sources := sources || d.tables;
 		forms := forms || d.form;
 		obstacle := coalesce(watch_state.obstacle,
 			(SELECT min(w.obstacle) FROM segment_internal.watch_tables(portfolio) AS w WHERE w.relation = ANY (d.tables)),
-			format('source "%s": %s', s.source, d.obstacle));
-		IF d.obstacle IS NULL AND obstacle = format('source "%s": ', s.source) THEN
-			obstacle := NULL;
-		END IF;
+			'source "' || s.source || '": ' || d.obstacle);
 	END LOOP;
 
-	-- where the notes go
-	SELECT coalesce(watch_state.obstacle, CASE WHEN c.relkind <> 'r' OR c.relnatts <> 2
-			THEN format('table %s is not as segment.create_portfolio made it', segment_internal.table_name(c.oid)) END),
-		forms || c.oid
-	INTO STRICT watch_state.obstacle, forms
-	FROM pg_class AS c WHERE c.oid = format('%I.changed_customer', portfolio)::regclass;
-
-	-- partitions, which statements can name too
-	SELECT coalesce(watch_state.obstacle, min(format('table %s is not watched, as %s is: call segment.watch again',
-			segment_internal.table_name(f.member), segment_internal.table_name(t.root)))
-		FILTER (WHERE w.relation IS NULL)), string_agg(w.mark, ' ' ORDER BY w.mark)
-	INTO watch_state.obstacle, marks
-	FROM unnest(tables) AS t(root)
+	-- with partitions, which statements can name too
+	SELECT coalesce(watch_state.obstacle, notes.obstacle,
+			min(format('table %s is not watched, as %s is: call segment.watch again',
+				segment_internal.table_name(f.member), segment_internal.table_name(t.root)))
+			FILTER (WHERE w.relation IS NULL)),
+		string_agg(w.mark, ' ' ORDER BY w.mark), array_agg(f.member)
+	INTO watch_state.obstacle, marks, watch_state.tables
+	FROM unnest(sources) AS t(root)
 	CROSS JOIN LATERAL segment_internal.table_family(t.root) AS f(member)
 	LEFT JOIN segment_internal.watch_tables(portfolio) AS w ON w.relation = f.member AND w.obstacle IS NULL;
 
 	fingerprint := CASE WHEN watch_state.obstacle IS NULL THEN
-		md5(concat_ws(' ', definition - '{settings,created_at,refreshed_at,scorecard_id,read_fingerprint}'::text[], forms, marks)) END;
+		md5(concat_ws(' ', definition - '{settings,created_at,refreshed_at,scorecard_id,read_fingerprint}'::text[],
+			forms, notes.mark, marks)) END;
 END
 $watch_state$;
 COMMENT ON FUNCTION segment_internal.watch_state(text, jsonb) IS
-'what stands in the way of reading only changed customers (NULL: nothing), and a fingerprint of sources, views, tables and triggers, or NULL (internal)';
+'what stands in the way of reading only changed customers (NULL: nothing), a fingerprint of sources, views, tables and triggers, or NULL, and the tables that are read, with partitions (internal)';
+
+/* What is stored is a fingerprint, or one with a number (see watch_settle). */
+CREATE FUNCTION segment_internal.watch_found(stored text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN split_part(stored, ' ', 1);
+COMMENT ON FUNCTION segment_internal.watch_found(text) IS
+'the fingerprint that the last refresh found, whether it counts or not (internal)';
+
+CREATE FUNCTION segment_internal.watch_has_writers(tables oid[]) RETURNS boolean
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT EXISTS (
+	SELECT FROM pg_locks AS l
+	WHERE l.locktype = 'relation' AND l.relation = ANY (tables) AND l.granted
+		AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+		-- whoever writes rows has the first of these, and TRUNCATE the second
+		AND l.mode IN ('RowExclusiveLock', 'AccessExclusiveLock')
+		-- a prepared transaction has no process
+		AND l.pid IS DISTINCT FROM pg_backend_pid());
+END;
+COMMENT ON FUNCTION segment_internal.watch_has_writers(oid[]) IS
+'whether transactions of others that may have written to these tables are open (internal)';
+
+/*
+ * The fingerprint to store with what is read now.
+ *
+ * A fingerprint that differs from the last one says that some change may have
+ * left no note.  This refresh reads everything, but it does not see the rows of
+ * transactions that are not committed in its snapshot.  What they write from
+ * now on they note; what they have written they may not have: they began before
+ * the triggers were made (where the snapshot is older than the wait for their
+ * locks), or did not find the portfolio by its name for a while.  So the new
+ * fingerprint counts only where none of them is left: nobody holds a lock to
+ * write, if the reading is still to take its snapshot.  Else it is stored
+ * together with the number of the next transaction, which makes the next
+ * refresh read everything as well.  That one's fingerprint counts if all
+ * transactions with lower numbers are finished in its snapshot.
+ */
+CREATE FUNCTION segment_internal.watch_settle(fingerprint text, stored text, tables oid[]) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $watch_settle$
+BEGIN
+	IF fingerprint IS NULL OR fingerprint = stored THEN
+		RETURN fingerprint;
+	ELSIF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable')
+			AND NOT segment_internal.watch_has_writers(tables) THEN
+		RETURN fingerprint;
+	ELSIF segment_internal.watch_found(stored) IS DISTINCT FROM fingerprint THEN
+		RETURN concat_ws(' ', fingerprint, segment_internal.next_transaction());
+	ELSIF pg_snapshot_xmin(pg_current_snapshot()) >= split_part(stored, ' ', 2)::xid8 THEN
+		RETURN fingerprint;
+	END IF;
+	RETURN stored;
+END
+$watch_settle$;
+COMMENT ON FUNCTION segment_internal.watch_settle(text, text, oid[]) IS
+'the fingerprint that a refresh stores, given what it has found and what was stored before: the same, or followed by the number of a transaction if the next refresh must read everything, too (internal)';
 
 /* ---------- watch and unwatch ---------- */
 
@@ -249,8 +373,7 @@ BEGIN
 	IF customer_column IS NULL THEN
 		RETURN;
 	END IF;
-	SELECT coalesce(nullif(y.typbasetype, 0), y.oid) INTO column_type
-	FROM pg_attribute AS a JOIN pg_type AS y ON y.oid = a.atttypid
+	SELECT a.atttypid INTO column_type FROM pg_attribute AS a
 	WHERE a.attrelid = relation AND a.attname = customer_column AND a.attnum > 0 AND NOT a.attisdropped;
 	IF column_type IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'undefined_column',
@@ -259,10 +382,7 @@ BEGIN
 	END IF;
 	SELECT a.atttypid INTO STRICT key_type FROM pg_attribute AS a
 	WHERE a.attrelid = format('%I.changed_customer', portfolio)::regclass AND a.attname = 'customer_id';
-	IF column_type <> key_type
-		AND NOT ARRAY[column_type, key_type] <@ '{smallint,integer,bigint}'::regtype[]::oid[]
-		AND NOT EXISTS (SELECT FROM pg_cast AS c WHERE c.castsource = column_type AND c.casttarget = key_type
-			AND c.castmethod = 'b' AND c.castcontext = 'i') THEN
+	IF segment_internal.key_conversion(column_type, key_type) IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
 			MESSAGE = format('column "%s" of table %s is of type %s, but the customer''s key of portfolio "%s" of type %s',
 				customer_column, segment_internal.table_name(relation), format_type(column_type, NULL), portfolio,
@@ -274,31 +394,62 @@ $watch_check$;
 COMMENT ON FUNCTION segment_internal.watch_check(text, oid, text) IS
 'errors if a table cannot be watched: 42809 no table, 55000 unlogged, temporary or filled by a subscription, 42501 no privilege TRIGGER, 42703 no such column, 42804 its type is not the key''s (internal)';
 
+/*
+ * The cast to name cuts after as many bytes as an identifier may have, at the end
+ * of a character; so others are put in front, and taken away again.
+ */
+CREATE FUNCTION segment_internal.cut_name(name text, bytes integer) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT substr((repeat('x', m.most - least(greatest(bytes, 0), m.most)) || name)::name::text,
+	m.most - least(greatest(bytes, 0), m.most) + 1)
+FROM (SELECT current_setting('max_identifier_length')::integer) AS m(most);
+END;
+COMMENT ON FUNCTION segment_internal.cut_name(text, integer) IS
+'the beginning of a name, at most so many bytes and whole characters (internal)';
+
+/* The beginning of the portfolio's name, to be read, and a digest, to be unique. */
+CREATE FUNCTION segment_internal.watch_trigger_name(portfolio text, event text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format('segment_%s_%s_%s', segment_internal.cut_name(portfolio, 20), left(md5(portfolio), 16), event);
+COMMENT ON FUNCTION segment_internal.watch_trigger_name(text, text) IS
+'the name of a trigger of segment.watch, of at most 63 bytes (internal)';
+
 CREATE FUNCTION segment_internal.watch_table(portfolio text, relation oid, customer_column text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $watch_table$
 DECLARE
 	t record;
-	trigger_name text;
+	target text := segment_internal.table_name(relation);
+	-- only the table's owner may say in which sessions triggers fire
+	owned boolean;
+	partitioned boolean;
 BEGIN
-	EXECUTE format('INSERT INTO %I.watched_table AS w (relation, customer_column) VALUES ($1, $2)
+	EXECUTE format('INSERT INTO %I.watched_table AS w (relation, customer_column, portfolio) VALUES ($1, $2, $3)
 		ON CONFLICT ON CONSTRAINT watched_table_pkey DO UPDATE
-		SET customer_column = excluded.customer_column, watched_at = excluded.watched_at', portfolio)
-	USING segment_internal.table_name(relation), customer_column;
+		SET customer_column = excluded.customer_column, portfolio = excluded.portfolio,
+			watched_at = excluded.watched_at', portfolio)
+	USING target, customer_column, portfolio;
+	SELECT pg_has_role(c.relowner, 'USAGE'), c.relkind = 'p' INTO STRICT owned, partitioned
+	FROM pg_class AS c WHERE c.oid = relation;
 	FOR t IN SELECT * FROM (VALUES
-		('INSERT', 'REFERENCING NEW TABLE AS new_rows'),
-		('UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'),
-		('DELETE', 'REFERENCING OLD TABLE AS old_rows'),
-		('TRUNCATE', '')) AS v(event, rows)
+		('insert', 'INSERT', 'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT', 'ALWAYS'),
+		('update', 'UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT', 'ALWAYS'),
+		('delete', 'DELETE', 'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', 'ALWAYS'),
+		('truncate', 'TRUNCATE', 'FOR EACH STATEMENT', 'ALWAYS'),
+		-- for logical replication, which writes to partitions without statements;
+		-- in other sessions it does not fire, and would be too slow
+		('replicated', 'INSERT OR UPDATE OR DELETE', 'FOR EACH ROW', 'REPLICA')) AS v(suffix, event, rows, fires)
+		WHERE v.fires = 'ALWAYS' OR owned AND NOT partitioned
 	LOOP
-		trigger_name := format('segment_%s_%s_%s', left(portfolio, 20), left(md5(portfolio), 8), lower(t.event));
-		EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s
-			FOR EACH STATEMENT EXECUTE FUNCTION segment_internal.note_changes(%L)',
-			trigger_name, t.event, segment_internal.table_name(relation), t.rows, portfolio);
-		-- also for sessions that replicate, where the right to say so is there
-		IF pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = relation), 'USAGE') THEN
-			EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', segment_internal.table_name(relation), trigger_name);
+		EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s EXECUTE FUNCTION segment_internal.note_changes(%L)',
+			segment_internal.watch_trigger_name(portfolio, t.suffix), t.event, target, t.rows, portfolio);
+		IF owned THEN
+			EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', target, t.fires,
+				segment_internal.watch_trigger_name(portfolio, t.suffix));
 		END IF;
 	END LOOP;
 END
@@ -306,27 +457,50 @@ $watch_table$;
 COMMENT ON FUNCTION segment_internal.watch_table(text, oid, text) IS
 'registers one table as watched and gives it the triggers (internal)';
 
-CREATE FUNCTION segment_internal.watch_drop_triggers(portfolio text, tables oid[]) RETURNS bigint
+/*
+ * After ALTER SCHEMA ... RENAME the triggers still bear the portfolio's old name
+ * and do nothing.  They are its own as long as no other portfolio has that name.
+ */
+CREATE FUNCTION segment_internal.watch_former_names(portfolio text) RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT DISTINCT n.name FROM unnest(segment_internal.watch_names(portfolio)) AS n(name)
+WHERE n.name <> portfolio AND NOT EXISTS (SELECT FROM segment.portfolio AS p WHERE p.name = n.name);
+END;
+COMMENT ON FUNCTION segment_internal.watch_former_names(text) IS
+'the names that a portfolio had when tables were watched, and that no portfolio has now (internal)';
+
+CREATE FUNCTION segment_internal.watch_drop_named(trigger_portfolio text, tables oid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $watch_drop_triggers$
+AS $watch_drop_named$
 DECLARE
 	t record;
-	dropped oid[] := '{}';
 BEGIN
 	FOR t IN
-		SELECT w.relation, w.trigger_name FROM segment_internal.watch_triggers(portfolio) AS w
+		SELECT w.relation, w.trigger_name FROM segment_internal.watch_triggers(trigger_portfolio) AS w
 		JOIN pg_class AS c ON c.oid = w.relation
 		WHERE (tables IS NULL OR w.relation = ANY (tables)) AND pg_has_role(c.relowner, 'USAGE')
 	LOOP
 		EXECUTE format('DROP TRIGGER %I ON %s', t.trigger_name, segment_internal.table_name(t.relation));
-		dropped := dropped || t.relation;
 	END LOOP;
-	RETURN (SELECT count(DISTINCT d) FROM unnest(dropped) AS d);
+END
+$watch_drop_named$;
+COMMENT ON FUNCTION segment_internal.watch_drop_named(text, oid[]) IS
+'drops the triggers of segment.watch that bear a name from these tables (NULL: all), as far as the caller may; those left do nothing, since the table is not registered (internal)';
+
+CREATE FUNCTION segment_internal.watch_drop_triggers(portfolio text, tables oid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $watch_drop_triggers$
+BEGIN
+	PERFORM segment_internal.watch_drop_named(n.name, tables)
+	FROM (SELECT portfolio UNION ALL SELECT segment_internal.watch_former_names(portfolio)) AS n(name);
 END
 $watch_drop_triggers$;
 COMMENT ON FUNCTION segment_internal.watch_drop_triggers(text, oid[]) IS
-'drops the triggers of segment.watch from these tables (NULL: all), as far as the caller may; the number of tables that lost triggers; those left do nothing any more, since the table is not registered (internal)';
+'drops the triggers of a portfolio, those that bear a former name of it included, from these tables (NULL: all), as far as the caller may (internal)';
 
 CREATE FUNCTION segment_internal.watch_change(name text, arguments jsonb) RETURNS segment.watch_report
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -350,10 +524,14 @@ BEGIN
 		FOREACH member IN ARRAY family LOOP
 			PERFORM segment_internal.watch_check(name, member, report.customer_column);
 		END LOOP;
+		PERFORM segment_internal.watch_drop_named(n.name, family)
+		FROM segment_internal.watch_former_names(watch_change.name) AS n(name);
 		FOREACH member IN ARRAY family LOOP
 			PERFORM segment_internal.watch_table(name, member, report.customer_column);
 		END LOOP;
 	ELSE
+		-- first, since the names that they bear are in the rows
+		PERFORM segment_internal.watch_drop_triggers(name, CASE WHEN root IS NOT NULL THEN family END);
 		EXECUTE format('DELETE FROM %I.watched_table AS w
 			WHERE $1 IS NULL OR to_regclass(w.relation) = ANY ($2)', name) USING root, family;
 		GET DIAGNOSTICS deleted = ROW_COUNT;
@@ -363,7 +541,6 @@ BEGIN
 				HINT = format('The table %I.watched_table lists the watched tables.', name);
 		END IF;
 		report.tables := deleted;
-		PERFORM segment_internal.watch_drop_triggers(name, CASE WHEN root IS NOT NULL THEN family END);
 	END IF;
 	SELECT s.obstacle INTO report.obstacle FROM segment_internal.watch_state(name, definition) AS s;
 	RETURN report;

@@ -58,21 +58,26 @@ static const Task tasks[] = {
  * the same for every portfolio: what the owner's queries and rules give must not
  * depend on who calls.  Those that a portfolio brings itself (its time zone, how
  * it reads dates) come from portfolio_session.
+ *
+ * session_replication_role is a superuser's; we set it to the usual value,
+ * without which no foreign key deletes what belongs to a deleted row.
  */
 static const struct
 {
 	const char *name;
 	const char *value;
+	GucContext	context;
 }			fixed_settings[] = {
-	{"array_nulls", "on"},
-	{"bytea_output", "hex"},
-	{"extra_float_digits", "1"},
-	{"IntervalStyle", "postgres"},
-	{"quote_all_identifiers", "off"},
-	{"standard_conforming_strings", "on"},
-	{"transform_null_equals", "off"},
-	{"xmlbinary", "base64"},
-	{"xmloption", "content"},
+	{"array_nulls", "on", PGC_USERSET},
+	{"bytea_output", "hex", PGC_USERSET},
+	{"extra_float_digits", "1", PGC_USERSET},
+	{"IntervalStyle", "postgres", PGC_USERSET},
+	{"quote_all_identifiers", "off", PGC_USERSET},
+	{"session_replication_role", "origin", PGC_SUSET},
+	{"standard_conforming_strings", "on", PGC_USERSET},
+	{"transform_null_equals", "off", PGC_USERSET},
+	{"xmlbinary", "base64", PGC_USERSET},
+	{"xmloption", "content", PGC_USERSET},
 };
 
 static const Task *
@@ -119,9 +124,9 @@ portfolio_owner(const Task *task, Datum *values, const char *nulls)
 
 /* A setting for as long as the GUC nest level lasts, also in a parallel operation. */
 static void
-fix_setting(const char *name, const char *value)
+fix_setting(const char *name, const char *value, GucContext context)
 {
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option(name, value, context, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 /* Fixes all settings on which the result of a task may depend. */
@@ -129,11 +134,12 @@ static void
 fix_settings(const Task *task, Datum *values, const char *nulls)
 {
 	for (int i = 0; i < lengthof(fixed_settings); i++)
-		fix_setting(fixed_settings[i].name, fixed_settings[i].value);
+		fix_setting(fixed_settings[i].name, fixed_settings[i].value, fixed_settings[i].context);
 	run_query("SELECT s.name, s.setting FROM segment_internal.portfolio_session($1, $2) AS s", task, values, nulls);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		fix_setting(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
-					SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
+					SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2),
+					PGC_USERSET);
 }
 
 /* Puts the rows that a task returned, composite values of the result's type, into the result. */

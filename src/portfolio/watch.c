@@ -8,11 +8,19 @@
  * changed_customer of the portfolio; the next refresh reads only those.
  *
  * The statement is somebody's who runs a shop and may have no rights on the
- * portfolio, so the trigger writes as the portfolio's owner, without a query to
- * plan, and nothing that happens to the portfolio or to the table's columns may
- * make the statement fail: where the keys cannot be told any more, "everybody"
- * is noted, and a portfolio that is gone notes nothing.  Rows are only ever
- * appended, without an index, so that writers never wait for each other.
+ * portfolio, so the trigger writes without asking for any, straight into the
+ * table's file: no query is planned, and nobody's code is run, neither with the
+ * rights of the writer nor with those of the portfolio's owner.  Nothing that
+ * happens to the portfolio or to the table's columns may make the statement
+ * fail: where the keys cannot be told any more, "everybody" is noted; where
+ * something hangs on changed_customer (an index, a trigger, a constraint), a
+ * row in the table unnoted_change tells the next refresh to read everything;
+ * and a portfolio that is gone notes nothing.  Rows are only ever appended,
+ * without an index, so that writers never wait for each other.
+ *
+ * Rows that logical replication brings fire no triggers of statements.  Where
+ * the portfolio's owner owns the table too, a trigger of rows, which fires in
+ * replicating sessions only, notes "everybody" for them.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,8 +28,10 @@
 #include "base/compat.h"
 
 #include "access/heapam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -31,34 +41,43 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
+#include "utils/xid8.h"
 
 /* Columns of the table watched_table, as sql/portfolio/watch.sql creates it. */
 enum
 {
 	Anum_watched_relation = 1,
 	Anum_watched_column = 2,
+	Anum_watched_portfolio = 3,
 };
 
-/* Columns of the table changed_customer. */
+/*
+ * Columns of the tables that take notes: changed_customer has two, and
+ * unnoted_change, where a row as such is the note, none.
+ */
 enum
 {
 	Anum_changed_customer = 1,
 	Anum_changed_everybody = 2,
 	Natts_changed = 2,
+	Natts_unnoted = 0,
 };
 
 /*
- * A statement that concerns more customers than this share of all, and than
- * the least, is noted as everybody: the refresh would read everything anyway
- * (see segment_internal.portfolio_refresh).
+ * Where more customers have changed than this share of all, and than the least,
+ * reading everything is cheaper.  A statement that concerns more is noted as
+ * everybody.
  */
 #define CHANGED_SHARE	0.2
 #define CHANGED_LEAST	1000
@@ -103,10 +122,11 @@ typedef struct Changed
 	bool		everybody;
 } Changed;
 
-/* How values of the customer's column become keys. */
+/* How values of one type become keys of another. */
 typedef enum Conversion
 {
-	CONVERSION_NONE,			/* no change of the value needed */
+	CONVERSION_NONE,			/* it is the key's type */
+	CONVERSION_BINARY,			/* another type, the same bytes */
 	CONVERSION_INTEGER,			/* from one integer type to another */
 	CONVERSION_IMPOSSIBLE
 } Conversion;
@@ -117,15 +137,50 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
+/*
+ * The one place that says which columns can be followed to a key.
+ */
 static Conversion
 key_conversion(Oid column_type, Oid key_type)
 {
 	column_type = getBaseType(column_type);
-	if (is_integer(column_type) && is_integer(key_type))
-		return column_type == key_type ? CONVERSION_NONE : CONVERSION_INTEGER;
-	if (IsBinaryCoercible(column_type, key_type))
+	if (column_type == key_type)
 		return CONVERSION_NONE;
+	if (is_integer(column_type) && is_integer(key_type))
+		return CONVERSION_INTEGER;
+	if (IsBinaryCoercible(column_type, key_type))
+		return CONVERSION_BINARY;
 	return CONVERSION_IMPOSSIBLE;
+}
+
+/*
+ * key_conversion(column_type oid, key_type oid): text
+ *
+ * 'none', 'binary' or 'integer' as above, or NULL where values of the one are
+ * not keys of the other, or where there is no such type.
+ */
+PG_FUNCTION_INFO_V1(key_conversion_text);
+Datum
+key_conversion_text(PG_FUNCTION_ARGS)
+{
+	Oid			column_type = PG_GETARG_OID(0);
+	Oid			key_type = PG_GETARG_OID(1);
+
+	if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(column_type)) ||
+		!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(key_type)))
+		PG_RETURN_NULL();
+	switch (key_conversion(column_type, getBaseType(key_type)))
+	{
+		case CONVERSION_NONE:
+			PG_RETURN_TEXT_P(cstring_to_text("none"));
+		case CONVERSION_BINARY:
+			PG_RETURN_TEXT_P(cstring_to_text("binary"));
+		case CONVERSION_INTEGER:
+			PG_RETURN_TEXT_P(cstring_to_text("integer"));
+		case CONVERSION_IMPOSSIBLE:
+			break;
+	}
+	PG_RETURN_NULL();
 }
 
 /*
@@ -198,7 +253,7 @@ note_rows(Changed *changed, Tuplestorestate *rows, TupleDesc description, const 
 		bool		isnull;
 
 		CHECK_FOR_INTERRUPTS();
-		/* no column was named, or it is no more what it was: anybody's row */
+		/* no column was named, or it is not what it was: anybody's row */
 		if (conversion == CONVERSION_IMPOSSIBLE)
 		{
 			changed->everybody = true;
@@ -217,24 +272,162 @@ note_rows(Changed *changed, Tuplestorestate *rows, TupleDesc description, const 
 }
 
 /*
- * Whether a relation is an ordinary table with at least so many columns, of
- * which two are of these types (InvalidOid: any).  Whoever owns a schema can
- * put anything of any name into it.
+ * Whether a column is there, stored as it comes, and of a type (InvalidOid: of
+ * any that is no domain).  Whoever owns a schema can put anything of any name
+ * into it.
  */
 static bool
-has_columns(Relation relation, int least, AttrNumber one, Oid one_type, AttrNumber other, Oid other_type)
+has_column(TupleDesc description, AttrNumber attribute, Oid type)
+{
+	Form_pg_attribute form;
+
+	if (attribute > description->natts)
+		return false;
+	form = TupleDescAttr(description, attribute - 1);
+	return !form->attisdropped && form->attgenerated == '\0' &&
+		form->atttypid == (OidIsValid(type) ? type : getBaseType(form->atttypid));
+}
+
+/*
+ * Whether a table can take notes: it is changed_customer or unnoted_change as
+ * segment.create_portfolio makes them, and nothing hangs on it that an insertion
+ * would have to keep, to check or to fire.
+ */
+static bool
+takes_notes(Relation relation)
 {
 	TupleDesc	description = RelationGetDescr(relation);
-	Form_pg_attribute first;
-	Form_pg_attribute second;
+	TupleConstr *constraints = description->constr;
+	List	   *indexes;
 
-	if (relation->rd_rel->relkind != RELKIND_RELATION || description->natts < least)
+	if (relation->rd_rel->relkind != RELKIND_RELATION ||
+		relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT ||
+		relation->rd_rel->relispartition || relation->rd_rel->relrowsecurity ||
+		relation->trigdesc != NULL || relation->rd_rules != NULL ||
+		(constraints != NULL && constraints->num_check > 0))
 		return false;
-	first = TupleDescAttr(description, one - 1);
-	second = TupleDescAttr(description, other - 1);
-	return !first->attisdropped && !second->attisdropped &&
-		(one_type == InvalidOid || first->atttypid == one_type) &&
-		(other_type == InvalidOid || second->atttypid == other_type);
+	if (description->natts != Natts_unnoted &&
+		(description->natts != Natts_changed ||
+		 !has_column(description, Anum_changed_customer, InvalidOid) ||
+		 TupleDescAttr(description, Anum_changed_customer - 1)->attnotnull ||
+		 !has_column(description, Anum_changed_everybody, BOOLOID)))
+		return false;
+	/* relhasindex stays true for a while after the last index is gone */
+	indexes = RelationGetIndexList(relation);
+	list_free(indexes);
+	return indexes == NIL;
+}
+
+/*
+ * takes_notes(relation oid): boolean
+ */
+PG_FUNCTION_INFO_V1(takes_notes_oid);
+Datum
+takes_notes_oid(PG_FUNCTION_ARGS)
+{
+	Relation	relation = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
+	bool		result = false;
+
+	if (relation != NULL)
+	{
+		result = takes_notes(relation);
+		relation_close(relation, AccessShareLock);
+	}
+	PG_RETURN_BOOL(result);
+}
+
+/* A scan of the table watched_table, which runs nobody's code. */
+typedef struct WatchedScan
+{
+	Relation	relation;
+	Snapshot	snapshot;
+	TableScanDesc scan;
+	TupleTableSlot *slot;
+} WatchedScan;
+
+/*
+ * Begins a scan, where the table is one.  The lock is not kept: whoever renames
+ * the table need not wait for writers, since refresh looks for those who may
+ * not have found it (see segment_internal.watch_settle).
+ */
+static bool
+watched_begin(WatchedScan *watched, Oid table)
+{
+	TupleDesc	description;
+
+	watched->relation = try_relation_open(table, AccessShareLock);
+	if (watched->relation == NULL)
+		return false;
+	description = RelationGetDescr(watched->relation);
+	if (watched->relation->rd_rel->relkind != RELKIND_RELATION ||
+		!has_column(description, Anum_watched_relation, TEXTOID) ||
+		!has_column(description, Anum_watched_column, TEXTOID) ||
+		!has_column(description, Anum_watched_portfolio, TEXTOID))
+	{
+		relation_close(watched->relation, AccessShareLock);
+		return false;
+	}
+	watched->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	watched->scan = table_beginscan(watched->relation, watched->snapshot, 0, NULL);
+	watched->slot = table_slot_create(watched->relation, NULL);
+	return true;
+}
+
+static void
+watched_end(WatchedScan *watched)
+{
+	ExecDropSingleTupleTableSlot(watched->slot);
+	table_endscan(watched->scan);
+	UnregisterSnapshot(watched->snapshot);
+	relation_close(watched->relation, AccessShareLock);
+}
+
+/* A column of the row that the scan is at, or NULL. */
+static char *
+watched_value(WatchedScan *watched, AttrNumber attribute)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(watched->slot, attribute, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/*
+ * Skips an identifier, quoted or not, if it is this name; else returns NULL.
+ */
+static const char *
+skip_identifier(const char *text, const char *name)
+{
+	bool		quoted = *text == '"';
+
+	for (text += quoted; *name != '\0'; name++, text++)
+	{
+		if (*text != *name)
+			return NULL;
+		/* a quote within quotes is written twice */
+		if (*text == '"' && *++text != '"')
+			return NULL;
+	}
+	if (!quoted)
+		return text;
+	return *text == '"' ? text + 1 : NULL;
+}
+
+/*
+ * Whether a qualified name is that of a relation.  It is taken apart, and not
+ * compared with a name made here, since how names are quoted depends on a
+ * setting of the session that writes (quote_all_identifiers).
+ */
+static bool
+is_name_of(const char *text, Relation relation)
+{
+	char	   *namespace = get_namespace_name(RelationGetNamespace(relation));
+
+	text = namespace == NULL ? NULL : skip_identifier(text, namespace);
+	if (text == NULL || *text != '.')
+		return false;
+	text = skip_identifier(text + 1, RelationGetRelationName(relation));
+	return text != NULL && *text == '\0';
 }
 
 /*
@@ -244,47 +437,81 @@ has_columns(Relation relation, int least, AttrNumber one, Oid one_type, AttrNumb
 static bool
 find_watched(Oid watched_table, Relation relation, char **column)
 {
-	char	   *name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
-												  RelationGetRelationName(relation));
-	Relation	watched = table_open(watched_table, AccessShareLock);
-	Snapshot	snapshot;
-	TableScanDesc scan;
-	TupleTableSlot *slot;
+	WatchedScan watched;
 	bool		found = false;
 
-	if (!has_columns(watched, Anum_watched_column, Anum_watched_relation, TEXTOID, Anum_watched_column, TEXTOID))
-	{
-		table_close(watched, AccessShareLock);
+	if (!watched_begin(&watched, watched_table))
 		return false;
-	}
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = table_beginscan(watched, snapshot, 0, NULL);
-	slot = table_slot_create(watched, NULL);
-
 	/* a handful of rows, so that an index would take longer */
-	while (!found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	while (!found && table_scan_getnextslot(watched.scan, ForwardScanDirection, watched.slot))
 	{
-		bool		isnull;
-		Datum		value = slot_getattr(slot, Anum_watched_relation, &isnull);
+		char	   *name = watched_value(&watched, Anum_watched_relation);
 
-		if (isnull || strcmp(TextDatumGetCString(value), name) != 0)
-			continue;
-		found = true;
-		value = slot_getattr(slot, Anum_watched_column, &isnull);
-		*column = isnull ? NULL : TextDatumGetCString(value);
+		CHECK_FOR_INTERRUPTS();
+		found = name != NULL && is_name_of(name, relation);
+		if (found)
+			*column = watched_value(&watched, Anum_watched_column);
 	}
-	ExecDropSingleTupleTableSlot(slot);
-	table_endscan(scan);
-	UnregisterSnapshot(snapshot);
-	table_close(watched, AccessShareLock);
+	watched_end(&watched);
 	return found;
 }
 
 /*
- * The number of keys beyond which a statement concerns everybody.
+ * watch_names(portfolio name): text[]
+ *
+ * The names of the portfolio that its triggers bear: all in the column
+ * portfolio of its table watched_table, which keeps what the schema was called
+ * when segment.watch made them.  None for whoever does not have the rights of
+ * that table's owner.  Read from the file, since a superuser may drop a
+ * portfolio whose owner put a view in the table's place.
  */
+PG_FUNCTION_INFO_V1(watch_names);
+Datum
+watch_names(PG_FUNCTION_ARGS)
+{
+	Oid			namespace = get_namespace_oid(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	Oid			table = OidIsValid(namespace) ? get_relname_relid("watched_table", namespace) : InvalidOid;
+	ArrayBuildState *names = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	WatchedScan watched;
+
+	if (OidIsValid(table) && watched_begin(&watched, table))
+	{
+		if (has_privs_of_role(GetUserId(), watched.relation->rd_rel->relowner))
+			while (table_scan_getnextslot(watched.scan, ForwardScanDirection, watched.slot))
+			{
+				char	   *name = watched_value(&watched, Anum_watched_portfolio);
+
+				CHECK_FOR_INTERRUPTS();
+				if (name != NULL)
+					names = accumArrayResult(names, CStringGetTextDatum(name), false, TEXTOID, CurrentMemoryContext);
+			}
+		watched_end(&watched);
+	}
+	PG_RETURN_DATUM(makeArrayResult(names, CurrentMemoryContext));
+}
+
+/*
+ * The number of keys beyond which reading everything is cheaper.
+ */
+static double
+changed_limit(double customers)
+{
+	return Max(customers * CHANGED_SHARE, CHANGED_LEAST);
+}
+
+/*
+ * changed_limit(customers bigint): float8
+ */
+PG_FUNCTION_INFO_V1(changed_limit_bigint);
+Datum
+changed_limit_bigint(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(changed_limit((double) PG_GETARG_INT64(0)));
+}
+
+/* The same for the portfolio in a schema, as far as its customers were counted. */
 static uint64
-changed_limit(Oid namespace)
+portfolio_limit(Oid namespace)
 {
 	Oid			histories = get_relname_relid("customer_history", namespace);
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(histories));
@@ -296,33 +523,31 @@ changed_limit(Oid namespace)
 		customers = Max(((Form_pg_class) GETSTRUCT(tuple))->reltuples, 0);
 		ReleaseSysCache(tuple);
 	}
-	return (uint64) Max(customers * CHANGED_SHARE, CHANGED_LEAST);
-}
-
-/* A row of changed_customer in a slot. */
-static void
-fill_slot(TupleTableSlot *slot, Datum key, bool no_key, bool everybody)
-{
-	ExecClearTuple(slot);
-	slot->tts_values[Anum_changed_customer - 1] = key;
-	slot->tts_isnull[Anum_changed_customer - 1] = no_key;
-	slot->tts_values[Anum_changed_everybody - 1] = BoolGetDatum(everybody);
-	slot->tts_isnull[Anum_changed_everybody - 1] = false;
-	ExecStoreVirtualTuple(slot);
+	return (uint64) changed_limit(customers);
 }
 
 /*
- * Rows on their way to changed_customer.  Usually nothing hangs on that table,
- * and many rows go into a page at once, which costs a fraction; where its owner
- * gave it an index, a trigger or a constraint, each is inserted by the executor.
+ * next_transaction(): xid8
+ *
+ * The number that the next transaction of all will get: every one that has
+ * written anything so far has a lower one.
+ */
+PG_FUNCTION_INFO_V1(next_transaction);
+Datum
+next_transaction(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FULLTRANSACTIONID(ReadNextFullTransactionId());
+}
+
+/*
+ * Rows on their way to a table of notes, many at once, which costs a fraction.
  */
 #define APPEND_BATCH	256
 
 typedef struct Appender
 {
 	Relation	relation;
-	EState	   *estate;
-	ResultRelInfo *target;		/* NULL: in batches */
+	CommandId	command;
 	BulkInsertState bulk;
 	TupleTableSlot *slots[APPEND_BATCH];
 	int			used;
@@ -331,21 +556,10 @@ typedef struct Appender
 static void
 append_begin(Appender *append, Relation relation)
 {
-	TupleConstr *constraints = RelationGetDescr(relation)->constr;
-
 	memset(append, 0, sizeof(Appender));
 	append->relation = relation;
-	append->estate = CreateExecutorState();
-	append->estate->es_output_cid = GetCurrentCommandId(true);
-	if (!relation->rd_rel->relhasindex && relation->trigdesc == NULL &&
-		(constraints == NULL || (constraints->num_check == 0 && !constraints->has_generated_stored)))
-	{
-		append->bulk = GetBulkInsertState();
-		return;
-	}
-	append->target = makeNode(ResultRelInfo);
-	InitResultRelInfo(append->target, relation, 0, NULL, 0);
-	ExecOpenIndices(append->target, false);
+	append->command = GetCurrentCommandId(true);
+	append->bulk = GetBulkInsertState();
 }
 
 static void
@@ -353,24 +567,28 @@ append_flush(Appender *append)
 {
 	if (append->used > 0)
 		table_multi_insert(append->relation, append->slots, append->used,
-						   append->estate->es_output_cid, 0, append->bulk);
+						   append->command, 0, append->bulk);
 	append->used = 0;
 }
 
+/* A row; the values count in changed_customer only. */
 static void
 append_row(Appender *append, Datum key, bool no_key, bool everybody)
 {
-	TupleTableSlot **slot = &append->slots[append->used];
+	TupleTableSlot *slot = append->slots[append->used];
 
-	if (*slot == NULL)
-		*slot = table_slot_create(append->relation, &append->estate->es_tupleTable);
-	fill_slot(*slot, key, no_key, everybody);
-	if (append->target != NULL)
+	if (slot == NULL)
+		slot = append->slots[append->used] = table_slot_create(append->relation, NULL);
+	ExecClearTuple(slot);
+	if (RelationGetNumberOfAttributes(append->relation) == Natts_changed)
 	{
-		ExecSimpleRelationInsert(append->target, append->estate, *slot);
-		ResetPerTupleExprContext(append->estate);
+		slot->tts_values[Anum_changed_customer - 1] = key;
+		slot->tts_isnull[Anum_changed_customer - 1] = no_key;
+		slot->tts_values[Anum_changed_everybody - 1] = BoolGetDatum(everybody);
+		slot->tts_isnull[Anum_changed_everybody - 1] = false;
 	}
-	else if (++append->used == APPEND_BATCH)
+	ExecStoreVirtualTuple(slot);
+	if (++append->used == APPEND_BATCH)
 		append_flush(append);
 }
 
@@ -378,12 +596,9 @@ static void
 append_end(Appender *append)
 {
 	append_flush(append);
-	if (append->bulk != NULL)
-		FreeBulkInsertState(append->bulk);
-	else
-		ExecCloseIndices(append->target);
-	ExecResetTupleTable(append->estate->es_tupleTable, false);
-	FreeExecutorState(append->estate);
+	for (int i = 0; i < APPEND_BATCH && append->slots[i] != NULL; i++)
+		ExecDropSingleTupleTableSlot(append->slots[i]);
+	FreeBulkInsertState(append->bulk);
 }
 
 static void
@@ -411,36 +626,60 @@ append_changed(const Changed *changed, Relation relation)
 }
 
 /*
- * The notes of one statement in one portfolio.
+ * Leaves word that there is a change without a note: a row in the table
+ * unnoted_change.  It commits with the change, and stays until a refresh has
+ * taken it, whatever is done to changed_customer in between.
  */
 static void
-note_statement(TriggerData *trigger, Oid namespace, Oid changed_table, const char *column)
+leave_word(Oid namespace)
 {
-	Relation	relation = table_open(changed_table, RowExclusiveLock);
-	TupleDesc	description = RelationGetDescr(relation);
-	Changed		changed = {0};
-	Oid			user;
-	int			security_context;
+	Oid			table = get_relname_relid("unnoted_change", namespace);
+	Relation	relation = OidIsValid(table) ? try_relation_open(table, RowExclusiveLock) : NULL;
+	Appender	append;
 
-	if (description->natts != Natts_changed ||
-		!has_columns(relation, Natts_changed, Anum_changed_customer, InvalidOid, Anum_changed_everybody, BOOLOID))
+	/* refresh reads everything while it is not there, or another one */
+	if (relation == NULL)
+		return;
+	if (RelationGetNumberOfAttributes(relation) == Natts_unnoted && takes_notes(relation))
 	{
-		/* refresh stumbles over it, too, and that is the place to fail */
+		append_begin(&append, relation);
+		append_row(&append, (Datum) 0, true, true);
+		append_end(&append);
+	}
+	relation_close(relation, NoLock);
+}
+
+/*
+ * The notes of one statement, or of one row, in one portfolio.  The lock on
+ * changed_customer is kept until the transaction ends: what changes the table
+ * must wait for notes that are not committed yet.
+ */
+static void
+note_change(TriggerData *trigger, Oid namespace, const char *column)
+{
+	Oid			table = get_relname_relid("changed_customer", namespace);
+	Relation	relation = OidIsValid(table) ? try_relation_open(table, RowExclusiveLock) : NULL;
+	Changed		changed = {0};
+
+	if (relation == NULL || RelationGetNumberOfAttributes(relation) != Natts_changed || !takes_notes(relation))
+	{
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("changes are not noted, since table \"%s.%s\" is not as segment.create_portfolio made it",
-						get_namespace_name(namespace), RelationGetRelationName(relation)),
-				 errhint("Take the trigger \"%s\" away with segment.unwatch.",
-						 trigger->tg_trigger->tgname)));
-		table_close(relation, RowExclusiveLock);
+						get_namespace_name(namespace), "changed_customer"),
+				 errdetail("The next refresh reads everything."),
+				 errhint("Take away what was added to the table: columns, indexes, triggers, rules, policies, constraints.")));
+		leave_word(namespace);
+		if (relation != NULL)
+			relation_close(relation, NoLock);
 		return;
 	}
-	changed.key_type.type = getBaseType(TupleDescAttr(description, Anum_changed_customer - 1)->atttypid);
+	changed.key_type.type = TupleDescAttr(RelationGetDescr(relation), Anum_changed_customer - 1)->atttypid;
 	get_typlenbyval(changed.key_type.type, &changed.key_type.length, &changed.key_type.by_value);
-	changed.limit = changed_limit(namespace);
+	changed.limit = portfolio_limit(namespace);
 	changed.keys = keyset_create(CurrentMemoryContext, 16, &changed.key_type);
 
-	/* a trigger that somebody made without the rows tells as little as TRUNCATE */
+	/* a trigger that tells no rows tells as little as TRUNCATE */
 	changed.everybody = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) ||
 		(!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && trigger->tg_oldtable == NULL) ||
 		(!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && trigger->tg_newtable == NULL);
@@ -450,24 +689,42 @@ note_statement(TriggerData *trigger, Oid namespace, Oid changed_table, const cha
 		note_rows(&changed, trigger->tg_newtable, RelationGetDescr(trigger->tg_relation), column);
 
 	if (changed.everybody || changed.null_key || changed.keys->members > 0)
-	{
-		/* what the owner may have put on the table runs with the owner's rights */
-		GetUserIdAndSecContext(&user, &security_context);
-		SetUserIdAndSecContext(relation->rd_rel->relowner,
-							   security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 		append_changed(&changed, relation);
-		SetUserIdAndSecContext(user, security_context);
-	}
-	table_close(relation, RowExclusiveLock);
+	relation_close(relation, NoLock);
 }
 
 /*
- * note_changes(): trigger, AFTER ... FOR EACH STATEMENT, of segment.watch
+ * Whether a trigger of rows need not note anything.  It fires for statements of
+ * replicating sessions as well, which the triggers of statements note; but not
+ * so for rows that a process of logical replication writes without statements.
+ * One note is enough for all rows of a transaction, or of a part of it that
+ * can be rolled back by itself.
+ */
+static Oid	noted_namespace = InvalidOid;
+static TransactionId noted_transaction = InvalidTransactionId;
+
+static bool
+row_is_noted(Oid namespace)
+{
+	return MyBackendType != B_BG_WORKER ||
+		(noted_namespace == namespace && noted_transaction == GetCurrentTransactionId());
+}
+
+static void
+remember_noted_row(Oid namespace)
+{
+	noted_namespace = namespace;
+	noted_transaction = GetCurrentTransactionId();
+}
+
+/*
+ * note_changes(): trigger, AFTER, of segment.watch
  *
- * Its argument is the name of the portfolio.  Does nothing where the portfolio
- * does not list the table as watched: whoever may put triggers on a table of
- * his own cannot write notes into somebody's portfolio by it.  39P01 if it is
- * called in another way.
+ * FOR EACH STATEMENT it notes whose rows changed, FOR EACH ROW (of logical
+ * replication) that some did.  Its argument is the name of the portfolio.  Does
+ * nothing where the portfolio does not list the table as watched: whoever may
+ * put triggers on a table of his own cannot write notes into somebody's
+ * portfolio by it.  39P01 if it is called in another way.
  */
 PG_FUNCTION_INFO_V1(note_changes);
 Datum
@@ -478,27 +735,35 @@ note_changes(PG_FUNCTION_ARGS)
 	MemoryContext caller;
 	Oid			namespace;
 	Oid			watched_table;
-	Oid			changed_table;
-	char	   *column;
+	char	   *column = NULL;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(trigger->tg_event) ||
-		!TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) || trigger->tg_trigger->tgnargs != 1)
+		trigger->tg_trigger->tgnargs != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"%s\" can only be called by the triggers of segment.watch", "note_changes")));
 
+	/*
+	 * A transaction that goes on writing to the same table takes no new lock,
+	 * and would not hear of a schema that got its name back.
+	 */
+	AcceptInvalidationMessages();
 	namespace = get_namespace_oid(trigger->tg_trigger->tgargs[0], true);
-	if (!OidIsValid(namespace))
+	if (!OidIsValid(namespace) ||
+		(TRIGGER_FIRED_FOR_ROW(trigger->tg_event) && row_is_noted(namespace)))
 		return PointerGetDatum(NULL);
 	watched_table = get_relname_relid("watched_table", namespace);
-	changed_table = get_relname_relid("changed_customer", namespace);
-	if (!OidIsValid(watched_table) || !OidIsValid(changed_table))
+	if (!OidIsValid(watched_table))
 		return PointerGetDatum(NULL);
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "changed customers", ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(context);
 	if (find_watched(watched_table, trigger->tg_relation, &column))
-		note_statement(trigger, namespace, changed_table, column);
+	{
+		note_change(trigger, namespace, column);
+		if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
+			remember_noted_row(namespace);
+	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return PointerGetDatum(NULL);

@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(140);
+SELECT plan(152);
 
 CREATE SCHEMA scheme_test;
 SET search_path = scheme_test, public;
@@ -146,6 +146,22 @@ SELECT results_eq($$ SELECT sum(cells), sum(hidden), string_agg(DISTINCT verdict
 SELECT lives_ok($$ SELECT segment_internal.scheme_check_rules('grid', scheme, jsonb_agg(jsonb_build_object('class', class, 'what', 'rule', 'rule', rule)))
 	FROM grid.class WHERE rule IS NOT NULL GROUP BY scheme $$,
 	'the rules of all built-in schemes pass the check that own rules must pass');
+
+-- ---------- thousands of classes ----------
+
+-- more than a table for each rule would leave locks for
+CREATE FUNCTION many_classes(wrong integer DEFAULT 0) RETURNS jsonb LANGUAGE sql RETURN (
+	SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('class', 'c' || n,
+		'rule', CASE WHEN n < 2000 THEN 'net <= ' || n || CASE wrong WHEN n THEN ' AND oops' ELSE '' END END)) ORDER BY n)
+	FROM generate_series(1, 2000) AS n);
+SAVEPOINT many;
+SELECT is((segment.create_scheme('grid', 'many', many_classes())).customers, 127::bigint, 'a scheme of 2,000 classes');
+SELECT is_empty($$ SELECT customer_id, net, many FROM grid.customer WHERE many <> 'c' || least(greatest(ceil(net), 1), 2000) $$, 'whose rules are tried in order');
+SELECT throws_ok(format($$ SELECT segment.alter_scheme('grid', 'many', many_classes(%s)) $$, n), '42703',
+	format('rule of class "c%s" in scheme "many": column "oops" does not exist', n), format('rule %s is wrong', n)) FROM unnest('{1,777,1999}'::integer[]) AS n;
+ROLLBACK TO many;
+-- what is not the rule's fault is told as it is
+SELECT is(segment_internal.is_beyond_query(state), beyond, state) FROM (VALUES ('53200', true), ('40P01', true), ('57014', true), ('55P03', true), ('42703', false), ('22012', false), ('54001', false)) AS v(state, beyond);
 
 -- ---------- ABCD: sizes and ties ----------
 

@@ -367,22 +367,81 @@ SELECT segment.watch('small', 'big', 'k');
 INSERT INTO big VALUES (5000000000);
 SELECT results_eq('SELECT customer_id, everybody FROM small.changed_customer', 'SELECT NULL::integer, true', 'a number too large for the key');
 
--- many notes, and a table of notes on which something hangs
+-- many notes
 DELETE FROM small.changed_customer;
 INSERT INTO plain SELECT n, '2023-01-01', 1 FROM generate_series(1, 900) AS n, generate_series(1, 2);
 SELECT results_eq('SELECT count(*), count(DISTINCT customer_id), min(customer_id), max(customer_id), bool_or(everybody) FROM small.changed_customer',
 	'SELECT 900::bigint, 900::bigint, 1, 900, false', 'many customers, each once');
-DELETE FROM small.changed_customer;
-CREATE UNIQUE INDEX once ON small.changed_customer (customer_id) WHERE customer_id > 899;
-CREATE FUNCTION bypass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.customer_id := NEW.customer_id + 1; RETURN NEW; END';
-CREATE TRIGGER bypass BEFORE INSERT ON small.changed_customer FOR EACH ROW EXECUTE FUNCTION bypass();
 DELETE FROM plain WHERE k <= 900;
-SELECT results_eq('SELECT count(*), min(customer_id), max(customer_id) FROM small.changed_customer', 'SELECT 900::bigint, 2, 901', 'its triggers fire');
-SET LOCAL enable_seqscan = off;
-SELECT is((SELECT count(*) FROM small.changed_customer WHERE customer_id > 899), 2::bigint, 'its indexes are kept');
-RESET enable_seqscan;
-DROP INDEX small.once;
-DROP TRIGGER bypass ON small.changed_customer;
+SELECT segment.refresh('small');
+SELECT is((SELECT mode FROM segment.refresh('small')), 'changes', 'ready');
+
+-- What hangs on the table of notes never runs, neither as the writer nor as
+-- anybody else, and breaks no statement; what could not be noted is read,
+-- also where nothing hangs there any more when the refresh comes.
+CREATE TABLE ran (who text);
+CREATE FUNCTION run() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO t.ran VALUES (current_user); RETURN NEW; END';
+CREATE FUNCTION run_integer(integer) RETURNS integer IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('t.ran', current_user, true); RETURN $1; END $$;
+CREATE TABLE target (k integer PRIMARY KEY);
+-- Rolled back each time.
+CREATE FUNCTION after_hanging(hanging text, taken_away text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	report segment.refresh_report;
+	n bigint;
+BEGIN
+	EXECUTE hanging;
+	PERFORM set_config('t.ran', '', true);
+	-- once more, since a duplicate would break a unique index
+	INSERT INTO plain VALUES (7, '2023-01-01', 1);
+	INSERT INTO plain VALUES (7, '2023-01-01', 1);
+	SET CONSTRAINTS ALL IMMEDIATE;
+	n := (SELECT count(*) FROM ran) + length(current_setting('t.ran'));
+	EXECUTE taken_away;
+	report := segment.refresh('small');
+	RAISE EXCEPTION USING ERRCODE = 'ZZ001', MESSAGE = format('%s %s %s, %s ran', report.mode, report.customers_changed,
+		(segment.refresh('small', "full" => true)).customers_changed, n);
+EXCEPTION WHEN SQLSTATE 'ZZ001' THEN
+	RETURN SQLERRM;
+END
+$$;
+SET LOCAL client_min_messages = error;
+SELECT is(after_hanging(format(v.hanging, 'small.changed_customer'), format(v.taken_away, 'small.changed_customer')), 'full 1 0, 0 ran', v.hanging) FROM (VALUES
+	('CREATE TRIGGER a BEFORE INSERT ON %1$s FOR EACH ROW EXECUTE FUNCTION run()', 'DROP TRIGGER a ON %1$s'),
+	('CREATE TRIGGER a AFTER INSERT ON %1$s FOR EACH ROW EXECUTE FUNCTION run()', 'DROP TRIGGER a ON %1$s'),
+	('CREATE TRIGGER a AFTER INSERT ON %1$s FOR EACH STATEMENT EXECUTE FUNCTION run()', 'DROP TRIGGER a ON %1$s'),
+	('CREATE CONSTRAINT TRIGGER a AFTER INSERT ON %1$s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION run()', 'DROP TRIGGER a ON %1$s'),
+	('ALTER TABLE %1$s ADD CONSTRAINT a FOREIGN KEY (customer_id) REFERENCES target', 'ALTER TABLE %1$s DROP CONSTRAINT a'),
+	('ALTER TABLE %1$s ADD CONSTRAINT a UNIQUE (customer_id) DEFERRABLE INITIALLY DEFERRED', 'ALTER TABLE %1$s DROP CONSTRAINT a'),
+	('ALTER TABLE %1$s ADD CONSTRAINT a CHECK (run_integer(customer_id) < 0)', 'ALTER TABLE %1$s DROP CONSTRAINT a'),
+	('ALTER TABLE %1$s ALTER customer_id SET NOT NULL', 'ALTER TABLE %1$s ALTER customer_id DROP NOT NULL'),
+	('ALTER TABLE %1$s ADD g integer GENERATED ALWAYS AS (run_integer(customer_id)) STORED', 'ALTER TABLE %1$s DROP g; ALTER TABLE %1$s ADD g integer'),
+	('CREATE UNIQUE INDEX a ON %1$s (customer_id)', 'DROP INDEX small.a'),
+	('CREATE INDEX a ON %1$s (run_integer(customer_id))', 'DROP INDEX small.a'),
+	('CREATE RULE a AS ON DELETE TO %1$s DO INSTEAD NOTHING', 'DROP RULE a ON %1$s'),
+	('ALTER TABLE %1$s ENABLE ROW LEVEL SECURITY', 'ALTER TABLE %1$s DISABLE ROW LEVEL SECURITY'),
+	('ALTER TABLE %1$s SET UNLOGGED', 'ALTER TABLE %1$s SET LOGGED')
+) AS v(hanging, taken_away);
+-- and while it still hangs there
+SELECT is(after_hanging(v.hanging, 'SELECT'), 'full 1 0, 0 ran', v.hanging || ', left there') FROM (VALUES
+	('CREATE TRIGGER a AFTER INSERT ON small.changed_customer FOR EACH ROW EXECUTE FUNCTION run()'),
+	('CREATE UNIQUE INDEX a ON small.changed_customer (customer_id)')
+) AS v(hanging);
+-- nothing in the catalog tells of an index that is gone, and the notes may be gone, too
+SELECT is(after_hanging('CREATE INDEX a ON small.changed_customer (customer_id)',
+	'DROP INDEX small.a; UPDATE pg_class SET relhasindex = false WHERE oid = ''small.changed_customer''::regclass;
+	UPDATE small.portfolio SET read_fingerprint = (segment_internal.watch_state(''small'', to_jsonb(p))).fingerprint FROM small.portfolio AS p'),
+	'full 1 0, 0 ran', 'word is left where a note could not be');
+SELECT is(after_hanging('DROP TABLE small.unnoted_change', 'CREATE TABLE small.unnoted_change ()'), 'full 1 0, 0 ran', 'the place for it is another one');
+SET LOCAL client_min_messages = warning;
+SELECT throws_ok('INSERT INTO small.unnoted_change VALUES (1)', '42601', NULL, 'that place has no columns');
+SELECT is((SELECT mode FROM segment.refresh('small')), 'changes', 'nothing of all this is left');
+
+-- how names are quoted in the writer's session plays no part
+SET LOCAL quote_all_identifiers = on;
+INSERT INTO plain VALUES (8, '2023-01-01', 1);
+RESET quote_all_identifiers;
+SELECT results_eq('SELECT customer_id FROM small.changed_customer', 'SELECT 8', 'noted in a session with quote_all_identifiers');
+DELETE FROM plain;
 
 -- what somebody puts in the place of our tables breaks nobody's statement, and
 -- is no reason to believe in notes
@@ -440,12 +499,140 @@ SELECT segment.refresh('small', as_of => '2024-03-15');
 SELECT results_eq('SELECT as_of, count(*) FROM small.scorecard WHERE as_of < ''2025-01-01'' GROUP BY 1 ORDER BY 1',
 	$$ VALUES (date '2024-02-03', 1::bigint), ('2024-02-04', 1), ('2024-02-05', 1), ('2024-02-06', 2), ('2024-03-15', 1) $$,
 	'older ones go, except the one that a snapshot names');
-SELECT is((SELECT count(*) FROM small.refresh_log), 14::bigint, 'each refresh has a row in the log');
+SELECT is((SELECT count(*) FROM small.refresh_log), 17::bigint, 'each refresh has a row in the log');
 SELECT is_empty($$ SELECT * FROM small.refresh_log WHERE mode = 'full' AND started_at > (SELECT min(started_at) FROM small.refresh_log WHERE mode = 'changes') $$,
 	'with its mode');
 UPDATE small.refresh_log SET started_at = started_at - interval '500 days' WHERE as_of <> '2024-03-15';
 SELECT segment.refresh('small');
 SELECT is((SELECT count(*) FROM small.refresh_log), 2::bigint, 'old rows of the log go');
+
+-- ---------- names ----------
+
+-- away and back, all in the transaction of the refreshes
+SELECT segment.refresh('small');
+CREATE FUNCTION after_renames(away text, back text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	report segment.refresh_report;
+BEGIN
+	EXECUTE away;
+	EXECUTE back;
+	report := segment.refresh('small');
+	DELETE FROM plain WHERE k = 9;
+	RETURN format('%s %s, then %s', report.mode, report.customers_changed, (segment.refresh('small')).mode);
+END
+$$;
+SELECT is(after_renames(v.away, v.back), 'full 1, then changes', v.away) FROM (VALUES
+	('ALTER TABLE plain RENAME TO p2; INSERT INTO p2 VALUES (9, ''2023-01-01'', 1)', 'ALTER TABLE p2 RENAME TO plain'),
+	('ALTER TABLE plain SET SCHEMA public; INSERT INTO public.plain VALUES (9, ''2023-01-01'', 1)', 'ALTER TABLE public.plain SET SCHEMA t'),
+	('ALTER SCHEMA t RENAME TO t2; INSERT INTO t2.plain VALUES (9, ''2023-01-01'', 1)', 'ALTER SCHEMA t2 RENAME TO t'),
+	('ALTER SCHEMA small RENAME TO s2; INSERT INTO plain VALUES (9, ''2023-01-01'', 1)', 'ALTER SCHEMA s2 RENAME TO small'),
+	('ALTER TABLE small.changed_customer RENAME TO cc; SET client_min_messages = error; INSERT INTO plain VALUES (9, ''2023-01-01'', 1)',
+		'ALTER TABLE small.cc RENAME TO changed_customer; SET client_min_messages = warning'),
+	('ALTER TABLE small.watched_table RENAME TO wt; INSERT INTO plain VALUES (9, ''2023-01-01'', 1)', 'ALTER TABLE small.wt RENAME TO watched_table'),
+	('ALTER TABLE plain RENAME k TO kk; INSERT INTO plain VALUES (9, ''2023-01-01'', 1)', 'ALTER TABLE plain RENAME kk TO k')
+) AS v(away, back);
+
+-- a portfolio that gets a new name for good
+CREATE FUNCTION triggers_of(name text) RETURNS bigint LANGUAGE sql
+RETURN (SELECT count(*) FROM pg_trigger WHERE tgfoid = 'segment_internal.note_changes'::regproc
+	AND tgargs = convert_to(name, getdatabaseencoding()) || '\x00'::bytea);
+SELECT is(triggers_of('small'), 10::bigint, 'a table has five triggers');
+ALTER SCHEMA small RENAME TO little;
+SELECT is((SELECT mode || ': ' || reason FROM segment.refresh('little')),
+	'full: table t.big was watched when the portfolio was named "small": call segment.watch again', 'a new name');
+SELECT is((segment.watch('little', 'plain', 'k')).obstacle, NULL, 'watch gives the triggers the new name');
+SELECT is(ARRAY[triggers_of('small'), triggers_of('little')], ARRAY[5, 5::bigint], 'and takes the old ones away');
+SAVEPOINT renamed;
+SELECT is((segment.unwatch('little', 'big')).tables, 1::bigint, 'unwatch of a table');
+SELECT is(ARRAY[triggers_of('small'), triggers_of('little')], ARRAY[0, 5::bigint], 'takes those away, too');
+ROLLBACK TO renamed;
+SELECT is((segment.unwatch('little')).tables, 2::bigint, 'unwatch of all tables');
+SELECT is(triggers_of('small') + triggers_of('little'), 0::bigint, 'takes all away');
+ROLLBACK TO renamed;
+-- another portfolio that has the name now keeps its own
+SELECT segment.create_portfolio('small', 'SELECT k, at, amount FROM big');
+SELECT segment.watch('small', 'big', 'k');
+SELECT segment.drop_portfolio('little');
+SELECT is(ARRAY[triggers_of('small'), triggers_of('little')], ARRAY[5, 0::bigint], 'not those of another portfolio that has the name now');
+SELECT is((SELECT mode FROM segment.refresh('small')), 'full', 'which reads everything');
+INSERT INTO big VALUES (3, '2023-01-01', 1);
+SELECT results_eq($$ SELECT mode, customers_changed FROM segment.refresh('small') $$, $$ VALUES ('changes', 1::bigint) $$, 'and then changes');
+ROLLBACK TO renamed;
+ALTER SCHEMA little RENAME TO tiny;
+SELECT segment.drop_portfolio('tiny');
+SELECT is(triggers_of('small') + triggers_of('little'), 0::bigint, 'drop_portfolio takes away those of two former names');
+ROLLBACK TO renamed;
+-- what the owner puts in the place of the list is not run by who drops the portfolio
+ALTER TABLE little.watched_table RENAME TO wt;
+CREATE VIEW little.watched_table AS SELECT *, run_integer(1) AS r FROM little.wt;
+SELECT segment.drop_portfolio('little', true);
+SELECT is(current_setting('t.ran'), '', 'the list is not read through a view');
+ROLLBACK TO renamed;
+CREATE ROLE segment_stranger;
+SET LOCAL ROLE segment_stranger;
+SELECT is(segment_internal.watch_names('little'), '{}', 'the list is not told to strangers');
+RESET ROLE;
+ALTER SCHEMA little RENAME TO small;
+SELECT is((segment.watch('small', 'big', 'k')).obstacle, 'table t.plain was watched when the portfolio was named "little": call segment.watch again', 'back');
+SELECT is((segment.watch('small', 'plain', 'k')).obstacle, NULL, 'all is well');
+SELECT is(ARRAY[triggers_of('small'), triggers_of('little')], ARRAY[10, 0::bigint], 'and nothing is left');
+
+-- names of all kinds, of portfolios, schemas, tables and columns
+CREATE FUNCTION name_serves(name text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	report segment.refresh_report;
+	place text := left(name, 14) || '.';
+	said text;
+BEGIN
+	EXECUTE format('CREATE SCHEMA %I', place);
+	EXECUTE format('CREATE TABLE %I.%I (%2$I integer, at date, amount numeric)', place, name);
+	EXECUTE format('INSERT INTO %I.%I VALUES (1, ''2024-01-01'', 1)', place, name);
+	PERFORM segment.create_portfolio(name, format('SELECT %2$I, at, amount FROM %1$I.%2$I', place, name));
+	said := (segment.watch(name, format('%I.%I', place, name)::regclass, name)).obstacle;
+	PERFORM segment.refresh(name);
+	PERFORM segment.create_scheme(name, 'first', '[{"class":"a"}]');
+	EXECUTE format('GRANT SELECT (first) ON %I.customer TO PUBLIC', name);
+	PERFORM segment.create_scheme(name, 'second', '[{"class":"b"}]');
+	said := concat_ws(' ', said, has_column_privilege('segment_stranger', format('%I.customer', name), 'first', 'SELECT'),
+		triggers_of(name));
+	EXECUTE format('INSERT INTO %I.%I VALUES (2, ''2024-01-01'', 1)', place, name);
+	report := segment.refresh(name);
+	said := concat_ws(' ', said, report.mode, report.customers_changed);
+	PERFORM segment_internal.refresh_step(name, 'reading changes');
+	said := said || CASE WHEN current_setting('application_name') ~ '^segment .+: reading changes$' THEN ', step' END;
+	PERFORM segment.drop_portfolio(name);
+	said := concat_ws(', ', said, triggers_of(name) || ' left');
+	RAISE EXCEPTION USING ERRCODE = 'ZZ001', MESSAGE = said;
+EXCEPTION WHEN SQLSTATE 'ZZ001' THEN
+	RETURN SQLERRM;
+END
+$$;
+SELECT is(name_serves(v.name), 't 5 changes 1, step, 0 left', 'name ' || v.name) FROM (VALUES
+	('我们的客户组合二零二四年全部门店'), (repeat('户', 21)), (repeat('𝄞', 15) || 'abc'), ('Upper.select'),
+	(E'back\\slash "quoted" ''name'' 100 %s %1$I\n$1 $$')
+) AS v(name);
+-- two that begin alike, over one table
+SELECT segment.create_portfolio(v.name, 'SELECT k, at, amount FROM plain') FROM (VALUES
+	('我们的客户组合二零二四年全部门店甲'), ('我们的客户组合二零二四年全部门店乙')) AS v(name);
+SELECT segment.watch(v.name, 'plain', 'k') FROM (VALUES
+	('我们的客户组合二零二四年全部门店甲'), ('我们的客户组合二零二四年全部门店乙')) AS v(name);
+SELECT is((segment.refresh(v.name)).mode || ': ' || triggers_of(v.name), 'full: 5', v.name) FROM (VALUES
+	('我们的客户组合二零二四年全部门店甲'), ('我们的客户组合二零二四年全部门店乙')) AS v(name);
+INSERT INTO plain VALUES (9, '2023-01-01', 1);
+SELECT is((r.r).mode || ' ' || (r.r).customers_changed, 'changes 1', v.name) FROM (VALUES
+	('我们的客户组合二零二四年全部门店甲'), ('我们的客户组合二零二四年全部门店乙')) AS v(name), LATERAL (SELECT segment.refresh(v.name) OFFSET 0) AS r(r);
+DELETE FROM plain WHERE k = 9;
+SELECT is(octet_length(segment_internal.cut_name(v.name, v.bytes)) || ' ' || v.bytes, v.expected || ' ' || v.bytes, 'cut after whole characters') FROM (VALUES
+	('户户户', 8, 6), ('户户户', 9, 9), ('户户户', 2, 0), ('abc', 2, 2), ('abc', 20, 3), ('', 20, 0), ('aé', 2, 1), ('aé', 3, 3), ('abc', 0, 0), ('abc', -2147483648, 0), ('abc', 2147483647, 3)) AS v(name, bytes, expected);
+
+-- which types can be followed is said in one place
+SELECT is(segment_internal.key_conversion(v.a::regtype, v.b::regtype), v.conversion, format('%s as %s', v.a, v.b)) FROM (VALUES
+	('integer', 'integer', 'none'), ('smallint', 'bigint', 'integer'), ('bigint', 'smallint', 'integer'), ('varchar', 'text', 'binary'),
+	('code', 'text', 'none'), ('text', 'varchar', 'binary'), ('integer', 'text', NULL), ('numeric', 'bigint', NULL), ('date', 'timestamp', NULL)
+) AS v(a, b, conversion);
+SELECT is(segment_internal.key_conversion(v.a, v.b), NULL, 'no type') FROM (VALUES (0, 23), (23, 0), (1259, 23), (NULL, 23)) AS v(a, b);
+SELECT is(segment_internal.takes_notes(v.o), false, 'no table') FROM (VALUES (0), (23), (1259), (2662)) AS v(o);
+SELECT is(ARRAY(SELECT segment_internal.changed_limit(n) FROM unnest('{0,5000,5005}'::bigint[]) AS n), '{1000,1000,1001}', 'a fifth, or a thousand');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -1,5 +1,5 @@
 # A refresh that is killed leaves the old state and no rubbish; a standby
-# reads the views.
+# reads the views; after a crash the next refresh reads what changed.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -93,6 +93,52 @@ $before = state_of($node);
 $node->stop('immediate');
 $node->start;
 is(state_of($node), $before, 'a crash of the server loses no refresh');
+
+# ---------- a crash, and what is watched ----------
+
+# What tells the triggers apart must have come through the log: there was no
+# checkpoint since they were changed.
+$node->safe_psql('postgres', q{
+	CREATE TABLE sale (customer integer, at date, amount numeric);
+	INSERT INTO sale SELECT n % 100, date '2024-01-01' + n % 90, n FROM generate_series(1, 500) AS n;
+	SELECT segment.create_portfolio('watched', 'SELECT customer, at, amount FROM sale');
+});
+$node->safe_psql('postgres', 'CHECKPOINT');
+$node->safe_psql('postgres', q{
+	BEGIN;
+	SELECT segment.watch('watched', 'sale', 'customer');
+	ALTER TABLE sale DISABLE TRIGGER USER;
+	ALTER TABLE sale ENABLE TRIGGER USER;
+	SELECT segment.watch('watched', 'sale', 'customer');
+	COMMIT;
+});
+$node->safe_psql('postgres', q{SELECT segment.refresh('watched')});
+$node->safe_psql('postgres', q{INSERT INTO sale VALUES (7, '2024-05-05', 1), (8, '2024-05-05', 1)});
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('postgres', q{SELECT mode, customers_read, customers_changed FROM segment.refresh('watched')}), 'changes|2|2',
+	'the first refresh after a crash reads what changed');
+is($node->safe_psql('postgres', q{SELECT customers_changed FROM segment.refresh('watched', "full" => true)}), '0', 'and misses nothing');
+# both states of a trigger in one transaction
+$node->safe_psql('postgres', q{
+	BEGIN;
+	ALTER TABLE sale DISABLE TRIGGER USER;
+	INSERT INTO sale VALUES (9, '2024-05-05', 1);
+	ALTER TABLE sale ENABLE TRIGGER USER;
+	COMMIT;
+});
+$node->stop('immediate');
+$node->start;
+is($node->safe_psql('postgres', q{SELECT mode, customers_changed FROM segment.refresh('watched')}), 'full|1',
+	'triggers that were off in one transaction are noticed, after a crash as well');
+# what rewrites the catalog only
+$node->safe_psql('postgres', q{SELECT segment.refresh('watched')});
+$node->safe_psql('postgres', 'VACUUM FREEZE');
+is($node->safe_psql('postgres', q{SELECT mode FROM segment.refresh('watched')}), 'changes', 'VACUUM FREEZE of everything costs no full reading');
+$node->safe_psql('postgres', "VACUUM FULL $_") for qw(pg_class pg_trigger pg_namespace pg_attribute);
+$node->safe_psql('postgres', q{INSERT INTO sale VALUES (10, '2024-05-05', 1)});
+like($node->safe_psql('postgres', q{SELECT mode, customers_changed FROM segment.refresh('watched')}), qr/\|1$/,
+	'nor does VACUUM FULL of the catalog lose anything');
 
 $standby->stop;
 $node->stop;

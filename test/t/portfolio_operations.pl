@@ -128,7 +128,7 @@ like(refusal('DROP ROLE heir'), qr/2BP01: role "heir" cannot be dropped because 
 # ---------- the extension's own schema ----------
 
 like(refusal('ALTER EXTENSION segment SET SCHEMA public'), qr/0A000: extension "segment" does not support SET SCHEMA/, 'the extension stays in its schema');
-like(refusal('DROP SCHEMA segment'), qr/2BP01: cannot drop schema segment because other objects depend on it\nDETAIL:  extension segment depends on/, 'which stays');
+like(refusal('DROP SCHEMA segment'), qr/2BP01: cannot drop schema segment because extension segment requires it/, 'which stays');
 like(refusal('ALTER EXTENSION segment UPDATE'), qr/already installed/, 'an update to the same version does nothing');
 
 # ---------- the end of an owner, and of the extension ----------
@@ -140,7 +140,7 @@ value(q{CREATE TABLE public.mine (n integer, kept segment.history);
 like(refusal('DROP OWNED BY heir'), qr/2BP01: cannot drop desired object.*view (public\.)?report depends on view b2b\.customer/s, 'DROP OWNED names what depends');
 my $refused = refusal('DROP EXTENSION segment');
 like($refused, qr/2BP01: cannot drop extension segment because other objects depend on it/, 'DROP EXTENSION is refused');
-like($refused, qr/column $_ depends on type segment\.|view $_ depends on function segment\.|function $_ depends on function segment\./, "$_ is named")
+like($refused, qr/column $_ depends on type segment\.|view $_ depends on (?:function|view) segment_internal\.|function $_ depends on function segment_internal\./, "$_ is named")
 	foreach ('purchases of table b2b\.customer_history', 'kept of table (?:public\.)?mine', 'b2b\.customer', 'b2b\.customer_at\(date\)');
 value('DROP OWNED BY heir CASCADE; DROP ROLE heir');
 is(value('SELECT count(*) FROM segment.portfolio'), '0', 'DROP OWNED CASCADE takes the portfolios');

@@ -113,7 +113,7 @@ my %refused = (
 	q{segment.take_snapshot('b2b')} => 'cannot execute a snapshot of a portfolio during recovery',
 	q{segment.drop_scheme('b2b', 'abc')} => q{cannot execute a change of a portfolio's schemes during recovery},
 	q{segment.review_key_accounts('b2b')} => q{cannot execute a change of a portfolio's key accounts during recovery},
-	q{segment.create_portfolio('other', 'SELECT firm, at, amount FROM sales.firm')} => 'cannot execute CREATE SCHEMA in a read-only transaction',
+	q{segment.create_portfolio('other', 'SELECT firm, at, amount FROM sales.firm')} => 'cannot execute the creation of a portfolio during recovery',
 	q{segment.drop_portfolio('b2b')} => 'cannot execute DROP TRIGGER in a read-only transaction',
 	q{segment.drop_portfolio('b2b', true)} => 'cannot execute DROP TRIGGER in a read-only transaction',
 );
