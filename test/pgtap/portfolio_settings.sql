@@ -1,6 +1,8 @@
 --
 -- Portfolios: what they say does not depend on the settings of whoever calls
 --
+-- Takes long: so that it begins first where files run side by side
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned
