@@ -3,6 +3,7 @@
 #   make, make install, make installcheck     as every PGXS extension
 #   make demo                                 a throw-away server with a shop on it
 #   make check                                all tests, on a throw-away server
+#   make check-assertions                     the same, on one with assertions
 #   make bench                                measured against hand-written SQL
 
 EXTENSION = segment
@@ -77,7 +78,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=segment
 
 # The targets at the end install the server's development files where they
 # are missing, so make must get there without them.
-SERVER_TARGETS = demo demo-psql demo-stop check bench check-versions doc-update
+SERVER_TARGETS = demo demo-psql demo-stop check check-assertions bench check-versions doc-update
 PG_CONFIG ?= pg_config
 ifneq ($(filter $(SERVER_TARGETS),$(MAKECMDGOALS)),)
 ifneq ($(filter-out $(SERVER_TARGETS),$(MAKECMDGOALS)),)
@@ -124,6 +125,13 @@ demo-stop:
 # make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
+
+# make check-assertions [ASSERTION_SERVER=directory]: builds the server where
+# it is missing.
+ASSERTION_SERVER ?= $(HOME)/.cache/segment/assertion-server
+check-assertions:
+	@$(TOP)tools/assertion-server.sh "$(ASSERTION_SERVER)"
+	@PG_CONFIG="$(ASSERTION_SERVER)/pg/bin/pg_config" $(TOP)tools/check.sh
 
 # make bench [CUSTOMERS=1000000] [ORDERS=20000000] [ROWS="..."]
 bench:
