@@ -2,8 +2,8 @@
 # Makes sure that the programs are there, and installs Debian packages where
 # they are not.  Sourced after common.sh.
 
-# The supported servers, the preferred first.
-SUPPORTED_VERSIONS=(18 17 16 15)
+# The supported servers, the preferred first; 19 is not released yet.
+SUPPORTED_VERSIONS=(18 17 16 15 19)
 
 package_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -36,7 +36,7 @@ choose_debian_version() {
 			return
 		fi
 	done
-	die "the package sources of this system serve none of PostgreSQL 15 to 18; check /etc/apt/sources.list and the network"
+	die "the package sources of this system serve none of PostgreSQL 15 to 19; check /etc/apt/sources.list and the network"
 }
 
 LISTS_UPDATED=
@@ -102,10 +102,17 @@ install_packages() {
 	rm -f "$log"
 }
 
+# Whether a package is here or can be had; for what is left out where it is not.
+package_obtainable() {
+	package_installed "$1" && return
+	update_package_lists
+	package_available "$1"
+}
+
 # setup PURPOSE: everything that PURPOSE (demo, check, bench, ci) needs.
 # Sets PG_CONFIG and SERVER_VERSION.
 setup() {
-	local purpose=$1
+	local purpose=$1 optional
 	local packages=()
 
 	if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
@@ -116,8 +123,13 @@ setup() {
 		packages+=(gcc libc6-dev make perl libnlopt-dev)
 		case $purpose in
 			check | ci)
-				[ -n "${PG_CONFIG:-}" ] || packages+=("postgresql-$SERVER_VERSION-pgtap")
 				packages+=(libipc-run-perl libtap-parser-sourcehandler-pgtap-perl)
+				# check.sh says what is skipped without them
+				if [ -z "${PG_CONFIG:-}" ]; then
+					for optional in "postgresql-$SERVER_VERSION-pgtap" "postgresql-$SERVER_VERSION-plpgsql-check"; do
+						! package_obtainable "$optional" || packages+=("$optional")
+					done
+				fi
 				;;
 		esac
 		[ "$purpose" != ci ] || packages+=(clang git shellcheck)
@@ -126,7 +138,7 @@ setup() {
 	else
 		PG_CONFIG=${PG_CONFIG:-$(command -v pg_config || true)}
 		[ -n "$PG_CONFIG" ] ||
-			die "this is not a Debian system, so nothing can be installed: install PostgreSQL 15 to 18 with its development files, a C compiler, perl and NLopt, then say where by PG_CONFIG=/path/to/pg_config"
+			die "this is not a Debian system, so nothing can be installed: install PostgreSQL 15 to 19 with its development files, a C compiler, perl and NLopt, then say where by PG_CONFIG=/path/to/pg_config"
 	fi
 	check_pg_config
 }
@@ -141,7 +153,7 @@ check_pg_config() {
 	SERVER_VERSION=${BASH_REMATCH[1]}
 	case " ${SUPPORTED_VERSIONS[*]} " in
 		*" $SERVER_VERSION "*) ;;
-		*) die "$version is not supported: segment needs PostgreSQL 15 to 18" ;;
+		*) die "$version is not supported: segment needs PostgreSQL 15 to 19" ;;
 	esac
 	[ -x "$("$PG_CONFIG" --bindir)/initdb" ] ||
 		die "PG_CONFIG ($PG_CONFIG) names a PostgreSQL without its server programs"
