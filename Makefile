@@ -7,7 +7,9 @@
 #   make bench                                measured against hand-written SQL
 
 EXTENSION = segment
-EXTVERSION = 0.1
+# The one place of the version is the control file.
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" \
+	$(dir $(firstword $(MAKEFILE_LIST)))segment.control)
 MODULE_big = segment
 
 # One concept per file, in wings: src/base is below src/types, src/statistics
@@ -57,17 +59,24 @@ INCLUDES = $(wildcard $(srcdir)/src/*/*.h)
 OBJS = $(SOURCES:$(srcdir)/%.c=%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
+PG_CPPFLAGS = -I$(srcdir)/src -DSEGMENT_VERSION='"$(EXTVERSION)"'
 # No fused multiply-add: printed values must not depend on the machine.
-PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type \
 	-ffp-contract=off
 # Before 16 a server's extensions export every symbol: bind ours to ourselves,
-# so that no other library's function of the same name takes its place.
+# so that no other library's function of the same name takes its place.  On
+# macOS that is so by itself, and its linker does not know the option.
+ifneq ($(shell uname -s),Darwin)
 SHLIB_LINK = -Wl,-Bsymbolic
+endif
 
 # The likelihoods are maximised by NLopt.
 SHLIB_LINK += -lnlopt
+
+# For other extensions that read the types: installed with their folders, to be
+# found by -I$$(pg_config --includedir-server)/extension/segment.
+PUBLIC_HEADERS = base/decimal.h types/history.h types/history_measure.h types/rfm.h
 
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdir)/test/sql/*.sql)))
 # Not where the fragments in sql/ are: pg_regress would take a fragment for
@@ -88,6 +97,20 @@ else
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 endif
+
+# PGXS would put all headers into one folder.
+HEADER_DIRECTORY = $(DESTDIR)$(includedir_server)/extension/$(EXTENSION)
+install: install-headers
+uninstall: uninstall-headers
+.PHONY: install-headers uninstall-headers
+install-headers:
+	for header in $(PUBLIC_HEADERS); do \
+		$(MKDIR_P) "$(HEADER_DIRECTORY)/$$(dirname $$header)" && \
+		$(INSTALL_DATA) "$(srcdir)/src/$$header" "$(HEADER_DIRECTORY)/$$header" || exit; \
+	done
+uninstall-headers:
+	rm -f $(PUBLIC_HEADERS:%='$(HEADER_DIRECTORY)/%')
+	rmdir '$(HEADER_DIRECTORY)'/base '$(HEADER_DIRECTORY)'/types '$(HEADER_DIRECTORY)' 2>/dev/null || true
 
 # In ASCII only, for databases of any encoding: other characters become
 # &#xXXXXXX;, which segment.unescape reads.

@@ -21,7 +21,7 @@ private_server() {
 	as_server mkdir -p "$directory$bindir"
 	as_server cp -rL "$bindir/." "$directory$bindir"
 	# No trace of a segment that is installed in the system.
-	as_server find "$directory" -name 'segment*' -path '*/extension/*' -delete
+	as_server find "$directory" -path '*/extension/segment*' -delete
 	as_server find "$directory" -name 'segment.so' -delete
 	as_server find "$directory" -path '*/bitcode/segment*' -delete
 
