@@ -163,7 +163,7 @@ check_version() {
 	fi
 
 	say "PostgreSQL $version: make check inside"
-	inside "ONLY=${ONLY:-}" SEGMENT_DATA=/build/data make -C /build/checkout check 2>&1 | as_root tee -a "$log"
+	inside "ONLY=${ONLY:-}" "SERVER_VERSION=$version" SEGMENT_DATA=/build/data make -C /build/checkout check 2>&1 | as_root tee -a "$log"
 }
 
 command -v apt-get >/dev/null || die "this is not a Debian system, so debootstrap cannot be installed"

@@ -6,6 +6,7 @@
 #   TEST      of pgtap, tap and doc, only the files whose path holds this
 #   JOBS      how many pgTAP files run side by side (as many as processors)
 #   KEEP      if set, the temporary directory is kept
+#   SERVER_VERSION  Debian's server to use, 15 to 19, if not the preferred one
 #   PG_CONFIG the server to use, if not Debian's newest supported one here
 #   SEGMENT_DATA  where the test data lie (../shared/data beside the checkout)
 set -euo pipefail

@@ -19,24 +19,26 @@ server_complete() {
 	package_installed "postgresql-$1" && package_installed "postgresql-server-dev-$1"
 }
 
-# Sets SERVER_VERSION, the Debian version to use: what is installed, else
-# what the system's package sources serve.
+# Sets SERVER_VERSION, the Debian version to use, unless the caller has set it:
+# what is installed, else what the system's package sources serve.
 choose_debian_version() {
 	local version
-	for version in "${SUPPORTED_VERSIONS[@]}"; do
+	local wanted=("${SUPPORTED_VERSIONS[@]}")
+	[ -z "${SERVER_VERSION:-}" ] || wanted=("$SERVER_VERSION")
+	for version in "${wanted[@]}"; do
 		if server_complete "$version"; then
 			SERVER_VERSION=$version
 			return
 		fi
 	done
 	update_package_lists
-	for version in "${SUPPORTED_VERSIONS[@]}"; do
+	for version in "${wanted[@]}"; do
 		if package_available "postgresql-server-dev-$version"; then
 			SERVER_VERSION=$version
 			return
 		fi
 	done
-	die "the package sources of this system serve none of PostgreSQL 15 to 19; check /etc/apt/sources.list and the network"
+	die "the package sources of this system do not serve PostgreSQL ${SERVER_VERSION:-15 to 19}; check /etc/apt/sources.list and the network"
 }
 
 LISTS_UPDATED=
