@@ -134,7 +134,11 @@ setup() {
 				fi
 				;;
 		esac
-		[ "$purpose" != ci ] || packages+=(clang git shellcheck)
+		if [ "$purpose" = ci ]; then
+			packages+=(clang git shellcheck)
+			# not in every Debian; .ci/run says what is skipped without it
+			! package_obtainable pg-bsd-indent || packages+=(pg-bsd-indent)
+		fi
 		install_packages "to build, run and test in a throw-away server" "${packages[@]}"
 		PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$SERVER_VERSION/bin/pg_config}
 	else

@@ -144,4 +144,3 @@ SELECT is(public.settings_error('DO $x$ BEGIN RAISE EXCEPTION ''%'', public.sett
 
 SELECT * FROM finish();
 ROLLBACK;
-
