@@ -168,6 +168,10 @@ if wanted tap; then
 			say "pg_upgrade: NOT TESTED, since no other supported server than PostgreSQL $SERVER_VERSION is installed here"
 		fi
 	fi
+	# shellcheck disable=SC2031
+	if [[ " ${list[*]} " == *sql_fragments.pl* ]] && ! [ -e "$("$PG_CONFIG" --sharedir)/extension/plpgsql_check.control" ]; then
+		say "the order of the SQL fragments: NOT TESTED, since this server has no extension plpgsql_check"
+	fi
 	# These start servers of their own.
 	(
 		unset PGHOST PGPORT PGUSER
