@@ -37,6 +37,7 @@
 #include "utils/plancache.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
 #include "portfolio/data_quality.h"

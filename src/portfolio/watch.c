@@ -258,7 +258,7 @@ find_watched(Oid watched_table, Relation relation, char **column)
 		return false;
 	}
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	scan = table_beginscan(watched, snapshot, 0, NULL);
+	scan = table_scan_start(watched, snapshot);
 	slot = table_slot_create(watched, NULL);
 
 	/* a handful of rows, so that an index would take longer */

@@ -1,6 +1,8 @@
 --
 -- Portfolios: what they say does not depend on the settings of whoever calls
 --
+-- Takes long: so that it begins first where files run side by side
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned
@@ -104,7 +106,9 @@ FROM (VALUES (''),
 	('DateStyle=SQL, DMY;IntervalStyle=sql_standard'), ('DateStyle=German;IntervalStyle=iso_8601'),
 	('DateStyle=Postgres, DMY;IntervalStyle=postgres_verbose'),
 	('TimeZone=America/St_Johns;extra_float_digits=-5;bytea_output=escape'),
-	('standard_conforming_strings=off;escape_string_warning=off;backslash_quote=off'),
+	-- from 19 on strings are standard ones
+	(CASE WHEN current_setting('server_version_num')::integer < 190000 THEN 'standard_conforming_strings=off;escape_string_warning=off;backslash_quote=off'
+		ELSE 'backslash_quote=off' END),
 	('quote_all_identifiers=on'), ('check_function_bodies=off'), ('transform_null_equals=on'), ('array_nulls=off'),
 	('plpgsql.variable_conflict=use_column'), ('plpgsql.variable_conflict=use_variable'), ('plpgsql.extra_errors=shadowed_variables'),
 	('row_security=off'), ('session_replication_role=replica'), ('search_path='), ('search_path=pg_temp, steady, segment, public'),
@@ -140,4 +144,3 @@ SELECT is(public.settings_error('DO $x$ BEGIN RAISE EXCEPTION ''%'', public.sett
 
 SELECT * FROM finish();
 ROLLBACK;
-
