@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/syscache.h"
+#include "utils/tuplestore.h"
 
 #include "base/partition.h"
 #include "portfolio/data_quality.h"

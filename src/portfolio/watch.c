@@ -368,7 +368,7 @@ watched_begin(WatchedScan *watched, Oid table)
 		return false;
 	}
 	watched->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	watched->scan = table_beginscan(watched->relation, watched->snapshot, 0, NULL);
+	watched->scan = table_scan_start(watched->relation, watched->snapshot);
 	watched->slot = table_slot_create(watched->relation, NULL);
 	return true;
 }

@@ -69,9 +69,9 @@ find_cuts(struct varlena *array, Cuts *cuts)
 	/* A null bitmap may be there without any NULL: its bits are 1 then. */
 	if (dataoffset != 0)
 	{
-		const bits8 *bitmap;
+		const uint8 *bitmap;
 
-		bitmap = (const bits8 *) body + sizeof(ArrayType) + 2 * sizeof(int32) - VARHDRSZ;
+		bitmap = (const uint8 *) body + sizeof(ArrayType) + 2 * sizeof(int32) - VARHDRSZ;
 
 		for (int i = 0; i < cuts->count; i++)
 		{

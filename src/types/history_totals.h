@@ -41,7 +41,7 @@ typedef struct HistoryRun
 	HistoryTotals totals;
 } HistoryRun;
 
-extern void history_total_up_to(const struct varlena *history, DateADT as_of,
+extern PGDLLEXPORT void history_total_up_to(const struct varlena *history, DateADT as_of,
 								HistoryTotals *totals);
 extern void history_run_start(HistoryRun *run, const struct varlena *history);
 extern bool history_run_to(HistoryRun *run, DateADT as_of);
