@@ -66,15 +66,12 @@ PG_CPPFLAGS = -I$(srcdir)/src -DSEGMENT_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type \
 	-ffp-contract=off
-# Before 16 a server's extensions export every symbol: bind ours to ourselves,
-# so that no other library's function of the same name takes its place.  On
-# macOS that is so by itself, and its linker does not know the option.
-ifneq ($(shell uname -s),Darwin)
-SHLIB_LINK = -Wl,-Bsymbolic
-endif
+# Only what SQL and other extensions reach is exported, under names that begin
+# with segment_ or history_: nobody's function of the same name takes its place.
+PG_CFLAGS += -fvisibility=hidden
 
 # The likelihoods are maximized by NLopt.
-SHLIB_LINK += -lnlopt
+SHLIB_LINK = -lnlopt
 
 # For other extensions that read the types: installed with their folders, to be
 # found by -I$$(pg_config --includedir-server)/extension/segment.

@@ -127,7 +127,7 @@ namesakes=$(cd "$CHECKOUT" && perl -0777 -e '
 		my $code = <>;
 		# without comments and strings, with their line breaks
 		$code =~ s{(/\*.*?\*/|"(?:\\.|[^"\\\n])*")}{ $1 =~ s/[^\n]//gr }egs;
-		while ($code =~ /(?:(?:->|\.)\s*|\b(?:char|u?int(?:8|16|32|64|128)?|float8|double|bool|size_t|Size|(?<!struct )(?<!enum )(?:$types))(?:\s+|\s*\*+\s*))($types)\b(?!\s*\*)/g)
+		while ($code =~ /(?:(?:->|\.)\s*|(?<!typedef )\b(?:char|u?int(?:8|16|32|64|128)?|float8|double|bool|size_t|Size|(?<!struct )(?<!enum )(?:$types))(?:\s+|\s*\*+\s*))($types)\b(?!\s*\*)/g)
 		{
 			my $line = 1 + (substr($code, 0, $-[1]) =~ tr/\n//);
 			print "$file:$line: $1\n";

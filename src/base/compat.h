@@ -14,6 +14,12 @@
 #endif
 
 #include "common/hashfn.h"
+/* Before 16 the server does not ask for symbols to be exported. */
+#if PG_VERSION_NUM < 160000 && defined(__GNUC__)
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
 #include "fmgr.h"
 
 /* The varlena macros moved in 16. */

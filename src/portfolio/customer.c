@@ -35,7 +35,8 @@ enum
 {
 	/* of the day */
 	FIGURE_PLACE,				/* number of the day among those asked for */
-	FIGURE_PLACES,				/* number of days by which the customer was known */
+	FIGURE_PLACES,				/* number of days by which the customer was
+								 * known */
 	FIGURE_R_SCORE,
 	FIGURE_F_SCORE,
 	FIGURE_M_SCORE,
@@ -63,7 +64,8 @@ enum
 /* What a scorecard says that customers are scored by. */
 typedef struct Scoring
 {
-	struct varlena *cuts[3];	/* of recency, frequency, monetary: detoasted float8[]; or NULL */
+	struct varlena *cuts[3];	/* of recency, frequency, monetary: detoasted
+								 * float8[]; or NULL */
 	bool		has_gap;		/* are the next two known? */
 	double		prior_gaps;
 	double		usual_gap;
@@ -79,7 +81,8 @@ typedef struct Customer
 	int128		first_margin;	/* of the first purchase day and all before it */
 	bool		first_margin_known;
 	bool		listed;
-	int64		first_contact;	/* day of the first complaint or satisfaction score */
+	int64		first_contact;	/* day of the first complaint or satisfaction
+								 * score */
 	Datum		values[FIGURES];
 	bool		nulls[FIGURES];
 } Customer;
@@ -272,9 +275,9 @@ set_place(Customer *customer, int place, int places)
  * that calls it in one piece, and a customer's histories are read once, not
  * once for every column that is taken out of the result.
  */
-PG_FUNCTION_INFO_V1(customer_figures);
+PG_FUNCTION_INFO_V1(segment_customer_figures);
 Datum
-customer_figures(PG_FUNCTION_ARGS)
+segment_customer_figures(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Scoring		scoring = {0};
@@ -313,9 +316,9 @@ customer_figures(PG_FUNCTION_ARGS)
  * one_row(): true.  To SQL this is a set, too: a subquery that calls it is kept
  * in one piece as well.
  */
-PG_FUNCTION_INFO_V1(one_row);
+PG_FUNCTION_INFO_V1(segment_one_row);
 Datum
-one_row(PG_FUNCTION_ARGS)
+segment_one_row(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(true);
 }
@@ -464,9 +467,9 @@ materialize(FunctionCallInfo fcinfo)
  * Errors: 22004 a NULL among the days, 22023 days that are not in ascending
  * order, 22008 an infinite day, those of score.
  */
-PG_FUNCTION_INFO_V1(customer_days);
+PG_FUNCTION_INFO_V1(segment_customer_days);
 Datum
-customer_days(PG_FUNCTION_ARGS)
+segment_customer_days(PG_FUNCTION_ARGS)
 {
 	Tuplestorestate *rows = materialize(fcinfo);
 	ScoredDays *days;

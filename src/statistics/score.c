@@ -140,9 +140,9 @@ score_of(double value, struct varlena *array)
 }
 
 /* score(value, cuts) */
-PG_FUNCTION_INFO_V1(score);
+PG_FUNCTION_INFO_V1(segment_score);
 Datum
-score(PG_FUNCTION_ARGS)
+segment_score(PG_FUNCTION_ARGS)
 {
 	struct varlena *array = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1));
 	int			result = score_of(PG_GETARG_FLOAT8(0), array);
