@@ -3,10 +3,13 @@
 #   make, make install, make installcheck     as every PGXS extension
 #   make demo                                 a throw-away server with a shop on it
 #   make check                                all tests, on a throw-away server
+#   make check-assertions                     the same, on one with assertions
 #   make bench                                measured against hand-written SQL
 
 EXTENSION = segment
-EXTVERSION = 0.1
+# The one place of the version is the control file.
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" \
+	$(dir $(firstword $(MAKEFILE_LIST)))segment.control)
 MODULE_big = segment
 
 # One concept per file, in wings: src/base is below src/types, src/statistics
@@ -59,17 +62,21 @@ INCLUDES = $(wildcard $(srcdir)/src/*/*.h)
 OBJS = $(SOURCES:$(srcdir)/%.c=%.o)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
+PG_CPPFLAGS = -I$(srcdir)/src -DSEGMENT_VERSION='"$(EXTVERSION)"'
 # No fused multiply-add: printed values must not depend on the machine.
-PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-cast-function-type \
 	-ffp-contract=off
-# Before 16 a server's extensions export every symbol: bind ours to ourselves,
-# so that no other library's function of the same name takes its place.
-SHLIB_LINK = -Wl,-Bsymbolic
+# Only what SQL and other extensions reach is exported, under names that begin
+# with segment_ or history_: nobody's function of the same name takes its place.
+PG_CFLAGS += -fvisibility=hidden
 
 # The likelihoods are maximized by NLopt.
-SHLIB_LINK += -lnlopt
+SHLIB_LINK = -lnlopt
+
+# For other extensions that read the types: installed with their folders, to be
+# found by -I$$(pg_config --includedir-server)/extension/segment.
+PUBLIC_HEADERS = base/decimal.h types/history.h types/history_totals.h types/rfm.h
 
 REGRESS = $(patsubst $(srcdir)/test/sql/%.sql,%,$(sort $(wildcard $(srcdir)/test/sql/*.sql)))
 # Not where the fragments in sql/ are: pg_regress would take a fragment for
@@ -80,7 +87,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=segment
 
 # The targets at the end install the server's development files where they
 # are missing, so make must get there without them.
-SERVER_TARGETS = demo demo-psql demo-stop check bench check-versions doc-update
+SERVER_TARGETS = demo demo-psql demo-stop check check-assertions bench check-versions doc-update
 PG_CONFIG ?= pg_config
 ifneq ($(filter $(SERVER_TARGETS),$(MAKECMDGOALS)),)
 ifneq ($(filter-out $(SERVER_TARGETS),$(MAKECMDGOALS)),)
@@ -90,6 +97,20 @@ else
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 endif
+
+# PGXS would put all headers into one folder.
+HEADER_DIRECTORY = $(DESTDIR)$(includedir_server)/extension/$(EXTENSION)
+install: install-headers
+uninstall: uninstall-headers
+.PHONY: install-headers uninstall-headers
+install-headers:
+	for header in $(PUBLIC_HEADERS); do \
+		$(MKDIR_P) "$(HEADER_DIRECTORY)/$$(dirname $$header)" && \
+		$(INSTALL_DATA) "$(srcdir)/src/$$header" "$(HEADER_DIRECTORY)/$$header" || exit; \
+	done
+uninstall-headers:
+	rm -f $(PUBLIC_HEADERS:%='$(HEADER_DIRECTORY)/%')
+	rmdir '$(HEADER_DIRECTORY)'/base '$(HEADER_DIRECTORY)'/types '$(HEADER_DIRECTORY)' 2>/dev/null || true
 
 # The fragments, with the templates that they include.
 $(EXTENSION)--$(EXTVERSION).sql: $(SQL_FRAGMENTS:%=$(srcdir)/sql/%.sql) \
@@ -127,6 +148,13 @@ demo-stop:
 # make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
+
+# make check-assertions [ASSERTION_SERVER=directory]: builds the server where
+# it is missing.  Root's tests run as user postgres, who must see it.
+ASSERTION_SERVER ?= $(if $(filter 0,$(shell id -u)),/var/cache,$(HOME)/.cache)/segment/assertion-server
+check-assertions:
+	@$(TOP)tools/assertion-server.sh "$(ASSERTION_SERVER)"
+	@PG_CONFIG="$(ASSERTION_SERVER)/pg/bin/pg_config" $(TOP)tools/check.sh
 
 # make bench [CUSTOMERS=1000000] [ORDERS=20000000] [ROWS="..."]
 bench:

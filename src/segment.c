@@ -12,7 +12,7 @@
 #if PG_VERSION_NUM >= 180000
 PG_MODULE_MAGIC_EXT(
 					.name = "segment",
-					.version = "0.1"
+					.version = SEGMENT_VERSION
 );
 #else
 PG_MODULE_MAGIC;

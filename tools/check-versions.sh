@@ -4,7 +4,8 @@
 # and that is removed afterwards.  Needs root or sudo, the network, and about
 # 2 GB in the temporary directory for each version; some minutes each.
 #
-#   VERSIONS  the servers (17 from Debian trixie and 18 from sid: "17 18")
+#   VERSIONS  the servers (17 from Debian trixie, 18 from sid and 19 from
+#             experimental: "17 18 19")
 #   ONLY      the suites, as for make check
 #   KEEP      if set, the directories are kept
 set -euo pipefail
@@ -15,14 +16,14 @@ set -euo pipefail
 
 MIRROR=${MIRROR:-http://deb.debian.org/debian}
 SECURITY_MIRROR=${SECURITY_MIRROR:-http://deb.debian.org/debian-security}
-VERSIONS=${VERSIONS:-17 18}
+VERSIONS=${VERSIONS:-17 18 19}
 
 suite_of() {
 	case $1 in
 		15) echo bookworm ;;
 		17) echo trixie ;;
-		18) echo sid ;;
-		*) die "no Debian suite is known here that serves PostgreSQL $1; there are 15, 17 and 18" ;;
+		18 | 19) echo sid ;;
+		*) die "no Debian suite is known here that serves PostgreSQL $1; there are 15, 17, 18 and 19" ;;
 	esac
 }
 
@@ -132,6 +133,15 @@ check_version() {
 		echo "deb $SECURITY_MIRROR $suite-security main" |
 			as_root tee "$ROOT/etc/apt/sources.list.d/security.list" >/dev/null
 	fi
+	# What is not released yet is in experimental, from where nothing else is
+	# taken.
+	if [ "$version" -eq 19 ]; then
+		echo "deb $MIRROR experimental main" |
+			as_root tee "$ROOT/etc/apt/sources.list.d/experimental.list" >/dev/null
+		printf '%s\n' "Package: postgresql-$version postgresql-*-$version libpq5 libpq-dev" \
+			'Pin: release a=experimental' 'Pin-Priority: 990' |
+			as_root tee "$ROOT/etc/apt/preferences.d/segment" >/dev/null
+	fi
 	# A snapshot of sid counts as expired after a week.
 	echo 'Acquire::Check-Valid-Until "false";' | as_root tee "$ROOT/etc/apt/apt.conf.d/90segment" >/dev/null
 	# No service is started inside.
@@ -153,7 +163,7 @@ check_version() {
 	fi
 
 	say "PostgreSQL $version: make check inside"
-	inside "ONLY=${ONLY:-}" SEGMENT_DATA=/build/data make -C /build/checkout check 2>&1 | as_root tee -a "$log"
+	inside "ONLY=${ONLY:-}" "SERVER_VERSION=$version" SEGMENT_DATA=/build/data make -C /build/checkout check 2>&1 | as_root tee -a "$log"
 }
 
 command -v apt-get >/dev/null || die "this is not a Debian system, so debootstrap cannot be installed"

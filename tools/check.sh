@@ -4,7 +4,9 @@
 #
 #   ONLY      the suites to run: regress isolation pgtap tap doc (all)
 #   TEST      of pgtap, tap and doc, only the files whose path holds this
+#   JOBS      how many pgTAP files run side by side (as many as processors)
 #   KEEP      if set, the temporary directory is kept
+#   SERVER_VERSION  Debian's server to use, 15 to 19, if not the preferred one
 #   PG_CONFIG the server to use, if not Debian's newest supported one here
 #   SEGMENT_DATA  where the test data lie (../shared/data beside the checkout)
 set -euo pipefail
@@ -22,6 +24,8 @@ for suite in $SUITES; do
 		*) die "ONLY names no suite \"$suite\"; there are regress, isolation, pgtap, tap and doc" ;;
 	esac
 done
+JOBS=${JOBS:-$(nproc)}
+[[ $JOBS =~ ^[1-9][0-9]?$ ]] || die "JOBS is a number from 1 to 99, not \"$JOBS\""
 wanted() {
 	[[ " $SUITES " == *" $1 "* ]]
 }
@@ -61,14 +65,15 @@ run_regress() {
 	count "$suite" "$ok" $((expected - ok)) 0
 }
 
-# Runs files that speak TAP and counts their assertions.
+# run_tap SUITE JOBS FILE...: runs files that speak TAP, JOBS of them side by
+# side, and counts their assertions.
 run_tap() {
-	local suite=$1 counts result=0 p f s
-	shift
+	local suite=$1 jobs=$2 counts result=0 p f s
+	shift 2
 	[ $# -gt 0 ] || return 0
 	say "$suite: $# files"
 	counts=$WORK/$suite.counts
-	(cd "$TREE" && as_server perl tools/run-tap --counts "$counts" "$@") || result=$?
+	(cd "$TREE" && as_server perl tools/run-tap --counts "$counts" --jobs "$jobs" "$@") || result=$?
 	if [ -e "$counts" ]; then
 		read -r p f s <"$counts"
 		[ "$result" -eq 0 ] || [ "$f" -gt 0 ] || f=1
@@ -121,9 +126,13 @@ if ! build_and_install "$TREE"; then
 	finish
 fi
 
+# Parallel workers enough for each file, or what is tested in parallel would
+# be tested without.
 say "starting a throw-away server"
 server_start \
-	"max_connections = 60"
+	"max_connections = $((40 + 20 * JOBS))" \
+	"max_worker_processes = $((8 + 8 * JOBS))" \
+	"max_parallel_workers = $((8 + 8 * JOBS))"
 
 if wanted regress; then
 	run_regress regress ISOLATION 'test/sql/*.sql' results/regression.diffs
@@ -132,12 +141,13 @@ if wanted isolation; then
 	run_regress isolation REGRESS 'test/isolation/specs/*.spec' output_iso/regression.diffs
 fi
 if wanted pgtap; then
+	provide_pgtap
 	# shellcheck disable=SC2031
 	if [ -e "$("$PG_CONFIG" --sharedir)/extension/pgtap.control" ]; then
 		mapfile -t list < <(files test/pgtap -name '*.sql')
-		run_tap pgtap "${list[@]}"
+		run_tap pgtap "$JOBS" "${list[@]}"
 	else
-		say "pgtap: skipped, since this server has no extension pgtap"
+		say "pgtap: NOT TESTED, since this server has no extension pgtap"
 		count pgtap 0 0 "$(files test/pgtap -name '*.sql' | wc -l)"
 	fi
 fi
@@ -158,17 +168,21 @@ if wanted tap; then
 			say "pg_upgrade: NOT TESTED, since no other supported server than PostgreSQL $SERVER_VERSION is installed here"
 		fi
 	fi
+	# shellcheck disable=SC2031
+	if [[ " ${list[*]} " == *sql_fragments.pl* ]] && ! [ -e "$("$PG_CONFIG" --sharedir)/extension/plpgsql_check.control" ]; then
+		say "the order of the SQL fragments: NOT TESTED, since this server has no extension plpgsql_check"
+	fi
 	# These start servers of their own.
 	(
 		unset PGHOST PGPORT PGUSER
-		run_tap tap "${list[@]}"
+		run_tap tap 1 "${list[@]}"
 		echo "$passed $failed $skipped" >"$WORK/totals"
 	)
 	read -r passed failed skipped <"$WORK/totals"
 fi
 if wanted doc; then
 	mapfile -t list < <(files README.md doc -name '*.md')
-	run_tap doc "${list[@]}"
+	run_tap doc 1 "${list[@]}"
 fi
 
 finish

@@ -21,13 +21,38 @@ private_server() {
 	as_server mkdir -p "$directory$bindir"
 	as_server cp -rL "$bindir/." "$directory$bindir"
 	# No trace of a segment that is installed in the system.
-	as_server find "$directory" -name 'segment*' -path '*/extension/*' -delete
+	as_server find "$directory" -path '*/extension/segment*' -delete
 	as_server find "$directory" -name 'segment.so' -delete
 	as_server find "$directory" -path '*/bitcode/segment*' -delete
 
 	BINDIR=$directory$bindir
 	PG_CONFIG=$BINDIR/pg_config
 	export PATH=$BINDIR:$PATH
+}
+
+# Puts pgTAP into the private tree where the server has none: it is SQL alone,
+# so the package for another server does (none is made for a server that is not
+# released yet).
+provide_pgtap() {
+	local target version package place
+	target=$("$PG_CONFIG" --sharedir)/extension
+	if [ -e "$target/pgtap.control" ] || ! command -v apt-get >/dev/null; then
+		return 0
+	fi
+	for version in "${SUPPORTED_VERSIONS[@]}"; do
+		package=postgresql-$version-pgtap
+		place=/usr/share/postgresql/$version/extension
+		if ! [ -e "$place/pgtap.control" ]; then
+			package_available "$package" || continue
+			as_server mkdir -p "$WORK/pgtap"
+			(cd "$WORK/pgtap" && as_server apt-get -q download "$package" >download.log 2>&1 &&
+				as_server dpkg-deb -x "$package"_*.deb .) || continue
+			place=$WORK/pgtap$place
+		fi
+		say "pgTAP of $package, since there is none for this server"
+		as_server cp "$place"/pgtap* "$target"
+		return
+	done
 }
 
 # Builds in DIRECTORY, a copy of the checkout, and installs into the private

@@ -2,8 +2,8 @@
 # Makes sure that the programs are there, and installs Debian packages where
 # they are not.  Sourced after common.sh.
 
-# The supported servers, the preferred first.
-SUPPORTED_VERSIONS=(18 17 16 15)
+# The supported servers, the preferred first; 19 is not released yet.
+SUPPORTED_VERSIONS=(18 17 16 15 19)
 
 package_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -19,24 +19,26 @@ server_complete() {
 	package_installed "postgresql-$1" && package_installed "postgresql-server-dev-$1"
 }
 
-# Sets SERVER_VERSION, the Debian version to use: what is installed, else
-# what the system's package sources serve.
+# Sets SERVER_VERSION, the Debian version to use, unless the caller has set it:
+# what is installed, else what the system's package sources serve.
 choose_debian_version() {
 	local version
-	for version in "${SUPPORTED_VERSIONS[@]}"; do
+	local wanted=("${SUPPORTED_VERSIONS[@]}")
+	[ -z "${SERVER_VERSION:-}" ] || wanted=("$SERVER_VERSION")
+	for version in "${wanted[@]}"; do
 		if server_complete "$version"; then
 			SERVER_VERSION=$version
 			return
 		fi
 	done
 	update_package_lists
-	for version in "${SUPPORTED_VERSIONS[@]}"; do
+	for version in "${wanted[@]}"; do
 		if package_available "postgresql-server-dev-$version"; then
 			SERVER_VERSION=$version
 			return
 		fi
 	done
-	die "the package sources of this system serve none of PostgreSQL 15 to 18; check /etc/apt/sources.list and the network"
+	die "the package sources of this system do not serve PostgreSQL ${SERVER_VERSION:-15 to 19}; check /etc/apt/sources.list and the network"
 }
 
 LISTS_UPDATED=
@@ -102,10 +104,17 @@ install_packages() {
 	rm -f "$log"
 }
 
+# Whether a package is here or can be had; for what is left out where it is not.
+package_obtainable() {
+	package_installed "$1" && return
+	update_package_lists
+	package_available "$1"
+}
+
 # setup PURPOSE: everything that PURPOSE (demo, check, bench, ci) needs.
 # Sets PG_CONFIG and SERVER_VERSION.
 setup() {
-	local purpose=$1
+	local purpose=$1 optional
 	local packages=()
 
 	if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
@@ -116,17 +125,26 @@ setup() {
 		packages+=(gcc libc6-dev make perl libnlopt-dev)
 		case $purpose in
 			check | ci)
-				[ -n "${PG_CONFIG:-}" ] || packages+=("postgresql-$SERVER_VERSION-pgtap")
 				packages+=(libipc-run-perl libtap-parser-sourcehandler-pgtap-perl)
+				# check.sh says what is skipped without them
+				if [ -z "${PG_CONFIG:-}" ]; then
+					for optional in "postgresql-$SERVER_VERSION-pgtap" "postgresql-$SERVER_VERSION-plpgsql-check"; do
+						! package_obtainable "$optional" || packages+=("$optional")
+					done
+				fi
 				;;
 		esac
-		[ "$purpose" != ci ] || packages+=(clang git shellcheck)
+		if [ "$purpose" = ci ]; then
+			packages+=(clang git shellcheck)
+			# not in every Debian; .ci/run says what is skipped without it
+			! package_obtainable pg-bsd-indent || packages+=(pg-bsd-indent)
+		fi
 		install_packages "to build, run and test in a throw-away server" "${packages[@]}"
 		PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/$SERVER_VERSION/bin/pg_config}
 	else
 		PG_CONFIG=${PG_CONFIG:-$(command -v pg_config || true)}
 		[ -n "$PG_CONFIG" ] ||
-			die "this is not a Debian system, so nothing can be installed: install PostgreSQL 15 to 18 with its development files, a C compiler, perl and NLopt, then say where by PG_CONFIG=/path/to/pg_config"
+			die "this is not a Debian system, so nothing can be installed: install PostgreSQL 15 to 19 with its development files, a C compiler, perl and NLopt, then say where by PG_CONFIG=/path/to/pg_config"
 	fi
 	check_pg_config
 }
@@ -141,7 +159,7 @@ check_pg_config() {
 	SERVER_VERSION=${BASH_REMATCH[1]}
 	case " ${SUPPORTED_VERSIONS[*]} " in
 		*" $SERVER_VERSION "*) ;;
-		*) die "$version is not supported: segment needs PostgreSQL 15 to 18" ;;
+		*) die "$version is not supported: segment needs PostgreSQL 15 to 19" ;;
 	esac
 	[ -x "$("$PG_CONFIG" --bindir)/initdb" ] ||
 		die "PG_CONFIG ($PG_CONFIG) names a PostgreSQL without its server programs"

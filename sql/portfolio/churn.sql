@@ -9,13 +9,13 @@
 
 CREATE FUNCTION segment.fall_p_value(recent bigint, past bigint, recent_days float8, past_days float8) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20
-AS 'MODULE_PATHNAME', 'churn_fall_p_value';
+AS 'MODULE_PATHNAME', 'segment_churn_fall_p_value';
 COMMENT ON FUNCTION segment.fall_p_value(bigint, bigint, float8, float8) IS
 'chance, 0..1, of so few recent events, if events come at random at a rate that has not changed: past events were seen in past_days, recent ones in recent_days. Exact conditional test of two Poisson rates, one-sided: P(K <= recent) for K binomial(recent + past, recent_days / (recent_days + past_days)) (Przyborowski and Wilenski 1940). Error 22023 for a count that is negative or above 1e9, or days that are not between 1e-12 and 1e12';
 
 CREATE FUNCTION segment.rise_p_value(recent bigint, past bigint, recent_days float8, past_days float8) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20
-AS 'MODULE_PATHNAME', 'churn_rise_p_value';
+AS 'MODULE_PATHNAME', 'segment_churn_rise_p_value';
 COMMENT ON FUNCTION segment.rise_p_value(bigint, bigint, float8, float8) IS
 'chance, 0..1, of so many recent events, if events come at random at a rate that has not changed: P(K >= recent), otherwise as fall_p_value; errors as there';
 
@@ -37,7 +37,7 @@ CREATE FUNCTION segment_internal.churn_measures(
 	as_of date, recent_days integer, past_days integer
 ) RETURNS segment_internal.churn_measures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50
-AS 'MODULE_PATHNAME', 'churn_measures';
+AS 'MODULE_PATHNAME', 'segment_churn_measures';
 COMMENT ON FUNCTION segment_internal.churn_measures(segment.history, segment.history, segment.history, date, integer, integer) IS
 'the numbers behind the signals of churn: the last recent_days up to as_of against the past_days before them, both only from the day after the first purchase on. Histories that are NULL hold no events. frequency_p_value: fall_p_value of the purchase days; complaints_p_value: rise_p_value of the complaints; spend_p_value: chance of so little recent spend if each of these purchases, with its amount, were as likely on any day (never less than the exact chance). NULL where as_of or a number of days is NULL; in it NULL what cannot be said: without purchases, or where the first one leaves no day in the past window. Errors: 22008 infinite as_of, 22023 a number of days that is not between 1 and 36525';
 
@@ -54,7 +54,7 @@ CREATE FUNCTION segment_internal.churn_return(
 	purchases segment.history, as_of date, usual_gap_days float8, prior_gaps float8, asleep float8
 ) RETURNS segment_internal.churn_return
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10
-AS 'MODULE_PATHNAME', 'churn_return';
+AS 'MODULE_PATHNAME', 'segment_churn_return';
 COMMENT ON FUNCTION segment_internal.churn_return(segment.history, date, float8, float8, float8) IS
 'the last purchase up to as_of after more than "asleep" usual gaps without one; the usual gap is the mean of the customer''s own gaps until then and of prior_gaps gaps of usual_gap_days each. NULL for customers who never came back. Errors: 22008 infinite as_of, 22023 usual_gap_days not between 1e-12 and 1e12, prior_gaps or asleep not between 0 and 1e12';
 

@@ -11,28 +11,28 @@ COMMENT ON TYPE segment.cohort_month IS
 
 CREATE FUNCTION segment_internal.cohort_accum(internal, segment.history, date) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'cohort_accum';
+AS 'MODULE_PATHNAME', 'segment_cohort_accum';
 COMMENT ON FUNCTION segment_internal.cohort_accum(internal, segment.history, date) IS
 'transition function of cohort_agg';
 
 CREATE FUNCTION segment_internal.cohort_combine(internal, internal) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'cohort_combine';
+AS 'MODULE_PATHNAME', 'segment_cohort_combine';
 COMMENT ON FUNCTION segment_internal.cohort_combine(internal, internal) IS 'combine function of cohort_agg';
 
 CREATE FUNCTION segment_internal.cohort_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'cohort_serialize';
+AS 'MODULE_PATHNAME', 'segment_cohort_serialize';
 COMMENT ON FUNCTION segment_internal.cohort_serialize(internal) IS 'serialisation function of cohort_agg';
 
 CREATE FUNCTION segment_internal.cohort_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'cohort_deserialize';
+AS 'MODULE_PATHNAME', 'segment_cohort_deserialize';
 COMMENT ON FUNCTION segment_internal.cohort_deserialize(bytea, internal) IS 'deserialisation function of cohort_agg';
 
 CREATE FUNCTION segment_internal.cohort_final(internal) RETURNS segment.cohort_month[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'cohort_final';
+AS 'MODULE_PATHNAME', 'segment_cohort_final';
 COMMENT ON FUNCTION segment_internal.cohort_final(internal) IS 'final function of cohort_agg';
 
 CREATE AGGREGATE segment.cohort_agg(series segment.history, as_of date) (

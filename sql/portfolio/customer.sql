@@ -4,7 +4,7 @@
 
 CREATE FUNCTION segment_internal.float8(amount numeric) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'numeric_to_float8';
+AS 'MODULE_PATHNAME', 'segment_numeric_to_float8';
 COMMENT ON FUNCTION segment_internal.float8(numeric) IS
 'the amount as a floating point number: the same as the cast of the server, several times faster for usual amounts; errors as for the cast';
 
@@ -30,7 +30,7 @@ CREATE FUNCTION segment_internal.customer_figures(
 	monetary_cuts float8[], prior_gaps float8, usual_gap_days float8
 ) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 12 ROWS 1
-AS 'MODULE_PATHNAME', 'customer_figures';
+AS 'MODULE_PATHNAME', 'segment_customer_figures';
 COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, float8[], float8[], float8[], float8, float8) IS
 'the figures of a customer as of a day, with scores by the cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net), and the gap ratio: days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened): a set, so that the planner evaluates it once. Errors: 22008 infinite as_of, those of score';
 
@@ -42,7 +42,7 @@ CREATE FUNCTION segment_internal.customer_figures(
 	monetary_cuts float8[], prior_gaps float8, usual_gap_days float8
 ) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 4 ROWS 1
-AS 'MODULE_PATHNAME', 'customer_figures_kept';
+AS 'MODULE_PATHNAME', 'segment_customer_figures_kept';
 COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, date, date, float8, float8, float8, float8, date, numeric, numeric, numeric, numeric, numeric, date, float8[], float8[], float8[], float8, float8) IS
 'the same from figures of an earlier day that still hold, without the histories: what changes from day to day and with the scorecard is computed, the rest passed on (internal)';
 
@@ -58,13 +58,13 @@ CREATE FUNCTION segment_internal.customer_days(
 	complaints segment.history, satisfaction segment.history, listed boolean, days segment_internal.judged_day[]
 ) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50 ROWS 36
-AS 'MODULE_PATHNAME', 'customer_days';
+AS 'MODULE_PATHNAME', 'segment_customer_days';
 COMMENT ON FUNCTION segment_internal.customer_days(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, segment_internal.judged_day[]) IS
 'the figures of a customer for many days, as customer_figures has them for one: a row, in order, for each day by which the customer was known; each history is read once. Errors: 22004 a NULL among the days, 22023 days that are not in ascending order, 22008 an infinite day, those of score';
 
 CREATE FUNCTION segment_internal.one_row() RETURNS SETOF boolean
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1 ROWS 1
-AS 'MODULE_PATHNAME', 'one_row';
+AS 'MODULE_PATHNAME', 'segment_one_row';
 COMMENT ON FUNCTION segment_internal.one_row() IS
 'one row: true. A set, so that the planner computes the columns of the subquery that calls it once, lets conditions through, and lets workers take part (internal)';
 

@@ -107,7 +107,7 @@ COMMENT ON FUNCTION segment_internal.portfolio_session(text, jsonb) IS
 CREATE FUNCTION segment_internal.portfolio_run(portfolio text, task text, arguments jsonb, report anyelement)
 RETURNS SETOF anyelement
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10
-AS 'MODULE_PATHNAME', 'portfolio_run';
+AS 'MODULE_PATHNAME', 'segment_portfolio_run';
 COMMENT ON FUNCTION segment_internal.portfolio_run(text, text, jsonb, anyelement) IS
 'runs a task as the portfolio''s owner, in a way that queries and rules, which the owner wrote, cannot take back, and under settings that do not depend on who calls; returns its report, of the type of the last argument; errors as for portfolio_owner (internal)';
 

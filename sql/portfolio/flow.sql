@@ -16,28 +16,28 @@ COMMENT ON TYPE segment.flow_month IS
 
 CREATE FUNCTION segment_internal.flow_accum(internal, segment.history, date, integer) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'flow_accum';
+AS 'MODULE_PATHNAME', 'segment_flow_accum';
 COMMENT ON FUNCTION segment_internal.flow_accum(internal, segment.history, date, integer) IS
 'transition function of flow_agg';
 
 CREATE FUNCTION segment_internal.flow_combine(internal, internal) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'flow_combine';
+AS 'MODULE_PATHNAME', 'segment_flow_combine';
 COMMENT ON FUNCTION segment_internal.flow_combine(internal, internal) IS 'combine function of flow_agg';
 
 CREATE FUNCTION segment_internal.flow_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'flow_serialize';
+AS 'MODULE_PATHNAME', 'segment_flow_serialize';
 COMMENT ON FUNCTION segment_internal.flow_serialize(internal) IS 'serialisation function of flow_agg';
 
 CREATE FUNCTION segment_internal.flow_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'flow_deserialize';
+AS 'MODULE_PATHNAME', 'segment_flow_deserialize';
 COMMENT ON FUNCTION segment_internal.flow_deserialize(bytea, internal) IS 'deserialisation function of flow_agg';
 
 CREATE FUNCTION segment_internal.flow_final(internal) RETURNS segment.flow_month[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'flow_final';
+AS 'MODULE_PATHNAME', 'segment_flow_final';
 COMMENT ON FUNCTION segment_internal.flow_final(internal) IS 'final function of flow_agg';
 
 CREATE AGGREGATE segment.flow_agg(series segment.history, as_of date, lost_after_days integer) (

@@ -4,7 +4,7 @@
 
 CREATE FUNCTION segment_internal.equality_operator(type oid) RETURNS text
 LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100
-AS 'MODULE_PATHNAME', 'equality_operator';
+AS 'MODULE_PATHNAME', 'segment_equality_operator';
 COMMENT ON FUNCTION segment_internal.equality_operator(oid) IS
 'the operator that GROUP BY and primary keys compare a type with, as OPERATOR(schema.name): "=" means another one where the search path hides it (citext = would be text =); errors: 42704 if there is no such type, 42883 if it has none';
 

@@ -10,28 +10,28 @@ COMMENT ON TYPE segment.class_migration IS
 
 CREATE FUNCTION segment_internal.migration_accum(internal, tid, integer, integer, text, numeric) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'migration_accum';
+AS 'MODULE_PATHNAME', 'segment_migration_accum';
 COMMENT ON FUNCTION segment_internal.migration_accum(internal, tid, integer, integer, text, numeric) IS
 'transition function of migration_agg';
 
 CREATE FUNCTION segment_internal.migration_combine(internal, internal) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'migration_combine';
+AS 'MODULE_PATHNAME', 'segment_migration_combine';
 COMMENT ON FUNCTION segment_internal.migration_combine(internal, internal) IS 'combine function of migration_agg';
 
 CREATE FUNCTION segment_internal.migration_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'migration_serialize';
+AS 'MODULE_PATHNAME', 'segment_migration_serialize';
 COMMENT ON FUNCTION segment_internal.migration_serialize(internal) IS 'serialisation function of migration_agg';
 
 CREATE FUNCTION segment_internal.migration_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'migration_deserialize';
+AS 'MODULE_PATHNAME', 'segment_migration_deserialize';
 COMMENT ON FUNCTION segment_internal.migration_deserialize(bytea, internal) IS 'deserialisation function of migration_agg';
 
 CREATE FUNCTION segment_internal.migration_final(internal) RETURNS segment.class_migration[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'migration_final';
+AS 'MODULE_PATHNAME', 'segment_migration_final';
 COMMENT ON FUNCTION segment_internal.migration_final(internal) IS 'final function of migration_agg';
 
 CREATE AGGREGATE segment.migration_agg(customer tid, place integer, places integer, class text, net numeric) (

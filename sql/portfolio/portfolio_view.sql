@@ -268,6 +268,7 @@ SET search_path = pg_catalog, pg_temp
 AS $portfolio_comment$
 DECLARE
 	m record;
+	s record;
 BEGIN
 	FOR m IN SELECT * FROM segment_internal.portfolio_members(portfolio) LOOP
 		IF m.col IS NOT NULL THEN
@@ -278,9 +279,9 @@ BEGIN
 			EXECUTE format('COMMENT ON %s %I.%I IS %L', m.kind, portfolio, m.relation, m.meaning);
 		END IF;
 	END LOOP;
-	FOR m IN EXECUTE format('SELECT s.scheme, concat_ws('': '', s.label, s.meaning) AS meaning FROM %I.scheme AS s', portfolio) LOOP
+	FOR s IN EXECUTE format('SELECT s.scheme, concat_ws('': '', s.label, s.meaning) AS meaning FROM %I.scheme AS s', portfolio) LOOP
 		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
-			portfolio, m.scheme, format('class in the scheme %s (view class)', m.meaning));
+			portfolio, s.scheme, format('class in the scheme %s (view class)', s.meaning));
 	END LOOP;
 END
 $portfolio_comment$;

@@ -352,11 +352,12 @@ DECLARE
 	message text;
 	state text;
 BEGIN
-	EXECUTE format('SELECT count(c.%I) FROM (%s) AS c', scheme, segment_internal.kept_query(portfolio, from_kept => true));
+	-- not count(), for which the planner computes nothing that cannot be NULL
+	EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme, segment_internal.kept_query(portfolio, from_kept => true));
 	-- these for everybody, not only for those who are in the class now
 	EXECUTE format($query$
 		SELECT string_agg(format(E', (%%s\n) AS %%I', c.stay_rule, 'stay ' || c.class_rank), ''),
-			string_agg(format('count(k.%%I)', 'stay ' || c.class_rank), ', ')
+			string_agg(format('bool_or(k.%%I)', 'stay ' || c.class_rank), ', ')
 		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.stay_rule IS NOT NULL$query$, portfolio)
 	INTO stay_rules, counts USING scheme;
 	IF stay_rules IS NOT NULL THEN

@@ -6,13 +6,13 @@ CREATE FUNCTION segment_internal.source_columns(
 	source text, query text, OUT ordinal integer, OUT name text, OUT type oid, OUT base_type oid
 ) RETURNS SETOF record
 LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000 ROWS 4
-AS 'MODULE_PATHNAME', 'source_columns';
+AS 'MODULE_PATHNAME', 'segment_source_columns';
 COMMENT ON FUNCTION segment_internal.source_columns(text, text) IS
 'the columns that a query would return, with their types and, for domains, base types; the query is analysed, not run; errors: 22023 if it is not one SELECT that only reads, else those of the parser';
 
 CREATE FUNCTION segment_internal.source_statement(source text, query text) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
-AS 'MODULE_PATHNAME', 'source_statement';
+AS 'MODULE_PATHNAME', 'segment_source_statement';
 COMMENT ON FUNCTION segment_internal.source_statement(text, text) IS
 'the text of a query without a closing semicolon and what follows it; error 22023 if it is not one SELECT';
 

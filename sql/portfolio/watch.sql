@@ -9,37 +9,37 @@
 
 CREATE FUNCTION segment_internal.note_changes() RETURNS trigger
 LANGUAGE C VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'note_changes';
+AS 'MODULE_PATHNAME', 'segment_note_changes';
 COMMENT ON FUNCTION segment_internal.note_changes() IS
 'trigger of segment.watch: notes the customers of the rows that a statement changed, or for each row that logical replication brings that everybody''s may have, for the portfolio named in its argument; fires nothing and runs nobody''s code; does nothing where that portfolio is gone or does not watch the table';
 
 CREATE FUNCTION segment_internal.key_conversion(column_type oid, key_type oid) RETURNS text
 LANGUAGE C STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'key_conversion_text';
+AS 'MODULE_PATHNAME', 'segment_key_conversion_text';
 COMMENT ON FUNCTION segment_internal.key_conversion(oid, oid) IS
 'how values of a column become keys: none (the same type), binary (another type, the same bytes), integer (another width), or NULL where they cannot be followed (internal)';
 
 CREATE FUNCTION segment_internal.changed_limit(customers bigint) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'changed_limit_bigint';
+AS 'MODULE_PATHNAME', 'segment_changed_limit_bigint';
 COMMENT ON FUNCTION segment_internal.changed_limit(bigint) IS
 'of so many customers, how many may have changed before reading everything is cheaper (internal)';
 
 CREATE FUNCTION segment_internal.takes_notes(relation oid) RETURNS boolean
 LANGUAGE C STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'takes_notes_oid';
+AS 'MODULE_PATHNAME', 'segment_takes_notes_oid';
 COMMENT ON FUNCTION segment_internal.takes_notes(oid) IS
 'whether a table is changed_customer or unnoted_change as create_portfolio makes them, and nothing hangs on it: no index, trigger, rule, policy, constraint (internal)';
 
 CREATE FUNCTION segment_internal.watch_names(portfolio text) RETURNS text[]
 LANGUAGE C STABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'watch_names';
+AS 'MODULE_PATHNAME', 'segment_watch_names';
 COMMENT ON FUNCTION segment_internal.watch_names(text) IS
 'the names that the triggers of a portfolio bear: the column portfolio of its table watched_table; none for whoever does not have the rights of the owner (internal)';
 
 CREATE FUNCTION segment_internal.next_transaction() RETURNS xid8
 LANGUAGE C VOLATILE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'next_transaction';
+AS 'MODULE_PATHNAME', 'segment_next_transaction';
 COMMENT ON FUNCTION segment_internal.next_transaction() IS
 'the number that the next transaction will get (internal)';
 
@@ -48,7 +48,7 @@ CREATE FUNCTION segment_internal.source_dependence(
 	OUT tables oid[], OUT obstacle text, OUT form text
 )
 LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000
-AS 'MODULE_PATHNAME', 'source_dependence';
+AS 'MODULE_PATHNAME', 'segment_source_dependence';
 COMMENT ON FUNCTION segment_internal.source_dependence(text, text, oid[], smallint[]) IS
 'for tables that are watched, each with the number of its customer column (0: a change concerns everybody): the tables that a query reads, what keeps the rows of a customer in its result from depending on that customer''s rows in watched tables alone (NULL: nothing), and its analysed form, which changes with the views in it; errors as source_columns (internal)';
 

@@ -1,34 +1,34 @@
 CREATE FUNCTION segment_internal.exact_avg_accum(internal, float8)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'exact_avg_accum'
+AS 'MODULE_PATHNAME', 'segment_exact_avg_accum'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.exact_avg_accum(internal, float8) IS
 'transition function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_combine(internal, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'exact_avg_combine'
+AS 'MODULE_PATHNAME', 'segment_exact_avg_combine'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.exact_avg_combine(internal, internal) IS
 'combine function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_serialize(internal)
 RETURNS bytea
-AS 'MODULE_PATHNAME', 'exact_avg_serialize'
+AS 'MODULE_PATHNAME', 'segment_exact_avg_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.exact_avg_serialize(internal) IS
 'serialisation function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_deserialize(bytea, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'exact_avg_deserialize'
+AS 'MODULE_PATHNAME', 'segment_exact_avg_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.exact_avg_deserialize(bytea, internal) IS
 'deserialisation function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_final(internal)
 RETURNS float8
-AS 'MODULE_PATHNAME', 'exact_avg_final'
+AS 'MODULE_PATHNAME', 'segment_exact_avg_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.exact_avg_final(internal) IS
 'final function of exact_avg';
@@ -49,7 +49,7 @@ COMMENT ON AGGREGATE segment.exact_avg(float8) IS
 
 CREATE FUNCTION segment_internal.exact_sum_final(internal)
 RETURNS numeric
-AS 'MODULE_PATHNAME', 'exact_sum_final'
+AS 'MODULE_PATHNAME', 'segment_exact_sum_final'
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.exact_sum_final(internal) IS
 'final function of exact_sum';

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION segment.score(value float8, cuts float8[])
 RETURNS integer
-AS 'MODULE_PATHNAME', 'score'
+AS 'MODULE_PATHNAME', 'segment_score'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 COST 1;
 COMMENT ON FUNCTION segment.score(float8, float8[]) IS

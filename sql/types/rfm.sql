@@ -5,19 +5,19 @@
 CREATE TYPE segment.rfm;
 
 CREATE FUNCTION segment_internal.rfm_in(cstring) RETURNS segment.rfm
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_in';
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'segment_rfm_in';
 COMMENT ON FUNCTION segment_internal.rfm_in(cstring) IS 'text input; errors 22P02 and 22023';
 
 CREATE FUNCTION segment_internal.rfm_out(segment.rfm) RETURNS cstring
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_out';
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'segment_rfm_out';
 COMMENT ON FUNCTION segment_internal.rfm_out(segment.rfm) IS 'text output, the same under every setting';
 
 CREATE FUNCTION segment_internal.rfm_recv(internal) RETURNS segment.rfm
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_recv';
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'segment_rfm_recv';
 COMMENT ON FUNCTION segment_internal.rfm_recv(internal) IS 'binary input; error 22P03';
 
 CREATE FUNCTION segment_internal.rfm_send(segment.rfm) RETURNS bytea
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rfm_send';
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'segment_rfm_send';
 COMMENT ON FUNCTION segment_internal.rfm_send(segment.rfm) IS 'binary output';
 
 CREATE TYPE segment.rfm (
@@ -32,43 +32,43 @@ COMMENT ON TYPE segment.rfm IS
 
 CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount numeric) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_numeric';
+AS 'MODULE_PATHNAME', 'segment_rfm_accum_timestamptz_numeric';
 COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, numeric) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
 CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount float8) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_float8';
+AS 'MODULE_PATHNAME', 'segment_rfm_accum_timestamptz_float8';
 COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, float8) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
 CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at timestamptz, amount bigint) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_accum_timestamptz_int8';
+AS 'MODULE_PATHNAME', 'segment_rfm_accum_timestamptz_int8';
 COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, timestamptz, bigint) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
 CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount numeric) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_accum_date_numeric';
+AS 'MODULE_PATHNAME', 'segment_rfm_accum_date_numeric';
 COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, numeric) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
 CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount float8) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_accum_date_float8';
+AS 'MODULE_PATHNAME', 'segment_rfm_accum_date_float8';
 COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, float8) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
 CREATE FUNCTION segment_internal.rfm_accum(state segment.rfm, at date, amount bigint) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_accum_date_int8';
+AS 'MODULE_PATHNAME', 'segment_rfm_accum_date_int8';
 COMMENT ON FUNCTION segment_internal.rfm_accum(segment.rfm, date, bigint) IS
 'transition function of rfm_agg: one order (amount >= 0) or refund (amount < 0); a NULL skips the row';
 
 CREATE FUNCTION segment_internal.rfm_combine(state segment.rfm, other segment.rfm) RETURNS segment.rfm
 LANGUAGE C IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_combine';
+AS 'MODULE_PATHNAME', 'segment_rfm_combine';
 COMMENT ON FUNCTION segment_internal.rfm_combine(segment.rfm, segment.rfm) IS
 'combine function of rfm_agg and transition function of rollup: adds two summaries; NULL adds nothing';
 
@@ -125,61 +125,61 @@ COMMENT ON AGGREGATE segment.rollup(segment.rfm) IS
 
 CREATE FUNCTION segment.orders(summary segment.rfm) RETURNS bigint
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_orders';
+AS 'MODULE_PATHNAME', 'segment_rfm_orders';
 COMMENT ON FUNCTION segment.orders(segment.rfm) IS
 'number of orders (amounts >= 0)';
 
 CREATE FUNCTION segment.refunds(summary segment.rfm) RETURNS bigint
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_refunds';
+AS 'MODULE_PATHNAME', 'segment_rfm_refunds';
 COMMENT ON FUNCTION segment.refunds(segment.rfm) IS
 'number of refunds (amounts < 0)';
 
 CREATE FUNCTION segment.gross(summary segment.rfm) RETURNS numeric
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_gross_amount';
+AS 'MODULE_PATHNAME', 'segment_rfm_gross_amount';
 COMMENT ON FUNCTION segment.gross(segment.rfm) IS
 'sum of the orders, >= 0, exact';
 
 CREATE FUNCTION segment.refunded(summary segment.rfm) RETURNS numeric
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_refunded_amount';
+AS 'MODULE_PATHNAME', 'segment_rfm_refunded_amount';
 COMMENT ON FUNCTION segment.refunded(segment.rfm) IS
 'sum of the refunds as a positive amount, exact';
 
 CREATE FUNCTION segment.net(summary segment.rfm) RETURNS numeric
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_net_amount';
+AS 'MODULE_PATHNAME', 'segment_rfm_net_amount';
 COMMENT ON FUNCTION segment.net(segment.rfm) IS
 'gross minus refunded, exact; equals sum(amount)';
 
 CREATE FUNCTION segment.average_order(summary segment.rfm) RETURNS numeric
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_average_order';
+AS 'MODULE_PATHNAME', 'segment_rfm_average_order';
 COMMENT ON FUNCTION segment.average_order(segment.rfm) IS
 'gross divided by orders; NULL without orders';
 
 CREATE FUNCTION segment.first_at(summary segment.rfm) RETURNS timestamptz
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_first_at';
+AS 'MODULE_PATHNAME', 'segment_rfm_first_at';
 COMMENT ON FUNCTION segment.first_at(segment.rfm) IS
 'time of the first order; NULL without orders';
 
 CREATE FUNCTION segment.last_at(summary segment.rfm) RETURNS timestamptz
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_last_at';
+AS 'MODULE_PATHNAME', 'segment_rfm_last_at';
 COMMENT ON FUNCTION segment.last_at(segment.rfm) IS
 'time of the last order; NULL without orders';
 
 CREATE FUNCTION segment.days_since_last(summary segment.rfm, as_of timestamptz) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_days_since_last';
+AS 'MODULE_PATHNAME', 'segment_rfm_days_since_last';
 COMMENT ON FUNCTION segment.days_since_last(segment.rfm, timestamptz) IS
 'recency: days of 24 hours from the last order to as_of, negative if as_of is earlier; NULL without orders; error 22008 if as_of is infinite';
 
 CREATE FUNCTION segment.tenure_days(summary segment.rfm, as_of timestamptz) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'rfm_tenure_days';
+AS 'MODULE_PATHNAME', 'segment_rfm_tenure_days';
 COMMENT ON FUNCTION segment.tenure_days(segment.rfm, timestamptz) IS
 'tenure: days of 24 hours from the first order to as_of, negative if as_of is earlier; NULL without orders; error 22008 if as_of is infinite';
 

@@ -15,7 +15,8 @@
 
 typedef struct CalendarMonth
 {
-	int			number;			/* 12 * year + month - 1, of the proleptic calendar */
+	int			number;			/* 12 * year + month - 1, of the proleptic
+								 * calendar */
 	DateADT		first;
 	DateADT		last;
 } CalendarMonth;

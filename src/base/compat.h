@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * compat.h
- *		The differences between the supported servers (PostgreSQL 15 to 18),
+ *		The differences between the supported servers (PostgreSQL 15 to 19),
  *		in one place.  Include it directly after postgres.h.
  *
  *-------------------------------------------------------------------------
@@ -14,6 +14,12 @@
 #endif
 
 #include "common/hashfn.h"
+/* Before 16 the server does not ask for symbols to be exported. */
+#if PG_VERSION_NUM < 160000 && defined(__GNUC__)
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
 #include "fmgr.h"
 
 /* The varlena macros moved in 16. */
@@ -57,6 +63,30 @@ murmurhash64(uint64 data)
 	h ^= h >> 33;
 
 	return h;
+}
+#endif
+
+/* A scan of a whole table takes flags from 19 on. */
+#if PG_VERSION_NUM >= 190000
+#define table_scan_start(relation, snapshot) \
+	table_beginscan(relation, snapshot, 0, NULL, SO_NONE)
+#else
+#define table_scan_start(relation, snapshot) \
+	table_beginscan(relation, snapshot, 0, NULL)
+#endif
+
+/* Date to timestamp: from 19 on a soft error says that there is none. */
+#if PG_VERSION_NUM >= 190000
+#include "utils/date.h"
+
+static inline Timestamp
+date2timestamp_opt_overflow(DateADT date, int *overflow)
+{
+	ErrorSaveContext context = {.type = T_ErrorSaveContext};
+	Timestamp	result = date2timestamp_safe(date, (Node *) &context);
+
+	*overflow = context.error_occurred ? 1 : 0;
+	return result;
 }
 #endif
 

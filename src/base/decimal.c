@@ -433,9 +433,9 @@ decimal_to_float8(int128 coefficient, int scale)
  * are powers of ten up to 10^22; one division of the two then rounds right
  * (Clinger 1990).  Anything else goes the server's way.
  */
-PG_FUNCTION_INFO_V1(numeric_to_float8);
+PG_FUNCTION_INFO_V1(segment_numeric_to_float8);
 Datum
-numeric_to_float8(PG_FUNCTION_ARGS)
+segment_numeric_to_float8(PG_FUNCTION_ARGS)
 {
 	Datum		num = PointerGetDatum(PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0)));
 	uint16		word;
@@ -514,8 +514,8 @@ decimal_rescale(int128 coefficient, int from_scale, int to_scale)
 void
 decimal_append(StringInfo buf, int128 coefficient, int scale, int display_scale)
 {
-	char		text[DECIMAL_TEXT_SIZE];
-	char	   *start = text + sizeof(text);
+	char		string[DECIMAL_TEXT_SIZE];
+	char	   *start = string + sizeof(string);
 	int128		shown = decimal_rescale(coefficient, scale, display_scale);
 	uint128		rest = shown < 0 ? -(uint128) shown : (uint128) shown;
 	int			ndigits = 0;
@@ -530,21 +530,21 @@ decimal_append(StringInfo buf, int128 coefficient, int scale, int display_scale)
 	} while (rest > 0 || ndigits <= display_scale);
 	if (shown < 0)
 		*--start = '-';
-	appendBinaryStringInfo(buf, start, text + sizeof(text) - start);
+	appendBinaryStringInfo(buf, start, string + sizeof(string) - start);
 }
 
 /*
  * decimal_parse: read an unsigned amount, digits with an optional decimal
  * point and digits on both sides of it
  *
- * Moves *text behind what was read.  The scale is the number of decimals
+ * Moves *string behind what was read.  The scale is the number of decimals
  * written.  Returns false if there is no such amount, or if it is out of
  * range (at most 27 digits before, 9 after the point).
  */
 bool
-decimal_parse(const char **text, int128 *coefficient, int *scale)
+decimal_parse(const char **string, int128 *coefficient, int *scale)
 {
-	const char *p = *text;
+	const char *p = *string;
 	int128		value = 0;
 	int			digits = 0;
 	int			decimals = 0;
@@ -557,7 +557,7 @@ decimal_parse(const char **text, int128 *coefficient, int *scale)
 		if (digits > DECIMAL_MAX_DIGITS)
 			return false;
 	}
-	if (p == *text)
+	if (p == *string)
 		return false;
 	if (*p == '.')
 	{
@@ -571,7 +571,7 @@ decimal_parse(const char **text, int128 *coefficient, int *scale)
 		if (decimals == 0)
 			return false;
 	}
-	*text = p;
+	*string = p;
 	*coefficient = value;
 	*scale = decimals;
 	return true;
@@ -580,13 +580,13 @@ decimal_parse(const char **text, int128 *coefficient, int *scale)
 /*
  * decimal_parse_count: read an unsigned whole number, digits only
  *
- * Moves *text behind what was read.  Returns false if there is no digit, or
+ * Moves *string behind what was read.  Returns false if there is no digit, or
  * if the number does not fit into 64 bits.
  */
 bool
-decimal_parse_count(const char **text, int64 *count)
+decimal_parse_count(const char **string, int64 *count)
 {
-	const char *p = *text;
+	const char *p = *string;
 	int64		value = 0;
 
 	while (*p >= '0' && *p <= '9')
@@ -596,9 +596,9 @@ decimal_parse_count(const char **text, int64 *count)
 			return false;
 		p++;
 	}
-	if (p == *text)
+	if (p == *string)
 		return false;
-	*text = p;
+	*string = p;
 	*count = value;
 	return true;
 }

@@ -64,7 +64,7 @@ extern double decimal_to_float8(int128 coefficient, int scale);
 extern int	decimal_text_length(Datum num);
 
 /* the SQL function segment_internal.float8 */
-extern Datum numeric_to_float8(PG_FUNCTION_ARGS);
+extern Datum segment_numeric_to_float8(PG_FUNCTION_ARGS);
 
 extern void decimal_add(int128 *sum, int128 addend, int scale);
 extern Numeric decimal_sum_to_numeric(int128 sum, int display_scale);
@@ -74,7 +74,7 @@ extern void decimal_send(StringInfo buf, int128 coefficient);
 extern int128 decimal_receive(StringInfo buf);
 
 extern void decimal_append(StringInfo buf, int128 coefficient, int scale, int display_scale);
-extern bool decimal_parse(const char **text, int128 *coefficient, int *scale);
-extern bool decimal_parse_count(const char **text, int64 *count);
+extern bool decimal_parse(const char **string, int128 *coefficient, int *scale);
+extern bool decimal_parse_count(const char **string, int64 *count);
 
 #endif							/* SEGMENT_DECIMAL_H */

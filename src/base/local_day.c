@@ -144,7 +144,11 @@ local_day_look_up(LocalDayZone *zone, TimestampTz at)
 		local_day_infinite_time(at);
 	next_change(zone, unix_seconds(at), &offset, &change, &offset_after);
 	day = local_day_of_time(at + offset * USECS_PER_SEC);
-	/* the very first timestamps, west of Greenwich: that period is not remembered */
+
+	/*
+	 * the very first timestamps, west of Greenwich: that period is not
+	 * remembered
+	 */
 	if (!IS_VALID_DATE(day))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),

@@ -41,7 +41,10 @@
 PartitionSet *
 partition_set_create(Size memory, int skipped_bits)
 {
-	/* of small sizes, so that row blocks and files' buffers are not rounded up */
+	/*
+	 * of small sizes, so that row blocks and files' buffers are not rounded
+	 * up
+	 */
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "segment partitions",
 												  ALLOCSET_SMALL_SIZES);
 	int			bits;

@@ -48,9 +48,9 @@ time_unit_days(TimeUnit unit)
 	elog(ERROR, "unrecognized time unit %d", (int) unit);
 }
 
-PG_FUNCTION_INFO_V1(unit_days);
+PG_FUNCTION_INFO_V1(segment_unit_days);
 Datum
-unit_days(PG_FUNCTION_ARGS)
+segment_unit_days(PG_FUNCTION_ARGS)
 {
 	text	   *unit = PG_GETARG_TEXT_PP(0);
 

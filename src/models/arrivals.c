@@ -41,7 +41,7 @@ static double
 log_slope(const Arrivals *arrivals, double tau)
 {
 	double		slope = arrivals->n -
-		(arrivals->n + arrivals->size) * (tau / (arrivals->clock + tau));
+	(arrivals->n + arrivals->size) * (tau / (arrivals->clock + tau));
 
 	if (arrivals->shape > 0.0)
 		slope += 1.0 - (arrivals->shape + 1.0) * (tau / (arrivals->death_clock + tau));
@@ -84,7 +84,7 @@ log_integral(Arrivals *arrivals, double horizon)
 	{
 		double		low = log(Min(arrivals->clock, arrivals->shape > 0.0 ?
 								  arrivals->death_clock : arrivals->clock)) +
-			log(arrivals->n / (arrivals->n + arrivals->size + arrivals->shape + 1.0)) - 1.0;
+		log(arrivals->n / (arrivals->n + arrivals->size + arrivals->shape + 1.0)) - 1.0;
 		double		bound = high;
 		double		width = 0.3 / sqrt(arrivals->n + arrivals->size + arrivals->shape + 1.0);
 

@@ -222,7 +222,7 @@ add_derivatives(Derivatives *sum, const double *params, const FitInput *input,
 	double		weight = input->weight;
 	double		x = input->x;
 	double		dead = (customer->log_odds <= 0.0 ? customer->smaller : 1.0) /
-		(1.0 + customer->smaller);
+	(1.0 + customer->smaller);
 
 	sum->r += weight * (terms->d_r - (last->log_grown + customer->log_gap) +
 						dead * customer->log_gap);
@@ -308,7 +308,8 @@ live_expected_series(const LiveCustomer *c, double odds)
 
 	for (m = 1.0; m < 20000.0; m += 1.0)
 	{
-		double		ratio = hit * (c->size + m) / m;	/* bounds all later ratios */
+		double		ratio = hit * (c->size + m) / m;	/* bounds all later
+														 * ratios */
 
 		if (ratio < 1.0 &&
 			arrivals * purchases * ratio < 1e-14 * sum * (1.0 - ratio))

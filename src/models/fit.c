@@ -44,7 +44,7 @@
 static FitInputs *
 state_argument(FunctionCallInfo fcinfo)
 {
-	FitInputs	   *inputs = (FitInputs *) aggregate_state(fcinfo);
+	FitInputs  *inputs = (FitInputs *) aggregate_state(fcinfo);
 
 	return inputs != NULL ? inputs : fit_inputs_create(aggregate_context(fcinfo));
 }
@@ -67,7 +67,7 @@ PG_FUNCTION_INFO_V1(segment_fit_customer);
 Datum
 segment_fit_customer(PG_FUNCTION_ARGS)
 {
-	FitInputs	   *inputs;
+	FitInputs  *inputs;
 	double		x;
 	double		t_x;
 	double		t;
@@ -88,7 +88,7 @@ PG_FUNCTION_INFO_V1(segment_fit_chances);
 Datum
 segment_fit_chances(PG_FUNCTION_ARGS)
 {
-	FitInputs	   *inputs;
+	FitInputs  *inputs;
 	double		x;
 	double		t_x;
 	double		n;
@@ -113,7 +113,7 @@ PG_FUNCTION_INFO_V1(segment_fit_spend);
 Datum
 segment_fit_spend(PG_FUNCTION_ARGS)
 {
-	FitInputs	   *inputs;
+	FitInputs  *inputs;
 	double		x;
 	double		mean_spend;
 	double		weight;
@@ -380,8 +380,8 @@ static Datum
 fit(FunctionCallInfo fcinfo, ModelKindId id)
 {
 	const ModelKind *kind = model_kinds[id];
-	FitInputs	   *inputs;
-	FitInput *merged;
+	FitInputs  *inputs;
+	FitInput   *merged;
 	Likelihood	likelihood;
 	FitSummary	summary;
 	Maximum		maximum;

@@ -43,7 +43,8 @@ typedef struct InputRow
 struct FitInputs
 {
 	InputRow   *entries;
-	size_t		sorted;			/* so many at the start are sorted and distinct */
+	size_t		sorted;			/* so many at the start are sorted and
+								 * distinct */
 	size_t		used;
 	size_t		capacity;
 	int64		rows;			/* rows added */
@@ -82,7 +83,7 @@ alloc_array(MemoryContext context, size_t count, size_t size)
 FitInputs *
 fit_inputs_create(MemoryContext context)
 {
-	FitInputs	   *inputs = MemoryContextAllocZero(context, sizeof(FitInputs));
+	FitInputs  *inputs = MemoryContextAllocZero(context, sizeof(FitInputs));
 
 	inputs->capacity = MIN_CAPACITY;
 	inputs->entries = alloc_array(context, inputs->capacity, sizeof(InputRow));
@@ -198,8 +199,8 @@ fit_inputs_ignored(const FitInputs *inputs)
 FitInput *
 fit_inputs_merged(FitInputs *inputs, size_t *count)
 {
-	FitInput *merged;
-	FitInput *last = NULL;
+	FitInput   *merged;
+	FitInput   *last = NULL;
 
 	fit_inputs_sort(inputs, inputs->capacity);
 	merged = alloc_array(CurrentMemoryContext, inputs->used, sizeof(FitInput));
@@ -239,7 +240,7 @@ fit_inputs_create_like(MemoryContext context, const void *other)
 static void
 fit_inputs_merge(void *into, const void *from)
 {
-	FitInputs	   *inputs = (FitInputs *) into;
+	FitInputs  *inputs = (FitInputs *) into;
 	const FitInputs *other = (const FitInputs *) from;
 
 	add_counts(&inputs->rows, other->rows);
@@ -254,7 +255,7 @@ fit_inputs_merge(void *into, const void *from)
 static void
 fit_inputs_send(StringInfo buf, void *state)
 {
-	FitInputs	   *inputs = (FitInputs *) state;
+	FitInputs  *inputs = (FitInputs *) state;
 
 	fit_inputs_sort(inputs, inputs->capacity);
 	pq_sendint64(buf, inputs->ignored);
@@ -292,7 +293,7 @@ receive_entry(FitInputs *inputs, StringInfo buf, const AggregateKind *kind)
 static void *
 fit_inputs_receive(StringInfo buf, const AggregateKind *kind)
 {
-	FitInputs	   *inputs = fit_inputs_create(CurrentMemoryContext);
+	FitInputs  *inputs = fit_inputs_create(CurrentMemoryContext);
 	int64		nentries;
 
 	inputs->ignored = pq_getmsgint64(buf);

@@ -20,7 +20,7 @@ extern const AggregateKind fit_inputs_kind;
 
 extern FitInputs *fit_inputs_create(MemoryContext context);
 extern void fit_inputs_add(FitInputs *inputs, double x, double t_x, double t,
-					   double weight, int64 count);
+						   double weight, int64 count);
 extern void fit_inputs_ignore(FitInputs *inputs, int64 count);
 extern int64 fit_inputs_rows(const FitInputs *inputs);
 extern int64 fit_inputs_ignored(const FitInputs *inputs);

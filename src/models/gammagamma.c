@@ -58,7 +58,8 @@ typedef struct CountTerms
 	double		smaller;		/* the smaller of m and q ... */
 	double		fraction;		/* ... as a share of m + q */
 	double		constant;		/* log_kernel at u = m / q */
-	double		d_p;			/* derivatives of the constant, by m and by q, u fixed */
+	double		d_p;			/* derivatives of the constant, by m and by q,
+								 * u fixed */
 	double		d_q;
 } CountTerms;
 

@@ -102,7 +102,7 @@ typedef struct Point
 typedef struct Eigen
 {
 	double		values[MODEL_MAX_PARAMS];
-	Matrix		vectors;	/* [i] belongs to values[i] */
+	Matrix		vectors;		/* [i] belongs to values[i] */
 } Eigen;
 
 /* ---------- evaluation ---------- */
@@ -220,7 +220,7 @@ static FitInput *
 thin_inputs(const FitInput *inputs, size_t ninputs, double weight,
 			size_t size, size_t *count)
 {
-	FitInput *sample = palloc(size * sizeof(FitInput));
+	FitInput   *sample = palloc(size * sizeof(FitInput));
 	double		step = weight / size;
 	double		sum = 0;
 	double		taken = 0;
@@ -778,7 +778,7 @@ settle_sample(const Likelihood *likelihood, const Objective *all, size_t size, P
 {
 	Objective	sample;
 	size_t		count;
-	FitInput *inputs;
+	FitInput   *inputs;
 
 	if (all->ninputs <= size)
 		return;
@@ -794,7 +794,7 @@ explore_sample(const Likelihood *likelihood, const Objective *all, Point *point)
 {
 	Objective	sample;
 	size_t		count = all->ninputs;
-	FitInput *inputs = NULL;
+	FitInput   *inputs = NULL;
 
 	if (all->ninputs > SMALL_SAMPLE)
 		inputs = thin_inputs(all->inputs, all->ninputs, all->weight, SMALL_SAMPLE, &count);

@@ -118,7 +118,7 @@ model_covariance_complaint(const Model *model)
 		{
 			double		value = model_covariance_at(model, i, j);
 			bool		must_be_zero = !(model->flags & MODEL_HAS_COVARIANCE) ||
-				(model->flags & (MODEL_HELD(i) | MODEL_HELD(j))) != 0;
+			(model->flags & (MODEL_HELD(i) | MODEL_HELD(j))) != 0;
 
 			if (!isfinite(value) || (value == 0 && signbit(value)))
 				return "covariances must be finite";
@@ -397,7 +397,7 @@ segment_model_out(PG_FUNCTION_ARGS)
 typedef struct ModelReader
 {
 	Model	   *model;			/* of the right kind; to be filled in */
-	const char *text;			/* NULL if only parameters are given */
+	const char *string;			/* NULL if only parameters are given */
 	struct Node *escontext;
 } ModelReader;
 
@@ -408,19 +408,19 @@ bad_value(const ModelReader *reader, const char *complaint)
 	ereturn(reader->escontext, false,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid model: %s", complaint),
-			 reader->text != NULL ? errdetail("The model is \"%s\".", reader->text) : 0));
+			 reader->string != NULL ? errdetail("The model is \"%s\".", reader->string) : 0));
 }
 
 /* Report a text that is not of the form, likewise. */
 static bool
 bad_form(const ModelReader *reader, const char *complaint)
 {
-	if (reader->text == NULL)
+	if (reader->string == NULL)
 		return bad_value(reader, complaint);
 	ereturn(reader->escontext, false,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("invalid input syntax for type %s: \"%s\"",
-					"segment.model", reader->text),
+					"segment.model", reader->string),
 			 errdetail("In a model, %s.", complaint)));
 }
 
@@ -648,6 +648,7 @@ static const struct
 	bool		(*read) (const ModelReader *reader, const char *name,
 						 const JsonbValue *value);
 }			fields[] =
+
 {
 	{"params", read_params_field},
 	{"unit", read_unit},
@@ -703,16 +704,16 @@ read_fields(const ModelReader *reader, JsonbContainer *object)
 			return false;
 		keys++;
 	}
-	if (count_keys(reader->text) != keys)
+	if (count_keys(reader->string) != keys)
 		return bad_form(reader, "a key is given twice or unknown");
 	return true;
 }
 
 /* The model of a text; NULL after a soft error */
 static Model *
-read_model(const char *text, struct Node *escontext)
+read_model(const char *string, struct Node *escontext)
 {
-	ModelReader reader = {NULL, text, escontext};
+	ModelReader reader = {NULL, string, escontext};
 	Datum		json;
 	JsonbContainer *object;
 	JsonbValue *value;
@@ -720,7 +721,7 @@ read_model(const char *text, struct Node *escontext)
 	int			kind;
 	const char *complaint;
 
-	if (!DirectInputFunctionCallSafe(jsonb_in, unconstify(char *, text), InvalidOid, -1,
+	if (!DirectInputFunctionCallSafe(jsonb_in, unconstify(char *, string), InvalidOid, -1,
 									 escontext, &json))
 		return NULL;
 	object = &DatumGetJsonbP(json)->root;
@@ -876,32 +877,32 @@ model_compare(FunctionCallInfo fcinfo)
 		PG_RETURN_BOOL(model_compare(fcinfo) op 0); \
 	}
 
-MODEL_COMPARISON(model_eq, ==)
-MODEL_COMPARISON(model_ne, !=)
-MODEL_COMPARISON(model_lt, <)
-MODEL_COMPARISON(model_le, <=)
-MODEL_COMPARISON(model_gt, >)
-MODEL_COMPARISON(model_ge, >=)
+MODEL_COMPARISON(segment_model_eq, ==)
+MODEL_COMPARISON(segment_model_ne, !=)
+MODEL_COMPARISON(segment_model_lt, <)
+MODEL_COMPARISON(segment_model_le, <=)
+MODEL_COMPARISON(segment_model_gt, >)
+MODEL_COMPARISON(segment_model_ge, >=)
 
-PG_FUNCTION_INFO_V1(model_cmp);
+PG_FUNCTION_INFO_V1(segment_model_cmp);
 Datum
-model_cmp(PG_FUNCTION_ARGS)
+segment_model_cmp(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT32(model_compare(fcinfo));
 }
 
-PG_FUNCTION_INFO_V1(model_hash);
+PG_FUNCTION_INFO_V1(segment_model_hash);
 Datum
-model_hash(PG_FUNCTION_ARGS)
+segment_model_hash(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 
 	return hash_any((const unsigned char *) VARDATA(model), VARSIZE(model) - VARHDRSZ);
 }
 
-PG_FUNCTION_INFO_V1(model_hash_extended);
+PG_FUNCTION_INFO_V1(segment_model_hash_extended);
 Datum
-model_hash_extended(PG_FUNCTION_ARGS)
+segment_model_hash_extended(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 

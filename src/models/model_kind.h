@@ -93,8 +93,8 @@ typedef struct ModelKind
 
 	/*
 	 * Expected discounted purchases in (t, t + horizon], a purchase at t + s
-	 * counting exp(-rate * s); rate is continuous, per time unit of the model.
-	 * The horizon may be infinite if rate > 0: then this is DERT.
+	 * counting exp(-rate * s); rate is continuous, per time unit of the
+	 * model. The horizon may be infinite if rate > 0: then this is DERT.
 	 */
 	double		(*discounted) (const double *params, double x, double t_x, double t,
 							   double horizon, double rate);
@@ -107,8 +107,8 @@ typedef struct ModelKind
 	bool		(*mean_exists) (const double *params);
 
 	/*
-	 * Expected spend of a purchase of a customer with x purchases of the given
-	 * mean, which is not looked at if x = 0
+	 * Expected spend of a purchase of a customer with x purchases of the
+	 * given mean, which is not looked at if x = 0
 	 */
 	double		(*expected_spend) (const double *params, double x, double mean_spend);
 } ModelKind;

@@ -318,7 +318,7 @@ expected(const double *params, double x, double t_x, double t, double horizon)
 	LiveCustomer c = live_customer(params, x, t_x, t);
 	double		length = log1p(horizon / c.death_clock);
 	double		lifetime = c.death_clock * length *
-		special_expm1_ratio((1.0 - c.shape) * length);
+	special_expm1_ratio((1.0 - c.shape) * length);
 
 	return special_clamp_expectation(special_exp_scaled(c.log_alive,
 														c.size / c.clock * lifetime));

@@ -18,6 +18,7 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "common/int.h"
 #include "miscadmin.h"
 
@@ -64,7 +65,11 @@ binomial_lower_tail(double k, double n, double odds)
 	/* up to the mean n * share, or beyond it? */
 	below = k * (1.0 + odds) <= n * odds;
 	j = below ? k : k + 1.0;
-	/* C(n, j) share^j (1 - share)^(n - j) as j failures before n - j + 1 successes */
+
+	/*
+	 * C(n, j) share^j (1 - share)^(n - j) as j failures before n - j + 1
+	 * successes
+	 */
 	term = exp(special_negative_binomial_log_pmf(j, n - j + 1.0, odds) + log1p(odds));
 	sum = term;
 	while (term > sum * 1e-17)
@@ -183,16 +188,16 @@ test_of_rates(FunctionCallInfo fcinfo, bool fall)
 		fall_p_value(past, recent, past_days, recent_days);
 }
 
-PG_FUNCTION_INFO_V1(churn_fall_p_value);
+PG_FUNCTION_INFO_V1(segment_churn_fall_p_value);
 Datum
-churn_fall_p_value(PG_FUNCTION_ARGS)
+segment_churn_fall_p_value(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FLOAT8(test_of_rates(fcinfo, true));
 }
 
-PG_FUNCTION_INFO_V1(churn_rise_p_value);
+PG_FUNCTION_INFO_V1(segment_churn_rise_p_value);
 Datum
-churn_rise_p_value(PG_FUNCTION_ARGS)
+segment_churn_rise_p_value(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FLOAT8(test_of_rates(fcinfo, false));
 }
@@ -480,9 +485,9 @@ measure_satisfaction(ChurnMeasures *measures, const struct varlena *history,
  * the customer's first purchase leaves no day in the past window, mean scores
  * of windows without scores.
  */
-PG_FUNCTION_INFO_V1(churn_measures);
+PG_FUNCTION_INFO_V1(segment_churn_measures);
 Datum
-churn_measures(PG_FUNCTION_ARGS)
+segment_churn_measures(PG_FUNCTION_ARGS)
 {
 	ChurnState *state;
 	ChurnWindows windows;
@@ -558,9 +563,9 @@ add_purchase_day(ChurnReturn *customer, DateADT day, double prior_gaps, double u
  * Asleep means: on the day before the purchase the gap ratio of the view
  * customer was above "asleep".  NULL for customers who never came back.
  */
-PG_FUNCTION_INFO_V1(churn_return);
+PG_FUNCTION_INFO_V1(segment_churn_return);
 Datum
-churn_return(PG_FUNCTION_ARGS)
+segment_churn_return(PG_FUNCTION_ARGS)
 {
 	struct varlena *history = history_argument(PG_GETARG_DATUM(0));
 	DateADT		as_of = finite_date(PG_GETARG_DATEADT(1), "as_of");

@@ -88,7 +88,7 @@ cohort_cells(CohortState *state, int index)
 static void
 cohort_add_customer(CohortState *state, const struct varlena *history)
 {
-	HistoryStream	events;
+	HistoryStream events;
 	CalendarMonth month;
 	CohortCell *cells = NULL;
 	int			cohort = 0;
@@ -132,9 +132,9 @@ cohort_add_customer(CohortState *state, const struct varlena *history)
 /* ---------- the aggregate ---------- */
 
 /* transition function: (state, history, as_of) */
-PG_FUNCTION_INFO_V1(cohort_accum);
+PG_FUNCTION_INFO_V1(segment_cohort_accum);
 Datum
-cohort_accum(PG_FUNCTION_ARGS)
+segment_cohort_accum(PG_FUNCTION_ARGS)
 {
 	CohortState *state = (CohortState *) aggregate_state(fcinfo);
 	DateADT		as_of;
@@ -238,23 +238,23 @@ static const AggregateKind cohort_kind = {
 	.receive = cohort_receive,
 };
 
-PG_FUNCTION_INFO_V1(cohort_combine);
+PG_FUNCTION_INFO_V1(segment_cohort_combine);
 Datum
-cohort_combine(PG_FUNCTION_ARGS)
+segment_cohort_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &cohort_kind);
 }
 
-PG_FUNCTION_INFO_V1(cohort_serialize);
+PG_FUNCTION_INFO_V1(segment_cohort_serialize);
 Datum
-cohort_serialize(PG_FUNCTION_ARGS)
+segment_cohort_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &cohort_kind);
 }
 
-PG_FUNCTION_INFO_V1(cohort_deserialize);
+PG_FUNCTION_INFO_V1(segment_cohort_deserialize);
 Datum
-cohort_deserialize(PG_FUNCTION_ARGS)
+segment_cohort_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &cohort_kind);
 }
@@ -268,9 +268,9 @@ cohort_deserialize(PG_FUNCTION_ARGS)
  * cohort_final: one row per cohort and month since, up to the month of as_of;
  * an empty array if nobody has bought; NULL without rows
  */
-PG_FUNCTION_INFO_V1(cohort_final);
+PG_FUNCTION_INFO_V1(segment_cohort_final);
 Datum
-cohort_final(PG_FUNCTION_ARGS)
+segment_cohort_final(PG_FUNCTION_ARGS)
 {
 	const CohortState *state = (const CohortState *) aggregate_state(fcinfo);
 	ResultRows	rows;

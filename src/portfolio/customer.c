@@ -35,7 +35,8 @@ enum
 {
 	/* of the day */
 	FIGURE_PLACE,				/* number of the day among those asked for */
-	FIGURE_PLACES,				/* number of days by which the customer was known */
+	FIGURE_PLACES,				/* number of days by which the customer was
+								 * known */
 	FIGURE_R_SCORE,
 	FIGURE_F_SCORE,
 	FIGURE_M_SCORE,
@@ -64,7 +65,8 @@ enum
 /* What a scorecard says that customers are scored by. */
 typedef struct Scoring
 {
-	struct varlena *cuts[3];	/* of recency, frequency, monetary: detoasted float8[]; or NULL */
+	struct varlena *cuts[3];	/* of recency, frequency, monetary: detoasted
+								 * float8[]; or NULL */
 	bool		has_gap;		/* are the next two known? */
 	double		prior_gaps;
 	double		usual_gap;
@@ -80,7 +82,8 @@ typedef struct Customer
 	int128		first_margin;	/* of the first purchase day and all before it */
 	bool		first_margin_known;
 	bool		listed;
-	int64		first_contact;	/* day of the first complaint or satisfaction score */
+	int64		first_contact;	/* day of the first complaint or satisfaction
+								 * score */
 	Datum		values[FIGURES];
 	bool		nulls[FIGURES];
 } Customer;
@@ -310,9 +313,9 @@ set_place(Customer *customer, int place, int places)
  * that calls it in one piece, and a customer's histories are read once, not
  * once for every column that is taken out of the result.
  */
-PG_FUNCTION_INFO_V1(customer_figures);
+PG_FUNCTION_INFO_V1(segment_customer_figures);
 Datum
-customer_figures(PG_FUNCTION_ARGS)
+segment_customer_figures(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Scoring		scoring;
@@ -346,9 +349,9 @@ customer_figures(PG_FUNCTION_ARGS)
  * The figures are the arguments 0 to 13, in the order of the type, from orders
  * on.  NULL is what is not known, as there.
  */
-PG_FUNCTION_INFO_V1(customer_figures_kept);
+PG_FUNCTION_INFO_V1(segment_customer_figures_kept);
 Datum
-customer_figures_kept(PG_FUNCTION_ARGS)
+segment_customer_figures_kept(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		values[FIGURES] = {0};
@@ -382,9 +385,9 @@ customer_figures_kept(PG_FUNCTION_ARGS)
  * one_row(): true.  To SQL this is a set, too: a subquery that calls it is kept
  * in one piece as well.
  */
-PG_FUNCTION_INFO_V1(one_row);
+PG_FUNCTION_INFO_V1(segment_one_row);
 Datum
-one_row(PG_FUNCTION_ARGS)
+segment_one_row(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(true);
 }
@@ -533,9 +536,9 @@ materialize(FunctionCallInfo fcinfo)
  * Errors: 22004 a NULL among the days, 22023 days that are not in ascending
  * order, 22008 an infinite day, those of score.
  */
-PG_FUNCTION_INFO_V1(customer_days);
+PG_FUNCTION_INFO_V1(segment_customer_days);
 Datum
-customer_days(PG_FUNCTION_ARGS)
+segment_customer_days(PG_FUNCTION_ARGS)
 {
 	Tuplestorestate *rows = materialize(fcinfo);
 	ScoredDays *days;

@@ -67,7 +67,8 @@ typedef struct Level
 	struct Level *outer;
 	List	   *equalities;		/* pairs of Vars, as lists of two */
 	List	   *key_columns;	/* Vars of this level */
-	List	   *in_sublinks;		/* SubLinks "x IN (SELECT ...)" that must be true */
+	List	   *in_sublinks;	/* SubLinks "x IN (SELECT ...)" that must be
+								 * true */
 	Bitmapset  *nullable;		/* entries that an outer join fills with nulls */
 } Level;
 
@@ -78,24 +79,24 @@ static void refuse(Dependence *dependence, const char *format,...) pg_attribute_
 static void
 refuse(Dependence *dependence, const char *format,...)
 {
-	StringInfoData text;
+	StringInfoData string;
 
 	if (dependence->reason != NULL)
 		return;
-	initStringInfo(&text);
+	initStringInfo(&string);
 	for (;;)
 	{
 		va_list		arguments;
 		int			needed;
 
 		va_start(arguments, format);
-		needed = appendStringInfoVA(&text, format, arguments);
+		needed = appendStringInfoVA(&string, format, arguments);
 		va_end(arguments);
 		if (needed == 0)
 			break;
-		enlargeStringInfo(&text, needed);
+		enlargeStringInfo(&string, needed);
 	}
-	dependence->reason = text.data;
+	dependence->reason = string.data;
 }
 
 static char *
@@ -228,15 +229,15 @@ find_clock_literal(Node *node, void *context)
 
 		if (!literal->isnull && IsA(&literal->val, String))
 		{
-			char	   *text = asc_tolower(strVal(&literal->val), strlen(strVal(&literal->val)));
+			char	   *string = asc_tolower(strVal(&literal->val), strlen(strVal(&literal->val)));
 
-			text += strspn(text, " \t\r\n");
+			string += strspn(string, " \t\r\n");
 			for (int i = 0; i < lengthof(words); i++)
 			{
 				size_t		length = strlen(words[i]);
 
-				if (strncmp(text, words[i], length) == 0 &&
-					text[length + strspn(text + length, " \t\r\n")] == '\0')
+				if (strncmp(string, words[i], length) == 0 &&
+					string[length + strspn(string + length, " \t\r\n")] == '\0')
 				{
 					refuse((Dependence *) context, "'%s' depends on the clock", words[i]);
 					return true;
@@ -568,7 +569,7 @@ entry_is_restricted(Index index, Level *level, Dependence *dependence)
 			if (column_equals_key(level, makeVar(index, column, InvalidOid, -1, InvalidOid, 0)))
 				return true;
 			refuse(dependence, "no condition ties column %s of table %s to the customer",
-					 quote_identifier(get_attname(entry->relid, column, false)), relation_name(entry->relid));
+				   quote_identifier(get_attname(entry->relid, column, false)), relation_name(entry->relid));
 			return false;
 		case RTE_SUBQUERY:
 			return subquery_is_restricted(entry->subquery, index, level, level, dependence);
@@ -609,7 +610,7 @@ arms_are_restricted(Node *node, int key_column, Level *level, Dependence *depend
 {
 	if (IsA(node, RangeTblRef))
 		return query_is_restricted(rt_fetch(((RangeTblRef *) node)->rtindex, level->query->rtable)->subquery,
-							 key_column, level, dependence);
+								   key_column, level, dependence);
 	return arms_are_restricted(castNode(SetOperationStmt, node)->larg, key_column, level, dependence) &&
 		arms_are_restricted(castNode(SetOperationStmt, node)->rarg, key_column, level, dependence);
 }
@@ -623,7 +624,7 @@ clause_has_key(List *clause, const Level *level)
 	foreach(lc, clause)
 	{
 		Var		   *var = plain_column(get_sortgroupclause_expr(lfirst_node(SortGroupClause, lc),
-															  level->query->targetList));
+																level->query->targetList));
 
 		if (var != NULL && column_equals_key(level, var))
 			return true;
@@ -860,9 +861,9 @@ watched_tables(Dependence *dependence, ArrayType *tables, ArrayType *columns)
  * that the query reads; and its analyzed form as text, which changes when a
  * view in it does.  Errors as source_columns.
  */
-PG_FUNCTION_INFO_V1(source_dependence);
+PG_FUNCTION_INFO_V1(segment_source_dependence);
 Datum
-source_dependence(PG_FUNCTION_ARGS)
+segment_source_dependence(PG_FUNCTION_ARGS)
 {
 	Dependence	dependence = {0};
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));

@@ -67,7 +67,8 @@ quality_counts(const QualityList *list, uint32 number)
 static inline void
 quality_check_row(QualityList *list, uint32 *number, const EventFormat *format, const EventRow *row)
 {
-	uint8		wanted = (1 << format->amounts) - 1;	/* EVENT_HAS_AMOUNT of all */
+	uint8		wanted = (1 << format->amounts) - 1;	/* EVENT_HAS_AMOUNT of
+														 * all */
 
 	if (unlikely((row->flags & wanted) != wanted || event_row_amount(row, 0) == 0))
 		quality_row_failed(list, number, format, row);

@@ -19,7 +19,7 @@
 #include "base/decimal.h"
 #include "portfolio/event_group.h"
 
-#define FIRST_CAPACITY		128	/* groups */
+#define FIRST_CAPACITY		128 /* groups */
 
 #define PREFETCH_DISTANCE	16	/* rows */
 

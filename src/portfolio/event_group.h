@@ -28,7 +28,8 @@ typedef struct EventGroup
 typedef struct EventGroups
 {
 	EventFormat *format;
-	EventRow  **rows;			/* those with amounts; in the end by group and day */
+	EventRow  **rows;			/* those with amounts; in the end by group and
+								 * day */
 	EventRow  **spare;			/* as many places */
 	Size		nrows;
 	DateADT		first_day;
@@ -36,7 +37,8 @@ typedef struct EventGroups
 	EventGroup *groups;
 	uint32		ngroups;
 	uint32		capacity;
-	uint32	   *table;			/* numbers of groups + 1, by hash; at most half full */
+	uint32	   *table;			/* numbers of groups + 1, by hash; at most
+								 * half full */
 	uint32		mask;
 	QualityList quality;
 } EventGroups;

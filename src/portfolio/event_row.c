@@ -96,7 +96,10 @@ equal_means_same_bytes(const TypeCacheEntry *type, Oid collation)
 {
 	Oid			function = InvalidOid;
 
-	/* of character(n), blanks at the end do not count, whatever its family says */
+	/*
+	 * of character(n), blanks at the end do not count, whatever its family
+	 * says
+	 */
 	if (type->btree_opintype == BPCHAROID)
 		return false;
 	if (OidIsValid(type->btree_opf) && (type->typbyval || type->typlen > 0 || type->typlen == -1))
@@ -286,7 +289,7 @@ write_tail(const EventFormat *format, const TupleTableSlot *slot, EventRow *row,
 	if (format->moments)
 	{
 		int64		moment = row->flags & EVENT_NO_DAY ? 0 :
-			DatumGetInt64(slot->tts_values[COLUMN_TIME]);
+		DatumGetInt64(slot->tts_values[COLUMN_TIME]);
 
 		memcpy(place, &moment, sizeof(int64));
 		place += sizeof(int64);

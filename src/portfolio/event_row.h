@@ -34,7 +34,8 @@ typedef struct EventFormat
 	Oid			key_type;
 	int16		key_length;
 	bool		key_by_value;
-	bool		key_is_image;	/* equal values have the same bytes, and no others */
+	bool		key_is_image;	/* equal values have the same bytes, and no
+								 * others */
 	Oid			key_collation;
 	FmgrInfo	key_hash;
 	FmgrInfo	key_equal;
@@ -69,7 +70,8 @@ typedef struct EventRow
 #define EVENT_HAS_ANY		(EVENT_HAS_AMOUNT(0) | EVENT_HAS_AMOUNT(1))
 #define EVENT_WIDE			4
 #define EVENT_NULL_KEY		8
-#define EVENT_NO_DAY		16	/* of checked rows; amount 0 is there, if known */
+#define EVENT_NO_DAY		16	/* of checked rows; amount 0 is there, if
+								 * known */
 
 extern void event_format_init(EventFormat *format, TupleDesc desc, const struct varlena *timezone,
 							  bool checked);

@@ -36,9 +36,12 @@
 enum
 {
 	HEADS_NEW,					/* first order ever in the month */
-	HEADS_WON_BACK,				/* bought earlier, not active before the month, ordered in it */
-	HEADS_LOST,					/* active before or bought in the month, not active after it */
-	HEADS_LOST_OPENING,			/* those of them who were active before the month */
+	HEADS_WON_BACK,				/* bought earlier, not active before the
+								 * month, ordered in it */
+	HEADS_LOST,					/* active before or bought in the month, not
+								 * active after it */
+	HEADS_LOST_OPENING,			/* those of them who were active before the
+								 * month */
 	HEADS_COUNT
 };
 
@@ -60,7 +63,8 @@ enum
 	CHANGE_GROWN,				/* active before and after */
 	CHANGE_SHRUNK,
 	CHANGE_LOST,				/* active before, not after */
-	CHANGE_OTHER,				/* active neither before nor after: refunds only */
+	CHANGE_OTHER,				/* active neither before nor after: refunds
+								 * only */
 	CHANGE_COUNT
 };
 
@@ -169,8 +173,8 @@ flow_add_customer(FlowState *state, const struct varlena *history)
 {
 	int64		lost_after = state->lost_after;
 	int128		factor;
-	HistoryStream	entering;
-	HistoryStream	leaving;
+	HistoryStream entering;
+	HistoryStream leaving;
 	bool		bought = false;
 	DateADT		last_order = 0; /* valid if bought */
 
@@ -220,9 +224,9 @@ check_arguments(const FlowState *state, DateADT as_of, int32 lost_after)
 }
 
 /* transition function: (state, history, as_of, lost_after_days) */
-PG_FUNCTION_INFO_V1(flow_accum);
+PG_FUNCTION_INFO_V1(segment_flow_accum);
 Datum
-flow_accum(PG_FUNCTION_ARGS)
+segment_flow_accum(PG_FUNCTION_ARGS)
 {
 	FlowState  *state = (FlowState *) aggregate_state(fcinfo);
 	DateADT		as_of;
@@ -331,23 +335,23 @@ static const AggregateKind flow_kind = {
 	.receive = flow_receive,
 };
 
-PG_FUNCTION_INFO_V1(flow_combine);
+PG_FUNCTION_INFO_V1(segment_flow_combine);
 Datum
-flow_combine(PG_FUNCTION_ARGS)
+segment_flow_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &flow_kind);
 }
 
-PG_FUNCTION_INFO_V1(flow_serialize);
+PG_FUNCTION_INFO_V1(segment_flow_serialize);
 Datum
-flow_serialize(PG_FUNCTION_ARGS)
+segment_flow_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &flow_kind);
 }
 
-PG_FUNCTION_INFO_V1(flow_deserialize);
+PG_FUNCTION_INFO_V1(segment_flow_deserialize);
 Datum
-flow_deserialize(PG_FUNCTION_ARGS)
+segment_flow_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &flow_kind);
 }
@@ -365,7 +369,7 @@ flow_row(ResultRows *rows, const FlowState *state, int index, int64 *opening, in
 	int			number = state->newest.number - index;
 	DateADT		last = calendar_last_day(number);
 	int64		closing = *opening + month->heads[HEADS_NEW] +
-		month->heads[HEADS_WON_BACK] - month->heads[HEADS_LOST];
+	month->heads[HEADS_WON_BACK] - month->heads[HEADS_LOST];
 	int128		after = *running;
 	int128		sales = 0;
 	Datum		values[FLOW_COLUMNS];
@@ -391,8 +395,8 @@ flow_row(ResultRows *rows, const FlowState *state, int index, int64 *opening, in
 	for (int j = 0; j < CHANGE_COUNT; j++)
 		/* shrunk and lost are subtracted in the books */
 		values[n++] = NumericGetDatum(decimal_sum_to_numeric(j == CHANGE_SHRUNK || j == CHANGE_LOST ?
-								   -month->change[j] : month->change[j],
-								   state->display_scale));
+															 -month->change[j] : month->change[j],
+															 state->display_scale));
 	values[n++] = NumericGetDatum(decimal_sum_to_numeric(after, state->display_scale));
 	Assert(n == FLOW_COLUMNS);
 	result_rows_add(rows, values, nulls);
@@ -404,9 +408,9 @@ flow_row(ResultRows *rows, const FlowState *state, int index, int64 *opening, in
  * flow_final: one row per month, from that of the first event to that of
  * as_of; an empty array if there is none; NULL without rows
  */
-PG_FUNCTION_INFO_V1(flow_final);
+PG_FUNCTION_INFO_V1(segment_flow_final);
 Datum
-flow_final(PG_FUNCTION_ARGS)
+segment_flow_final(PG_FUNCTION_ARGS)
 {
 	const FlowState *state = (const FlowState *) aggregate_state(fcinfo);
 	ResultRows	rows;

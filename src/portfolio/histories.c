@@ -31,6 +31,7 @@
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/syscache.h"
+#include "utils/tuplestore.h"
 
 #include "base/partition.h"
 #include "portfolio/data_quality.h"
@@ -247,8 +248,8 @@ check_result(const EventFormat *format, TupleDesc expected)
 	Oid			history = history_type();
 	int			columns = 1 + format->amounts;
 	bool		fits = expected != NULL &&
-		expected->natts == columns + (format->checked ? 2 : 0) &&
-		TupleDescAttr(expected, 0)->atttypid == format->key_type;
+	expected->natts == columns + (format->checked ? 2 : 0) &&
+	TupleDescAttr(expected, 0)->atttypid == format->key_type;
 
 	for (int i = 1; fits && i < columns; i++)
 		fits = TupleDescAttr(expected, i)->atttypid == history;
@@ -361,9 +362,9 @@ read_query(FunctionCallInfo fcinfo, int first, bool checked)
  * unknown time zone; 42804 types; 22004 time zone missing; those of
  * history_agg for the values, and those of the query.
  */
-PG_FUNCTION_INFO_V1(history_query);
+PG_FUNCTION_INFO_V1(segment_history_query);
 Datum
-history_query(PG_FUNCTION_ARGS)
+segment_history_query(PG_FUNCTION_ARGS)
 {
 	return read_query(fcinfo, 0, false);
 }
@@ -378,9 +379,9 @@ history_query(PG_FUNCTION_ARGS)
  * history.  Amounts of rows without a customer or a day, which count nowhere
  * else, raise no error.
  */
-PG_FUNCTION_INFO_V1(checked_history_query);
+PG_FUNCTION_INFO_V1(segment_checked_history_query);
 Datum
-checked_history_query(PG_FUNCTION_ARGS)
+segment_checked_history_query(PG_FUNCTION_ARGS)
 {
 	ErrorContextCallback context;
 	Datum		result;

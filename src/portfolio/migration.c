@@ -70,7 +70,7 @@ typedef struct Customer
 	int			first;			/* smallest and largest day seen */
 	int			last;
 	int			capacity;
-	DayClass	   *entries;			/* by day - 1; none is set beyond those seen */
+	DayClass   *entries;		/* by day - 1; none is set beyond those seen */
 } Customer;
 
 typedef struct Incomplete
@@ -102,7 +102,7 @@ typedef struct MigrationState
 	struct varlena **classes;
 
 	Customer   *current;		/* of the row before */
-	incomplete_hash *incomplete;		/* others who are not complete */
+	incomplete_hash *incomplete;	/* others who are not complete */
 } MigrationState;
 
 static Customer *
@@ -196,11 +196,11 @@ add_move(MigrationState *state, int day, int from, int to,
 static void
 count_customer(MigrationState *state, Customer *customer)
 {
-	DayClass		before = {0};
+	DayClass	before = {0};
 
 	for (int day = customer->first; day <= customer->last; day++)
 	{
-		DayClass	   *entry = &customer->entries[day - 1];
+		DayClass   *entry = &customer->entries[day - 1];
 
 		if (day > 1)
 			add_move(state, day, before.class, entry->class, 1, before.net, entry->net);
@@ -215,7 +215,7 @@ static Customer *
 find_customer(MigrationState *state, uint64 key)
 {
 	Customer   *customer = state->current;
-	Incomplete    *incomplete;
+	Incomplete *incomplete;
 	bool		found;
 
 	if (customer->key == key)
@@ -298,14 +298,14 @@ check_complete(const MigrationState *state)
  * day counts the days from 1; days is the number of the customer's rows,
  * which are for consecutive days.  net NULL counts as 0.
  */
-PG_FUNCTION_INFO_V1(migration_accum);
+PG_FUNCTION_INFO_V1(segment_migration_accum);
 Datum
-migration_accum(PG_FUNCTION_ARGS)
+segment_migration_accum(PG_FUNCTION_ARGS)
 {
 	MigrationState *state = (MigrationState *) aggregate_state(fcinfo);
 	ItemPointer row;
 	Customer   *customer;
-	DayClass	   *entry;
+	DayClass   *entry;
 	int			likely = 0;
 	int			day;
 
@@ -326,7 +326,7 @@ migration_accum(PG_FUNCTION_ARGS)
 	entry->class = 0;
 	if (!PG_ARGISNULL(4))
 		entry->class = class_number(state,
-								   (struct varlena *) PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(4)), likely);
+									(struct varlena *) PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(4)), likely);
 	entry->net = 0;
 	if (!PG_ARGISNULL(5))
 	{
@@ -349,7 +349,7 @@ add_customer(MigrationState *state, const Customer *other, const int *numbers)
 	{
 		const DayClass *from = &other->entries[day - 1];
 		Customer   *customer;
-		DayClass	   *entry;
+		DayClass   *entry;
 
 		if (!from->set)
 			continue;
@@ -376,7 +376,7 @@ migration_merge(void *into, const void *from)
 	moves_iterator iterator;
 	Move	   *move;
 	incomplete_iterator customers;
-	Incomplete    *incomplete;
+	Incomplete *incomplete;
 	int		   *numbers = palloc0(other->class_count * sizeof(int));
 
 	state->display_scale = Max(state->display_scale, other->display_scale);
@@ -424,7 +424,7 @@ migration_send(StringInfo buf, void *state)
 	moves_iterator iterator;
 	Move	   *move;
 	incomplete_iterator customers;
-	Incomplete    *incomplete;
+	Incomplete *incomplete;
 
 	pq_sendbyte(buf, migration->display_scale);
 	pq_sendint32(buf, migration->class_count);
@@ -496,7 +496,7 @@ receive_entry(StringInfo buf, MigrationState *state, const AggregateKind *kind)
 {
 	Customer   *customer = find_customer(state, (uint64) pq_getmsgint64(buf));
 	int			day = pq_getmsgint(buf, 4);
-	DayClass	   *entry = next_entry(customer, day, pq_getmsgint(buf, 4));
+	DayClass   *entry = next_entry(customer, day, pq_getmsgint(buf, 4));
 
 	entry->class = pq_getmsgint(buf, 4);
 	if (entry->class < 0 || entry->class >= state->class_count || customer->seen == customer->days)
@@ -535,23 +535,23 @@ static const AggregateKind migration_kind = {
 	.receive = migration_receive,
 };
 
-PG_FUNCTION_INFO_V1(migration_combine);
+PG_FUNCTION_INFO_V1(segment_migration_combine);
 Datum
-migration_combine(PG_FUNCTION_ARGS)
+segment_migration_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &migration_kind);
 }
 
-PG_FUNCTION_INFO_V1(migration_serialize);
+PG_FUNCTION_INFO_V1(segment_migration_serialize);
 Datum
-migration_serialize(PG_FUNCTION_ARGS)
+segment_migration_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &migration_kind);
 }
 
-PG_FUNCTION_INFO_V1(migration_deserialize);
+PG_FUNCTION_INFO_V1(segment_migration_deserialize);
 Datum
-migration_deserialize(PG_FUNCTION_ARGS)
+segment_migration_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &migration_kind);
 }
@@ -560,9 +560,9 @@ migration_deserialize(PG_FUNCTION_ARGS)
 #define MIGRATION_COLUMNS	6
 
 /* migration_final: one row per day and pair of classes, in no order; NULL without rows */
-PG_FUNCTION_INFO_V1(migration_final);
+PG_FUNCTION_INFO_V1(segment_migration_final);
 Datum
-migration_final(PG_FUNCTION_ARGS)
+segment_migration_final(PG_FUNCTION_ARGS)
 {
 	const MigrationState *state = (const MigrationState *) aggregate_state(fcinfo);
 	moves_iterator iterator;

@@ -178,9 +178,9 @@ return_rows(FunctionCallInfo fcinfo, const Task *task)
  * nobody gains any by it.  A task that writes fails with 25006 on a standby and
  * in a read-only transaction.
  */
-PG_FUNCTION_INFO_V1(portfolio_run);
+PG_FUNCTION_INFO_V1(segment_portfolio_run);
 Datum
-portfolio_run(PG_FUNCTION_ARGS)
+segment_portfolio_run(PG_FUNCTION_ARGS)
 {
 	const Task *task;
 	Datum		values[2] = {0};

@@ -24,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/tuplestore.h"
 #include "utils/typcache.h"
 
 #include "base/result_row.h"
@@ -160,9 +161,9 @@ source_argument(FunctionCallInfo fcinfo)
  * 22023 if the text is not exactly one SELECT that only reads; the parser's
  * own errors (42601, 42P01, 42703 and so on) with the position in the query.
  */
-PG_FUNCTION_INFO_V1(source_columns);
+PG_FUNCTION_INFO_V1(segment_source_columns);
 Datum
-source_columns(PG_FUNCTION_ARGS)
+segment_source_columns(PG_FUNCTION_ARGS)
 {
 	Source		source = source_argument(fcinfo);
 	ReturnSetInfo *result;
@@ -213,9 +214,9 @@ source_columns(PG_FUNCTION_ARGS)
  * Cuts the statement out of the text at the places where the parser saw it
  * begin and end: without a terminating semicolon and what comes after.
  */
-PG_FUNCTION_INFO_V1(source_statement);
+PG_FUNCTION_INFO_V1(segment_source_statement);
 Datum
-source_statement(PG_FUNCTION_ARGS)
+segment_source_statement(PG_FUNCTION_ARGS)
 {
 	Source		source = source_argument(fcinfo);
 	RawStmt    *statement = parse_one_select(&source);
@@ -233,9 +234,9 @@ source_statement(PG_FUNCTION_ARGS)
  * depend on the search path.  42704 if there is no such type, 42883 if it has
  * none.
  */
-PG_FUNCTION_INFO_V1(equality_operator);
+PG_FUNCTION_INFO_V1(segment_equality_operator);
 Datum
-equality_operator(PG_FUNCTION_ARGS)
+segment_equality_operator(PG_FUNCTION_ARGS)
 {
 	Oid			type = PG_GETARG_OID(0);
 	Oid			operator;

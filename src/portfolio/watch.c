@@ -159,9 +159,9 @@ key_conversion(Oid column_type, Oid key_type)
  * 'none', 'binary' or 'integer' as above, or NULL where values of the one are
  * not keys of the other, or where there is no such type.
  */
-PG_FUNCTION_INFO_V1(key_conversion_text);
+PG_FUNCTION_INFO_V1(segment_key_conversion_text);
 Datum
-key_conversion_text(PG_FUNCTION_ARGS)
+segment_key_conversion_text(PG_FUNCTION_ARGS)
 {
 	Oid			column_type = PG_GETARG_OID(0);
 	Oid			key_type = PG_GETARG_OID(1);
@@ -190,7 +190,7 @@ static bool
 convert_integer(Datum *value, Oid from, Oid to)
 {
 	int64		number = from == INT2OID ? DatumGetInt16(*value) :
-		from == INT4OID ? DatumGetInt32(*value) : DatumGetInt64(*value);
+	from == INT4OID ? DatumGetInt32(*value) : DatumGetInt64(*value);
 
 	if (to == INT2OID)
 	{
@@ -321,9 +321,9 @@ takes_notes(Relation relation)
 /*
  * takes_notes(relation oid): boolean
  */
-PG_FUNCTION_INFO_V1(takes_notes_oid);
+PG_FUNCTION_INFO_V1(segment_takes_notes_oid);
 Datum
-takes_notes_oid(PG_FUNCTION_ARGS)
+segment_takes_notes_oid(PG_FUNCTION_ARGS)
 {
 	Relation	relation = try_relation_open(PG_GETARG_OID(0), AccessShareLock);
 	bool		result = false;
@@ -368,7 +368,7 @@ watched_begin(WatchedScan *watched, Oid table)
 		return false;
 	}
 	watched->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	watched->scan = table_beginscan(watched->relation, watched->snapshot, 0, NULL);
+	watched->scan = table_scan_start(watched->relation, watched->snapshot);
 	watched->slot = table_slot_create(watched->relation, NULL);
 	return true;
 }
@@ -396,21 +396,21 @@ watched_value(WatchedScan *watched, AttrNumber attribute)
  * Skips an identifier, quoted or not, if it is this name; else returns NULL.
  */
 static const char *
-skip_identifier(const char *text, const char *name)
+skip_identifier(const char *string, const char *name)
 {
-	bool		quoted = *text == '"';
+	bool		quoted = *string == '"';
 
-	for (text += quoted; *name != '\0'; name++, text++)
+	for (string += quoted; *name != '\0'; name++, string++)
 	{
-		if (*text != *name)
+		if (*string != *name)
 			return NULL;
 		/* a quote within quotes is written twice */
-		if (*text == '"' && *++text != '"')
+		if (*string == '"' && *++string != '"')
 			return NULL;
 	}
 	if (!quoted)
-		return text;
-	return *text == '"' ? text + 1 : NULL;
+		return string;
+	return *string == '"' ? string + 1 : NULL;
 }
 
 /*
@@ -419,15 +419,15 @@ skip_identifier(const char *text, const char *name)
  * setting of the session that writes (quote_all_identifiers).
  */
 static bool
-is_name_of(const char *text, Relation relation)
+is_name_of(const char *string, Relation relation)
 {
 	char	   *namespace = get_namespace_name(RelationGetNamespace(relation));
 
-	text = namespace == NULL ? NULL : skip_identifier(text, namespace);
-	if (text == NULL || *text != '.')
+	string = namespace == NULL ? NULL : skip_identifier(string, namespace);
+	if (string == NULL || *string != '.')
 		return false;
-	text = skip_identifier(text + 1, RelationGetRelationName(relation));
-	return text != NULL && *text == '\0';
+	string = skip_identifier(string + 1, RelationGetRelationName(relation));
+	return string != NULL && *string == '\0';
 }
 
 /*
@@ -465,9 +465,9 @@ find_watched(Oid watched_table, Relation relation, char **column)
  * that table's owner.  Read from the file, since a superuser may drop a
  * portfolio whose owner put a view in the table's place.
  */
-PG_FUNCTION_INFO_V1(watch_names);
+PG_FUNCTION_INFO_V1(segment_watch_names);
 Datum
-watch_names(PG_FUNCTION_ARGS)
+segment_watch_names(PG_FUNCTION_ARGS)
 {
 	Oid			namespace = get_namespace_oid(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
 	Oid			table = OidIsValid(namespace) ? get_relname_relid("watched_table", namespace) : InvalidOid;
@@ -502,9 +502,9 @@ changed_limit(double customers)
 /*
  * changed_limit(customers bigint): float8
  */
-PG_FUNCTION_INFO_V1(changed_limit_bigint);
+PG_FUNCTION_INFO_V1(segment_changed_limit_bigint);
 Datum
-changed_limit_bigint(PG_FUNCTION_ARGS)
+segment_changed_limit_bigint(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FLOAT8(changed_limit((double) PG_GETARG_INT64(0)));
 }
@@ -532,9 +532,9 @@ portfolio_limit(Oid namespace)
  * The number that the next transaction of all will get: every one that has
  * written anything so far has a lower one.
  */
-PG_FUNCTION_INFO_V1(next_transaction);
+PG_FUNCTION_INFO_V1(segment_next_transaction);
 Datum
-next_transaction(PG_FUNCTION_ARGS)
+segment_next_transaction(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_FULLTRANSACTIONID(ReadNextFullTransactionId());
 }
@@ -726,9 +726,9 @@ remember_noted_row(Oid namespace)
  * put triggers on a table of his own cannot write notes into somebody's
  * portfolio by it.  39P01 if it is called in another way.
  */
-PG_FUNCTION_INFO_V1(note_changes);
+PG_FUNCTION_INFO_V1(segment_note_changes);
 Datum
-note_changes(PG_FUNCTION_ARGS)
+segment_note_changes(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	MemoryContext context;

@@ -196,9 +196,9 @@ state_add_numeric(AmountState *state, Numeric amount)
  * infinities, for n < 1 and for an n that differs from another row's; 54000
  * for n > 1,000,000.
  */
-PG_FUNCTION_INFO_V1(amount_cuts_accum);
+PG_FUNCTION_INFO_V1(segment_amount_cuts_accum);
 Datum
-amount_cuts_accum(PG_FUNCTION_ARGS)
+segment_amount_cuts_accum(PG_FUNCTION_ARGS)
 {
 	AmountState *state = (AmountState *) aggregate_state(fcinfo);
 	Datum		amount;
@@ -359,23 +359,23 @@ static const AggregateKind amount_cuts_kind = {
 	.receive = amount_cuts_receive,
 };
 
-PG_FUNCTION_INFO_V1(amount_cuts_combine);
+PG_FUNCTION_INFO_V1(segment_amount_cuts_combine);
 Datum
-amount_cuts_combine(PG_FUNCTION_ARGS)
+segment_amount_cuts_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &amount_cuts_kind);
 }
 
-PG_FUNCTION_INFO_V1(amount_cuts_serialize);
+PG_FUNCTION_INFO_V1(segment_amount_cuts_serialize);
 Datum
-amount_cuts_serialize(PG_FUNCTION_ARGS)
+segment_amount_cuts_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &amount_cuts_kind);
 }
 
-PG_FUNCTION_INFO_V1(amount_cuts_deserialize);
+PG_FUNCTION_INFO_V1(segment_amount_cuts_deserialize);
 Datum
-amount_cuts_deserialize(PG_FUNCTION_ARGS)
+segment_amount_cuts_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &amount_cuts_kind);
 }
@@ -559,15 +559,15 @@ typedef struct NumericCuts
 {
 	Datum	   *cuts;
 	int			count;
-	int64		text;
+	int64		string;
 } NumericCuts;
 
 static void
 append_cut(NumericCuts *result, Numeric amount)
 {
 	result->cuts[result->count++] = NumericGetDatum(amount);
-	result->text += decimal_text_length(NumericGetDatum(amount)) + 1;
-	if (unlikely(result->text > MAX_TEXT))
+	result->string += decimal_text_length(NumericGetDatum(amount)) + 1;
+	if (unlikely(result->string > MAX_TEXT))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("cut points are too long"),
@@ -682,17 +682,17 @@ quantiles(FunctionCallInfo fcinfo, bool from_top)
 }
 
 /* The n - 1 cut points of equal-count groups, ascending; NULL without amounts */
-PG_FUNCTION_INFO_V1(amount_cuts_final);
+PG_FUNCTION_INFO_V1(segment_amount_cuts_final);
 Datum
-amount_cuts_final(PG_FUNCTION_ARGS)
+segment_amount_cuts_final(PG_FUNCTION_ARGS)
 {
 	return quantiles(fcinfo, false);
 }
 
 /* The last of the top i/n of the amounts, descending; NULL without amounts */
-PG_FUNCTION_INFO_V1(top_cuts_final);
+PG_FUNCTION_INFO_V1(segment_top_cuts_final);
 Datum
-top_cuts_final(PG_FUNCTION_ARGS)
+segment_top_cuts_final(PG_FUNCTION_ARGS)
 {
 	return quantiles(fcinfo, true);
 }
@@ -701,9 +701,9 @@ top_cuts_final(PG_FUNCTION_ARGS)
  * The least of those amounts that bring the first i/n of the total of the
  * positive ones, descending; NULL if none is positive
  */
-PG_FUNCTION_INFO_V1(share_cuts_final);
+PG_FUNCTION_INFO_V1(segment_share_cuts_final);
 Datum
-share_cuts_final(PG_FUNCTION_ARGS)
+segment_share_cuts_final(PG_FUNCTION_ARGS)
 {
 	const AmountState *state = (const AmountState *) aggregate_state(fcinfo);
 	Datum		result;

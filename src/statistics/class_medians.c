@@ -153,7 +153,7 @@ class_medians_add(FunctionCallInfo fcinfo, bool numeric)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("group must be from 1 to %d, not %d", state->groups, group)));
-	value = numeric ? DatumGetFloat8(DirectFunctionCall1(numeric_to_float8, PG_GETARG_DATUM(2))) :
+	value = numeric ? DatumGetFloat8(DirectFunctionCall1(segment_numeric_to_float8, PG_GETARG_DATUM(2))) :
 		PG_GETARG_FLOAT8(2);
 	arguments_check_number("value", value);
 	state_reserve(state, 1);
@@ -170,16 +170,16 @@ class_medians_add(FunctionCallInfo fcinfo, bool numeric)
  * A row with a NULL is skipped.  Errors: 22023 for NaN, infinity, and a group
  * or class that is out of range; 2202E for an array of other dimensions.
  */
-PG_FUNCTION_INFO_V1(class_medians_accum);
+PG_FUNCTION_INFO_V1(segment_class_medians_accum);
 Datum
-class_medians_accum(PG_FUNCTION_ARGS)
+segment_class_medians_accum(PG_FUNCTION_ARGS)
 {
 	return class_medians_add(fcinfo, false);
 }
 
-PG_FUNCTION_INFO_V1(class_medians_accum_numeric);
+PG_FUNCTION_INFO_V1(segment_class_medians_accum_numeric);
 Datum
-class_medians_accum_numeric(PG_FUNCTION_ARGS)
+segment_class_medians_accum_numeric(PG_FUNCTION_ARGS)
 {
 	return class_medians_add(fcinfo, true);
 }
@@ -309,23 +309,23 @@ static const AggregateKind class_medians_kind = {
 	.receive = class_medians_receive,
 };
 
-PG_FUNCTION_INFO_V1(class_medians_combine);
+PG_FUNCTION_INFO_V1(segment_class_medians_combine);
 Datum
-class_medians_combine(PG_FUNCTION_ARGS)
+segment_class_medians_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &class_medians_kind);
 }
 
-PG_FUNCTION_INFO_V1(class_medians_serialize);
+PG_FUNCTION_INFO_V1(segment_class_medians_serialize);
 Datum
-class_medians_serialize(PG_FUNCTION_ARGS)
+segment_class_medians_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &class_medians_kind);
 }
 
-PG_FUNCTION_INFO_V1(class_medians_deserialize);
+PG_FUNCTION_INFO_V1(segment_class_medians_deserialize);
 Datum
-class_medians_deserialize(PG_FUNCTION_ARGS)
+segment_class_medians_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &class_medians_kind);
 }
@@ -397,16 +397,16 @@ class_medians_result(FunctionCallInfo fcinfo, bool numeric)
 }
 
 /* The median of every class, by its number; NULL where it has no value */
-PG_FUNCTION_INFO_V1(class_medians_final);
+PG_FUNCTION_INFO_V1(segment_class_medians_final);
 Datum
-class_medians_final(PG_FUNCTION_ARGS)
+segment_class_medians_final(PG_FUNCTION_ARGS)
 {
 	return class_medians_result(fcinfo, false);
 }
 
-PG_FUNCTION_INFO_V1(class_medians_final_numeric);
+PG_FUNCTION_INFO_V1(segment_class_medians_final_numeric);
 Datum
-class_medians_final_numeric(PG_FUNCTION_ARGS)
+segment_class_medians_final_numeric(PG_FUNCTION_ARGS)
 {
 	return class_medians_result(fcinfo, true);
 }

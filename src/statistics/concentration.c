@@ -250,18 +250,18 @@ collect_value(FunctionCallInfo fcinfo, double fraction, int32 points)
 	PG_RETURN_POINTER(state);
 }
 
-PG_FUNCTION_INFO_V1(gini_accum);
+PG_FUNCTION_INFO_V1(segment_gini_accum);
 Datum
-gini_accum(PG_FUNCTION_ARGS)
+segment_gini_accum(PG_FUNCTION_ARGS)
 {
 	if (aggregate_skips_row(fcinfo))
 		return aggregate_unchanged(fcinfo);
 	return collect_value(fcinfo, 0, 0);
 }
 
-PG_FUNCTION_INFO_V1(top_share_accum);
+PG_FUNCTION_INFO_V1(segment_top_share_accum);
 Datum
-top_share_accum(PG_FUNCTION_ARGS)
+segment_top_share_accum(PG_FUNCTION_ARGS)
 {
 	double		fraction;
 
@@ -276,9 +276,9 @@ top_share_accum(PG_FUNCTION_ARGS)
 	return collect_value(fcinfo, fraction, 0);
 }
 
-PG_FUNCTION_INFO_V1(lorenz_accum);
+PG_FUNCTION_INFO_V1(segment_lorenz_accum);
 Datum
-lorenz_accum(PG_FUNCTION_ARGS)
+segment_lorenz_accum(PG_FUNCTION_ARGS)
 {
 	int32		points;
 
@@ -379,23 +379,23 @@ static const AggregateKind concentration_kind = {
 	.receive = concentration_receive,
 };
 
-PG_FUNCTION_INFO_V1(concentration_combine);
+PG_FUNCTION_INFO_V1(segment_concentration_combine);
 Datum
-concentration_combine(PG_FUNCTION_ARGS)
+segment_concentration_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &concentration_kind);
 }
 
-PG_FUNCTION_INFO_V1(concentration_serialize);
+PG_FUNCTION_INFO_V1(segment_concentration_serialize);
 Datum
-concentration_serialize(PG_FUNCTION_ARGS)
+segment_concentration_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &concentration_kind);
 }
 
-PG_FUNCTION_INFO_V1(concentration_deserialize);
+PG_FUNCTION_INFO_V1(segment_concentration_deserialize);
 Datum
-concentration_deserialize(PG_FUNCTION_ARGS)
+segment_concentration_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &concentration_kind);
 }
@@ -421,9 +421,9 @@ sorted_values(FunctionCallInfo fcinfo, WideInt *total)
  * gini_final: the Gini coefficient, 0 (all equal) to (N - 1)/N (one has all);
  * above that only with negative values.  NULL if the total is not positive.
  */
-PG_FUNCTION_INFO_V1(gini_final);
+PG_FUNCTION_INFO_V1(segment_gini_final);
 Datum
-gini_final(PG_FUNCTION_ARGS)
+segment_gini_final(PG_FUNCTION_ARGS)
 {
 	ConcentrationState *sorted;
 	WideInt		total;
@@ -455,9 +455,9 @@ gini_final(PG_FUNCTION_ARGS)
  * With k = floor(p N): the k largest and the fraction p N - k of the next one.
  * NULL if the total is not positive.
  */
-PG_FUNCTION_INFO_V1(top_share_final);
+PG_FUNCTION_INFO_V1(segment_top_share_final);
 Datum
-top_share_final(PG_FUNCTION_ARGS)
+segment_top_share_final(PG_FUNCTION_ARGS)
 {
 	ConcentrationState *sorted;
 	WideInt		total;
@@ -481,8 +481,8 @@ top_share_final(PG_FUNCTION_ARGS)
 	denominator = wide_scaled(&total, PART_UNITS);
 	if (whole < sorted->count)
 		wide_add_product(&numerator,
-						  value_at(sorted, sorted->count - 1 - whole),
-						  (int64) ((wanted - whole) * (double) PART_UNITS));
+						 value_at(sorted, sorted->count - 1 - whole),
+						 (int64) ((wanted - whole) * (double) PART_UNITS));
 	state_free(sorted);
 	PG_RETURN_FLOAT8(wide_to_float8(&numerator) / wide_to_float8(&denominator));
 }
@@ -493,9 +493,9 @@ top_share_final(PG_FUNCTION_ARGS)
  * What the i/n smallest values have of the total; the last element is 1, and
  * the point (0, 0) is left out.  NULL if the total is not positive.
  */
-PG_FUNCTION_INFO_V1(lorenz_final);
+PG_FUNCTION_INFO_V1(segment_lorenz_final);
 Datum
-lorenz_final(PG_FUNCTION_ARGS)
+segment_lorenz_final(PG_FUNCTION_ARGS)
 {
 	ConcentrationState *sorted;
 	WideInt		total;
@@ -543,9 +543,9 @@ typedef struct HhiState
 	WideInt		squares;
 } HhiState;
 
-PG_FUNCTION_INFO_V1(hhi_accum);
+PG_FUNCTION_INFO_V1(segment_hhi_accum);
 Datum
-hhi_accum(PG_FUNCTION_ARGS)
+segment_hhi_accum(PG_FUNCTION_ARGS)
 {
 	HhiState   *state = (HhiState *) aggregate_state(fcinfo);
 	int128		value;
@@ -602,23 +602,23 @@ static const AggregateKind hhi_kind = {
 	.receive = hhi_receive,
 };
 
-PG_FUNCTION_INFO_V1(hhi_combine);
+PG_FUNCTION_INFO_V1(segment_hhi_combine);
 Datum
-hhi_combine(PG_FUNCTION_ARGS)
+segment_hhi_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &hhi_kind);
 }
 
-PG_FUNCTION_INFO_V1(hhi_serialize);
+PG_FUNCTION_INFO_V1(segment_hhi_serialize);
 Datum
-hhi_serialize(PG_FUNCTION_ARGS)
+segment_hhi_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &hhi_kind);
 }
 
-PG_FUNCTION_INFO_V1(hhi_deserialize);
+PG_FUNCTION_INFO_V1(segment_hhi_deserialize);
 Datum
-hhi_deserialize(PG_FUNCTION_ARGS)
+segment_hhi_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &hhi_kind);
 }
@@ -627,9 +627,9 @@ hhi_deserialize(PG_FUNCTION_ARGS)
  * hhi_final: the sum of the squared shares, 1/N (all equal) to 1 (one has
  * all); above 1 only with negative values.  NULL if the total is not positive.
  */
-PG_FUNCTION_INFO_V1(hhi_final);
+PG_FUNCTION_INFO_V1(segment_hhi_final);
 Datum
-hhi_final(PG_FUNCTION_ARGS)
+segment_hhi_final(PG_FUNCTION_ARGS)
 {
 	const HhiState *state = (const HhiState *) aggregate_state(fcinfo);
 	WideInt		denominator;

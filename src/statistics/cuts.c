@@ -119,9 +119,9 @@ cuts_check_groups(int32 groups, int32 before)
  * that is not finite, for n < 1 and for an n that differs from another row's;
  * 54000 for n > 1,000,000.
  */
-PG_FUNCTION_INFO_V1(quantile_cuts_accum);
+PG_FUNCTION_INFO_V1(segment_quantile_cuts_accum);
 Datum
-quantile_cuts_accum(PG_FUNCTION_ARGS)
+segment_quantile_cuts_accum(PG_FUNCTION_ARGS)
 {
 	QuantileState *state = (QuantileState *) aggregate_state(fcinfo);
 	double		value;
@@ -208,23 +208,23 @@ static const AggregateKind quantile_cuts_kind = {
 	.receive = quantile_cuts_receive,
 };
 
-PG_FUNCTION_INFO_V1(quantile_cuts_combine);
+PG_FUNCTION_INFO_V1(segment_quantile_cuts_combine);
 Datum
-quantile_cuts_combine(PG_FUNCTION_ARGS)
+segment_quantile_cuts_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &quantile_cuts_kind);
 }
 
-PG_FUNCTION_INFO_V1(quantile_cuts_serialize);
+PG_FUNCTION_INFO_V1(segment_quantile_cuts_serialize);
 Datum
-quantile_cuts_serialize(PG_FUNCTION_ARGS)
+segment_quantile_cuts_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &quantile_cuts_kind);
 }
 
-PG_FUNCTION_INFO_V1(quantile_cuts_deserialize);
+PG_FUNCTION_INFO_V1(segment_quantile_cuts_deserialize);
 Datum
-quantile_cuts_deserialize(PG_FUNCTION_ARGS)
+segment_quantile_cuts_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &quantile_cuts_kind);
 }
@@ -235,9 +235,9 @@ quantile_cuts_deserialize(PG_FUNCTION_ARGS)
  * NULL if there was no value; an empty array for n = 1.  Works on a copy of
  * the values, as the state may be used again (window frames).
  */
-PG_FUNCTION_INFO_V1(quantile_cuts_final);
+PG_FUNCTION_INFO_V1(segment_quantile_cuts_final);
 Datum
-quantile_cuts_final(PG_FUNCTION_ARGS)
+segment_quantile_cuts_final(PG_FUNCTION_ARGS)
 {
 	const QuantileState *state = (const QuantileState *) aggregate_state(fcinfo);
 	int			ncuts;

@@ -75,7 +75,8 @@ decimal_of(double value)
 	int			decimals = SUM_SCALE;
 	int			exponent;
 	int64		mantissa = (int64) ldexp(frexp(value, &exponent), 53);
-	int			shift = 53 - exponent;	/* value = mantissa / 2^shift, shift > 0 */
+	int			shift = 53 - exponent;	/* value = mantissa / 2^shift, shift >
+										 * 0 */
 	uint128		product;
 	uint128		half = (uint128) 1 << (shift - 1);
 	uint128		rest;
@@ -92,9 +93,9 @@ decimal_of(double value)
 }
 
 /* exact_avg_accum(state, value): one more number; NULL is skipped */
-PG_FUNCTION_INFO_V1(exact_avg_accum);
+PG_FUNCTION_INFO_V1(segment_exact_avg_accum);
 Datum
-exact_avg_accum(PG_FUNCTION_ARGS)
+segment_exact_avg_accum(PG_FUNCTION_ARGS)
 {
 	SumState   *state = (SumState *) aggregate_state(fcinfo);
 	double		value;
@@ -184,23 +185,23 @@ static const AggregateKind exact_sum_kind = {
 	.receive = exact_sum_receive,
 };
 
-PG_FUNCTION_INFO_V1(exact_avg_combine);
+PG_FUNCTION_INFO_V1(segment_exact_avg_combine);
 Datum
-exact_avg_combine(PG_FUNCTION_ARGS)
+segment_exact_avg_combine(PG_FUNCTION_ARGS)
 {
 	return aggregate_combine(fcinfo, &exact_sum_kind);
 }
 
-PG_FUNCTION_INFO_V1(exact_avg_serialize);
+PG_FUNCTION_INFO_V1(segment_exact_avg_serialize);
 Datum
-exact_avg_serialize(PG_FUNCTION_ARGS)
+segment_exact_avg_serialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_serialize(fcinfo, &exact_sum_kind);
 }
 
-PG_FUNCTION_INFO_V1(exact_avg_deserialize);
+PG_FUNCTION_INFO_V1(segment_exact_avg_deserialize);
 Datum
-exact_avg_deserialize(PG_FUNCTION_ARGS)
+segment_exact_avg_deserialize(PG_FUNCTION_ARGS)
 {
 	return aggregate_deserialize(fcinfo, &exact_sum_kind);
 }
@@ -214,26 +215,26 @@ sum_of(const SumState *state)
 	char		digits[SUM_SCALE + 1];
 	int128		whole = state->sum / power_of_ten(SUM_SCALE);
 	int128		fraction = state->sum % power_of_ten(SUM_SCALE);
-	StringInfoData text;
+	StringInfoData string;
 	Datum		sum;
 
 	/* in two halves of ten digits */
 	snprintf(digits, sizeof(digits), "%010lld%010lld",
 			 (long long) (fraction / decimal_power_of_ten[10]),
 			 (long long) (fraction % decimal_power_of_ten[10]));
-	initStringInfo(&text);
-	appendStringInfo(&text, INT64_FORMAT "%s%.*s", (int64) whole, state->scale > 0 ? "." : "",
+	initStringInfo(&string);
+	appendStringInfo(&string, INT64_FORMAT "%s%.*s", (int64) whole, state->scale > 0 ? "." : "",
 					 state->scale, digits);
-	sum = DirectFunctionCall3(numeric_in, CStringGetDatum(text.data),
+	sum = DirectFunctionCall3(numeric_in, CStringGetDatum(string.data),
 							  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
 	if (state->rest != NULL)
 		sum = DirectFunctionCall2(numeric_add, sum, NumericGetDatum(state->rest));
 	return DatumGetNumeric(sum);
 }
 
-PG_FUNCTION_INFO_V1(exact_sum_final);
+PG_FUNCTION_INFO_V1(segment_exact_sum_final);
 Datum
-exact_sum_final(PG_FUNCTION_ARGS)
+segment_exact_sum_final(PG_FUNCTION_ARGS)
 {
 	const SumState *state = (const SumState *) aggregate_state(fcinfo);
 
@@ -242,9 +243,9 @@ exact_sum_final(PG_FUNCTION_ARGS)
 	PG_RETURN_NUMERIC(sum_of(state));
 }
 
-PG_FUNCTION_INFO_V1(exact_avg_final);
+PG_FUNCTION_INFO_V1(segment_exact_avg_final);
 Datum
-exact_avg_final(PG_FUNCTION_ARGS)
+segment_exact_avg_final(PG_FUNCTION_ARGS)
 {
 	const SumState *state = (const SumState *) aggregate_state(fcinfo);
 

@@ -69,9 +69,9 @@ find_cuts(struct varlena *array, Cuts *cuts)
 	/* A null bitmap may be there without any NULL: its bits are 1 then. */
 	if (dataoffset != 0)
 	{
-		const bits8 *bitmap;
+		const uint8 *bitmap;
 
-		bitmap = (const bits8 *) body + sizeof(ArrayType) + 2 * sizeof(int32) - VARHDRSZ;
+		bitmap = (const uint8 *) body + sizeof(ArrayType) + 2 * sizeof(int32) - VARHDRSZ;
 
 		for (int i = 0; i < cuts->count; i++)
 		{
@@ -140,9 +140,9 @@ score_of(double value, struct varlena *array)
 }
 
 /* score(value, cuts) */
-PG_FUNCTION_INFO_V1(score);
+PG_FUNCTION_INFO_V1(segment_score);
 Datum
-score(PG_FUNCTION_ARGS)
+segment_score(PG_FUNCTION_ARGS)
 {
 	struct varlena *array = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(1));
 	int			result = score_of(PG_GETARG_FLOAT8(0), array);

@@ -581,9 +581,9 @@ append_events(StringInfo buf, const char *sign, int128 amount, int64 count,
 		appendStringInfo(buf, "/" INT64_FORMAT, count);
 }
 
-PG_FUNCTION_INFO_V1(history_out);
+PG_FUNCTION_INFO_V1(segment_history_out);
 Datum
-history_out(PG_FUNCTION_ARGS)
+segment_history_out(PG_FUNCTION_ARGS)
 {
 	HistoryReader reader;
 	HistoryDay	day;
@@ -723,11 +723,11 @@ parse_history(const char *p, HistoryDays *list)
 	return *p == '\0';
 }
 
-PG_FUNCTION_INFO_V1(history_in);
+PG_FUNCTION_INFO_V1(segment_history_in);
 Datum
-history_in(PG_FUNCTION_ARGS)
+segment_history_in(PG_FUNCTION_ARGS)
 {
-	const char *text = PG_GETARG_CSTRING(0);
+	const char *string = PG_GETARG_CSTRING(0);
 	struct Node *escontext = SOFT_ERROR_CONTEXT(fcinfo);
 	HistoryDays list;
 	int128		gross = 0;
@@ -737,10 +737,10 @@ history_in(PG_FUNCTION_ARGS)
 	size_t		i;
 
 	history_days_init(&list, DECIMAL_MAX_SCALE, 0);
-	if (!parse_history(text, &list))
+	if (!parse_history(string, &list))
 		ereturn(escontext, (Datum) 0,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"", "history", text)));
+				 errmsg("invalid input syntax for type %s: \"%s\"", "history", string)));
 
 	/* history_store would raise this as a hard error */
 	for (i = 0; i < list.count; i++)
@@ -753,16 +753,16 @@ history_in(PG_FUNCTION_ARGS)
 			pg_add_s64_overflow(refunds, list.days[i].refunds, &refunds))
 			ereturn(escontext, (Datum) 0,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("value out of range for type %s: \"%s\"", "history", text)));
+					 errmsg("value out of range for type %s: \"%s\"", "history", string)));
 	}
 	PG_RETURN_POINTER(history_store(&list));
 }
 
 /* ---------- binary form: the stored bytes ---------- */
 
-PG_FUNCTION_INFO_V1(history_send);
+PG_FUNCTION_INFO_V1(segment_history_send);
 Datum
-history_send(PG_FUNCTION_ARGS)
+segment_history_send(PG_FUNCTION_ARGS)
 {
 	struct varlena *history = history_argument(PG_GETARG_DATUM(0));
 	StringInfoData buf;
@@ -772,9 +772,9 @@ history_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
-PG_FUNCTION_INFO_V1(history_recv);
+PG_FUNCTION_INFO_V1(segment_history_recv);
 Datum
-history_recv(PG_FUNCTION_ARGS)
+segment_history_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
 	size_t		size = buf->len - buf->cursor;
@@ -855,26 +855,26 @@ name(PG_FUNCTION_ARGS) \
 	result; \
 }
 
-HISTORY_COMPARISON(history_cmp, PG_RETURN_INT32(c))
-HISTORY_COMPARISON(history_eq, PG_RETURN_BOOL(c == 0))
-HISTORY_COMPARISON(history_ne, PG_RETURN_BOOL(c != 0))
-HISTORY_COMPARISON(history_lt, PG_RETURN_BOOL(c < 0))
-HISTORY_COMPARISON(history_le, PG_RETURN_BOOL(c <= 0))
-HISTORY_COMPARISON(history_gt, PG_RETURN_BOOL(c > 0))
-HISTORY_COMPARISON(history_ge, PG_RETURN_BOOL(c >= 0))
+HISTORY_COMPARISON(segment_history_cmp, PG_RETURN_INT32(c))
+HISTORY_COMPARISON(segment_history_eq, PG_RETURN_BOOL(c == 0))
+HISTORY_COMPARISON(segment_history_ne, PG_RETURN_BOOL(c != 0))
+HISTORY_COMPARISON(segment_history_lt, PG_RETURN_BOOL(c < 0))
+HISTORY_COMPARISON(segment_history_le, PG_RETURN_BOOL(c <= 0))
+HISTORY_COMPARISON(segment_history_gt, PG_RETURN_BOOL(c > 0))
+HISTORY_COMPARISON(segment_history_ge, PG_RETURN_BOOL(c >= 0))
 
-PG_FUNCTION_INFO_V1(history_hash);
+PG_FUNCTION_INFO_V1(segment_history_hash);
 Datum
-history_hash(PG_FUNCTION_ARGS)
+segment_history_hash(PG_FUNCTION_ARGS)
 {
 	HistoryReader value = value_of(history_argument(PG_GETARG_DATUM(0)));
 
 	return hash_any(value.next, value.end - value.next);
 }
 
-PG_FUNCTION_INFO_V1(history_hash_extended);
+PG_FUNCTION_INFO_V1(segment_history_hash_extended);
 Datum
-history_hash_extended(PG_FUNCTION_ARGS)
+segment_history_hash_extended(PG_FUNCTION_ARGS)
 {
 	HistoryReader value = value_of(history_argument(PG_GETARG_DATUM(0)));
 

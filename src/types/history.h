@@ -110,10 +110,13 @@ typedef struct HistoryRunning
 	uint8		entries[FLEXIBLE_ARRAY_MEMBER];
 } HistoryRunning;
 
-/* history.c: the stored form */
-extern struct varlena *history_argument(Datum value);
-extern void history_open(HistoryReader *reader, const struct varlena *history);
-extern bool history_next(HistoryReader *reader, HistoryDay *day);
+/*
+ * history.c: the stored form.  Other extensions can call what is exported, by
+ * load_external_function().
+ */
+extern PGDLLEXPORT struct varlena *history_argument(Datum value);
+extern PGDLLEXPORT void history_open(HistoryReader *reader, const struct varlena *history);
+extern PGDLLEXPORT bool history_next(HistoryReader *reader, HistoryDay *day);
 extern void history_damaged(const HistoryReader *reader, const char *detail);
 
 extern void history_days_init(HistoryDays *list, int scale, int display_scale);

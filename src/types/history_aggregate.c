@@ -235,9 +235,9 @@ accumulate(FunctionCallInfo fcinfo, DateADT day, Datum amount)
 	return state_result(add_events(state, &event, scale, scale), in_aggregate);
 }
 
-PG_FUNCTION_INFO_V1(history_accum_date);
+PG_FUNCTION_INFO_V1(segment_history_accum_date);
 Datum
-history_accum_date(PG_FUNCTION_ARGS)
+segment_history_accum_date(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return aggregate_unchanged(fcinfo);
@@ -260,9 +260,9 @@ zone_argument(FunctionCallInfo fcinfo, const struct varlena *name)
 	return zone;
 }
 
-PG_FUNCTION_INFO_V1(history_accum_timestamptz);
+PG_FUNCTION_INFO_V1(segment_history_accum_timestamptz);
 Datum
-history_accum_timestamptz(PG_FUNCTION_ARGS)
+segment_history_accum_timestamptz(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
 		return aggregate_unchanged(fcinfo);
@@ -294,9 +294,9 @@ add_history(HistoryRunning *state, const struct varlena *other)
 }
 
 /* combine function of the aggregates, and transition function of rollup */
-PG_FUNCTION_INFO_V1(history_combine);
+PG_FUNCTION_INFO_V1(segment_history_combine);
 Datum
-history_combine(PG_FUNCTION_ARGS)
+segment_history_combine(PG_FUNCTION_ARGS)
 {
 	bool		in_aggregate = AggCheckCallContext(fcinfo, NULL) != 0;
 	struct varlena *other;
@@ -313,9 +313,9 @@ history_combine(PG_FUNCTION_ARGS)
 	return state_result(add_history(state, other), in_aggregate);
 }
 
-PG_FUNCTION_INFO_V1(history_final);
+PG_FUNCTION_INFO_V1(segment_history_final);
 Datum
-history_final(PG_FUNCTION_ARGS)
+segment_history_final(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
@@ -323,9 +323,9 @@ history_final(PG_FUNCTION_ARGS)
 }
 
 /* history + history */
-PG_FUNCTION_INFO_V1(history_add);
+PG_FUNCTION_INFO_V1(segment_history_add);
 Datum
-history_add(PG_FUNCTION_ARGS)
+segment_history_add(PG_FUNCTION_ARGS)
 {
 	struct varlena *a = history_argument(PG_GETARG_DATUM(0));
 	struct varlena *b = history_argument(PG_GETARG_DATUM(1));

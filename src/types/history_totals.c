@@ -14,6 +14,7 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "miscadmin.h"
@@ -165,7 +166,8 @@ history_gap_variation(const HistoryTotals *totals)
 
 /* ---------- accessors of the whole history ---------- */
 
-#define HISTORY_ACCESSOR(name, result) \
+/* NULL with fewer purchase days than so many. */
+#define HISTORY_ACCESSOR(name, least, result) \
 PG_FUNCTION_INFO_V1(name); \
 Datum \
 name(PG_FUNCTION_ARGS) \
@@ -173,31 +175,26 @@ name(PG_FUNCTION_ARGS) \
 	HistoryTotals totals; \
 \
 	total(history_argument(PG_GETARG_DATUM(0)), &totals); \
+	if (totals.purchase_days < (least)) \
+		PG_RETURN_NULL(); \
 	result; \
 }
 
-#define NULL_WITHOUT_PURCHASE(totals, least) \
-	if ((totals).purchase_days < (least)) \
-		PG_RETURN_NULL()
-
-HISTORY_ACCESSOR(history_orders, PG_RETURN_INT64(totals.orders))
-HISTORY_ACCESSOR(history_refunds, PG_RETURN_INT64(totals.refunds))
-HISTORY_ACCESSOR(history_purchase_days, PG_RETURN_INT64(totals.purchase_days))
-HISTORY_ACCESSOR(history_first_day,
-				 NULL_WITHOUT_PURCHASE(totals, 1); PG_RETURN_DATEADT(totals.first_day))
-HISTORY_ACCESSOR(history_last_day,
-				 NULL_WITHOUT_PURCHASE(totals, 1); PG_RETURN_DATEADT(totals.last_day))
-HISTORY_ACCESSOR(history_gross, PG_RETURN_NUMERIC(history_amount(&totals, totals.gross)))
-HISTORY_ACCESSOR(history_refunded, PG_RETURN_NUMERIC(history_amount(&totals, totals.refunded)))
-HISTORY_ACCESSOR(history_net,
+HISTORY_ACCESSOR(segment_history_orders, 0, PG_RETURN_INT64(totals.orders))
+HISTORY_ACCESSOR(segment_history_refunds, 0, PG_RETURN_INT64(totals.refunds))
+HISTORY_ACCESSOR(segment_history_purchase_days, 0, PG_RETURN_INT64(totals.purchase_days))
+HISTORY_ACCESSOR(segment_history_first_day, 1, PG_RETURN_DATEADT(totals.first_day))
+HISTORY_ACCESSOR(segment_history_last_day, 1, PG_RETURN_DATEADT(totals.last_day))
+HISTORY_ACCESSOR(segment_history_gross, 0,
+				 PG_RETURN_NUMERIC(history_amount(&totals, totals.gross)))
+HISTORY_ACCESSOR(segment_history_refunded, 0,
+				 PG_RETURN_NUMERIC(history_amount(&totals, totals.refunded)))
+HISTORY_ACCESSOR(segment_history_net, 0,
 				 PG_RETURN_NUMERIC(history_amount(&totals, totals.gross - totals.refunded)))
-HISTORY_ACCESSOR(history_average_order,
-				 NULL_WITHOUT_PURCHASE(totals, 1);
+HISTORY_ACCESSOR(segment_history_average_order, 1,
 				 return average_of(&totals, totals.gross, totals.orders))
-HISTORY_ACCESSOR(history_mean_gap_days,
-				 NULL_WITHOUT_PURCHASE(totals, 2); PG_RETURN_FLOAT8(history_mean_gap(&totals)))
-HISTORY_ACCESSOR(history_gap_cv,
-				 NULL_WITHOUT_PURCHASE(totals, 3); PG_RETURN_FLOAT8(history_gap_variation(&totals)))
+HISTORY_ACCESSOR(segment_history_mean_gap_days, 2, PG_RETURN_FLOAT8(history_mean_gap(&totals)))
+HISTORY_ACCESSOR(segment_history_gap_cv, 3, PG_RETURN_FLOAT8(history_gap_variation(&totals)))
 
 /* ---------- as of a day ---------- */
 
@@ -207,27 +204,29 @@ as_of_argument(FunctionCallInfo fcinfo)
 	return finite_date(PG_GETARG_DATEADT(1), "as_of");
 }
 
-PG_FUNCTION_INFO_V1(history_days_since_last);
+PG_FUNCTION_INFO_V1(segment_history_days_since_last);
 Datum
-history_days_since_last(PG_FUNCTION_ARGS)
+segment_history_days_since_last(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of = as_of_argument(fcinfo);
 	HistoryTotals totals;
 
 	history_total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
-	NULL_WITHOUT_PURCHASE(totals, 1);
+	if (totals.purchase_days == 0)
+		PG_RETURN_NULL();
 	PG_RETURN_INT32(as_of - totals.last_day);
 }
 
-PG_FUNCTION_INFO_V1(history_tenure_days);
+PG_FUNCTION_INFO_V1(segment_history_tenure_days);
 Datum
-history_tenure_days(PG_FUNCTION_ARGS)
+segment_history_tenure_days(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of = as_of_argument(fcinfo);
 	HistoryTotals totals;
 
 	history_total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
-	NULL_WITHOUT_PURCHASE(totals, 1);
+	if (totals.purchase_days == 0)
+		PG_RETURN_NULL();
 	PG_RETURN_INT32(as_of - totals.first_day);
 }
 
@@ -263,16 +262,16 @@ part_of(FunctionCallInfo fcinfo, DateADT from_day, DateADT to_day)
 	PG_RETURN_POINTER(history_store(&list));
 }
 
-PG_FUNCTION_INFO_V1(history_as_of);
+PG_FUNCTION_INFO_V1(segment_history_as_of);
 Datum
-history_as_of(PG_FUNCTION_ARGS)
+segment_history_as_of(PG_FUNCTION_ARGS)
 {
 	return part_of(fcinfo, PG_INT32_MIN, as_of_argument(fcinfo));
 }
 
-PG_FUNCTION_INFO_V1(history_during);
+PG_FUNCTION_INFO_V1(segment_history_during);
 Datum
-history_during(PG_FUNCTION_ARGS)
+segment_history_during(PG_FUNCTION_ARGS)
 {
 	return part_of(fcinfo,
 				   finite_date(PG_GETARG_DATEADT(1), "from_day"),
@@ -313,9 +312,9 @@ mean_repeat_spend(const HistoryTotals *totals)
 }
 
 /* customer by sufficient statistic: (x, t_x, t, mean_repeat_spend) */
-PG_FUNCTION_INFO_V1(history_cbs);
+PG_FUNCTION_INFO_V1(segment_history_cbs);
 Datum
-history_cbs(PG_FUNCTION_ARGS)
+segment_history_cbs(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of = as_of_argument(fcinfo);
 	text	   *unit = PG_GETARG_TEXT_PP(2);
@@ -326,7 +325,8 @@ history_cbs(PG_FUNCTION_ARGS)
 	bool		nulls[4] = {false};
 
 	history_total_up_to(history_argument(PG_GETARG_DATUM(0)), as_of, &totals);
-	NULL_WITHOUT_PURCHASE(totals, 1);
+	if (totals.purchase_days == 0)
+		PG_RETURN_NULL();
 	values[0] = Float8GetDatum((double) (totals.purchase_days - 1));
 	values[1] = Float8GetDatum(((double) totals.last_day - totals.first_day) / unit_days);
 	values[2] = Float8GetDatum(((double) as_of - totals.first_day) / unit_days);
@@ -335,9 +335,9 @@ history_cbs(PG_FUNCTION_ARGS)
 }
 
 /* everything that a history says of a customer as of a day, in one pass */
-PG_FUNCTION_INFO_V1(history_measures);
+PG_FUNCTION_INFO_V1(segment_history_measures);
 Datum
-history_measures(PG_FUNCTION_ARGS)
+segment_history_measures(PG_FUNCTION_ARGS)
 {
 	DateADT		as_of = as_of_argument(fcinfo);
 	HistoryTotals totals;
@@ -374,9 +374,9 @@ history_measures(PG_FUNCTION_ARGS)
 
 /* ---------- the days as rows ---------- */
 
-PG_FUNCTION_INFO_V1(history_unnest);
+PG_FUNCTION_INFO_V1(segment_history_unnest);
 Datum
-history_unnest(PG_FUNCTION_ARGS)
+segment_history_unnest(PG_FUNCTION_ARGS)
 {
 	FuncCallContext *call;
 	HistoryReader *reader;
@@ -418,9 +418,9 @@ history_unnest(PG_FUNCTION_ARGS)
 
 /* ---------- the small summary ---------- */
 
-PG_FUNCTION_INFO_V1(history_rfm);
+PG_FUNCTION_INFO_V1(segment_history_rfm);
 Datum
-history_rfm(PG_FUNCTION_ARGS)
+segment_history_rfm(PG_FUNCTION_ARGS)
 {
 	HistoryTotals totals;
 	RfmPart		part;

@@ -23,7 +23,8 @@ typedef struct HistoryTotals
 	int128		gross;
 	int128		refunded;
 	int128		first_gross;	/* gross of the first purchase day */
-	int128		squared_gaps;	/* sum of the squared gaps between purchase days */
+	int128		squared_gaps;	/* sum of the squared gaps between purchase
+								 * days */
 	int			scale;
 	int			display_scale;
 	bool		any;			/* was there any day? */
@@ -41,8 +42,8 @@ typedef struct HistoryRun
 	HistoryTotals totals;
 } HistoryRun;
 
-extern void history_total_up_to(const struct varlena *history, DateADT as_of,
-								HistoryTotals *totals);
+extern PGDLLEXPORT void history_total_up_to(const struct varlena *history, DateADT as_of,
+											HistoryTotals *totals);
 extern void history_run_start(HistoryRun *run, const struct varlena *history);
 extern bool history_run_to(HistoryRun *run, DateADT as_of);
 extern Numeric history_amount(const HistoryTotals *totals, int128 amount);

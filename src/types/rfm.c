@@ -205,7 +205,7 @@ append_time(StringInfo buf, TimestampTz at)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
-	char		text[MAXDATELEN + 1];
+	char		string[MAXDATELEN + 1];
 
 	if (timestamp2tm(at, NULL, &tm, &fsec, NULL, NULL) != 0)
 		ereport(ERROR,
@@ -214,13 +214,13 @@ append_time(StringInfo buf, TimestampTz at)
 				 errdetail("A time of orders is out of range.")));
 	/* always ISO and UTC, whatever DateStyle and TimeZone say */
 	tm.tm_isdst = 0;
-	EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, text);
-	appendStringInfoString(buf, text);
+	EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, string);
+	appendStringInfoString(buf, string);
 }
 
-PG_FUNCTION_INFO_V1(rfm_out);
+PG_FUNCTION_INFO_V1(segment_rfm_out);
 Datum
-rfm_out(PG_FUNCTION_ARGS)
+segment_rfm_out(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 	int			scale = rfm_display_scale(rfm);
@@ -312,7 +312,7 @@ time_length(const char *start)
 static bool
 parse_time(const char **p, TimestampTz *at)
 {
-	char		text[MAXDATELEN + 1];
+	char		string[MAXDATELEN + 1];
 	char		workbuf[MAXDATELEN + MAXDATEFIELDS];
 	char	   *field[MAXDATEFIELDS];
 	int			ftype[MAXDATEFIELDS];
@@ -329,9 +329,9 @@ parse_time(const char **p, TimestampTz *at)
 
 	if (length == 0 || length > MAXDATELEN)
 		return false;
-	memcpy(text, *p, length);
-	text[length] = '\0';
-	error = ParseDateTime(text, workbuf, sizeof(workbuf), field, ftype,
+	memcpy(string, *p, length);
+	string[length] = '\0';
+	error = ParseDateTime(string, workbuf, sizeof(workbuf), field, ftype,
 						  MAXDATEFIELDS, &nf);
 	if (error == 0)
 #if PG_VERSION_NUM >= 160000
@@ -378,31 +378,31 @@ parse_rfm(const char *p, Rfm *rfm)
 	return true;
 }
 
-PG_FUNCTION_INFO_V1(rfm_in);
+PG_FUNCTION_INFO_V1(segment_rfm_in);
 Datum
-rfm_in(PG_FUNCTION_ARGS)
+segment_rfm_in(PG_FUNCTION_ARGS)
 {
-	const char *text = PG_GETARG_CSTRING(0);
+	const char *string = PG_GETARG_CSTRING(0);
 	struct Node *escontext = SOFT_ERROR_CONTEXT(fcinfo);
 	Rfm		   *rfm = rfm_create();
 	const char *violation;
 
-	if (!parse_rfm(text, rfm))
+	if (!parse_rfm(string, rfm))
 		ereturn(escontext, (Datum) 0,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid input syntax for type %s: \"%s\"", "rfm", text)));
+				 errmsg("invalid input syntax for type %s: \"%s\"", "rfm", string)));
 	violation = rfm_violation(rfm);
 	if (violation != NULL)
 		ereturn(escontext, (Datum) 0,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for type %s: \"%s\"", "rfm", text),
+				 errmsg("invalid value for type %s: \"%s\"", "rfm", string),
 				 errdetail("%s", violation)));
 	PG_RETURN_RFM(rfm);
 }
 
-PG_FUNCTION_INFO_V1(rfm_send);
+PG_FUNCTION_INFO_V1(segment_rfm_send);
 Datum
-rfm_send(PG_FUNCTION_ARGS)
+segment_rfm_send(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 	StringInfoData buf;
@@ -417,9 +417,9 @@ rfm_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
-PG_FUNCTION_INFO_V1(rfm_recv);
+PG_FUNCTION_INFO_V1(segment_rfm_recv);
 Datum
-rfm_recv(PG_FUNCTION_ARGS)
+segment_rfm_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo	buf = (StringInfo) PG_GETARG_POINTER(0);
 	Rfm		   *rfm = rfm_create();
@@ -552,12 +552,12 @@ name(PG_FUNCTION_ARGS) \
 #define TIME_TIMESTAMPTZ	PG_GETARG_TIMESTAMPTZ(1)
 #define TIME_DATE			rfm_midnight_utc(PG_GETARG_DATEADT(1))
 
-RFM_TRANSITION(rfm_accum_timestamptz_numeric, TIME_TIMESTAMPTZ, AMOUNT_NUMERIC)
-RFM_TRANSITION(rfm_accum_timestamptz_float8, TIME_TIMESTAMPTZ, AMOUNT_FLOAT8)
-RFM_TRANSITION(rfm_accum_timestamptz_int8, TIME_TIMESTAMPTZ, AMOUNT_INT64)
-RFM_TRANSITION(rfm_accum_date_numeric, TIME_DATE, AMOUNT_NUMERIC)
-RFM_TRANSITION(rfm_accum_date_float8, TIME_DATE, AMOUNT_FLOAT8)
-RFM_TRANSITION(rfm_accum_date_int8, TIME_DATE, AMOUNT_INT64)
+RFM_TRANSITION(segment_rfm_accum_timestamptz_numeric, TIME_TIMESTAMPTZ, AMOUNT_NUMERIC)
+RFM_TRANSITION(segment_rfm_accum_timestamptz_float8, TIME_TIMESTAMPTZ, AMOUNT_FLOAT8)
+RFM_TRANSITION(segment_rfm_accum_timestamptz_int8, TIME_TIMESTAMPTZ, AMOUNT_INT64)
+RFM_TRANSITION(segment_rfm_accum_date_numeric, TIME_DATE, AMOUNT_NUMERIC)
+RFM_TRANSITION(segment_rfm_accum_date_float8, TIME_DATE, AMOUNT_FLOAT8)
+RFM_TRANSITION(segment_rfm_accum_date_int8, TIME_DATE, AMOUNT_INT64)
 
 /* Add a part: the state of another worker, the summary of a day. */
 void
@@ -575,9 +575,9 @@ rfm_add(Rfm *rfm, const RfmPart *part)
 }
 
 /* combine function, and the transition function of rollup(rfm) */
-PG_FUNCTION_INFO_V1(rfm_combine);
+PG_FUNCTION_INFO_V1(segment_rfm_combine);
 Datum
-rfm_combine(PG_FUNCTION_ARGS)
+segment_rfm_combine(PG_FUNCTION_ARGS)
 {
 	const Rfm  *other;
 	Rfm		   *rfm;
@@ -604,16 +604,16 @@ rfm_combine(PG_FUNCTION_ARGS)
 
 /* ---------- accessors ---------- */
 
-PG_FUNCTION_INFO_V1(rfm_orders);
+PG_FUNCTION_INFO_V1(segment_rfm_orders);
 Datum
-rfm_orders(PG_FUNCTION_ARGS)
+segment_rfm_orders(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(rfm_check(PG_GETARG_RFM(0))->orders);
 }
 
-PG_FUNCTION_INFO_V1(rfm_refunds);
+PG_FUNCTION_INFO_V1(segment_rfm_refunds);
 Datum
-rfm_refunds(PG_FUNCTION_ARGS)
+segment_rfm_refunds(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(rfm_check(PG_GETARG_RFM(0))->refunds);
 }
@@ -624,27 +624,27 @@ amount_of(const Rfm *rfm, int128 amount)
 	return decimal_to_numeric(amount, DECIMAL_MAX_SCALE, rfm_display_scale(rfm));
 }
 
-PG_FUNCTION_INFO_V1(rfm_gross_amount);
+PG_FUNCTION_INFO_V1(segment_rfm_gross_amount);
 Datum
-rfm_gross_amount(PG_FUNCTION_ARGS)
+segment_rfm_gross_amount(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 
 	PG_RETURN_NUMERIC(amount_of(rfm, rfm_gross(rfm)));
 }
 
-PG_FUNCTION_INFO_V1(rfm_refunded_amount);
+PG_FUNCTION_INFO_V1(segment_rfm_refunded_amount);
 Datum
-rfm_refunded_amount(PG_FUNCTION_ARGS)
+segment_rfm_refunded_amount(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 
 	PG_RETURN_NUMERIC(amount_of(rfm, rfm_refunded(rfm)));
 }
 
-PG_FUNCTION_INFO_V1(rfm_net_amount);
+PG_FUNCTION_INFO_V1(segment_rfm_net_amount);
 Datum
-rfm_net_amount(PG_FUNCTION_ARGS)
+segment_rfm_net_amount(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 
@@ -652,9 +652,9 @@ rfm_net_amount(PG_FUNCTION_ARGS)
 }
 
 /* gross / orders, with the decimals that numeric's division gives */
-PG_FUNCTION_INFO_V1(rfm_average_order);
+PG_FUNCTION_INFO_V1(segment_rfm_average_order);
 Datum
-rfm_average_order(PG_FUNCTION_ARGS)
+segment_rfm_average_order(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 
@@ -665,9 +665,9 @@ rfm_average_order(PG_FUNCTION_ARGS)
 							   NumericGetDatum(int64_to_numeric(rfm->orders)));
 }
 
-PG_FUNCTION_INFO_V1(rfm_first_at);
+PG_FUNCTION_INFO_V1(segment_rfm_first_at);
 Datum
-rfm_first_at(PG_FUNCTION_ARGS)
+segment_rfm_first_at(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 
@@ -676,9 +676,9 @@ rfm_first_at(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(rfm->first_at);
 }
 
-PG_FUNCTION_INFO_V1(rfm_last_at);
+PG_FUNCTION_INFO_V1(segment_rfm_last_at);
 Datum
-rfm_last_at(PG_FUNCTION_ARGS)
+segment_rfm_last_at(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 
@@ -700,9 +700,9 @@ days_between(TimestampTz from, TimestampTz as_of)
 	return Float8GetDatum((double) ((int128) as_of - from) / USECS_PER_DAY);
 }
 
-PG_FUNCTION_INFO_V1(rfm_days_since_last);
+PG_FUNCTION_INFO_V1(segment_rfm_days_since_last);
 Datum
-rfm_days_since_last(PG_FUNCTION_ARGS)
+segment_rfm_days_since_last(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 
@@ -711,9 +711,9 @@ rfm_days_since_last(PG_FUNCTION_ARGS)
 	return days_between(rfm->last_at, PG_GETARG_TIMESTAMPTZ(1));
 }
 
-PG_FUNCTION_INFO_V1(rfm_tenure_days);
+PG_FUNCTION_INFO_V1(segment_rfm_tenure_days);
 Datum
-rfm_tenure_days(PG_FUNCTION_ARGS)
+segment_rfm_tenure_days(PG_FUNCTION_ARGS)
 {
 	const Rfm  *rfm = rfm_check(PG_GETARG_RFM(0));
 
@@ -758,13 +758,13 @@ name(PG_FUNCTION_ARGS) \
 	result; \
 }
 
-RFM_COMPARISON(rfm_cmp, PG_RETURN_INT32(c))
-RFM_COMPARISON(rfm_eq, PG_RETURN_BOOL(c == 0))
-RFM_COMPARISON(rfm_ne, PG_RETURN_BOOL(c != 0))
-RFM_COMPARISON(rfm_lt, PG_RETURN_BOOL(c < 0))
-RFM_COMPARISON(rfm_le, PG_RETURN_BOOL(c <= 0))
-RFM_COMPARISON(rfm_gt, PG_RETURN_BOOL(c > 0))
-RFM_COMPARISON(rfm_ge, PG_RETURN_BOOL(c >= 0))
+RFM_COMPARISON(segment_rfm_cmp, PG_RETURN_INT32(c))
+RFM_COMPARISON(segment_rfm_eq, PG_RETURN_BOOL(c == 0))
+RFM_COMPARISON(segment_rfm_ne, PG_RETURN_BOOL(c != 0))
+RFM_COMPARISON(segment_rfm_lt, PG_RETURN_BOOL(c < 0))
+RFM_COMPARISON(segment_rfm_le, PG_RETURN_BOOL(c <= 0))
+RFM_COMPARISON(segment_rfm_gt, PG_RETURN_BOOL(c > 0))
+RFM_COMPARISON(segment_rfm_ge, PG_RETURN_BOOL(c >= 0))
 
 /* The bytes that compare_rfm looks at: all but the display scale. */
 static Rfm
@@ -776,18 +776,18 @@ rfm_without_display_scale(const Rfm *rfm)
 	return copy;
 }
 
-PG_FUNCTION_INFO_V1(rfm_hash);
+PG_FUNCTION_INFO_V1(segment_rfm_hash);
 Datum
-rfm_hash(PG_FUNCTION_ARGS)
+segment_rfm_hash(PG_FUNCTION_ARGS)
 {
 	Rfm			rfm = rfm_without_display_scale(PG_GETARG_RFM(0));
 
 	return hash_any((unsigned char *) &rfm, sizeof(rfm));
 }
 
-PG_FUNCTION_INFO_V1(rfm_hash_extended);
+PG_FUNCTION_INFO_V1(segment_rfm_hash_extended);
 Datum
-rfm_hash_extended(PG_FUNCTION_ARGS)
+segment_rfm_hash_extended(PG_FUNCTION_ARGS)
 {
 	Rfm			rfm = rfm_without_display_scale(PG_GETARG_RFM(0));
 

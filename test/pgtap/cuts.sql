@@ -3,6 +3,8 @@
 -- cuts of schemes: against the server's own aggregates, and the same bits
 -- whatever the order of rows, their partition and the number of workers
 --
+-- Takes long: so that it begins first where files run side by side
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned

@@ -2,6 +2,8 @@
 -- Long fits end at once when they are cancelled, and neither a cancelled nor
 -- a finished fit leaves memory behind
 --
+-- Runs alone: it wants a cancelled fit to end within a second
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned

@@ -2,6 +2,8 @@
 -- The books of a portfolio against the definitions, written out in SQL over the
 -- source rows; that they balance; edge portfolios; intervals as published
 --
+-- Takes long: so that it begins first where files run side by side
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned

@@ -3,6 +3,8 @@
 -- mutated, truncated and random.  Everything is either refused with a fitting
 -- SQLSTATE or is a value that comes back unchanged.
 --
+-- Takes long: so that it begins first where files run side by side
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned

@@ -2,6 +2,8 @@
 -- Predictions of random models and customers, 100,000 cases per function:
 -- never NaN, never infinite, never an error, always in range
 --
+-- Takes long: so that it begins first where files run side by side
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned

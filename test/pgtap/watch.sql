@@ -3,6 +3,8 @@
 -- that a full refresh gives, whatever happened to the tables; and it never
 -- stands in the way of those who write
 --
+-- Takes long: so that it begins first where files run side by side
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned
