@@ -14,13 +14,27 @@
 #endif
 
 #include "common/hashfn.h"
-/* Before 16 the server does not ask for symbols to be exported. */
+#include "fmgr.h"
+
+/*
+ * Before 16 the server's macros do not ask for symbols to be exported, which the
+ * compiler's options say that none is.
+ */
 #if PG_VERSION_NUM < 160000 && defined(__GNUC__)
 #undef PGDLLEXPORT
 #define PGDLLEXPORT __attribute__((visibility("default")))
+#undef PG_FUNCTION_INFO_V1
+#define PG_FUNCTION_INFO_V1(name) \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS); \
+	extern PGDLLEXPORT const Pg_finfo_record *CppConcat(pg_finfo_, name) (void); \
+	const Pg_finfo_record * \
+	CppConcat(pg_finfo_, name) (void) \
+	{ \
+		static const Pg_finfo_record info = {1}; \
+		return &info; \
+	} \
+	extern int no_such_variable
 #endif
-
-#include "fmgr.h"
 
 /* The varlena macros moved in 16. */
 #if PG_VERSION_NUM >= 160000

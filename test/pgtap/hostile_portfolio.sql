@@ -174,16 +174,16 @@ DO $$
 DECLARE
 	r record;
 BEGIN
-	FOR r IN SELECT oid::regclass AS name, (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1) AS col
+	FOR r IN SELECT oid::regclass AS name, coalesce((SELECT quote_ident(attname) FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1), '1') AS col
 		FROM pg_class AS c WHERE relnamespace = 'hostile_parts'::regnamespace AND relkind = 'r' LOOP
 		EXECUTE format('CREATE TRIGGER look BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION trap.look_row(''trigger'')', r.name);
 		EXECUTE format('CREATE TRIGGER look_after AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION trap.look_row(''trigger'')', r.name);
 		EXECUTE format('CREATE TRIGGER look_all AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION trap.look_row(''statement_trigger'')', r.name);
-		EXECUTE format('ALTER TABLE %s ADD CHECK (trap.look(''check'', %I))', r.name, r.col);
-		EXECUTE format('CREATE INDEX ON %s ((trap.look(''index'', %I)))', r.name, r.col);
+		EXECUTE format('ALTER TABLE %s ADD CHECK (trap.look(''check'', %s))', r.name, r.col);
+		EXECUTE format('CREATE INDEX ON %s ((trap.look(''index'', %s)))', r.name, r.col);
 		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', r.name);
 		EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', r.name);
-		EXECUTE format('CREATE POLICY look ON %s USING (trap.look(''policy'', %I))', r.name, r.col);
+		EXECUTE format('CREATE POLICY look ON %s USING (trap.look(''policy'', %s))', r.name, r.col);
 	END LOOP;
 	ALTER TABLE hostile_parts.refresh_log ALTER who SET DEFAULT 'x' || trap.look('default', 1);
 	ALTER TABLE hostile_parts.scorecard ALTER created_at SET DEFAULT CASE WHEN trap.look('default', 1) THEN now() END;
