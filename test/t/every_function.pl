@@ -259,7 +259,8 @@ sub function_statement
 sub view_statement
 {
 	my ($item, $usual) = @_;
-	return "SELECT t::text FROM $item->{call} AS t" if $usual;
+	# there are tables without columns
+	return "SELECT t::text FROM $item->{call} AS t" if $usual || !@{ $item->{types} };
 	my $n = int rand @{ $item->{columns} };
 	my ($column, $type) = ($item->{columns}[$n], $item->{types}[$n]);
 	my $edge = $values->edge($type);
