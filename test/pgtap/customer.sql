@@ -103,7 +103,7 @@ SELECT is_empty($$
 SELECT throws_ok($$ ALTER TYPE segment_internal.customer_figures ADD ATTRIBUTE further text;
 	SELECT segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05',
 		NULL, NULL, NULL, NULL, NULL) $$,
-	'42804', 'row type segment_internal.customer_figures has 22 columns where 21 are expected', 'a result of another shape is refused');
+	'42804', 'row type segment_internal.customer_figures has 23 columns where 22 are expected', 'a result of another shape is refused');
 SELECT throws_ok($$ ALTER TYPE segment_internal.judged_day ADD ATTRIBUTE further text;
 	SELECT segment_internal.customer_days('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL,
 		ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$,

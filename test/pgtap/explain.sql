@@ -86,7 +86,8 @@ BEGIN
 		UNION ALL SELECT date '2024-06-30', class_after.amount, class_after.margin FROM generate_series(1, n)) AS o(day, amount, margin);
 	EXECUTE format('UPDATE %I.customer_history SET purchases = $1, margins = CASE WHEN $4 = ''own'' THEN $2 END WHERE customer_id = $3', portfolio)
 	USING history, margins, customer, portfolio;
-	EXECUTE format('SELECT %I FROM %I.customer WHERE customer_id = $1', scheme, portfolio) INTO result USING customer;
+	-- the view shows what the last refresh kept
+	EXECUTE format('SELECT %I FROM %I.customer_at(''2024-06-30'') WHERE customer_id = $1', scheme, portfolio) INTO result USING customer;
 	RETURN result;
 END
 $$;

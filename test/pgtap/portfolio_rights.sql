@@ -111,10 +111,9 @@ SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.refresh('secr
 SELECT is((SELECT array_agg(customer_id) FROM secret.customer), '{1}', 'and the owner''s rows stay the owner''s');
 -- readers under row security of the portfolio's own table
 SET LOCAL ROLE segment_test_alice;
-ALTER TABLE shop.customer_history ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own ON shop.customer_history FOR SELECT TO segment_test_reader USING (customer_id = 2);
--- where the newest scorecard is told
-GRANT SELECT (scorecard_id) ON shop.portfolio TO segment_test_reader;
+ALTER TABLE shop.kept_customer ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON shop.kept_customer FOR SELECT TO segment_test_reader USING (customer_id = 2);
+GRANT SELECT ON shop.kept_customer TO segment_test_reader;
 RESET ROLE;
 SELECT is(as_role('segment_test_reader', 'SELECT count(*) FROM shop.customer'), '2', 'without security_invoker the owner''s rights count');
 SELECT matches(as_role('segment_test_alice', $$ SELECT segment.alter_portfolio('shop', settings => '{"security_invoker": true}') $$), '^\(shop,', 'security_invoker');
@@ -255,6 +254,7 @@ RESET ROLE;
 SELECT matches(as_role('segment_test_bob', $$ SELECT segment.alter_portfolio('trap') $$), '^\(trap,', 'a rule that looks who runs it');
 DELETE FROM bob.seen;
 SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.take_snapshot('trap') $$), '^\(trap,', 'a superuser takes a snapshot');
+SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.refresh('trap') $$), '^\(trap,', 'and refreshes');
 SELECT is((SELECT string_agg(DISTINCT who, ',') FROM bob.seen), 'segment_test_bob', 'and its rule ran as its owner');
 UPDATE trap.scheme_class SET rule = 'true THEN '''' END AS x FROM pg_class; ALTER ROLE segment_test_bob SUPERUSER; --' WHERE scheme = 'dormancy' AND class_rank = 1;
 SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.alter_portfolio('trap') $$), '^4', 'a rule that is more than a rule');
