@@ -126,6 +126,43 @@ $scorecards_agree$;
 COMMENT ON FUNCTION segment_internal.scorecards_agree(text, bigint, bigint) IS
 'whether two scorecards give every customer the same row (internal)';
 
+/*
+ * Runs a query that computes rows, with the keys of table refresh_key as $1 if
+ * only theirs are wanted.  A rule that cannot be computed for somebody is an
+ * error that names its scheme.
+ */
+CREATE FUNCTION segment_internal.kept_run(portfolio text, query text, changes_only boolean, from_kept boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $kept_run$
+DECLARE
+	schemes text[];
+	scheme text;
+	message text;
+	state text;
+BEGIN
+	PERFORM segment_internal.refresh_run(portfolio, query, 'pg_catalog, pg_temp', changes_only);
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+	IF segment_internal.is_beyond_query(state) THEN
+		RAISE;
+	END IF;
+	EXECUTE format('SELECT array_agg(s.scheme ORDER BY s.ordinal) FROM %I.scheme AS s', portfolio) INTO schemes;
+	FOREACH scheme IN ARRAY coalesce(schemes, '{}') LOOP
+		BEGIN
+			-- not count(), for which the planner computes nothing that cannot be NULL
+			EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme,
+				segment_internal.kept_query(portfolio, from_kept => from_kept));
+		EXCEPTION WHEN OTHERS THEN
+			PERFORM segment_internal.scheme_rule_failed(scheme, state, message);
+		END;
+	END LOOP;
+	RAISE;
+END
+$kept_run$;
+COMMENT ON FUNCTION segment_internal.kept_run(text, text, boolean, boolean) IS
+'runs a query that computes rows of the table kept_customer; an error of a rule names its scheme (internal)';
+
 /* The rows of the customers in table refresh_key, from their histories, as of a day (an expression). */
 CREATE FUNCTION segment_internal.kept_fill_changed(portfolio text, as_of text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -136,9 +173,9 @@ DECLARE
 BEGIN
 	EXECUTE format('DELETE FROM %1$I.kept_customer AS c USING %1$I.refresh_key AS k WHERE c.customer_id %2$s k.customer_id',
 		portfolio, (segment_internal.portfolio_key(portfolio)).equality);
-	PERFORM segment_internal.refresh_run(portfolio, format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM (%3$s) AS c WHERE %4$s',
+	PERFORM segment_internal.kept_run(portfolio, format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM (%3$s) AS c WHERE %4$s',
 		portfolio, columns, segment_internal.kept_query(portfolio, as_of), segment_internal.key_condition(portfolio, 'c.customer_id')),
-		'pg_catalog, pg_temp', true);
+		true, false);
 END
 $kept_fill_changed$;
 COMMENT ON FUNCTION segment_internal.kept_fill_changed(text, text) IS
@@ -154,8 +191,8 @@ DECLARE
 BEGIN
 	-- computed first and then inserted, since an INSERT never uses parallel
 	-- workers; in the order of keys, which the primary key's index likes
-	EXECUTE format('CREATE UNLOGGED TABLE %I.refresh_row AS %s', portfolio,
-		segment_internal.kept_query(portfolio, 's.scorecard_as_of', from_kept));
+	PERFORM segment_internal.kept_run(portfolio, format('CREATE UNLOGGED TABLE %I.refresh_row AS %s', portfolio,
+		segment_internal.kept_query(portfolio, 's.scorecard_as_of', from_kept)), false, from_kept);
 	EXECUTE format('DELETE FROM %I.kept_customer', portfolio);
 	EXECUTE format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM %1$I.refresh_row AS r ORDER BY r.customer_id', portfolio, columns);
 	EXECUTE format('DROP TABLE %I.refresh_row', portfolio);

@@ -174,7 +174,18 @@ RETURN format($template$
 COMMENT ON FUNCTION segment_internal.scheme_held_on_days(text, text) IS
 'the FROM item of scheme_held_item for customers on many judged days; NULL if no class is asked for (internal)';
 
-/* ---------- cuts ---------- */
+CREATE FUNCTION segment_internal.scheme_rule_failed(scheme text, state text, message text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_rule_failed$
+BEGIN
+	RAISE EXCEPTION USING ERRCODE = state,
+		MESSAGE = format('a rule of scheme "%s" fails for a customer: %s', scheme, message),
+		HINT = 'Customers without orders have the counts and sums 0, and NULL elsewhere. Divide by nullif(orders, 0), for instance.';
+END
+$scheme_rule_failed$;
+COMMENT ON FUNCTION segment_internal.scheme_rule_failed(text, text, text) IS
+'the error, of the given SQLSTATE, that a rule of a scheme cannot be computed for somebody (internal)';
 
 /* ---------- the views ---------- */
 

@@ -369,9 +369,7 @@ EXCEPTION WHEN OTHERS THEN
 	IF segment_internal.is_beyond_query(state) THEN
 		RAISE;
 	END IF;
-	RAISE EXCEPTION USING ERRCODE = state,
-		MESSAGE = format('a rule of scheme "%s" fails for a customer: %s', scheme, message),
-		HINT = 'Customers without orders have the counts and sums 0, and NULL elsewhere. Divide by nullif(orders, 0), for instance.';
+	PERFORM segment_internal.scheme_rule_failed(scheme, state, message);
 END
 $scheme_try$;
 COMMENT ON FUNCTION segment_internal.scheme_try(text, text) IS
