@@ -132,7 +132,7 @@ BEGIN
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
 	PERFORM segment_internal.portfolio_create_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
-	RETURN segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true}');
+	RETURN segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true, "all_rows": true}');
 END
 $portfolio_create$;
 COMMENT ON FUNCTION segment_internal.portfolio_create(text, jsonb) IS
@@ -229,7 +229,7 @@ BEGIN
 			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 				d.timezone, d.unit, d.settings, d.search_path, d.session_settings
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
-	report := segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true}');
+	report := segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true, "all_rows": true}');
 	-- last, since it locks out readers
 	PERFORM segment_internal.portfolio_create_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);

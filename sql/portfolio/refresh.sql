@@ -713,15 +713,15 @@ BEGIN
 				segment.status(s.spend_model)
 			FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
 		INTO STRICT report.as_of, report.scorecard_id, report.customers, report.purchase_model, report.spend_model;
+		judged_alike := true;
 	END IF;
 	PERFORM segment_internal.refresh_step(name, 'keeping');
-	IF (arguments ->> 'scorecard')::boolean OR plan.mode = 'full' THEN
-		-- where the new scorecard judges as the one before, the changed rows are right already
-		IF NOT (from_kept AND judged_alike) THEN
-			PERFORM segment_internal.kept_fill(name, from_kept);
-		END IF;
-	ELSE
+	IF NOT (arguments ->> 'scorecard')::boolean AND plan.mode = 'changes' THEN
 		PERFORM segment_internal.kept_fill_changed(name, 's.scorecard_as_of');
+	-- where the scorecard judges as the one before, and no rule was changed, the rows are
+	-- right if no history changed, and those of changed customers if they were computed
+	ELSIF NOT (judged_alike AND (from_kept OR report.customers_changed = 0)) OR (arguments ->> 'all_rows')::boolean THEN
+		PERFORM segment_internal.kept_fill(name, from_kept);
 	END IF;
 	EXECUTE format('DROP TABLE %I.refresh_key', name);
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
