@@ -130,9 +130,13 @@ SELECT is((SELECT count(*) FROM taken WHERE nth IN (2, 3, 4, 5, 6, 7, 8, 9, 10, 
 
 -- ---------- a refresh without a change writes no row ----------
 
-CREATE TABLE versions AS SELECT k.ctid AS version, k.customer_id FROM "shop 1".kept_customer AS k;
-SELECT segment.refresh('shop 1') \g /dev/null
-SELECT is_empty($$ SELECT ctid, customer_id FROM "shop 1".kept_customer EXCEPT TABLE versions $$, 'rows that stay the same are not written');
+SELECT happen(9, 60, '2024-03-01') \g /dev/null
+SELECT segment.create_portfolio('steady', 'SELECT id, at, amount FROM orders WHERE shop = 9') \g /dev/null
+CREATE TABLE versions AS SELECT k.ctid AS version, k.customer_id FROM steady.kept_customer AS k;
+SELECT is((SELECT concat_ws(' ', mode, customers_changed, scorecard_id) FROM segment.refresh('steady')), 'full 0 2', 'all is read, with a new scorecard');
+SELECT is_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that stay the same are not written');
+SELECT segment.alter_portfolio('steady', settings => '{"horizon_weeks": 26}') \g /dev/null
+SELECT isnt_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that are judged in another way are');
 
 -- ---------- a rule that fails ----------
 
