@@ -48,7 +48,7 @@ load_csv() {
 		DROP TABLE IF EXISTS csv_raw, csv_staging, orders;
 		CREATE UNLOGGED TABLE csv_raw (line_number bigint GENERATED ALWAYS AS IDENTITY, ${names//,/ text,} text)" 2>/dev/null
 
-	# Windows' line ends and empty lines at the end are no part of the data.
+	# Windows' line ends and empty lines at the end are not part of the data.
 	if ! LC_ALL=C sed -e '1s/^\xEF\xBB\xBF//' -e 's/\r$//' "$file" |
 		LC_ALL=C sed -e :a -e '/^[[:space:]]*$/{$d;N;ba' -e '}' |
 		as_server psql -X -q -v ON_ERROR_STOP=1 -v VERBOSITY=default -c "

@@ -23,12 +23,12 @@ COMMENT ON FUNCTION segment_internal.cohort_combine(internal, internal) IS 'comb
 CREATE FUNCTION segment_internal.cohort_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_cohort_serialize';
-COMMENT ON FUNCTION segment_internal.cohort_serialize(internal) IS 'serialisation function of cohort_agg';
+COMMENT ON FUNCTION segment_internal.cohort_serialize(internal) IS 'serialization function of cohort_agg';
 
 CREATE FUNCTION segment_internal.cohort_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_cohort_deserialize';
-COMMENT ON FUNCTION segment_internal.cohort_deserialize(bytea, internal) IS 'deserialisation function of cohort_agg';
+COMMENT ON FUNCTION segment_internal.cohort_deserialize(bytea, internal) IS 'deserialization function of cohort_agg';
 
 CREATE FUNCTION segment_internal.cohort_final(internal) RETURNS segment.cohort_month[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE

@@ -28,12 +28,12 @@ COMMENT ON FUNCTION segment_internal.flow_combine(internal, internal) IS 'combin
 CREATE FUNCTION segment_internal.flow_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_flow_serialize';
-COMMENT ON FUNCTION segment_internal.flow_serialize(internal) IS 'serialisation function of flow_agg';
+COMMENT ON FUNCTION segment_internal.flow_serialize(internal) IS 'serialization function of flow_agg';
 
 CREATE FUNCTION segment_internal.flow_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_flow_deserialize';
-COMMENT ON FUNCTION segment_internal.flow_deserialize(bytea, internal) IS 'deserialisation function of flow_agg';
+COMMENT ON FUNCTION segment_internal.flow_deserialize(bytea, internal) IS 'deserialization function of flow_agg';
 
 CREATE FUNCTION segment_internal.flow_final(internal) RETURNS segment.flow_month[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE

@@ -171,7 +171,7 @@ COMMENT ON FUNCTION segment_internal.key_account_create_views(text, boolean) IS
  * The criteria in force on a day as SQL: the columns of the view customer that
  * they need; whether all entry limits are met; whether no exit limit is passed;
  * and the rows (measure, value, entry_limit, exit_limit, enters, stays).  What
- * is not known does not admit anybody, and is no reason to demote.
+ * is not known does not admit anybody, and is not a reason to demote.
  */
 CREATE FUNCTION segment_internal.key_account_conditions(
 	portfolio text, day date, OUT version date, OUT columns text, OUT enters text, OUT stays text, OUT findings text

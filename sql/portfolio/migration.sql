@@ -22,12 +22,12 @@ COMMENT ON FUNCTION segment_internal.migration_combine(internal, internal) IS 'c
 CREATE FUNCTION segment_internal.migration_serialize(internal) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_migration_serialize';
-COMMENT ON FUNCTION segment_internal.migration_serialize(internal) IS 'serialisation function of migration_agg';
+COMMENT ON FUNCTION segment_internal.migration_serialize(internal) IS 'serialization function of migration_agg';
 
 CREATE FUNCTION segment_internal.migration_deserialize(bytea, internal) RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_migration_deserialize';
-COMMENT ON FUNCTION segment_internal.migration_deserialize(bytea, internal) IS 'deserialisation function of migration_agg';
+COMMENT ON FUNCTION segment_internal.migration_deserialize(bytea, internal) IS 'deserialization function of migration_agg';
 
 CREATE FUNCTION segment_internal.migration_final(internal) RETURNS segment.class_migration[]
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
@@ -46,7 +46,7 @@ CREATE AGGREGATE segment.migration_agg(customer tid, place integer, places integ
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.migration_agg(tid, integer, integer, text, numeric) IS
-'how many customers moved between which classes from day to day. A row is a customer on a day: the customer, told from others by his row in a table; place of the day, counted from 1; number of rows of the customer, which are for consecutive places; class; net sales (NULL counts as 0). Rows may come in any order; memory for one customer is needed where those of a customer come together. What there is on the first day alone is not counted. NULL without rows. Errors: 22023 rows of a customer are missing, too many, or not for consecutive places, 22004 customer or place NULL, 22003 a sum beyond 27 digits, 54000 more than 65535 classes';
+'how many customers moved between which classes from day to day. A row is a customer on a day: the customer, identified by a row in a table; place of the day, counted from 1; number of rows of the customer, which are for consecutive places; class; net sales (NULL counts as 0). Rows may come in any order; memory for one customer is needed where those of a customer come together. What there is on the first day alone is not counted. NULL without rows. Errors: 22023 rows of a customer are missing, too many, or not for consecutive places, 22004 customer or place NULL, 22003 a sum beyond 27 digits, 54000 more than 65535 classes';
 
 CREATE FUNCTION segment_internal.check_period(from_day date, to_day date) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

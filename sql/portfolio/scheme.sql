@@ -88,8 +88,8 @@ COMMENT ON FUNCTION segment_internal.scheme_figure_columns(text) IS
 'the settings and cuts of a portfolio as columns of its scorecard (internal)';
 
 /*
- * A class that has a stay rule is that of who meets its rule, and of who was in
- * it in the last snapshot and meets its stay rule.  held_classes, for the query
+ * A customer is in a class with a stay rule if its rule is true, or if the customer
+ * was in it in the last snapshot and its stay rule is true.  held_classes, for the query
  * of the customers, is NULL if no class has one; then nothing of this is in any
  * query.  kept has a column per scheme with stay rules: the day of the snapshot
  * if nothing but the stay rule keeps the customer in the class.  The names of

@@ -8,7 +8,7 @@ CREATE FUNCTION segment_internal.source_columns(
 LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000 ROWS 4
 AS 'MODULE_PATHNAME', 'segment_source_columns';
 COMMENT ON FUNCTION segment_internal.source_columns(text, text) IS
-'the columns that a query would return, with their types and, for domains, base types; the query is analysed, not run; errors: 22023 if it is not one SELECT that only reads, else those of the parser';
+'the columns that a query would return, with their types and, for domains, base types; the query is analyzed, not run; errors: 22023 if it is not one SELECT that only reads, else those of the parser';
 
 CREATE FUNCTION segment_internal.source_statement(source text, query text) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
@@ -37,7 +37,7 @@ BEGIN
 		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND t.typtype = 'p';
 		IF FOUND THEN
 			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
-				MESSAGE = format('column %s (%I) of source "%s" cannot be the customer''s key: %s is no type of a column',
+				MESSAGE = format('column %s (%I) of source "%s" cannot be the customer''s key: %s cannot be the type of a column',
 					col ->> 'ordinal', col ->> 'name', source, type_name),
 				HINT = 'The first column is the customer''s key, for instance a bigint, text or uuid.';
 		END IF;

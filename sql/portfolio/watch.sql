@@ -50,7 +50,7 @@ CREATE FUNCTION segment_internal.source_dependence(
 LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000
 AS 'MODULE_PATHNAME', 'segment_source_dependence';
 COMMENT ON FUNCTION segment_internal.source_dependence(text, text, oid[], smallint[]) IS
-'for tables that are watched, each with the number of its customer column (0: a change concerns everybody): the tables that a query reads, what keeps the rows of a customer in its result from depending on that customer''s rows in watched tables alone (NULL: nothing), and its analysed form, which changes with the views in it; errors as source_columns (internal)';
+'for tables that are watched, each with the number of its customer column (0: a change concerns everybody): the tables that a query reads, what keeps the rows of a customer in its result from depending on that customer''s rows in watched tables alone (NULL: nothing), and its analyzed form, which changes with the views in it; errors as source_columns (internal)';
 
 CREATE TYPE segment.watch_report AS (
 	portfolio text, relation text, customer_column text, tables bigint, obstacle text
@@ -222,7 +222,7 @@ COMMENT ON FUNCTION segment_internal.watch_notes(text) IS
 
 /*
  * Whether a refresh may read only changed customers, and a fingerprint of all
- * that the answer and the notes rest on: the analysed sources with their views,
+ * that the answer and the notes rest on: the analyzed sources with their views,
  * the files and names of the tables, the triggers.  Notes are complete as long
  * as the fingerprint is the one of the last refresh.
  */

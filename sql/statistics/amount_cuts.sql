@@ -19,14 +19,14 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'segment_amount_cuts_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.amount_cuts_serialize(internal) IS
-'serialisation function of amount_cuts, top_cuts and share_cuts';
+'serialization function of amount_cuts, top_cuts and share_cuts';
 
 CREATE FUNCTION segment_internal.amount_cuts_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'segment_amount_cuts_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.amount_cuts_deserialize(bytea, internal) IS
-'deserialisation function of amount_cuts, top_cuts and share_cuts';
+'deserialization function of amount_cuts, top_cuts and share_cuts';
 
 CREATE FUNCTION segment_internal.amount_cuts_final(internal)
 RETURNS numeric[]

@@ -17,14 +17,14 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'segment_class_medians_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.class_medians_serialize(internal) IS
-'serialisation function of class_medians';
+'serialization function of class_medians';
 
 CREATE FUNCTION segment_internal.class_medians_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'segment_class_medians_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.class_medians_deserialize(bytea, internal) IS
-'deserialisation function of class_medians';
+'deserialization function of class_medians';
 
 CREATE FUNCTION segment_internal.class_medians_final(internal)
 RETURNS float8[]

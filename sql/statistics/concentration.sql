@@ -33,14 +33,14 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'segment_concentration_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.concentration_serialize(internal) IS
-'serialisation function of gini, top_share and lorenz';
+'serialization function of gini, top_share and lorenz';
 
 CREATE FUNCTION segment_internal.concentration_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'segment_concentration_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.concentration_deserialize(bytea, internal) IS
-'deserialisation function of gini, top_share and lorenz';
+'deserialization function of gini, top_share and lorenz';
 
 CREATE FUNCTION segment_internal.gini_final(internal)
 RETURNS float8
@@ -82,14 +82,14 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'segment_hhi_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.hhi_serialize(internal) IS
-'serialisation function of hhi';
+'serialization function of hhi';
 
 CREATE FUNCTION segment_internal.hhi_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'segment_hhi_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.hhi_deserialize(bytea, internal) IS
-'deserialisation function of hhi';
+'deserialization function of hhi';
 
 CREATE FUNCTION segment_internal.hhi_final(internal)
 RETURNS float8

@@ -19,14 +19,14 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'segment_quantile_cuts_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.quantile_cuts_serialize(internal) IS
-'serialisation function of quantile_cuts';
+'serialization function of quantile_cuts';
 
 CREATE FUNCTION segment_internal.quantile_cuts_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'segment_quantile_cuts_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.quantile_cuts_deserialize(bytea, internal) IS
-'deserialisation function of quantile_cuts';
+'deserialization function of quantile_cuts';
 
 CREATE FUNCTION segment_internal.quantile_cuts_final(internal)
 RETURNS float8[]

@@ -17,14 +17,14 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'segment_exact_avg_serialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.exact_avg_serialize(internal) IS
-'serialisation function of exact_avg and exact_sum';
+'serialization function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_deserialize(bytea, internal)
 RETURNS internal
 AS 'MODULE_PATHNAME', 'segment_exact_avg_deserialize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment_internal.exact_avg_deserialize(bytea, internal) IS
-'deserialisation function of exact_avg and exact_sum';
+'deserialization function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_final(internal)
 RETURNS float8

@@ -335,7 +335,7 @@ comparison_family(Oid type)
 }
 
 /*
- * The column that an expression is, or NULL.  It may be labelled as another
+ * The column that an expression is, or NULL.  It may be labeled as another
  * type, if that one compares alike (varchar as text, but not citext as text).
  */
 static Var *

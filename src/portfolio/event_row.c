@@ -45,7 +45,7 @@ key_image(const EventFormat *format, Datum key, Size *size)
 	return VARDATA_ANY(DatumGetPointer(key));
 }
 
-/* event_hash_key for keys that are no integers of some kind. */
+/* event_hash_key for keys that are not integers of some kind. */
 uint32
 event_hash_image(EventFormat *format, Datum key)
 {

@@ -6,9 +6,8 @@
  * A portfolio's source queries, and the rules of its classes, were written by
  * its owner, so they must run with the owner's rights, also when somebody with
  * more rights calls: a superuser, or a job that refreshes everything.  SET ROLE
- * is no protection, since a function in the query can take it back.  This is
- * the way that REFRESH MATERIALIZED VIEW goes: the user is switched where SQL
- * cannot undo it, nothing may be left behind that would run later with the
+ * is not a protection, since a function in the query can take it back.  As REFRESH
+ * MATERIALIZED VIEW does, the user is switched where SQL cannot undo it, nothing may be left behind that would run later with the
  * caller's rights (temporary objects, deferred triggers, prepared statements),
  * and settings that the query changes are put back.
  *

@@ -4,7 +4,7 @@
  *		The source queries of a portfolio: what a query given as text is, and
  *		which columns it returns.
  *
- * The query is parsed and analysed, not run: so a wrong one is refused before
+ * The query is parsed and analyzed, not run: so a wrong one is refused before
  * anything is created, and a text that is more than one SELECT never reaches
  * the places where it becomes part of another statement.
  *
@@ -119,7 +119,7 @@ source_check_one_select(const char *name, const char *query)
 }
 
 /*
- * A source's query, analysed, with its views and row security in it; and its
+ * A source's query, analyzed, with its views and row security in it; and its
  * raw parse tree.  Errors as source_columns.
  */
 Query *

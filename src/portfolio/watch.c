@@ -273,7 +273,7 @@ note_rows(Changed *changed, Tuplestorestate *rows, TupleDesc description, const 
 
 /*
  * Whether a column is there, stored as it comes, and of a type (InvalidOid: of
- * any that is no domain).  Whoever owns a schema can put anything of any name
+ * any that is not a domain).  Whoever owns a schema can put anything of any name
  * into it.
  */
 static bool

@@ -32,7 +32,8 @@
 typedef struct GroupValue
 {
 	double		value;
-	Numeric		exact;			/* the same as numeric; NULL: it is no numeric */
+	Numeric		exact;			/* the same as numeric; NULL: it is not a
+								 * numeric */
 	int32		group;			/* from 0 */
 } GroupValue;
 

@@ -822,7 +822,7 @@ value_of(struct varlena *history)
 
 /*
  * A total order over the values, by their bytes; no more meaning than that.
- * The display scale is no part of the value, as for numeric.
+ * The display scale is not part of the value, as for numeric.
  */
 static int
 compare_histories(struct varlena *history_a, struct varlena *history_b)

@@ -5,7 +5,7 @@
  *		and last.
  *
  * An amount >= 0 is an order, an amount < 0 a refund.  A refund lowers the
- * net amount, is no order, and moves neither the first nor the last time.
+ * net amount, is not an order, and moves neither the first nor the last time.
  *
  * Counts, exact sums, minimum and maximum are commutative and associative:
  * any order and any grouping of the same rows gives the same 64 bytes.
@@ -499,7 +499,7 @@ rfm_count(Rfm *rfm, TimestampTz at, int128 coefficient, int scale)
 	return PointerGetDatum(rfm);
 }
 
-/* A date counts as its midnight in UTC; 22008 if that is no timestamp. */
+/* A date counts as its midnight in UTC; 22008 if that is not a timestamp. */
 TimestampTz
 rfm_midnight_utc(DateADT day)
 {
@@ -728,7 +728,7 @@ segment_rfm_tenure_days(PG_FUNCTION_ARGS)
 
 /*
  * A total order over the values, by last and first time, counts and amounts.
- * The display scale is no part of the value, as for numeric.
+ * The display scale is not part of the value, as for numeric.
  */
 static int
 compare_rfm(const Rfm *a, const Rfm *b)

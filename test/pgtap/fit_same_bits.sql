@@ -64,17 +64,8 @@ BEGIN
 	EXECUTE format('SELECT segment.%s_fit(%s) FROM %s', kind, arguments, source) INTO m;
 	RETURN m;
 END $$;
-CREATE FUNCTION pg_temp.plan_has(query text, node text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		IF line LIKE '%' || node || '%' THEN
-			RETURN true;
-		END IF;
-	END LOOP;
-	RETURN false;
-END $$;
+\set failure_form message
+\ir ../helpers.sql
 
 \o /dev/null
 SELECT pg_temp.feed(k, 'shop', 'x, t_x, t') FROM unnest('{bgnbd,mbgnbd,pnbd}'::text[]) k;

@@ -16,19 +16,8 @@ SELECT plan(94);
 
 CREATE FUNCTION pg_temp.same(a segment.history, b segment.history) RETURNS boolean
 LANGUAGE sql AS $$ SELECT COALESCE(a OPERATOR(segment.=) b, a IS NULL AND b IS NULL) $$;
-CREATE FUNCTION pg_temp.plan_has(query text, node text) RETURNS boolean
-LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		IF strpos(line, node) > 0 THEN
-			RETURN true;
-		END IF;
-	END LOOP;
-	RETURN false;
-END
-$$;
+\set failure_form message
+\ir ../helpers.sql
 
 -- ---------- real orders, against plain SQL ----------
 

@@ -179,19 +179,8 @@ BEGIN
 	RETURN result;
 END
 $$;
-CREATE FUNCTION pg_temp.plan_has(statement text, node text) RETURNS boolean
-LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS off) ' || statement LOOP
-		IF position(node IN line) > 0 THEN
-			RETURN true;
-		END IF;
-	END LOOP;
-	RETURN false;
-END
-$$;
+\set failure_form message
+\ir ../helpers.sql
 
 SET LOCAL max_parallel_workers_per_gather = 0;
 CREATE TEMP TABLE serial AS

@@ -29,20 +29,8 @@ BEGIN
 	RETURN result;
 END
 $$;
--- SQLSTATE, message, detail and hint of a command that fails.
-CREATE FUNCTION failure(command text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	message text;
-	detail text;
-	hint text;
-BEGIN
-	EXECUTE command;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(' | ', SQLSTATE, message, nullif(detail, ''), nullif(hint, ''));
-END
-$$;
+\set failure_form parts
+\ir ../helpers.sql
 -- The definitions of a portfolio's view customer and function customer_at.
 CREATE FUNCTION definitions(portfolio text) RETURNS text LANGUAGE sql AS $$
 	SELECT pg_get_viewdef(format('%I.customer', portfolio)::regclass)
@@ -180,7 +168,7 @@ SELECT results_eq($$ SELECT class, kept, cells, hidden, verdict FROM segment.sch
 -- ---------- what is refused ----------
 
 CREATE FUNCTION refused(stay_rule text) RETURNS text LANGUAGE sql AS $$
-	SELECT failure(format('SELECT segment.create_scheme(''border'', ''refused'', %L)',
+	SELECT pg_temp.failure(format('SELECT segment.create_scheme(''border'', ''refused'', %L)',
 		jsonb_build_array(jsonb_build_object('class', 'a', 'rule', 'net > 5', 'stay_rule', stay_rule), '{"class": "b"}'::jsonb)))
 $$;
 SELECT is(refused('nosuch > 5'), '42703 | stay rule of class "a" in scheme "refused": column "nosuch" does not exist | The stay rule is: nosuch > 5 | '
@@ -198,14 +186,14 @@ SELECT matches(refused('"held on" IS NULL'), '^42703 \| stay rule of class "a"',
 -- customer 2 has never given anything back
 SELECT is(refused('1 / refunded > 0'), '22012 | a rule of scheme "refused" fails for a customer: division by zero | '
 	'Customers without orders have the counts and sums 0, and NULL elsewhere. Divide by nullif(orders, 0), for instance.', 'an error for a customer, who is not in the class');
-SELECT is(failure($$ SELECT segment.create_scheme('border', 'refused', '[{"class": "a", "rule": "net > 5"}, {"class": "b", "stay_rule": "net > 4"}]') $$),
+SELECT is(pg_temp.failure($$ SELECT segment.create_scheme('border', 'refused', '[{"class": "a", "rule": "net > 5"}, {"class": "b", "stay_rule": "net > 4"}]') $$),
 	'22023 | class "b" in scheme "refused" has a stay rule but no rule | The class without a rule takes everybody who is in no other, so nobody needs to be kept in it.',
 	'a stay rule of the default class');
-SELECT matches(failure($$ SELECT segment.create_scheme('border', 'refused', '[{"class": "a", "rule": "net > 5", "stay_rule": 5}, {"class": "b"}]') $$),
+SELECT matches(pg_temp.failure($$ SELECT segment.create_scheme('border', 'refused', '[{"class": "a", "rule": "net > 5", "stay_rule": 5}, {"class": "b"}]') $$),
 	'^22023 \| key "stay_rule" of class "a" in scheme "refused" must be a string, not 5', 'a number');
-SELECT matches(failure($$ SELECT segment.create_scheme('border', 'refused', '[{"class": "a", "rule": "net > 5", "stayrule": "true"}, {"class": "b"}]') $$),
+SELECT matches(pg_temp.failure($$ SELECT segment.create_scheme('border', 'refused', '[{"class": "a", "rule": "net > 5", "stayrule": "true"}, {"class": "b"}]') $$),
 	'The keys are class, rule, stay_rule, label', 'the hint names the key');
-SELECT matches(failure($$ UPDATE border.scheme_class SET stay_rule = 'true' WHERE scheme = 'abcd' $$),
+SELECT matches(pg_temp.failure($$ UPDATE border.scheme_class SET stay_rule = 'true' WHERE scheme = 'abcd' $$),
 	'^23514 \| .*"default_class_has_no_stay_rule"', 'nor can the table say so');
 SELECT is((SELECT count(*) FROM border.scheme_class WHERE scheme = 'refused'), 0::bigint, 'nothing is left behind');
 
@@ -372,11 +360,11 @@ SELECT is(count(tier), 5520::bigint, 'a reader of the view needs no right on the
 RESET ROLE;
 GRANT SELECT ON sim.customer_history, sim.scorecard TO segment_stay_reader;
 SET LOCAL ROLE segment_stay_reader;
-SELECT matches(failure('SELECT * FROM sim.customer_at(''2024-01-10'')'), '^42501 \| permission denied for table snapshot', 'one of past days does');
+SELECT matches(pg_temp.failure('SELECT * FROM sim.customer_at(''2024-01-10'')'), '^42501 \| permission denied for table snapshot', 'one of past days does');
 RESET ROLE;
 GRANT SELECT ON sim.snapshot, sim.snapshot_customer TO segment_stay_reader;
 SET LOCAL ROLE segment_stay_reader;
-SELECT is(failure('SELECT * FROM sim.customer_at(''2024-01-10'')'), 'no error', 'and can get it');
+SELECT is(pg_temp.failure('SELECT * FROM sim.customer_at(''2024-01-10'')'), 'no error', 'and can get it');
 RESET ROLE;
 
 SELECT is(segment.drop_portfolio('sim')::text, '', 'a portfolio with stay rules is dropped');

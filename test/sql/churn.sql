@@ -3,16 +3,12 @@
 --
 SET extra_float_digits = -3;
 
--- What a statement fails with.
-CREATE FUNCTION pg_temp.failure(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE || ' ' || SQLERRM;
-END
-$$;
+\getenv test_directory PG_ABS_SRCDIR
+\set helpers :test_directory '/helpers.sql'
+\set failure_form message
+\set ECHO none
+\i :helpers
+\set ECHO all
 
 -- three orders less of five, in windows of the same length: 29 / 128
 SELECT segment.fall_p_value(2, 5, 1, 1), 29 / 128.0;

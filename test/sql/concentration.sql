@@ -3,16 +3,12 @@
 --
 SET extra_float_digits = 1;
 
--- What a statement fails with.
-CREATE FUNCTION pg_temp.failure(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE || ' ' || SQLERRM;
-END
-$$;
+\getenv test_directory PG_ABS_SRCDIR
+\set helpers :test_directory '/helpers.sql'
+\set failure_form message
+\set ECHO none
+\i :helpers
+\set ECHO all
 
 -- all equal
 SELECT segment.gini(5), segment.hhi(5), segment.top_share(5, 0.25), segment.lorenz(5, 4)

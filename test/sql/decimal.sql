@@ -7,19 +7,12 @@ SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 SET extra_float_digits = 1;
 
--- What a statement fails with.
-CREATE FUNCTION pg_temp.failure(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	detail text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ': ' || SQLERRM || COALESCE(' (' || NULLIF(detail, '') || ')', '');
-END
-$$;
+\getenv test_directory PG_ABS_SRCDIR
+\set helpers :test_directory '/helpers.sql'
+\set failure_form detail
+\set ECHO none
+\i :helpers
+\set ECHO all
 
 -- 0.1 + 0.2 = 0.3
 SELECT segment.net(segment.rfm_agg('2020-01-01'::date, v)),

@@ -5,33 +5,12 @@ SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 SET extra_float_digits = 1;
 
--- What a statement fails with.
-CREATE FUNCTION pg_temp.failure(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	detail text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ': ' || SQLERRM || COALESCE(' (' || NULLIF(detail, '') || ')', '');
-END
-$$;
--- Does a plan contain a node?
-CREATE FUNCTION pg_temp.plan_has(query text, node text) RETURNS boolean
-LANGUAGE plpgsql AS $$
-DECLARE
-	line text;
-BEGIN
-	FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
-		IF strpos(line, node) > 0 THEN
-			RETURN true;
-		END IF;
-	END LOOP;
-	RETURN false;
-END
-$$;
+\getenv test_directory PG_ABS_SRCDIR
+\set helpers :test_directory '/helpers.sql'
+\set failure_form detail
+\set ECHO none
+\i :helpers
+\set ECHO all
 
 -- ---------- an example ----------
 
@@ -239,7 +218,7 @@ DROP AGGREGATE history_raw(date, numeric);
 
 -- ---------- comparison ----------
 
--- the display scale is no part of the value, as with numeric
+-- the display scale is not part of the value, as with numeric
 SELECT a OPERATOR(segment.=) b AS eq, a OPERATOR(segment.<>) b AS ne, a OPERATOR(segment.<) b AS lt,
 	a OPERATOR(segment.<=) b AS le, a OPERATOR(segment.>) b AS gt, a OPERATOR(segment.>=) b AS ge,
 	segment_internal.history_cmp(a, b), segment_internal.history_hash(a) = segment_internal.history_hash(b) AS hash,

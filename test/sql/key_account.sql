@@ -7,20 +7,12 @@ SET client_min_messages = warning;
 CREATE SCHEMA key_account_test;
 SET search_path = key_account_test, public;
 
--- What a statement fails with: SQLSTATE and message, with detail and hint.
-CREATE FUNCTION failure(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	detail text;
-	hint text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n', SQLSTATE || ' ' || SQLERRM, 'DETAIL: ' || nullif(detail, ''), 'HINT: ' || nullif(hint, ''));
-END
-$$;
+\getenv test_directory PG_ABS_SRCDIR
+\set helpers :test_directory '/helpers.sql'
+\set failure_form lines
+\set ECHO none
+\i :helpers
+\set ECHO all
 \pset format unaligned
 \pset tuples_only on
 
@@ -35,25 +27,25 @@ SET client_min_messages = warning;
 
 -- ---------- refusals ----------
 
-SELECT failure($$ SELECT segment.review_key_accounts('nowhere') $$);
-SELECT failure($$ SELECT segment.review_key_accounts(NULL) $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', 4, true, 'new market', '2025-01-01') $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', 'x', true, 'new market', '2025-01-01') $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', NULL, true, 'new market', '2025-01-01') $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', 1, NULL, 'new market', '2025-01-01') $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', 1, true, '', '2025-01-01') $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', 1, true, 'new market', '2025-01-01', '') $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', 1, true, 'new market', '2024-03-04') $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', 1, true, 'new market', 'infinity') $$);
-SELECT failure($$ SELECT segment.override_key_account('key_shop', 1, true, 'new market', NULL) $$);
-SELECT failure($$ SELECT segment.end_key_account_override('key_shop', 1, 'over') $$);
-SELECT failure($$ SELECT segment.demote_key_account('key_shop', 1, NULL) $$);
-SELECT failure($$ SELECT segment.demote_key_account('key_shop', 1, 'too small') $$);
-SELECT failure($$ SELECT segment.assign_key_account('key_shop', 9, 'Ann') $$);
+SELECT pg_temp.failure($$ SELECT segment.review_key_accounts('nowhere') $$);
+SELECT pg_temp.failure($$ SELECT segment.review_key_accounts(NULL) $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', 4, true, 'new market', '2025-01-01') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', 'x', true, 'new market', '2025-01-01') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', NULL, true, 'new market', '2025-01-01') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', 1, NULL, 'new market', '2025-01-01') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', 1, true, '', '2025-01-01') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', 1, true, 'new market', '2025-01-01', '') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', 1, true, 'new market', '2024-03-04') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', 1, true, 'new market', 'infinity') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('key_shop', 1, true, 'new market', NULL) $$);
+SELECT pg_temp.failure($$ SELECT segment.end_key_account_override('key_shop', 1, 'over') $$);
+SELECT pg_temp.failure($$ SELECT segment.demote_key_account('key_shop', 1, NULL) $$);
+SELECT pg_temp.failure($$ SELECT segment.demote_key_account('key_shop', 1, 'too small') $$);
+SELECT pg_temp.failure($$ SELECT segment.assign_key_account('key_shop', 9, 'Ann') $$);
 UPDATE key_shop.key_account_criterion SET valid_from = '2024-04-01';
-SELECT failure($$ SELECT segment.review_key_accounts('key_shop') $$);
-SELECT failure($$ SELECT segment_internal.portfolio_run('key_shop', 'refresh', '{}', NULL::segment.key_account_report) $$);
-SELECT failure($$ SELECT segment_internal.portfolio_run('key_shop', 'key_account', '{"command": "assign", "customer": "1", "owner": "Ann"}', NULL::segment.refresh_report) $$);
+SELECT pg_temp.failure($$ SELECT segment.review_key_accounts('key_shop') $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_run('key_shop', 'refresh', '{}', NULL::segment.key_account_report) $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_run('key_shop', 'key_account', '{"command": "assign", "customer": "1", "owner": "Ann"}', NULL::segment.refresh_report) $$);
 -- nothing of this left a trace
 SELECT count(*) FROM key_shop.key_account_override;
 SELECT customer_id, owner, would_demote FROM key_shop.key_account ORDER BY 1;
@@ -68,8 +60,8 @@ DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO key_account_owner', c
 SET ROLE key_account_owner;
 SELECT customers FROM segment.create_portfolio('their_shop', 'SELECT * FROM orders');
 SET ROLE key_account_clerk;
-SELECT failure($$ SELECT segment.review_key_accounts('their_shop') $$);
-SELECT failure($$ SELECT segment.override_key_account('their_shop', 1, true, 'a friend', '2030-01-01') $$);
+SELECT pg_temp.failure($$ SELECT segment.review_key_accounts('their_shop') $$);
+SELECT pg_temp.failure($$ SELECT segment.override_key_account('their_shop', 1, true, 'a friend', '2030-01-01') $$);
 RESET ROLE;
 -- a superuser's review runs the owner's rules as the owner
 SELECT accounts FROM segment.review_key_accounts('their_shop');

@@ -7,20 +7,12 @@ SET client_min_messages = warning;
 CREATE SCHEMA portfolio_test;
 SET search_path = portfolio_test, public;
 
--- What a statement fails with: SQLSTATE and message, with detail and hint.
-CREATE FUNCTION failure(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	detail text;
-	hint text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n', SQLSTATE || ' ' || SQLERRM, 'DETAIL: ' || nullif(detail, ''), 'HINT: ' || nullif(hint, ''));
-END
-$$;
+\getenv test_directory PG_ABS_SRCDIR
+\set helpers :test_directory '/helpers.sql'
+\set failure_form lines
+\set ECHO none
+\i :helpers
+\set ECHO all
 \pset format unaligned
 \pset tuples_only on
 
@@ -74,20 +66,20 @@ SELECT customers IS NULL FROM shop.portfolio;
 
 -- ---------- refusals of alter_portfolio leave everything as it was ----------
 
-SELECT failure($$ SELECT segment.alter_portfolio('shop', purchases => 'SELECT customer_id::text, ordered_at, total FROM orders') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('shop', purchases => '') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('shop', timezone => '') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('shop', timezone => 'Mars/Olympus') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('shop', unit => '') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('shop', settings => '[]') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('nosuch') $$);
-SELECT failure($$ SELECT segment.alter_portfolio(NULL) $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', purchases => 'SELECT customer_id::text, ordered_at, total FROM orders') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', purchases => '') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', timezone => '') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', timezone => 'Mars/Olympus') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', unit => '') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', settings => '[]') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('nosuch') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio(NULL) $$);
 SELECT settings, unit, timezone, purchases FROM shop.portfolio;
 
 -- ---------- refusals of create_portfolio ----------
 
 CREATE FUNCTION create_failure(purchases text) RETURNS text
-LANGUAGE sql RETURN failure(format('SELECT segment.create_portfolio(''bad'', %L)', purchases));
+LANGUAGE sql RETURN pg_temp.failure(format('SELECT segment.create_portfolio(''bad'', %L)', purchases));
 
 SELECT create_failure('SELECT customer, ordered_at, total FROM orders');
 SELECT create_failure('SELECT customer_id, ordered_at, total FROM no_such_table');
@@ -134,7 +126,7 @@ SELECT create_failure('SELECT customer_id, ordered_at, total / 3.0 FROM orders')
 SELECT create_failure('SELECT customer_id, ordered_at, total / 0 FROM orders');
 -- the other sources
 CREATE FUNCTION source_failure(source text, query text) RETURNS text
-LANGUAGE sql RETURN failure(format(
+LANGUAGE sql RETURN pg_temp.failure(format(
 	'SELECT segment.create_portfolio(''bad'', ''SELECT customer_id, ordered_at, total FROM orders'', %I => %L)', source, query));
 SELECT source_failure('customers', 'SELECT FROM person');
 SELECT source_failure('customers', 'SELECT date ''2024-01-01'' FROM person');
@@ -147,7 +139,7 @@ SELECT source_failure('satisfaction', 'SELECT customer_id, ordered_at, status FR
 SELECT source_failure('satisfaction', 'SELECT customer_id, total, total FROM orders');
 -- settings, time zone, unit
 CREATE FUNCTION argument_failure(argument text, value text) RETURNS text
-LANGUAGE sql RETURN failure(format(
+LANGUAGE sql RETURN pg_temp.failure(format(
 	'SELECT segment.create_portfolio(''bad'', ''SELECT customer_id, ordered_at, total FROM orders'', %I => %s)', argument, value));
 SELECT argument_failure('settings', $$ '{"colour": 1}' $$);
 SELECT argument_failure('settings', $$ '{"margin": 1.01}' $$);
@@ -171,27 +163,27 @@ SELECT argument_failure('timezone', $$ '' $$);
 SELECT argument_failure('unit', $$ 'fortnight' $$);
 SELECT argument_failure('unit', $$ NULL $$);
 -- names
-SELECT failure(format('SELECT segment.create_portfolio(%L, ''SELECT 1, date ''''2024-01-01'''', 1'')', name))
+SELECT pg_temp.failure(format('SELECT segment.create_portfolio(%L, ''SELECT 1, date ''''2024-01-01'''', 1'')', name))
 FROM (VALUES ('shop'), ('public'), ('segment'), (''), (NULL), (repeat('x', 64)), (repeat('é', 32)), ('pg_shop')) AS v(name);
 -- nothing is left behind
 SELECT count(*) FROM pg_namespace WHERE nspname IN ('bad', 'pg_shop');
 -- refresh and drop
-SELECT failure($$ SELECT segment.refresh('nosuch') $$);
-SELECT failure($$ SELECT segment.refresh('public') $$);
-SELECT failure($$ SELECT segment.refresh(NULL) $$);
-SELECT failure($$ SELECT segment.refresh('shop', 'infinity') $$);
-SELECT failure($$ SELECT segment.refresh('shop', '-infinity') $$);
-SELECT regexp_replace(failure(format('SELECT segment.refresh(''shop'', %L)', current_date + 2)), '\d{4}-\d\d-\d\d', '(day)', 'g');
-SELECT failure($$ SELECT segment.drop_portfolio('nosuch') $$);
-SELECT failure($$ SELECT segment.drop_portfolio('public', cascade => true) $$);
-SELECT failure($$ SELECT segment.drop_portfolio(NULL) $$);
-SELECT failure($$ SELECT * FROM shop.customer_at('infinity') $$);
+SELECT pg_temp.failure($$ SELECT segment.refresh('nosuch') $$);
+SELECT pg_temp.failure($$ SELECT segment.refresh('public') $$);
+SELECT pg_temp.failure($$ SELECT segment.refresh(NULL) $$);
+SELECT pg_temp.failure($$ SELECT segment.refresh('shop', 'infinity') $$);
+SELECT pg_temp.failure($$ SELECT segment.refresh('shop', '-infinity') $$);
+SELECT regexp_replace(pg_temp.failure(format('SELECT segment.refresh(''shop'', %L)', current_date + 2)), '\d{4}-\d\d-\d\d', '(day)', 'g');
+SELECT pg_temp.failure($$ SELECT segment.drop_portfolio('nosuch') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_portfolio('public', cascade => true) $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_portfolio(NULL) $$);
+SELECT pg_temp.failure($$ SELECT * FROM shop.customer_at('infinity') $$);
 SELECT count(*) FROM shop.customer_at(NULL);
-SELECT failure($$ SELECT segment_internal.portfolio_run('shop', 'destroy', '{}', NULL::segment.refresh_report) $$);
-SELECT failure($$ SELECT segment_internal.portfolio_run('shop', NULL, '{}', NULL::segment.refresh_report) $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_run('shop', 'destroy', '{}', NULL::segment.refresh_report) $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_run('shop', NULL, '{}', NULL::segment.refresh_report) $$);
 -- a source that becomes wrong later: the old state stays
 ALTER TABLE orders RENAME COLUMN total TO amount;
-SELECT failure($$ SELECT segment.refresh('shop') $$);
+SELECT pg_temp.failure($$ SELECT segment.refresh('shop') $$);
 ALTER TABLE orders RENAME COLUMN amount TO total;
 SELECT count(*) AS customers, max(as_of) AS as_of FROM shop.customer;
 
@@ -267,9 +259,9 @@ SELECT key_test('ARRAY[customer_id, 1]');
 SELECT key_test('ordered_at');
 SELECT key_test('''everybody''');
 -- that do not meet
-SELECT failure($$ SELECT key_test('customer_id', '''x''::uuid') $$);
-SELECT failure($$ SELECT key_test('customer_id', 'ordered_at') $$);
-SELECT failure($$ SELECT key_test('customer_id', '''x''') $$);
+SELECT pg_temp.failure($$ SELECT key_test('customer_id', '''x''::uuid') $$);
+SELECT pg_temp.failure($$ SELECT key_test('customer_id', 'ordered_at') $$);
+SELECT pg_temp.failure($$ SELECT key_test('customer_id', '''x''') $$);
 -- a key that becomes longer is not cut off
 CREATE TABLE coded (code varchar(3), at date, amount integer);
 INSERT INTO coded VALUES ('abc', '2024-01-01', 1);
@@ -306,10 +298,10 @@ SELECT amount, column_test('at::date', amount) FROM (VALUES ('amount::smallint')
 -- ---------- drop ----------
 
 CREATE VIEW shop_report AS SELECT customer_id, net FROM shop.customer;
-SELECT failure($$ SELECT segment.drop_portfolio('shop') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_portfolio('shop') $$);
 DROP VIEW shop_report;
 CREATE TABLE shop.note (customer_id bigint);
-SELECT failure($$ SELECT segment.drop_portfolio('shop') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_portfolio('shop') $$);
 SELECT count(*) FROM shop.customer;
 SELECT segment.drop_portfolio('shop', cascade => true);
 SELECT count(*) FROM segment.portfolio;
@@ -333,13 +325,13 @@ GRANT SELECT ON orders TO regress_segment_owner;
 
 SET ROLE regress_segment_owner;
 -- no right to create schemas
-SELECT failure($$ SELECT segment.create_portfolio('owned', 'SELECT customer_id, ordered_at, total FROM portfolio_test.orders') $$)
+SELECT pg_temp.failure($$ SELECT segment.create_portfolio('owned', 'SELECT customer_id, ordered_at, total FROM portfolio_test.orders') $$)
 	LIKE '42501 permission denied for database %' AS refused;
 RESET ROLE;
 DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO regress_segment_owner', current_database()); END $$;
 SET ROLE regress_segment_owner;
 -- no right to read the source
-SELECT failure($$ SELECT segment.create_portfolio('owned', 'SELECT id, current_date, 1 FROM portfolio_test.person') $$);
+SELECT pg_temp.failure($$ SELECT segment.create_portfolio('owned', 'SELECT id, current_date, 1 FROM portfolio_test.person') $$);
 SELECT customers FROM segment.create_portfolio('owned', 'SELECT customer_id, ordered_at, total FROM portfolio_test.orders');
 GRANT USAGE ON SCHEMA owned TO regress_segment_reader;
 GRANT SELECT ON owned.customer, owned.customer_class TO regress_segment_reader;
@@ -347,16 +339,16 @@ GRANT SELECT ON owned.customer, owned.customer_class TO regress_segment_reader;
 SET ROLE regress_segment_reader;
 SELECT count(*) FROM owned.customer;
 SELECT count(DISTINCT customer_id) FROM owned.customer_class;
-SELECT failure('SELECT * FROM owned.data_quality');
-SELECT failure('SELECT * FROM owned.customer_history');
-SELECT failure($$ SELECT * FROM owned.customer_at('2024-01-01') $$);
-SELECT failure($$ SELECT segment.refresh('owned') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('owned') $$);
-SELECT failure($$ SELECT segment.drop_portfolio('owned') $$);
-SELECT failure($$ SELECT segment_internal.portfolio_refresh('owned', '{}') $$);
+SELECT pg_temp.failure('SELECT * FROM owned.data_quality');
+SELECT pg_temp.failure('SELECT * FROM owned.customer_history');
+SELECT pg_temp.failure($$ SELECT * FROM owned.customer_at('2024-01-01') $$);
+SELECT pg_temp.failure($$ SELECT segment.refresh('owned') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('owned') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_portfolio('owned') $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_refresh('owned', '{}') $$);
 -- membership counts where the owner's rights are inherited
 SET ROLE regress_segment_stranger;
-SELECT failure($$ SELECT segment.refresh('owned') $$);
+SELECT pg_temp.failure($$ SELECT segment.refresh('owned') $$);
 SET ROLE regress_segment_member;
 SELECT customers FROM segment.refresh('owned');
 -- all stays the owner's, whoever calls
@@ -366,7 +358,7 @@ SELECT customers FROM segment.alter_portfolio('owned', settings => '{"security_i
 SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'owned'::regnamespace;
 -- with security_invoker the reader's own rights count
 SET ROLE regress_segment_reader;
-SELECT failure('SELECT * FROM owned.customer');
+SELECT pg_temp.failure('SELECT * FROM owned.customer');
 RESET ROLE;
 SELECT segment.drop_portfolio('owned');
 

@@ -65,7 +65,7 @@ SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AN
 JOIN pg_language l ON l.oid = p.prolang
 WHERE p.prosrc ~ '^segment_(model|fit|.*_fit|p_alive|expected|purchase|discounted|dert|clv)'
 	AND (l.lanname <> 'c' OR p.provolatile <> 'i' OR p.proparallel <> 's' OR obj_description(p.oid, 'pg_proc') IS NULL);
--- their aggregates: combine, serialisation and an estimate of the state's size
+-- their aggregates: combine, serialization and an estimate of the state's size
 SELECT a.aggfnoid::regprocedure FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid
 WHERE a.aggfnoid::regprocedure::text ~ '_fit\('
 	AND (a.aggcombinefn = 0 OR a.aggserialfn = 0 OR a.aggdeserialfn = 0 OR a.aggtransspace = 0 OR a.aggfinalmodify <> 'r' OR p.proparallel <> 's'

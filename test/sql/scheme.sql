@@ -8,22 +8,14 @@ SET client_min_messages = warning;
 CREATE SCHEMA scheme_test;
 SET search_path = scheme_test, public;
 
--- What a statement fails with: SQLSTATE and message, with detail and hint.
-CREATE FUNCTION failure(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-	detail text;
-	hint text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
-	RETURN concat_ws(E'\n', SQLSTATE || ' ' || SQLERRM, 'DETAIL: ' || nullif(detail, ''), 'HINT: ' || nullif(hint, ''));
-END
-$$;
+\getenv test_directory PG_ABS_SRCDIR
+\set helpers :test_directory '/helpers.sql'
+\set failure_form lines
+\set ECHO none
+\i :helpers
+\set ECHO all
 CREATE FUNCTION create_failure(classes text, cuts text DEFAULT '{}', scheme text DEFAULT 'bad') RETURNS text
-LANGUAGE sql RETURN failure(format('SELECT segment.create_scheme(''shop'', %L, %L, %L)', scheme, classes, cuts));
+LANGUAGE sql RETURN pg_temp.failure(format('SELECT segment.create_scheme(''shop'', %L, %L, %L)', scheme, classes, cuts));
 CREATE FUNCTION rule_failure(rule text) RETURNS text
 LANGUAGE sql RETURN create_failure(jsonb_build_array(jsonb_build_object('class', 'a', 'rule', rule), '{"class": "b"}'::jsonb)::text);
 CREATE FUNCTION cut_failure(query text) RETURNS text
@@ -119,26 +111,26 @@ SELECT cut_failure('');
 
 -- ---------- other refusals ----------
 
-SELECT failure($$ SELECT segment.create_scheme('nosuch', 'bad', '[{"class": "a"}]') $$);
-SELECT failure($$ SELECT segment.create_scheme(NULL, 'bad', '[{"class": "a"}]') $$);
-SELECT failure($$ SELECT segment.alter_scheme('shop', 'nosuch', '[{"class": "a"}]') $$);
-SELECT failure($$ SELECT segment.alter_scheme('shop', NULL, '[{"class": "a"}]') $$);
-SELECT failure($$ SELECT segment.alter_scheme('shop', 'abcd', '[{"class": "a", "rule": "net > nosuch"}, {"class": "b"}]') $$);
+SELECT pg_temp.failure($$ SELECT segment.create_scheme('nosuch', 'bad', '[{"class": "a"}]') $$);
+SELECT pg_temp.failure($$ SELECT segment.create_scheme(NULL, 'bad', '[{"class": "a"}]') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_scheme('shop', 'nosuch', '[{"class": "a"}]') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_scheme('shop', NULL, '[{"class": "a"}]') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_scheme('shop', 'abcd', '[{"class": "a", "rule": "net > nosuch"}, {"class": "b"}]') $$);
 -- the rules need the cuts that are taken away
-SELECT failure($$ SELECT segment.alter_scheme('shop', 'abcd', '[{"class": "a", "rule": "net > abcd_a"}, {"class": "b"}]', '{}') $$);
-SELECT failure($$ SELECT segment.drop_scheme('shop', 'nosuch') $$);
-SELECT failure($$ SELECT segment.drop_scheme('shop', 'rfm_segment') $$);
-SELECT failure($$ SELECT * FROM segment.scheme_check('shop', 'nosuch') $$);
-SELECT failure($$ SELECT * FROM segment.scheme_check('nosuch', 'abcd') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('shop', settings => '{"leading_scheme": "nosuch"}') $$);
-SELECT failure($$ SELECT segment.alter_portfolio('shop', settings => '{"leading_scheme": 1}') $$);
-SELECT failure($$ SELECT segment.create_portfolio('bad', 'TABLE orders', settings => '{"leading_scheme": "nosuch"}') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_scheme('shop', 'abcd', '[{"class": "a", "rule": "net > abcd_a"}, {"class": "b"}]', '{}') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_scheme('shop', 'nosuch') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_scheme('shop', 'rfm_segment') $$);
+SELECT pg_temp.failure($$ SELECT * FROM segment.scheme_check('shop', 'nosuch') $$);
+SELECT pg_temp.failure($$ SELECT * FROM segment.scheme_check('nosuch', 'abcd') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', settings => '{"leading_scheme": "nosuch"}') $$);
+SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', settings => '{"leading_scheme": 1}') $$);
+SELECT pg_temp.failure($$ SELECT segment.create_portfolio('bad', 'TABLE orders', settings => '{"leading_scheme": "nosuch"}') $$);
 SELECT count(*) FROM segment.portfolio WHERE name = 'bad';
 
 -- ---------- others have built on the views ----------
 
 CREATE VIEW champion AS SELECT customer_id FROM shop.customer WHERE rfm_segment = 'champions';
-SELECT failure($$ SELECT segment.drop_scheme('shop', 'rfm8') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_scheme('shop', 'rfm8') $$);
 DROP VIEW champion;
 
 -- everything is as it was
@@ -165,7 +157,7 @@ SELECT scorecard_id, cuts ->> 'big_net' FROM shop.scorecard ORDER BY scorecard_i
 -- it can lead, and then not be dropped
 SELECT customers FROM segment.alter_portfolio('shop', settings => '{"leading_scheme": "size"}');
 SELECT customer_id, scheme, class FROM shop.customer_action ORDER BY customer_id;
-SELECT failure($$ SELECT segment.drop_scheme('shop', 'size') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_scheme('shop', 'size') $$);
 SELECT customers FROM segment.alter_portfolio('shop', settings => '{"leading_scheme": null}');
 SELECT mode, customers FROM segment.drop_scheme('shop', 'size');
 SELECT count(*) FROM shop.customer_class WHERE scheme = 'size';

@@ -3,16 +3,12 @@
 --
 SET extra_float_digits = 1;
 
--- What a statement fails with.
-CREATE FUNCTION pg_temp.failure(statement text) RETURNS text
-LANGUAGE plpgsql AS $$
-BEGIN
-	EXECUTE statement;
-	RETURN 'no error';
-EXCEPTION WHEN OTHERS THEN
-	RETURN SQLSTATE || ' ' || SQLERRM;
-END
-$$;
+\getenv test_directory PG_ABS_SRCDIR
+\set helpers :test_directory '/helpers.sql'
+\set failure_form message
+\set ECHO none
+\i :helpers
+\set ECHO all
 
 -- ten values, five groups of two; the cut point belongs to the lower group
 SELECT segment.quantile_cuts(i, 5) FROM generate_series(1, 10) i;

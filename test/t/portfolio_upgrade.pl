@@ -1,6 +1,6 @@
 # pg_upgrade takes portfolios to a newer server: they give the same answers
 # there, and refresh goes on.  SEGMENT_SERVERS names the pg_config of further
-# servers that have segment, divided by spaces; make check sets it where such
+# servers that have segment, separated by spaces; make check sets it where such
 # servers are installed.
 use strict;
 use warnings;
