@@ -189,6 +189,8 @@ SELECT failure($$ SELECT * FROM shop.customer_at('infinity') $$);
 SELECT count(*) FROM shop.customer_at(NULL);
 SELECT failure($$ SELECT segment_internal.portfolio_run('shop', 'destroy', '{}', NULL::segment.refresh_report) $$);
 SELECT failure($$ SELECT segment_internal.portfolio_run('shop', NULL, '{}', NULL::segment.refresh_report) $$);
+SELECT failure($$ SELECT segment_internal.portfolio_run('shop', 'refresh', '{}', 1) $$);
+SELECT failure($$ SELECT segment_internal.portfolio_run('shop', 'refresh', '{}', ROW(1, 2)) $$);
 -- a source that becomes wrong later: the old state stays
 ALTER TABLE orders RENAME COLUMN total TO amount;
 SELECT failure($$ SELECT segment.refresh('shop') $$);
