@@ -455,11 +455,13 @@ my @called;
 foreach my $signature (sort keys %not_callable)
 {
 	my ($call, @types) = ($not_callable{$signature}{call}, @{ $not_callable{$signature}{types} });
+	# Some minor versions look for no such function, others leave it to the
+	# input function of internal to refuse the literal.
 	foreach my $internal ('NULL', q{''}, 'NULL::internal', '0')
 	{
 		my $arguments = join ', ', map { $_ eq 'internal' ? $internal : "NULL::$_" } @types;
-		my (undef, $out, $err) = $node->psql('edge', "\\set VERBOSITY sqlstate\nSELECT $call($arguments)");
-		push @called, "$call($arguments): $err" unless $err =~ /ERROR:  (42883|42846)/;
+		my (undef, $out, $err) = $node->psql('edge', "\\set VERBOSITY verbose\nSELECT $call($arguments)");
+		push @called, "$call($arguments): $err" unless $err =~ /ERROR:  (42883|42846|0A000: cannot accept a value of type internal)/;
 	}
 }
 list_is_empty('which cannot be called from SQL', @called);
