@@ -141,6 +141,17 @@ fix_settings(const Task *task, Datum *values, const char *nulls)
 					PGC_USERSET);
 }
 
+/* Refuses a last argument of a type that is not a row's: the call decides which it has. */
+static void
+check_report_type(FunctionCallInfo fcinfo)
+{
+	if (get_call_result_type(fcinfo, NULL, NULL) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("report of a portfolio's task must be of a named composite type, not %s",
+						format_type_be(get_fn_expr_rettype(fcinfo->flinfo)))));
+}
+
 /* Puts the rows that a task returned, composite values of the result's type, into the result. */
 static void
 return_rows(FunctionCallInfo fcinfo, const Task *task)
@@ -205,6 +216,7 @@ segment_portfolio_run(PG_FUNCTION_ARGS)
 		values[0] = PG_GETARG_DATUM(0);
 	values[1] = PG_GETARG_DATUM(2);
 
+	check_report_type(fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	owner = portfolio_owner(task, values, nulls);

@@ -346,12 +346,14 @@ typedef struct WatchedScan
 } WatchedScan;
 
 /*
- * Begins a scan, where the table is one.  The lock is not kept: whoever renames
- * the table need not wait for writers, since refresh looks for those who may
- * not have found it (see segment_internal.watch_settle).
+ * Begins a scan, where the table is one: of its rows as they are now, whatever
+ * the transaction has seen so far, or as the calling query sees them, which is
+ * all that a parallel plan can.  The lock is not kept: whoever renames the table
+ * need not wait for writers, since refresh looks for those who may not have
+ * found it (see segment_internal.watch_settle).
  */
 static bool
-watched_begin(WatchedScan *watched, Oid table)
+watched_begin(WatchedScan *watched, Oid table, bool latest)
 {
 	TupleDesc	description;
 
@@ -367,7 +369,7 @@ watched_begin(WatchedScan *watched, Oid table)
 		relation_close(watched->relation, AccessShareLock);
 		return false;
 	}
-	watched->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	watched->snapshot = RegisterSnapshot(latest ? GetLatestSnapshot() : GetActiveSnapshot());
 	watched->scan = table_scan_start(watched->relation, watched->snapshot);
 	watched->slot = table_slot_create(watched->relation, NULL);
 	return true;
@@ -440,7 +442,7 @@ find_watched(Oid watched_table, Relation relation, char **column)
 	WatchedScan watched;
 	bool		found = false;
 
-	if (!watched_begin(&watched, watched_table))
+	if (!watched_begin(&watched, watched_table, true))
 		return false;
 	/* a handful of rows, so that an index would take longer */
 	while (!found && table_scan_getnextslot(watched.scan, ForwardScanDirection, watched.slot))
@@ -474,7 +476,7 @@ segment_watch_names(PG_FUNCTION_ARGS)
 	ArrayBuildState *names = initArrayResult(TEXTOID, CurrentMemoryContext, false);
 	WatchedScan watched;
 
-	if (OidIsValid(table) && watched_begin(&watched, table))
+	if (OidIsValid(table) && watched_begin(&watched, table, false))
 	{
 		if (has_privs_of_role(GetUserId(), watched.relation->rd_rel->relowner))
 			while (table_scan_getnextslot(watched.scan, ForwardScanDirection, watched.slot))

@@ -545,6 +545,13 @@ SELECT is((SELECT mode || ': ' || reason FROM segment.refresh('little')),
 SELECT is((segment.watch('little', 'plain', 'k')).obstacle, NULL, 'watch gives the triggers the new name');
 SELECT is(ARRAY[triggers_of('small'), triggers_of('little')], ARRAY[5, 5::bigint], 'and takes the old ones away');
 SAVEPOINT renamed;
+-- pgTAP's functions keep a statement from being parallel: put the list down first
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 1;
+SET LOCAL min_parallel_table_scan_size = 0;
+CREATE TEMP TABLE listed AS SELECT max(segment_internal.watch_names('little')) AS names, max(b.k) FROM big AS b;
+SELECT is(names, '{small,little}', 'the list can be read in a parallel plan') FROM listed;
+ROLLBACK TO renamed;
 SELECT is((segment.unwatch('little', 'big')).tables, 1::bigint, 'unwatch of a table');
 SELECT is(ARRAY[triggers_of('small'), triggers_of('little')], ARRAY[0, 5::bigint], 'takes those away, too');
 ROLLBACK TO renamed;

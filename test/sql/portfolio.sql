@@ -181,6 +181,8 @@ SELECT pg_temp.failure($$ SELECT * FROM shop.customer_at('infinity') $$);
 SELECT count(*) FROM shop.customer_at(NULL);
 SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_run('shop', 'destroy', '{}', NULL::segment.refresh_report) $$);
 SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_run('shop', NULL, '{}', NULL::segment.refresh_report) $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_run('shop', 'refresh', '{}', 1) $$);
+SELECT pg_temp.failure($$ SELECT segment_internal.portfolio_run('shop', 'refresh', '{}', ROW(1, 2)) $$);
 -- a source that becomes wrong later: the old state stays
 ALTER TABLE orders RENAME COLUMN total TO amount;
 SELECT pg_temp.failure($$ SELECT segment.refresh('shop') $$);

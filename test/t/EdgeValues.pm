@@ -105,24 +105,34 @@ my %usual = (
 	'key_equality text' => 'OPERATOR(pg_catalog.=)', 'regclass' => 'trade.orders', 'type oid' => q{='integer'::regtype},
 	'check_source_column.col' => '{"ordinal": 1, "name": "customer", "type": 23, "base_type": 23}', 'check_source_column.meaning' => 'customer',
 	'refresh.scorecard' => 'true', 'judged_days.scorecards' => 'mine.scorecard', 'customer_column text' => 'customer',
-	'create_portfolio.name' => 'new', 'portfolio_create.name' => 'new', 'portfolio_create_tables.portfolio' => 'new', 'portfolio_check_name.name' => 'new',
+	'create_portfolio.name' => 'new', 'portfolio_create.name' => 'new', 'portfolio_create_tables.portfolio' => 'new', 'portfolio_create_schema.name' => 'new',
+	'portfolio_create.arguments' => qq{=jsonb_build_object('definition', jsonb_build_object('purchases', '$purchases', 'unit', 'day', 'settings', '{}'::jsonb,
+		'search_path', 'public'), 'session', jsonb_build_object('timezone', 'UTC', 'session_settings', &session_settings()))},
+	'portfolio_alter.arguments' => '{"changes": {"unit": "day"}, "settings": null, "search_path": "public", "session": {}}',
+	'check_attribute_names.columns' => '[{"ordinal": 1, "name": "customer"}, {"ordinal": 2, "name": "city"}]',
 	'portfolio_run.task' => 'refresh', 'portfolio_run.arguments' => '{"full": false, "nowait": false, "scorecard": true}',
 	'portfolio_refresh.arguments' => '{"full": false, "nowait": false, "scorecard": true}',
-	'watch_run.task' => 'watch', 'watch_run.arguments' => q{=jsonb_build_object('watch', true, 'relation', 'trade.orders'::regclass::oid, 'customer_column', 'customer')},
 	'watch_change.arguments' => q{=jsonb_build_object('watch', true, 'relation', 'trade.orders'::regclass::oid, 'customer_column', 'customer')},
-	'snapshot_run.task' => 'snapshot', 'snapshot_run.arguments' => '{"as_of": "2023-12-31"}', 'snapshot_take.arguments' => '{"as_of": "2023-12-31"}',
+	'portfolio_run.report' => '=NULL::segment.refresh_report', 'snapshot_take.arguments' => '{"as_of": "2023-12-31"}',
+
+	'backtest_measures.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30, "false_alarm_cost": 1, "miss_cost": 1}',
+	'backtest_tenths.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30}',
+	'kept_query.as_of' => 's.scorecard_as_of', 'kept_fill_changed.as_of' => 's.scorecard_as_of', 'kept_move.given' => '2024-02-01',
+	'kept_move.today' => '2024-02-01',
 
 	# schemes
 	'scheme text' => 'rfm_segment', 'schemes text[]' => '{rfm_segment}', 'classes jsonb' => '[{"class": "a", "rule": "net > 0"}, {"class": "b"}]', 'cuts jsonb' => '{}',
 	'create_scheme.scheme' => 'another', 'scheme_write.scheme' => 'another', 'alter_scheme.scheme' => 'size', 'drop_scheme.scheme' => 'size', 'scheme_drop.scheme' => 'size',
 	'rule text' => 'net > 0',
+	'scheme_check_rules.rules' => '[{"class": "a", "what": "rule", "rule": "net > 0"}]', 'scheme_try_rules.rules' => '{net > 0}',
+	'scheme_proof.arguments' => '{"scheme": "rfm_segment"}', 'explain_classes.arguments' => '{"customer": "1"}',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
 	# key accounts
 	'customer text' => '1', 'key text' => q{'1'}, 'scheme_check_name.name' => 'another', 'demote_key_account.customer' => "=$key_account", 'key_account_demote.key' => "=quote_literal($key_account)",
 	'assign_key_account.customer' => "=$key_account", 'key_account_assign.key' => "=quote_literal($key_account)",
 	'valid_until date' => '2030-01-01', 'key_account_review.as_of' => '2030-01-01', 'key_account_override.as_of' => '2023-12-31',
-	'key_account_run.task' => 'key_account', 'key_account_run.arguments' => '{"command": "review"}', 'key_account_change.arguments' => $override,
+	'key_account_change.arguments' => $override,
 	'key_account_override.arguments' => $override, 'key_account_demote.arguments' => '{"customer": "1", "reason": "a", "who": "b"}',
 );
 
@@ -131,13 +141,18 @@ my %usual = (
 my $to_demote = q{UPDATE mine.key_account_review SET decision = 'would_demote'};
 my $to_end = q{SELECT segment.override_key_account('mine', 1, true, 'a', '2030-01-01', 'b')};
 my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false)};
+my $to_find_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS TABLE mine.changed_customer; INSERT INTO mine.refresh_key VALUES (1, false), (2, false)};
+my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH NO DATA};
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
 	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
+	portfolio_create_tables => 'CREATE SCHEMA new',
+	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
+	scheme_check_rule => $to_check_rules, scheme_try_rules => $to_check_rules,
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
 	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut CASCADE',
-	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer CASCADE',
+	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer, mine.unnoted_change CASCADE',
 	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
 	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
 );
