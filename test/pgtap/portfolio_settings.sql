@@ -185,4 +185,3 @@ SELECT is(public.settings_error('DO $x$ BEGIN RAISE EXCEPTION ''%'', public.sett
 
 SELECT * FROM finish();
 ROLLBACK;
-
