@@ -254,7 +254,7 @@ RESET ROLE;
 SELECT matches(as_role('segment_test_bob', $$ SELECT segment.alter_portfolio('trap') $$), '^\(trap,', 'a rule that looks who runs it');
 DELETE FROM bob.seen;
 SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.take_snapshot('trap') $$), '^\(trap,', 'a superuser takes a snapshot');
-SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.refresh('trap') $$), '^\(trap,', 'and refreshes');
+SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.alter_portfolio('trap') $$), '^\(trap,', 'and has all rows computed');
 SELECT is((SELECT string_agg(DISTINCT who, ',') FROM bob.seen), 'segment_test_bob', 'and its rule ran as its owner');
 UPDATE trap.scheme_class SET rule = 'true THEN '''' END AS x FROM pg_class; ALTER ROLE segment_test_bob SUPERUSER; --' WHERE scheme = 'dormancy' AND class_rank = 1;
 SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.alter_portfolio('trap') $$), '^4', 'a rule that is more than a rule');
