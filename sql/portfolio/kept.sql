@@ -140,6 +140,7 @@ DECLARE
 	scheme text;
 	message text;
 	state text;
+	failure record;
 BEGIN
 	PERFORM segment_internal.refresh_run(portfolio, query, 'pg_catalog, pg_temp', changes_only);
 EXCEPTION WHEN OTHERS THEN
@@ -154,7 +155,8 @@ EXCEPTION WHEN OTHERS THEN
 			EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme,
 				segment_internal.kept_query(portfolio, from_kept => from_kept));
 		EXCEPTION WHEN OTHERS THEN
-			PERFORM segment_internal.scheme_rule_failed(scheme, state, message);
+			failure := segment_internal.scheme_rule_failure(scheme, message);
+			RAISE EXCEPTION USING ERRCODE = state, MESSAGE = failure.message, HINT = failure.hint;
 		END;
 	END LOOP;
 	RAISE;

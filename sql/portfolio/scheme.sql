@@ -174,18 +174,15 @@ RETURN format($template$
 COMMENT ON FUNCTION segment_internal.scheme_held_on_days(text, text) IS
 'the FROM item of scheme_held_item for customers on many judged days; NULL if no class is asked for (internal)';
 
-CREATE FUNCTION segment_internal.scheme_rule_failed(scheme text, state text, message text) RETURNS void
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION segment_internal.scheme_rule_failure(scheme text, reason text, OUT message text, OUT hint text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $scheme_rule_failed$
-BEGIN
-	RAISE EXCEPTION USING ERRCODE = state,
-		MESSAGE = format('a rule of scheme "%s" fails for a customer: %s', scheme, message),
-		HINT = 'Customers without orders have the counts and sums 0, and NULL elsewhere. Divide by nullif(orders, 0), for instance.';
-END
-$scheme_rule_failed$;
-COMMENT ON FUNCTION segment_internal.scheme_rule_failed(text, text, text) IS
-'the error, of the given SQLSTATE, that a rule of a scheme cannot be computed for somebody (internal)';
+BEGIN ATOMIC
+SELECT format('a rule of scheme "%s" fails for a customer: %s', scheme, reason),
+	'Customers without orders have the counts and sums 0, and NULL elsewhere. Divide by nullif(orders, 0), for instance.';
+END;
+COMMENT ON FUNCTION segment_internal.scheme_rule_failure(text, text) IS
+'what is said where a rule of a scheme cannot be computed for somebody: message and hint (internal)';
 
 /* ---------- the views ---------- */
 

@@ -351,6 +351,7 @@ DECLARE
 	counts text;
 	message text;
 	state text;
+	failure record;
 BEGIN
 	-- not count(), for which the planner computes nothing that cannot be NULL
 	EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme, segment_internal.kept_query(portfolio, from_kept => true));
@@ -369,7 +370,8 @@ EXCEPTION WHEN OTHERS THEN
 	IF segment_internal.is_beyond_query(state) THEN
 		RAISE;
 	END IF;
-	PERFORM segment_internal.scheme_rule_failed(scheme, state, message);
+	failure := segment_internal.scheme_rule_failure(scheme, message);
+	RAISE EXCEPTION USING ERRCODE = state, MESSAGE = failure.message, HINT = failure.hint;
 END
 $scheme_try$;
 COMMENT ON FUNCTION segment_internal.scheme_try(text, text) IS

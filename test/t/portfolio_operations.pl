@@ -141,7 +141,7 @@ like(refusal('DROP OWNED BY heir'), qr/2BP01: cannot drop desired object.*view (
 my $refused = refusal('DROP EXTENSION segment');
 like($refused, qr/2BP01: cannot drop extension segment because other objects depend on it/, 'DROP EXTENSION is refused');
 like($refused, qr/column $_ depends on type segment\.|view $_ depends on (?:function|view) segment_internal\.|function $_ depends on function segment_internal\./, "$_ is named")
-	foreach ('purchases of table b2b\.customer_history', 'kept of table (?:public\.)?mine', 'b2b\.customer', 'b2b\.customer_at\(date\)');
+	foreach ('purchases of table b2b\.customer_history', 'kept of table (?:public\.)?mine', 'b2b\.data_quality', 'b2b\.customer_at\(date\)');
 value('DROP OWNED BY heir CASCADE; DROP ROLE heir');
 is(value('SELECT count(*) FROM segment.portfolio'), '0', 'DROP OWNED CASCADE takes the portfolios');
 is(value(q{SELECT count(*) FROM pg_class WHERE relname = 'report'}), '0', 'and what depends on them');
