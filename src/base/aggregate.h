@@ -41,7 +41,7 @@ typedef struct AggregateKind
 extern Datum aggregate_combine(FunctionCallInfo fcinfo, const AggregateKind *kind);
 extern Datum aggregate_serialize(FunctionCallInfo fcinfo, const AggregateKind *kind);
 extern Datum aggregate_deserialize(FunctionCallInfo fcinfo, const AggregateKind *kind);
-extern void aggregate_invalid_state(const AggregateKind *kind) pg_attribute_noreturn();
+pg_noreturn extern void aggregate_invalid_state(const AggregateKind *kind);
 extern void aggregate_reserve(StringInfo buf, int64 count, Size size);
 
 /* The memory that an aggregate's state lives in; an error outside of one. */

@@ -36,6 +36,15 @@
 	extern int no_such_variable
 #endif
 
+/* Before 18 the attribute stood behind the declaration. */
+#if PG_VERSION_NUM < 180000
+#ifdef __GNUC__
+#define pg_noreturn __attribute__((noreturn))
+#else
+#define pg_noreturn
+#endif
+#endif
+
 /* The varlena macros moved in 16. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

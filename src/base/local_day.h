@@ -43,8 +43,8 @@ typedef struct LocalDayZone
 extern bool local_day_zone_is(const LocalDayZone *zone, const struct varlena *name);
 extern void local_day_zone_set(LocalDayZone *zone, const struct varlena *name);
 extern DateADT local_day_look_up(LocalDayZone *zone, TimestampTz at);
-extern void local_day_infinite_date(DateADT day) pg_attribute_noreturn();
-extern void local_day_infinite_time(Timestamp at) pg_attribute_noreturn();
+pg_noreturn extern void local_day_infinite_date(DateADT day);
+pg_noreturn extern void local_day_infinite_time(Timestamp at);
 
 /* The day of microseconds of local time; days begin at midnight also before 2000. */
 static inline int64
