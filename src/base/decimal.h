@@ -35,7 +35,7 @@ decimal_limit(int scale)
 		decimal_power_of_ten[DECIMAL_MAX_DIGITS - 18 + scale] - 1;
 }
 
-pg_noreturn extern void decimal_sum_overflow(void);
+extern void decimal_sum_overflow(void);
 
 /*
  * decimal_sum_add: add to a sum of many amounts, both at the full scale
