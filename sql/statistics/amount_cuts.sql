@@ -2,50 +2,50 @@
 
 CREATE FUNCTION segment_internal.amount_cuts_accum(internal, numeric, integer)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_amount_cuts_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_amount_cuts_accum';
 COMMENT ON FUNCTION segment_internal.amount_cuts_accum(internal, numeric, integer) IS
 'transition function of amount_cuts, top_cuts and share_cuts';
 
 CREATE FUNCTION segment_internal.amount_cuts_combine(internal, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_amount_cuts_combine'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_amount_cuts_combine';
 COMMENT ON FUNCTION segment_internal.amount_cuts_combine(internal, internal) IS
 'combine function of amount_cuts, top_cuts and share_cuts';
 
 CREATE FUNCTION segment_internal.amount_cuts_serialize(internal)
 RETURNS bytea
-AS 'MODULE_PATHNAME', 'segment_amount_cuts_serialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_amount_cuts_serialize';
 COMMENT ON FUNCTION segment_internal.amount_cuts_serialize(internal) IS
 'serialization function of amount_cuts, top_cuts and share_cuts';
 
 CREATE FUNCTION segment_internal.amount_cuts_deserialize(bytea, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_amount_cuts_deserialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_amount_cuts_deserialize';
 COMMENT ON FUNCTION segment_internal.amount_cuts_deserialize(bytea, internal) IS
 'deserialization function of amount_cuts, top_cuts and share_cuts';
 
 CREATE FUNCTION segment_internal.amount_cuts_final(internal)
 RETURNS numeric[]
-AS 'MODULE_PATHNAME', 'segment_amount_cuts_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_amount_cuts_final';
 COMMENT ON FUNCTION segment_internal.amount_cuts_final(internal) IS
 'final function of amount_cuts';
 
 CREATE FUNCTION segment_internal.top_cuts_final(internal)
 RETURNS numeric[]
-AS 'MODULE_PATHNAME', 'segment_top_cuts_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_top_cuts_final';
 COMMENT ON FUNCTION segment_internal.top_cuts_final(internal) IS
 'final function of top_cuts';
 
 CREATE FUNCTION segment_internal.share_cuts_final(internal)
 RETURNS numeric[]
-AS 'MODULE_PATHNAME', 'segment_share_cuts_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_share_cuts_final';
 COMMENT ON FUNCTION segment_internal.share_cuts_final(internal) IS
 'final function of share_cuts';
 

@@ -1,35 +1,35 @@
 CREATE FUNCTION segment_internal.class_medians_accum(internal, integer, float8, integer[])
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_class_medians_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_class_medians_accum';
 COMMENT ON FUNCTION segment_internal.class_medians_accum(internal, integer, float8, integer[]) IS
 'transition function of class_medians';
 
 CREATE FUNCTION segment_internal.class_medians_combine(internal, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_class_medians_combine'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_class_medians_combine';
 COMMENT ON FUNCTION segment_internal.class_medians_combine(internal, internal) IS
 'combine function of class_medians';
 
 CREATE FUNCTION segment_internal.class_medians_serialize(internal)
 RETURNS bytea
-AS 'MODULE_PATHNAME', 'segment_class_medians_serialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_class_medians_serialize';
 COMMENT ON FUNCTION segment_internal.class_medians_serialize(internal) IS
 'serialization function of class_medians';
 
 CREATE FUNCTION segment_internal.class_medians_deserialize(bytea, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_class_medians_deserialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_class_medians_deserialize';
 COMMENT ON FUNCTION segment_internal.class_medians_deserialize(bytea, internal) IS
 'deserialization function of class_medians';
 
 CREATE FUNCTION segment_internal.class_medians_final(internal)
 RETURNS float8[]
-AS 'MODULE_PATHNAME', 'segment_class_medians_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_class_medians_final';
 COMMENT ON FUNCTION segment_internal.class_medians_final(internal) IS
 'final function of class_medians';
 
@@ -49,15 +49,15 @@ COMMENT ON AGGREGATE segment_internal.class_medians(integer, float8, integer[]) 
 
 CREATE FUNCTION segment_internal.class_medians_accum(internal, integer, numeric, integer[])
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_class_medians_accum_numeric'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_class_medians_accum_numeric';
 COMMENT ON FUNCTION segment_internal.class_medians_accum(internal, integer, numeric, integer[]) IS
 'transition function of class_medians';
 
 CREATE FUNCTION segment_internal.class_medians_final_numeric(internal)
 RETURNS numeric[]
-AS 'MODULE_PATHNAME', 'segment_class_medians_final_numeric'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_class_medians_final_numeric';
 COMMENT ON FUNCTION segment_internal.class_medians_final_numeric(internal) IS
 'final function of class_medians';
 

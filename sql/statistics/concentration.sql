@@ -2,99 +2,99 @@
 
 CREATE FUNCTION segment_internal.gini_accum(internal, numeric)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_gini_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_gini_accum';
 COMMENT ON FUNCTION segment_internal.gini_accum(internal, numeric) IS
 'transition function of gini';
 
 CREATE FUNCTION segment_internal.top_share_accum(internal, numeric, float8)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_top_share_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_top_share_accum';
 COMMENT ON FUNCTION segment_internal.top_share_accum(internal, numeric, float8) IS
 'transition function of top_share';
 
 CREATE FUNCTION segment_internal.lorenz_accum(internal, numeric, integer)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_lorenz_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_lorenz_accum';
 COMMENT ON FUNCTION segment_internal.lorenz_accum(internal, numeric, integer) IS
 'transition function of lorenz';
 
 CREATE FUNCTION segment_internal.concentration_combine(internal, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_concentration_combine'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_concentration_combine';
 COMMENT ON FUNCTION segment_internal.concentration_combine(internal, internal) IS
 'combine function of gini, top_share and lorenz';
 
 CREATE FUNCTION segment_internal.concentration_serialize(internal)
 RETURNS bytea
-AS 'MODULE_PATHNAME', 'segment_concentration_serialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_concentration_serialize';
 COMMENT ON FUNCTION segment_internal.concentration_serialize(internal) IS
 'serialization function of gini, top_share and lorenz';
 
 CREATE FUNCTION segment_internal.concentration_deserialize(bytea, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_concentration_deserialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_concentration_deserialize';
 COMMENT ON FUNCTION segment_internal.concentration_deserialize(bytea, internal) IS
 'deserialization function of gini, top_share and lorenz';
 
 CREATE FUNCTION segment_internal.gini_final(internal)
 RETURNS float8
-AS 'MODULE_PATHNAME', 'segment_gini_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_gini_final';
 COMMENT ON FUNCTION segment_internal.gini_final(internal) IS
 'final function of gini';
 
 CREATE FUNCTION segment_internal.top_share_final(internal)
 RETURNS float8
-AS 'MODULE_PATHNAME', 'segment_top_share_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_top_share_final';
 COMMENT ON FUNCTION segment_internal.top_share_final(internal) IS
 'final function of top_share';
 
 CREATE FUNCTION segment_internal.lorenz_final(internal)
 RETURNS float8[]
-AS 'MODULE_PATHNAME', 'segment_lorenz_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_lorenz_final';
 COMMENT ON FUNCTION segment_internal.lorenz_final(internal) IS
 'final function of lorenz';
 
 CREATE FUNCTION segment_internal.hhi_accum(internal, numeric)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_hhi_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_hhi_accum';
 COMMENT ON FUNCTION segment_internal.hhi_accum(internal, numeric) IS
 'transition function of hhi';
 
 CREATE FUNCTION segment_internal.hhi_combine(internal, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_hhi_combine'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_hhi_combine';
 COMMENT ON FUNCTION segment_internal.hhi_combine(internal, internal) IS
 'combine function of hhi';
 
 CREATE FUNCTION segment_internal.hhi_serialize(internal)
 RETURNS bytea
-AS 'MODULE_PATHNAME', 'segment_hhi_serialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_hhi_serialize';
 COMMENT ON FUNCTION segment_internal.hhi_serialize(internal) IS
 'serialization function of hhi';
 
 CREATE FUNCTION segment_internal.hhi_deserialize(bytea, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_hhi_deserialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_hhi_deserialize';
 COMMENT ON FUNCTION segment_internal.hhi_deserialize(bytea, internal) IS
 'deserialization function of hhi';
 
 CREATE FUNCTION segment_internal.hhi_final(internal)
 RETURNS float8
-AS 'MODULE_PATHNAME', 'segment_hhi_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_hhi_final';
 COMMENT ON FUNCTION segment_internal.hhi_final(internal) IS
 'final function of hhi';
 

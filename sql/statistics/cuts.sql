@@ -2,36 +2,36 @@
 
 CREATE FUNCTION segment_internal.quantile_cuts_accum(internal, float8, integer)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_quantile_cuts_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_quantile_cuts_accum';
 COMMENT ON FUNCTION segment_internal.quantile_cuts_accum(internal, float8, integer) IS
 'transition function of quantile_cuts';
 
 CREATE FUNCTION segment_internal.quantile_cuts_combine(internal, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_quantile_cuts_combine'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_quantile_cuts_combine';
 COMMENT ON FUNCTION segment_internal.quantile_cuts_combine(internal, internal) IS
 'combine function of quantile_cuts';
 
 CREATE FUNCTION segment_internal.quantile_cuts_serialize(internal)
 RETURNS bytea
-AS 'MODULE_PATHNAME', 'segment_quantile_cuts_serialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_quantile_cuts_serialize';
 COMMENT ON FUNCTION segment_internal.quantile_cuts_serialize(internal) IS
 'serialization function of quantile_cuts';
 
 CREATE FUNCTION segment_internal.quantile_cuts_deserialize(bytea, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_quantile_cuts_deserialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_quantile_cuts_deserialize';
 COMMENT ON FUNCTION segment_internal.quantile_cuts_deserialize(bytea, internal) IS
 'deserialization function of quantile_cuts';
 
 CREATE FUNCTION segment_internal.quantile_cuts_final(internal)
 RETURNS float8[]
-AS 'MODULE_PATHNAME', 'segment_quantile_cuts_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_quantile_cuts_final';
 COMMENT ON FUNCTION segment_internal.quantile_cuts_final(internal) IS
 'final function of quantile_cuts';
 

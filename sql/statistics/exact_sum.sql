@@ -1,35 +1,35 @@
 CREATE FUNCTION segment_internal.exact_avg_accum(internal, float8)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_exact_avg_accum'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_exact_avg_accum';
 COMMENT ON FUNCTION segment_internal.exact_avg_accum(internal, float8) IS
 'transition function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_combine(internal, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_exact_avg_combine'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_exact_avg_combine';
 COMMENT ON FUNCTION segment_internal.exact_avg_combine(internal, internal) IS
 'combine function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_serialize(internal)
 RETURNS bytea
-AS 'MODULE_PATHNAME', 'segment_exact_avg_serialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_exact_avg_serialize';
 COMMENT ON FUNCTION segment_internal.exact_avg_serialize(internal) IS
 'serialization function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_deserialize(bytea, internal)
 RETURNS internal
-AS 'MODULE_PATHNAME', 'segment_exact_avg_deserialize'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_exact_avg_deserialize';
 COMMENT ON FUNCTION segment_internal.exact_avg_deserialize(bytea, internal) IS
 'deserialization function of exact_avg and exact_sum';
 
 CREATE FUNCTION segment_internal.exact_avg_final(internal)
 RETURNS float8
-AS 'MODULE_PATHNAME', 'segment_exact_avg_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_exact_avg_final';
 COMMENT ON FUNCTION segment_internal.exact_avg_final(internal) IS
 'final function of exact_avg';
 
@@ -49,8 +49,8 @@ COMMENT ON AGGREGATE segment.exact_avg(float8) IS
 
 CREATE FUNCTION segment_internal.exact_sum_final(internal)
 RETURNS numeric
-AS 'MODULE_PATHNAME', 'segment_exact_sum_final'
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_exact_sum_final';
 COMMENT ON FUNCTION segment_internal.exact_sum_final(internal) IS
 'final function of exact_sum';
 
