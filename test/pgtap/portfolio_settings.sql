@@ -1,6 +1,8 @@
 --
 -- Portfolios: what they say does not depend on the settings of whoever calls
 --
+-- Takes long: so that it begins first where files run side by side
+--
 \unset ECHO
 \set QUIET 1
 \pset format unaligned
@@ -143,7 +145,9 @@ INSERT INTO settings VALUES
 	('DateStyle=Postgres, MDY;IntervalStyle=postgres_verbose;extra_float_digits=3', true),
 	('TimeZone=America/St_Johns;extra_float_digits=-15;bytea_output=escape', true), ('TimeZone=Pacific/Kiritimati;extra_float_digits=-5', true),
 	('lc_numeric=C;lc_monetary=C;lc_time=C;xmlbinary=hex;xmloption=document', true),
-	('standard_conforming_strings=off;escape_string_warning=off;backslash_quote=off;array_nulls=off', true),
+	-- from 19 on strings are standard ones
+	(CASE WHEN current_setting('server_version_num')::integer < 190000 THEN 'standard_conforming_strings=off;escape_string_warning=off;backslash_quote=off;array_nulls=off'
+		ELSE 'backslash_quote=off;array_nulls=off' END, true),
 	('quote_all_identifiers=on;check_function_bodies=off;transform_null_equals=on', true),
 	('plpgsql.variable_conflict=use_column;row_security=off', false), ('plpgsql.variable_conflict=use_variable;plpgsql.extra_errors=shadowed_variables', false),
 	('search_path=pg_temp, steady, segment, public;default_toast_compression=pglz;constraint_exclusion=on;synchronize_seqscans=off', false),

@@ -279,6 +279,8 @@ my @settings = ("TimeZone = 'America/New_York'", "IntervalStyle = 'sql_standard'
 	'enable_hashjoin = off', 'enable_indexscan = off', 'enable_seqscan = off', 'enable_hashagg = off', "work_mem = '64kB'", 'default_transaction_deferrable = on',
 	"search_path = 'elsewhere'", 'standard_conforming_strings = off', 'array_nulls = off', 'transform_null_equals = on', 'quote_all_identifiers = on', "datestyle = 'sql, dmy'",
 	"default_transaction_isolation = 'serializable'", 'plan_cache_mode = force_generic_plan');
+# from 19 on strings are standard ones
+@settings = grep { !/standard_conforming_strings/ } @settings if $node->pg_version >= 19;
 my $refresh = q{SELECT mode, customers_read, reason FROM segment.refresh('shop', scorecard => false);};
 
 sub took
