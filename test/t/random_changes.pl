@@ -280,7 +280,8 @@ my @settings = ("TimeZone = 'America/New_York'", "IntervalStyle = 'sql_standard'
 	"search_path = 'elsewhere'", 'standard_conforming_strings = off', 'array_nulls = off', 'transform_null_equals = on', 'quote_all_identifiers = on', "datestyle = 'sql, dmy'",
 	"default_transaction_isolation = 'serializable'", 'plan_cache_mode = force_generic_plan');
 # from 19 on strings are standard ones
-@settings = grep { !/standard_conforming_strings/ } @settings if $node->pg_version >= 19;
+@settings = grep { !/standard_conforming_strings/ } @settings
+	if $node->safe_psql('postgres', 'SHOW server_version_num') >= 190000;
 my $refresh = q{SELECT mode, customers_read, reason FROM segment.refresh('shop', scorecard => false);};
 
 sub took
