@@ -208,7 +208,7 @@ COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean) IS
  * Moves the kept figures on to the day of a new scorecard: the one given, else
  * the last purchase day.  Besides the customers in table refresh_key only those
  * are computed again whose histories say more since, and those who were not
- * known before.  NULL, and nothing is done, if that day is before the one that
+ * known before.  NULL, and no row is computed, if that day is before the one that
  * the figures are of.
  */
 CREATE FUNCTION segment_internal.kept_move(portfolio text, given date, today date) RETURNS date
@@ -219,7 +219,6 @@ DECLARE
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 	kept_day date;
 	day date;
-	everybody_kept boolean;
 BEGIN
 	EXECUTE format('SELECT s.as_of FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id', portfolio)
 	INTO kept_day;
@@ -229,14 +228,11 @@ BEGIN
 	EXECUTE format($query$
 		INSERT INTO %1$I.refresh_key (customer_id, everybody)
 		SELECT c.customer_id, false FROM %1$I.kept_customer AS c WHERE c.next_event <= $1$query$, portfolio) USING today;
-	EXECUTE format('SELECT (SELECT count(*) FROM %1$I.kept_customer) = (SELECT count(*) FROM %1$I.customer_history)', portfolio)
-	INTO everybody_kept;
-	IF NOT everybody_kept THEN
-		EXECUTE format($query$
-			INSERT INTO %1$I.refresh_key (customer_id, everybody)
-			SELECT h.customer_id, false FROM %1$I.customer_history AS h
-			WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
-	END IF;
+	-- not told by counts: one customer may have come into sight while another went
+	EXECUTE format($query$
+		INSERT INTO %1$I.refresh_key (customer_id, everybody)
+		SELECT h.customer_id, false FROM %1$I.customer_history AS h
+		WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
 	EXECUTE format('ANALYZE %I.refresh_key', portfolio);
 	day := given;
 	IF day IS NULL THEN

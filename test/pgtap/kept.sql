@@ -128,6 +128,21 @@ END $$;
 SELECT is_empty(format('SELECT which, kept, computed FROM difference WHERE nth = %s', nth), 'kept is computed: ' || what) FROM step ORDER BY nth;
 SELECT is((SELECT count(*) FROM taken WHERE nth IN (2, 3, 4, 5, 6, 7, 8, 9, 10, 14) AND mode IS DISTINCT FROM 'changes'), 0::bigint, 'refreshes of changes are');
 
+-- ---------- one goes while another becomes known ----------
+
+CREATE TABLE pair (id integer, at date, amount numeric);
+CREATE TABLE pair_cost (id integer, at date, amount numeric);
+INSERT INTO pair VALUES (1, '2024-02-01', 5), (2, '2024-03-01', 7);
+INSERT INTO pair_cost VALUES (3, '2024-04-05', 2);
+SELECT segment.create_portfolio('pair', 'SELECT * FROM pair', costs => 'SELECT * FROM pair_cost') \g /dev/null
+SELECT segment.watch('pair', t, 'id') FROM unnest('{pair,pair_cost}'::regclass[]) AS t \g /dev/null
+SELECT segment.refresh('pair', '2024-03-01') \g /dev/null
+SELECT set_eq('SELECT customer_id FROM pair.customer', '{1,2}'::integer[], 'who is known later is not kept yet');
+DELETE FROM pair WHERE id = 1;
+SELECT is((SELECT mode FROM segment.refresh('pair', '2024-04-10')), 'changes', 'changes are read');
+SELECT set_eq('SELECT customer_id FROM pair.customer', '{2,3}'::integer[], 'and then is, also where another goes at the same time');
+SELECT is_empty($$ SELECT * FROM wrong('pair') $$, 'as customer_at says');
+
 -- ---------- a refresh without a change writes no row ----------
 
 SELECT happen(9, 60, '2024-03-01') \g /dev/null
