@@ -34,9 +34,10 @@
 enum
 {
 	/* of the day */
-	FIGURE_PLACE,				/* number of the day among those asked for */
-	FIGURE_PLACES,				/* number of days by which the customer was
-								 * known */
+	FIGURE_AS_OF,
+	FIGURE_DAY_NUMBER,			/* of the day among those asked for, from 1 */
+	FIGURE_DAYS_KNOWN,			/* by how many of them the customer was known */
+	FIGURE_SCORECARD,			/* the one that scores the day */
 	FIGURE_R_SCORE,
 	FIGURE_F_SCORE,
 	FIGURE_M_SCORE,
@@ -239,8 +240,8 @@ customer_move(Customer *customer, DateADT day)
 }
 
 /*
- * The figures that change from day to day, from those that do not.  NULL without
- * an order; scores and gap ratio also without cut points or gap.  Errors: those
+ * The figures that change from day to day, from those that do not.  All but the
+ * day are NULL without an order; scores and gap ratio also without cut points or gap.  Errors: those
  * of score.
  */
 static void
@@ -251,6 +252,8 @@ set_scores(Datum *values, bool *nulls, DateADT as_of, const Scoring *scoring)
 	int64		days = (int64) as_of - last_day;
 	double		scored[3];
 
+	values[FIGURE_AS_OF] = DateADTGetDatum(as_of);
+	nulls[FIGURE_AS_OF] = false;
 	if (nulls[FIGURE_LAST_DAY])
 		return;					/* nor was there an order on an earlier day */
 	scored[0] = -(double) days;
@@ -294,14 +297,6 @@ scoring_argument(FunctionCallInfo fcinfo, int first, bool buyer)
 	return scoring;
 }
 
-static void
-set_place(Customer *customer, int place, int places)
-{
-	customer->values[FIGURE_PLACE] = Int32GetDatum(place);
-	customer->values[FIGURE_PLACES] = Int32GetDatum(places);
-	customer->nulls[FIGURE_PLACE] = customer->nulls[FIGURE_PLACES] = false;
-}
-
 /* ---------- one day ---------- */
 
 /*
@@ -338,7 +333,6 @@ segment_customer_figures(PG_FUNCTION_ARGS)
 	}
 	scoring = scoring_argument(fcinfo, 7, !customer.nulls[FIGURE_LAST_DAY]);
 	set_scores(customer.values, customer.nulls, as_of, &scoring);
-	set_place(&customer, 1, 1);
 	PG_RETURN_DATUM(row_form(result_row(fcinfo, FIGURES), customer.values, customer.nulls));
 }
 
@@ -394,7 +388,7 @@ segment_one_row(PG_FUNCTION_ARGS)
 
 /* ---------- many days ---------- */
 
-/* Columns of the type segment_internal.judged_day. */
+/* Columns of the type segment_internal.scored_day. */
 enum
 {
 	DAY_DAY,
@@ -408,6 +402,8 @@ enum
 typedef struct ScoredDay
 {
 	DateADT		day;
+	Datum		scorecard;
+	bool		has_scorecard;
 	Scoring		scoring;
 } ScoredDay;
 
@@ -433,6 +429,8 @@ deform_day(Datum row, TupleDesc tupdesc, ScoredDay *day)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not contain nulls", "days")));
 	day->day = finite_date(DatumGetDateADT(values[DAY_DAY]), "days");
+	day->scorecard = values[DAY_SCORECARD];
+	day->has_scorecard = !nulls[DAY_SCORECARD];
 	for (int i = 0; i < 3; i++)
 		if (!nulls[DAY_CUTS + i])
 			day->scoring.cuts[i] = PG_DETOAST_DATUM_COPY(values[DAY_CUTS + i]);
@@ -473,6 +471,17 @@ deform_days(ScoredDays *days, const struct varlena *argument)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("argument \"%s\" must be in ascending order", "days")));
 	}
+}
+
+/* What is known of the day itself: it is one of those asked for. */
+static void
+set_day(Customer *customer, const ScoredDay *day, int day_number, int days_known)
+{
+	customer->values[FIGURE_DAY_NUMBER] = Int32GetDatum(day_number);
+	customer->values[FIGURE_DAYS_KNOWN] = Int32GetDatum(days_known);
+	customer->nulls[FIGURE_DAY_NUMBER] = customer->nulls[FIGURE_DAYS_KNOWN] = false;
+	customer->values[FIGURE_SCORECARD] = day->scorecard;
+	customer->nulls[FIGURE_SCORECARD] = !day->has_scorecard;
 }
 
 static ScoredDays *
@@ -530,7 +539,7 @@ materialize(FunctionCallInfo fcinfo)
  * days): the figures for each of the days by which the customer was known
  *
  * The same as customer_figures for each day, but each history is read once.
- * place is the number of the day in the array, places the number of rows: once
+ * day_number is that of the day in the array, days_known the number of rows: once
  * known, a customer stays known, so these are the last days.
  *
  * Errors: 22004 a NULL among the days, 22023 days that are not in ascending
@@ -543,7 +552,7 @@ segment_customer_days(PG_FUNCTION_ARGS)
 	Tuplestorestate *rows = materialize(fcinfo);
 	ScoredDays *days;
 	Customer	customer;
-	int			places = 0;
+	int			days_known = 0;
 
 	if (PG_ARGISNULL(6))
 		return (Datum) 0;
@@ -556,9 +565,9 @@ segment_customer_days(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		if (!customer_move(&customer, day->day))
 			continue;
-		if (places == 0)
-			places = days->count - i;
-		set_place(&customer, i + 1, places);
+		if (days_known == 0)
+			days_known = days->count - i;
+		set_day(&customer, day, i + 1, days_known);
 		set_scores(customer.values, customer.nulls, day->day, &day->scoring);
 		tuplestore_putvalues(rows, days->result, customer.values, customer.nulls);
 	}
