@@ -8,72 +8,68 @@ AS 'MODULE_PATHNAME', 'segment_numeric_to_float8';
 COMMENT ON FUNCTION segment_internal.float8(numeric) IS
 'the amount as a floating point number: the same as the cast of the server, several times faster for usual amounts; errors as for the cast';
 
-/*
- * In this order, since a column is found fast when all before it have a fixed
- * length and are not NULL.  The C code of customer_figures has the same list.
- */
+/* The C code of customer_figures has the same list, and that of the next types. */
 CREATE TYPE segment_internal.customer_figures AS (
-	as_of date, day_number integer, days_known integer, scorecard_id bigint,
-	r_score integer, f_score integer, m_score integer, gap_ratio float8,
+	as_of date, orders bigint, purchase_days bigint, first_day date, last_day date,
 	days_since_last integer, tenure_days integer,
-	orders bigint, purchase_days bigint, first_day date, last_day date,
-	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
-	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric
+	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric, net_value numeric,
+	average_order numeric, mean_gap_days float8, gap_cv float8, gap_ratio float8,
+	r_score integer, f_score integer, m_score integer, rfm_cell text,
+	p_alive float8, expected_purchases float8, purchase_probability float8, expected_spend float8, clv float8,
+	churn_risk float8,
+	monetary float8, repeat_spend float8, next_event date,
+	day_number integer, days_known integer, scorecard_id bigint
 );
 COMMENT ON TYPE segment_internal.customer_figures IS
-'scores and measures of a customer as of a day: monetary is net as a floating point number, repeat_spend what a repeat purchase day brings (contribution where the purchases have margins, else sales), margin and cost what is known of them; NULL as long as nothing has happened. next_event is the first day after it on which the histories say more, NULL: none, so that until then the figures hold. Where many days are asked for, day_number is that of the day among them, counted from 1, days_known the number of days by which the customer was known, scorecard_id the scorecard that scores the day';
+'the columns of a customer''s row (customer_columns) but for classes. Where many days are asked for, day_number is that of the day among them, counted from 1, days_known the number of days by which the customer was known, scorecard_id the scorecard that scores the day (internal)';
+
+CREATE TYPE segment_internal.scorecard_terms AS (
+	scorecard_id bigint, recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
+	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
+	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric
+);
+COMMENT ON TYPE segment_internal.scorecard_terms IS
+'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins (internal)';
+
+CREATE TYPE segment_internal.scored_day AS (day date, terms segment_internal.scorecard_terms);
+COMMENT ON TYPE segment_internal.scored_day IS
+'a day that customers are seen from, with the scorecard that scores it (internal)';
 
 CREATE FUNCTION segment_internal.customer_figures(
 	purchases segment.history, margins segment.history, costs segment.history,
 	complaints segment.history, satisfaction segment.history, listed boolean,
-	as_of date, recency_cuts float8[], frequency_cuts float8[],
-	monetary_cuts float8[], prior_gaps float8, usual_gap_days float8
+	as_of date, terms segment_internal.scorecard_terms
 ) RETURNS SETOF segment_internal.customer_figures
-LANGUAGE C IMMUTABLE PARALLEL SAFE COST 12 ROWS 1
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 40 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_customer_figures';
-COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, float8[], float8[], float8[], float8, float8) IS
-'the figures of a customer as of a day, with scores by the cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net), and the gap ratio: days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened): a set, so that the planner evaluates it once. Errors: 22008 infinite as_of, those of score';
+COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, segment_internal.scorecard_terms) IS
+'the row of a customer as of a day, but for classes, by a scorecard. The gap ratio is days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened), or without a day or terms. Errors: 22008 infinite as_of, those of score and of the predictions (internal)';
 
 CREATE FUNCTION segment_internal.customer_figures(
 	orders bigint, purchase_days bigint, first_day date, last_day date,
-	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
 	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric,
-	as_of date, recency_cuts float8[], frequency_cuts float8[],
-	monetary_cuts float8[], prior_gaps float8, usual_gap_days float8
+	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
+	as_of date, terms segment_internal.scorecard_terms
 ) RETURNS SETOF segment_internal.customer_figures
-LANGUAGE C IMMUTABLE PARALLEL SAFE COST 4 ROWS 1
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 30 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_customer_figures_kept';
-COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, date, date, float8, float8, float8, float8, date, numeric, numeric, numeric, numeric, numeric, date, float8[], float8[], float8[], float8, float8) IS
-'the same from figures of an earlier day that still hold, without the histories: what changes from day to day and with the scorecard is computed, the rest passed on (internal)';
-
-CREATE TYPE segment_internal.scored_day AS (
-	day date, scorecard_id bigint, recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
-	prior_gaps float8, usual_gap_days float8
-);
-COMMENT ON TYPE segment_internal.scored_day IS
-'a day that customers are seen from, with the number of the scorecard that scores it and what customer_figures wants of that (internal)';
+COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, date, date, numeric, numeric, numeric, numeric, numeric, float8, float8, float8, float8, date, date, segment_internal.scorecard_terms) IS
+'the same from the row of an earlier day whose figures still hold, without the histories (internal)';
 
 CREATE FUNCTION segment_internal.customer_days(
 	purchases segment.history, margins segment.history, costs segment.history,
 	complaints segment.history, satisfaction segment.history, listed boolean, days segment_internal.scored_day[]
 ) RETURNS SETOF segment_internal.customer_figures
-LANGUAGE C IMMUTABLE PARALLEL SAFE COST 50 ROWS 36
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 36
 AS 'MODULE_PATHNAME', 'segment_customer_days';
 COMMENT ON FUNCTION segment_internal.customer_days(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, segment_internal.scored_day[]) IS
-'the figures of a customer for many days, as customer_figures has them for one: a row, in order, for each day by which the customer was known; each history is read once. Errors: 22004 a NULL among the days, 22023 days that are not in ascending order, 22008 an infinite day, those of score';
+'the rows of a customer for many days, as customer_figures has them for one: a row, in order, for each day by which the customer was known; each history is read once. Errors: 22004 a NULL among the days, 22023 days that are not in ascending order, 22008 an infinite day, those of customer_figures (internal)';
 
 CREATE FUNCTION segment_internal.one_row() RETURNS SETOF boolean
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_one_row';
 COMMENT ON FUNCTION segment_internal.one_row() IS
 'one row: true. A set, so that the planner computes the columns of the subquery that calls it once, lets conditions through, and lets workers take part (internal)';
-
-CREATE TYPE segment_internal.prediction_terms AS (
-	purchase_model segment.model, spend_model segment.model, unit_days float8, horizon float8,
-	probability_horizon float8, annual_rate float8, margin_rate numeric
-);
-COMMENT ON TYPE segment_internal.prediction_terms IS
-'what predictions take from a scorecard: the models, NULL where they are not usable, the days in their time unit, horizons in that unit, the discount rate, and the share of sales that is contribution, NULL where the purchases have margins';
 
 /*
  * The columns of a customer's row, but for the key before them and the classes
@@ -141,16 +137,17 @@ BEGIN
 	FROM segment_internal.scheme_figures(portfolio) AS f
 	FULL JOIN (
 		SELECT * FROM pg_attribute
-		WHERE attrelid = to_regclass(format('%I.scorecard_figures', portfolio)) AND attnum > 8
+		WHERE attrelid = to_regclass(format('%I.scorecard_figures', portfolio)) AND attnum > 4
 	) AS a ON a.attname = f.name;
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_figures WITH (security_invoker = %2$s) AS
 		SELECT n.scorecard_id, n.as_of AS scorecard_as_of, true AS is_there,
-			n.recency_cuts, n.frequency_cuts, n.monetary_cuts, n.usual_gap_days,
-			ROW(CASE WHEN n.purchase_model_usable THEN n.purchase_model END,
+			ROW(n.scorecard_id, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
+				(n.settings ->> 'dormancy_prior_gaps')::float8, n.usual_gap_days,
+				CASE WHEN n.purchase_model_usable THEN n.purchase_model END,
 				CASE WHEN n.spend_model_usable THEN n.spend_model END,
 				n.unit_days, n.horizon, n.probability_horizon, (n.settings ->> 'annual_rate')::float8,
-				n.margin)::segment_internal.prediction_terms AS terms%3$s
+				n.margin)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS
@@ -196,15 +193,14 @@ COMMENT ON FUNCTION segment_internal.scorecard_in_force(text) IS
 'number, day and settings of the scorecard by which a portfolio''s customers are judged, and whether the purchases bring their margin; NULLs before the first refresh (internal)';
 
 /*
- * The one definition of a customer's row: what the histories say (see
- * customer_figures), what the models predict, and the classes by the rules of
- * the schemes.  The planner puts it into the query in whose FROM clause it
- * stands, so that only the columns that are read are computed.
+ * A customer's row: the figures, and the classes by the rules of the schemes.
+ * This is the only place where rules become SQL.  The planner puts the function
+ * into the query in whose FROM clause it stands, so that only the columns that
+ * are read are computed, and several processes can take part.
  *
- * The subquery k calls a set-returning function and so stays in one piece:
- * rules, which mention a column often, find it computed.  Rules see its columns,
- * the settings and the cuts, by their names; the parameters' names have a space
- * and so are none that a rule can mean.
+ * Rules see the columns of k and s, by their names: what is known of the
+ * customer, settings and cuts.  The parameters' names have a space, so that no
+ * rule can mean them.
  */
 CREATE FUNCTION segment_internal.customer_define_row(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -215,56 +211,25 @@ DECLARE
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_row("the customer" %2$s, "the figures" segment_internal.customer_figures,
-			"the terms" segment_internal.prediction_terms, "the scorecard" %1$I.scorecard_figures,
-			"the classes held" jsonb, "held on" date)
+			"the scorecard" %1$I.scorecard_figures, "the classes held" jsonb, "held on" date)
 		RETURNS SETOF %1$I.kept_customer
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 		BEGIN ATOMIC
-		SELECT k.customer_id, k.as_of,
-			k.orders, k.purchase_days, k.first_day, k.last_day, k.days_since_last, k.tenure_days,
-			k.gross, k.refunded, k.net, k.margin, k.cost, k.net_value,
-			k.average_order, k.mean_gap_days, k.gap_cv, k.gap_ratio,
-			k.r_score, k.f_score, k.m_score, k.rfm_cell,
-			k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv, k.churn_risk,
-			k.monetary, k.repeat_spend, k.next_event, %3$s AS kept_from%4$s
-		FROM (
-			SELECT v.*, v.margin - v.cost AS net_value,
-				v.r_score::text || v.f_score::text || v.m_score::text AS rfm_cell,
-				1 - v.p_alive AS churn_risk, segment_internal.one_row() AS one_row%5$s
-			FROM (
-				SELECT $1%6$s AS customer_id, ($2).as_of,
-					coalesce(($2).orders, 0) AS orders, coalesce(($2).purchase_days, 0) AS purchase_days,
-					($2).first_day, ($2).last_day, ($2).days_since_last, ($2).tenure_days,
-					coalesce(($2).gross, 0) AS gross, coalesce(($2).refunded, 0) AS refunded,
-					coalesce(($2).net, 0) AS net,
-					coalesce(($2).margin, ($2).net * ($3).margin_rate, 0) AS margin,
-					coalesce(($2).cost, 0) AS cost,
-					($2).gross / nullif(($2).orders, 0) AS average_order,
-					($2).mean_gap_days, ($2).gap_cv, ($2).gap_ratio,
-					($2).r_score, ($2).f_score, ($2).m_score,
-					($2).monetary, ($2).repeat_spend, ($2).next_event,
-					segment.p_alive(($3).purchase_model, x.x, x.t_x, x.t) AS p_alive,
-					segment.expected_purchases(($3).purchase_model, x.x, x.t_x, x.t, ($3).horizon) AS expected_purchases,
-					segment.purchase_probability(($3).purchase_model, x.x, x.t_x, x.t, ($3).probability_horizon)
-						AS purchase_probability,
-					segment.expected_spend(($3).spend_model, x.x, ($2).repeat_spend) AS expected_spend,
-					segment.clv(($3).purchase_model, ($3).spend_model, x.x, x.t_x, x.t, ($2).repeat_spend,
-						($3).horizon, ($3).annual_rate, coalesce(($3).margin_rate, 1)::float8) AS clv
-				FROM (
-					-- the models' inputs; NULL for those who never bought
-					SELECT (($2).purchase_days - CASE WHEN ($2).orders > 0 THEN 1 END)::float8 AS x,
-						(($2).last_day - ($2).first_day) / ($3).unit_days AS t_x,
-						($2).tenure_days / ($3).unit_days AS t
-				) AS x
-			) AS v
-		) AS k
-		CROSS JOIN (SELECT %7$s) AS s;
+		SELECT k.customer_id, %3$s, %4$s AS kept_from%5$s
+		FROM (SELECT $1%6$s AS customer_id, %7$s%8$s) AS k
+		CROSS JOIN (SELECT %9$s) AS s;
 		END$template$, portfolio,
 		(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
 		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
-		coalesce(schemes.kept_from, 'NULL::jsonb'), schemes.columns, schemes.held_classes,
+		(SELECT string_agg(format('k.%I', c.name), ', ' ORDER BY c.ordinal)
+		FROM segment_internal.customer_columns() AS c WHERE c.name <> 'kept_from'),
+		coalesce(schemes.kept_from, 'NULL::jsonb'), schemes.columns,
 		(segment_internal.portfolio_key(portfolio)).key_collation,
-		(SELECT string_agg(format('($4).%1$I AS %1$I', f.name), ', ' ORDER BY f.name) FROM segment_internal.scheme_figures(portfolio) AS f));
+		(SELECT string_agg(format('($2).%1$I AS %1$I', c.name), ', ' ORDER BY c.ordinal)
+		FROM segment_internal.customer_columns() AS c WHERE c.name <> 'kept_from'),
+		schemes.held_classes,
+		(SELECT string_agg(format('($3).%1$I AS %1$I', f.name), ', ' ORDER BY f.name)
+		FROM segment_internal.scheme_figures(portfolio) AS f));
 END
 $customer_define_row$;
 COMMENT ON FUNCTION segment_internal.customer_define_row(text) IS
@@ -282,21 +247,14 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format(CASE WHEN from_kept THEN $template$
 		JOIN %1$I.kept_customer AS h ON (h.orders IS NOT NULL) = s.is_there
-		CROSS JOIN LATERAL (
-			SELECT segment_internal.customer_figures(
-				CASE WHEN h.monetary IS NOT NULL THEN h.orders END, CASE WHEN h.monetary IS NOT NULL THEN h.purchase_days END,
-				h.first_day, h.last_day, h.mean_gap_days, h.gap_cv, h.monetary, h.repeat_spend, h.next_event,
-				CASE WHEN h.monetary IS NOT NULL THEN h.gross END, CASE WHEN h.monetary IS NOT NULL THEN h.refunded END,
-				CASE WHEN h.monetary IS NOT NULL THEN h.net END, CASE WHEN (s.terms).margin_rate IS NULL THEN h.margin END, h.cost,
-				%2$s, s.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days) AS figures
-		) AS f$template$
+		CROSS JOIN LATERAL segment_internal.customer_figures(h.orders, h.purchase_days, h.first_day, h.last_day,
+			h.gross, h.refunded, h.net, h.margin, h.cost, h.mean_gap_days, h.gap_cv, h.monetary, h.repeat_spend, h.next_event,
+			%2$s, s.terms) AS f$template$
 	ELSE $template$
 		JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = s.is_there
-		CROSS JOIN LATERAL (
-			SELECT segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints, h.satisfaction, h.listed,
-				%2$s, s.recency_cuts, s.frequency_cuts, s.monetary_cuts, s.dormancy_prior_gaps, s.usual_gap_days) AS figures
-		) AS f$template$ END || $template$%3$s
-		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.figures, s.terms, s, %4$s) AS c$template$,
+		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
+			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END || $template$%3$s
+		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f, s, %4$s) AS c$template$,
 	portfolio, as_of, held.item, held.columns)
 FROM segment_internal.scheme_held_item(portfolio, as_of) AS held);
 COMMENT ON FUNCTION segment_internal.customer_items(text, text, boolean) IS

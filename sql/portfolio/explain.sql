@@ -41,12 +41,9 @@ RETURN (SELECT format($template$
 			WHERE o.customer_id %2$s $1::%3$s
 			OFFSET 0
 		) AS h
-		CROSS JOIN LATERAL (
-			SELECT segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints, h.satisfaction, h.listed,
-				s.scorecard_as_of + h.days, s.recency_cuts, s.frequency_cuts, s.monetary_cuts,
-				s.dormancy_prior_gaps, s.usual_gap_days) AS figures
-		) AS f%4$s
-		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.figures, s.terms, s, %5$s) AS c$template$,
+		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
+			h.satisfaction, h.listed, s.scorecard_as_of + h.days, s.terms) AS f%4$s
+		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f, s, %5$s) AS c$template$,
 		portfolio, key.equality, key.key_cast, held.item, held.columns)
 	FROM segment_internal.portfolio_key(portfolio) AS key
 	CROSS JOIN segment_internal.scheme_held_item(portfolio, 's.scorecard_as_of + h.days') AS held);

@@ -86,8 +86,7 @@ BEGIN
 			DETAIL = 'At most 1200 months are possible.';
 	END IF;
 	EXECUTE format($query$
-		SELECT array_agg(ROW(e.day, n.scorecard_id, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
-			(n.settings ->> 'dormancy_prior_gaps')::float8, n.usual_gap_days)::segment_internal.scored_day ORDER BY e.day)
+		SELECT array_agg(ROW(e.day, n.terms)::segment_internal.scored_day ORDER BY e.day)
 		FROM (
 			SELECT $1 AS day
 			UNION
@@ -97,8 +96,8 @@ BEGIN
 			UNION
 			SELECT $2
 		) AS e
-		JOIN %1$s AS n ON n.scorecard_id = %2$s.scorecard_on(e.day)
-		WHERE e.day BETWEEN $1 AND $2$query$, scorecards,
+		JOIN %1$s.scorecard_figures AS n ON n.scorecard_id = %1$s.scorecard_on(e.day)
+		WHERE e.day BETWEEN $1 AND $2$query$,
 		(SELECT c.relnamespace::regnamespace FROM pg_class AS c WHERE c.oid = scorecards))
 	INTO days USING from_day, to_day;
 	RETURN days;

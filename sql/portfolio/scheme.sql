@@ -104,7 +104,7 @@ BEGIN
 				'' ORDER BY s.ordinal),
 			format('%%L::text[], ARRAY[%%s]', array_agg(s.scheme ORDER BY s.ordinal),
 				string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal)),
-			string_agg(format(', $5 ->> %%L AS %%I', s.scheme, k.held), '' ORDER BY s.ordinal) FILTER (WHERE k.stays),
+			string_agg(format(', $4 ->> %%L AS %%I', s.scheme, k.held), '' ORDER BY s.ordinal) FILTER (WHERE k.stays),
 			format(E'nullif(jsonb_strip_nulls(jsonb_build_object(%%s)), ''{}'')',
 				string_agg(format(E'%%L, CASE%%s END', s.scheme, k.keeps), E',\n\t' ORDER BY s.ordinal) FILTER (WHERE k.stays))
 		FROM %1$I.scheme AS s
@@ -113,7 +113,7 @@ BEGIN
 					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS rules,
 				min(c.class) FILTER (WHERE c.rule IS NULL) AS otherwise,
 				string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN NULL', c.rule)
-					|| coalesce(format(E'\n\t\tWHEN false%%s THEN $6', r.or_kept), ''), ''
+					|| coalesce(format(E'\n\t\tWHEN false%%s THEN $5', r.or_kept), ''), ''
 					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS keeps,
 				'held ' || s.ordinal AS held,
 				count(c.stay_rule) > 0 AS stays

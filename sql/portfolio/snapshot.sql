@@ -169,7 +169,7 @@ AS $snapshot_create_views$
 DECLARE
 	schemes text[];
 	checks text;
-	held record := segment_internal.scheme_held_item(portfolio, '(f.figures).as_of');
+	held record := segment_internal.scheme_held_item(portfolio, 'f.as_of');
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 BEGIN
 	EXECUTE format('SELECT coalesce(array_agg(s.scheme ORDER BY s.ordinal), ''{}'') FROM %I.scheme AS s', portfolio)
@@ -245,17 +245,15 @@ BEGIN
 			SELECT %4$s AS days,
 				segment.migration_agg(q.customer, q.place, q.places, q.class, q.net) AS moves
 			FROM (
-				SELECT h.ctid AS customer, (f.figures).day_number AS place, (f.figures).days_known AS places,
+				SELECT h.ctid AS customer, f.day_number AS place, f.days_known AS places,
 					CASE $3 %3$s END AS class, c.net
 				FROM (SELECT %4$s AS days OFFSET NULL) AS d
 				JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = (d.days IS NOT NULL)
-				CROSS JOIN LATERAL (
-					SELECT segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints,
-						h.satisfaction, h.listed, d.days) AS figures
-				) AS f
-				JOIN %1$I.scorecards(ARRAY(SELECT x.scorecard_id FROM unnest(%4$s) AS x)) AS s
-					ON s.scorecard_id = (f.figures).scorecard_id%5$s
-				CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.figures, s.terms, s, %6$s) AS c
+				CROSS JOIN LATERAL segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints,
+					h.satisfaction, h.listed, d.days) AS f
+				JOIN %1$I.scorecards(ARRAY(SELECT (x.terms).scorecard_id FROM unnest(%4$s) AS x)) AS s
+					ON s.scorecard_id = f.scorecard_id%5$s
+				CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f, s, %6$s) AS c
 				WHERE %2$s
 			) AS q
 		) AS a
