@@ -24,14 +24,14 @@ COMMENT ON TYPE segment_internal.customer_figures IS
 'the columns of a customer''s row (customer_columns) but for classes. Where many days are asked for, day_number is that of the day among them, counted from 1, days_known the number of days by which the customer was known, scorecard_id the scorecard that scores the day (internal)';
 
 CREATE TYPE segment_internal.scorecard_terms AS (
-	scorecard_id bigint, recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
+	recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
 	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
 	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric
 );
 COMMENT ON TYPE segment_internal.scorecard_terms IS
 'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins (internal)';
 
-CREATE TYPE segment_internal.scored_day AS (day date, terms segment_internal.scorecard_terms);
+CREATE TYPE segment_internal.scored_day AS (day date, scorecard_id bigint, terms segment_internal.scorecard_terms);
 COMMENT ON TYPE segment_internal.scored_day IS
 'a day that customers are seen from, with the scorecard that scores it (internal)';
 
@@ -43,7 +43,7 @@ CREATE FUNCTION segment_internal.customer_figures(
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 40 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_customer_figures';
 COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, segment_internal.scorecard_terms) IS
-'the row of a customer as of a day, but for classes, by a scorecard. The gap ratio is days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened), or without a day or terms. Errors: 22008 infinite as_of, those of score and of the predictions (internal)';
+'the row of a customer as of a day, but for classes, by a scorecard. The gap ratio is days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened). Without terms there are no scores and no predictions. Errors: 22008 infinite as_of, those of score and of the predictions (internal)';
 
 CREATE FUNCTION segment_internal.customer_figures(
 	orders bigint, purchase_days bigint, first_day date, last_day date,
@@ -142,7 +142,7 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_figures WITH (security_invoker = %2$s) AS
 		SELECT n.scorecard_id, n.as_of AS scorecard_as_of, true AS is_there,
-			ROW(n.scorecard_id, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
+			ROW(n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
 				(n.settings ->> 'dormancy_prior_gaps')::float8, n.usual_gap_days,
 				CASE WHEN n.purchase_model_usable THEN n.purchase_model END,
 				CASE WHEN n.spend_model_usable THEN n.spend_model END,
@@ -151,9 +151,11 @@ BEGIN
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS
-		SELECT f.*
+		SELECT f.scorecard_id, f.scorecard_as_of%3$s
 		FROM %1$I.scorecard_figures AS f
-		JOIN %1$I.portfolio AS p ON p.scorecard_id = f.scorecard_id$template$, portfolio, security_invoker);
+		JOIN %1$I.portfolio AS p ON p.scorecard_id = f.scorecard_id$template$, portfolio, security_invoker,
+		(SELECT string_agg(format(', f.%I', a.attname), '' ORDER BY a.attnum) FROM pg_attribute AS a
+		WHERE a.attrelid = format('%I.scorecard_figures', portfolio)::regclass AND a.attnum > 4));
 	-- OFFSET keeps each in one piece, so that settings and cuts are taken out of
 	-- the scorecard once; NULL and not 0, which the planner takes for a limit
 	-- when it asks whether the query can go parallel
@@ -162,6 +164,11 @@ BEGIN
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 		BEGIN ATOMIC
 		SELECT f.* FROM %1$I.scorecard_figures AS f WHERE f.scorecard_id = ANY ($1) OFFSET NULL;
+		END;
+		CREATE OR REPLACE FUNCTION %1$I.scorecards() RETURNS SETOF %1$I.scorecard_figures
+		LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+		BEGIN ATOMIC
+		SELECT f.* FROM %1$I.scorecard_figures AS f OFFSET NULL;
 		END;
 		CREATE OR REPLACE FUNCTION %1$I.scorecard_on(day date) RETURNS bigint
 		LANGUAGE sql STABLE PARALLEL SAFE

@@ -34,9 +34,8 @@ RETURN (SELECT format($template$
 					ELSE segment.as_of(o.margins, s.scorecard_as_of) END AS margins
 			FROM %1$I.customer_history AS o
 			CROSS JOIN LATERAL (
-				SELECT segment.history_agg(s.scorecard_as_of, $2) AS purchases,
-					segment.history_agg(s.scorecard_as_of, $3) AS margins
-				FROM generate_series(1, w.orders)
+				SELECT segment.history_agg(a.day, $2) AS purchases, segment.history_agg(a.day, $3) AS margins
+				FROM (SELECT s.scorecard_as_of AS day FROM generate_series(1, w.orders)) AS a
 			) AS more
 			WHERE o.customer_id %2$s $1::%3$s
 			OFFSET 0

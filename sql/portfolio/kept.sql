@@ -109,9 +109,9 @@ COMMENT ON FUNCTION segment_internal.scorecards_agree(text, bigint, bigint) IS
 'whether two scorecards give every customer the same row (internal)';
 
 /*
- * Runs a command that computes rows by a query, with the keys of table
- * refresh_key as $1 if only theirs are wanted.  A rule that cannot be computed
- * for somebody is an error that names its scheme.
+ * Runs a command that stores rows of a query, with the keys of table refresh_key
+ * as $1 if only theirs are wanted.  A rule that cannot be computed for somebody
+ * is an error that names its scheme.
  */
 CREATE FUNCTION segment_internal.kept_run(portfolio text, command text, query text, changes_only boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -124,7 +124,7 @@ DECLARE
 	state text;
 	failure record;
 BEGIN
-	PERFORM segment_internal.refresh_run(portfolio, format(command, query), 'pg_catalog, pg_temp', changes_only);
+	PERFORM segment_internal.refresh_run(portfolio, command, 'pg_catalog, pg_temp', changes_only);
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
 	IF segment_internal.is_beyond_query(state) THEN
@@ -144,7 +144,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $kept_run$;
 COMMENT ON FUNCTION segment_internal.kept_run(text, text, text, boolean) IS
-'runs a command with a query that computes rows of the table kept_customer in place of %s; an error of a rule names its scheme (internal)';
+'runs a command that stores rows which a query computes; an error of a rule names its scheme (internal)';
 
 /* The rows of the customers in table refresh_key, from their histories, by the scorecard in force. */
 CREATE FUNCTION segment_internal.kept_fill_changed(portfolio text, as_of date) RETURNS void
@@ -153,12 +153,12 @@ SET search_path = pg_catalog, pg_temp
 AS $kept_fill_changed$
 DECLARE
 	columns text := (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.ordinal) FROM segment_internal.kept_columns(portfolio) AS c);
+	query text := segment_internal.kept_query(portfolio, (segment_internal.scorecard_in_force(portfolio)).scorecard_id, as_of, false);
 BEGIN
 	EXECUTE format('DELETE FROM %1$I.kept_customer AS c USING %1$I.refresh_key AS k WHERE c.customer_id %2$s k.customer_id',
 		portfolio, (segment_internal.portfolio_key(portfolio)).equality);
-	PERFORM segment_internal.kept_run(portfolio, format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM (%%s) AS c WHERE %3$s',
-			portfolio, columns, segment_internal.key_condition(portfolio, 'c.customer_id')),
-		segment_internal.kept_query(portfolio, (segment_internal.scorecard_in_force(portfolio)).scorecard_id, as_of, false), true);
+	PERFORM segment_internal.kept_run(portfolio, format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM (%3$s) AS c WHERE %4$s',
+		portfolio, columns, query, segment_internal.key_condition(portfolio, 'c.customer_id')), query, true);
 END
 $kept_fill_changed$;
 COMMENT ON FUNCTION segment_internal.kept_fill_changed(text, date) IS
@@ -172,15 +172,15 @@ AS $kept_fill$
 DECLARE
 	columns text := (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.ordinal) FROM segment_internal.kept_columns(portfolio) AS c);
 	judge record := segment_internal.scorecard_in_force(portfolio);
+	query text := segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, from_kept);
 BEGIN
 	-- computed first and then inserted, since an INSERT never uses parallel
 	-- workers; in the order of keys, which the primary key's index likes
-	PERFORM segment_internal.kept_run(portfolio, format('CREATE UNLOGGED TABLE %I.refresh_row AS %%s', portfolio),
-		segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, from_kept), false);
+	PERFORM segment_internal.kept_run(portfolio, format('CREATE UNLOGGED TABLE %I.refresh_row AS %s', portfolio, query), query, false);
 	EXECUTE format('DELETE FROM %I.kept_customer', portfolio);
 	EXECUTE format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM %1$I.refresh_row AS r ORDER BY r.customer_id', portfolio, columns);
 	EXECUTE format('DROP TABLE %I.refresh_row', portfolio);
-	EXECUTE format('ANALYZE %I.kept_customer', portfolio);
+	EXECUTE format('ANALYZE %1$I.kept_customer; ANALYZE %1$I.scorecard', portfolio);
 END
 $kept_fill$;
 COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean) IS

@@ -86,7 +86,7 @@ BEGIN
 			DETAIL = 'At most 1200 months are possible.';
 	END IF;
 	EXECUTE format($query$
-		SELECT array_agg(ROW(e.day, n.terms)::segment_internal.scored_day ORDER BY e.day)
+		SELECT array_agg(ROW(e.day, n.scorecard_id, n.terms)::segment_internal.scored_day ORDER BY e.day)
 		FROM (
 			SELECT $1 AS day
 			UNION

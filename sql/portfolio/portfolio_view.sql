@@ -162,7 +162,14 @@ SELECT v.* FROM (VALUES
 	('defect', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
 	('kept_customer', NULL, 'the rows of the view customer, as the last refresh computed them'),
 	('scorecard_figures', NULL, 'one row per scorecard: what customers are judged by, with the settings and the figures that rules refer to as columns'),
+	('scorecard_figures', 'scorecard_id', 'ascending number'),
+	('scorecard_figures', 'scorecard_as_of', 'day from whose end everything is seen'),
+	('scorecard_figures', 'is_there', 'always true'),
+	('scorecard_figures', 'terms', 'cut points, usual gap, models and rates, as segment_internal.customer_figures takes them'),
+	('scorecard_in_force', 'scorecard_id', 'ascending number'),
+	('scorecard_in_force', 'scorecard_as_of', 'day from whose end everything is seen'),
 	('scorecard_in_force', NULL, 'the row of scorecard_figures by which customers are judged now'),
+	('scorecards()', NULL, 'rows of scorecard_figures'),
 	('scorecards(bigint[])', NULL, 'rows of scorecard_figures by their numbers'),
 	('scorecard_on(date)', NULL, 'number of the scorecard that judges a day: the newest that is not later, or the oldest'),
 	('customer_row(*)', NULL, 'the row of a customer in the view customer: from the figures as of a day (segment_internal.customer_figures), a scorecard, and the classes that stay rules look at'),
@@ -266,6 +273,16 @@ BEGIN
 	FOR s IN EXECUTE format('SELECT s.scheme, concat_ws('': '', s.label, s.meaning) AS meaning FROM %I.scheme AS s', portfolio) LOOP
 		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
 			portfolio, s.scheme, format('class in the scheme %s (view class)', s.meaning));
+	END LOOP;
+	FOR s IN EXECUTE format($query$
+		SELECT a.attrelid::regclass AS relation, a.attname, coalesce('setting: ' || n.meaning, 'cut: ' || coalesce(c.meaning, c.query),
+			'cut that is no more') AS meaning
+		FROM pg_attribute AS a
+		LEFT JOIN segment.setting AS n ON n.name = a.attname
+		LEFT JOIN %1$I.scheme_cut AS c ON c.cut = a.attname
+		WHERE a.attrelid IN (%2$L::regclass, %3$L::regclass) AND a.attname NOT IN ('scorecard_id', 'scorecard_as_of', 'is_there', 'terms')$query$,
+		portfolio, format('%I.scorecard_figures', portfolio), format('%I.scorecard_in_force', portfolio)) LOOP
+		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', s.relation, s.attname, s.meaning);
 	END LOOP;
 END
 $portfolio_comment$;

@@ -251,8 +251,7 @@ BEGIN
 				JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = (d.days IS NOT NULL)
 				CROSS JOIN LATERAL segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints,
 					h.satisfaction, h.listed, d.days) AS f
-				JOIN %1$I.scorecards(ARRAY(SELECT (x.terms).scorecard_id FROM unnest(%4$s) AS x)) AS s
-					ON s.scorecard_id = f.scorecard_id%5$s
+				JOIN %1$I.scorecards() AS s ON s.scorecard_id = f.scorecard_id%5$s
 				CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f, s, %6$s) AS c
 				WHERE %2$s
 			) AS q

@@ -80,7 +80,6 @@ static const int kept_figures[] = {
 /* Columns of the type segment_internal.scorecard_terms. */
 enum
 {
-	TERM_SCORECARD_ID,
 	TERM_CUTS,					/* three of them */
 	TERM_PRIOR_GAPS = TERM_CUTS + 3,
 	TERM_USUAL_GAP,
@@ -98,6 +97,7 @@ enum
 enum
 {
 	DAY_DAY,
+	DAY_SCORECARD_ID,
 	DAY_TERMS,
 	DAY_COLUMNS
 };
@@ -105,8 +105,6 @@ enum
 /* What a customer's figures take from a scorecard. */
 typedef struct ScorecardTerms
 {
-	Datum		scorecard_id;
-	bool		has_scorecard_id;
 	struct varlena *cuts[3];	/* of recency, frequency, monetary: detoasted
 								 * float8[]; or NULL */
 	bool		has_gap;		/* are the next two known? */
@@ -124,9 +122,14 @@ typedef struct ScorecardTerms
 								 * rate, or 1 */
 } ScorecardTerms;
 
+/* Without a scorecard there are no scores and no predictions. */
+static const ScorecardTerms no_terms = {.contribution = 1};
+
 typedef struct ScoredDay
 {
 	DateADT		day;
+	Datum		scorecard_id;
+	bool		has_scorecard_id;
 	ScorecardTerms terms;
 } ScoredDay;
 
@@ -450,9 +453,6 @@ deform_terms(Datum row, ScorecardTerms *terms)
 	bool		nulls[TERMS];
 
 	row_deform(row, tupdesc, values, nulls);
-	memset(terms, 0, sizeof(*terms));
-	terms->has_scorecard_id = !nulls[TERM_SCORECARD_ID];
-	terms->scorecard_id = values[TERM_SCORECARD_ID];
 	for (int i = 0; i < 3; i++)
 		if (!nulls[TERM_CUTS + i])
 			terms->cuts[i] = PG_DETOAST_DATUM_COPY(values[TERM_CUTS + i]);
@@ -463,7 +463,6 @@ deform_terms(Datum row, ScorecardTerms *terms)
 		terms->usual_gap = DatumGetFloat8(values[TERM_USUAL_GAP]);
 	}
 	terms->has_margin_rate = !nulls[TERM_MARGIN_RATE];
-	terms->contribution = 1;
 	if (terms->has_margin_rate)
 	{
 		terms->margin_rate = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[TERM_MARGIN_RATE]));
@@ -500,7 +499,7 @@ deform_days(ScoredDays *days, ArrayType *array)
 	{
 		ScoredDay  *day = &days->days[i];
 		Datum		values[DAY_COLUMNS];
-		bool		day_nulls[DAY_COLUMNS] = {true, true};
+		bool		day_nulls[DAY_COLUMNS] = {true, true, true};
 
 		CHECK_FOR_INTERRUPTS();
 		if (!nulls[i])
@@ -510,7 +509,9 @@ deform_days(ScoredDays *days, ArrayType *array)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("argument \"%s\" must not contain nulls", "days")));
 		day->day = finite_date(DatumGetDateADT(values[DAY_DAY]), "days");
-		day->terms.contribution = 1;
+		day->scorecard_id = values[DAY_SCORECARD_ID];
+		day->has_scorecard_id = !day_nulls[DAY_SCORECARD_ID];
+		day->terms = no_terms;
 		if (!day_nulls[DAY_TERMS])
 			deform_terms(values[DAY_TERMS], &day->terms);
 		if (i > 0 && day->day <= days->days[i - 1].day)
@@ -521,14 +522,14 @@ deform_days(ScoredDays *days, ArrayType *array)
 }
 
 /*
- * What a call is asked for: an array of days, or the terms for one day, which is
- * then the caller's to set.
+ * What a call is asked for: an array of days, or the terms for one day, which
+ * the caller has from another argument; NULL: none.
  */
 static ScoredDays *
 scored_days(FunctionCallInfo fcinfo, int argument_number, bool is_array)
 {
 	ScoredDays *days = (ScoredDays *) fcinfo->flinfo->fn_extra;
-	struct varlena *argument = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument_number));
+	struct varlena *argument;
 	struct varlena *image;
 	MemoryContext old;
 
@@ -542,6 +543,15 @@ scored_days(FunctionCallInfo fcinfo, int argument_number, bool is_array)
 		MemoryContextSwitchTo(old);
 		fcinfo->flinfo->fn_extra = days;
 	}
+	if (PG_ARGISNULL(argument_number))
+	{
+		days->image = NULL;
+		days->count = 1;
+		days->days = MemoryContextAllocZero(days->context, sizeof(ScoredDay));
+		days->days[0].terms = no_terms;
+		return days;
+	}
+	argument = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument_number));
 	if (days->image != NULL &&
 		VARSIZE_ANY_EXHDR(days->image) == VARSIZE_ANY_EXHDR(argument) &&
 		memcmp(VARDATA_ANY(days->image), VARDATA_ANY(argument), VARSIZE_ANY_EXHDR(argument)) == 0)
@@ -557,6 +567,7 @@ scored_days(FunctionCallInfo fcinfo, int argument_number, bool is_array)
 	{
 		days->count = 1;
 		days->days = palloc0(sizeof(ScoredDay));
+		days->days[0].terms = no_terms;
 		deform_terms(PointerGetDatum(image), &days->days[0].terms);
 	}
 	days->image = image;
@@ -603,7 +614,7 @@ segment_customer_figures(PG_FUNCTION_ARGS)
 	Customer	customer;
 	DateADT		as_of;
 
-	if (PG_ARGISNULL(6) || PG_ARGISNULL(7))
+	if (PG_ARGISNULL(6))
 		return (Datum) 0;
 	as_of = finite_date(PG_GETARG_DATEADT(6), "as_of");
 	days = scored_days(fcinfo, 7, false);
@@ -630,7 +641,7 @@ segment_customer_figures_kept(PG_FUNCTION_ARGS)
 	Datum		values[FIGURES];
 	bool		nulls[FIGURES];
 
-	if (PG_ARGISNULL(as_of_at) || PG_ARGISNULL(as_of_at + 1))
+	if (PG_ARGISNULL(as_of_at))
 		return (Datum) 0;
 	days = scored_days(fcinfo, as_of_at + 1, false);
 	memset(nulls, true, sizeof(nulls));
@@ -689,9 +700,9 @@ segment_customer_days(PG_FUNCTION_ARGS)
 		set_rest(values, nulls, day->day, &day->terms);
 		values[FIGURE_DAY_NUMBER] = Int32GetDatum(i + 1);
 		values[FIGURE_DAYS_KNOWN] = Int32GetDatum(days_known);
-		values[FIGURE_SCORECARD_ID] = day->terms.scorecard_id;
+		values[FIGURE_SCORECARD_ID] = day->scorecard_id;
 		nulls[FIGURE_DAY_NUMBER] = nulls[FIGURE_DAYS_KNOWN] = false;
-		nulls[FIGURE_SCORECARD_ID] = !day->terms.has_scorecard_id;
+		nulls[FIGURE_SCORECARD_ID] = !day->has_scorecard_id;
 		tuplestore_putvalues(rows, days->result, values, nulls);
 	}
 	return (Datum) 0;
