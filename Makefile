@@ -27,6 +27,7 @@ SQL_FRAGMENTS = \
 	statistics/class_medians \
 	statistics/concentration \
 	statistics/interval \
+	statistics/ranking \
 	models/model \
 	models/fit \
 	models/predict \
