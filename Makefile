@@ -39,6 +39,8 @@ SQL_FRAGMENTS = \
 	portfolio/definition \
 	portfolio/builtin_scheme \
 	portfolio/scheme \
+	portfolio/backtest \
+	portfolio/risk \
 	portfolio/customer \
 	portfolio/cut \
 	portfolio/scorecard \
