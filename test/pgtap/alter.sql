@@ -1,5 +1,5 @@
 --
--- alter: what is not given stays as it was; names of schemes
+-- alter: what is not given stays as it was; names and labels of schemes
 --
 \unset ECHO
 \set QUIET 1
@@ -89,6 +89,19 @@ SELECT is(public.scheme_name_failure(name), format('22023 invalid name of a sche
 FROM (VALUES (''), ('1st'), ('a b'), ('a-b'), ('a.b'), ('a"b'), ('$1'), ('a' || chr(10)), ('客户 价值')) AS v(name);
 SELECT is(public.scheme_name_failure(repeat('客', 22)), format('42622 name of a scheme is too long: "%s"', repeat('客', 22)), 'not cut off');
 SELECT throws_ok($$ SELECT segment.create_scheme('shop', 'ok', '[{"class": "a"}]', '{"不 行": "avg(net)"}') $$, '22023', 'invalid name of a cut: "不 行"', 'the same for cuts');
+
+-- ---------- labels in Chinese ----------
+
+-- the words of the users' articles
+SELECT set_eq($$ SELECT c.scheme, c.class, c.label_zh FROM shop.class AS c
+		WHERE c.scheme IN ('dormancy', 'visit_type', 'usage_class') AND c.class <> 'prospects' AND c.class <> 'active' OR c.scheme = 'hsbc' OR c.class IN ('mvc', 'mgc', 'bz') $$,
+	$$ VALUES ('dormancy', 'drowsy', '瞌睡客户'), ('dormancy', 'half_asleep', '半睡客户'), ('dormancy', 'asleep', '沉睡客户'),
+		('visit_type', 'loyal', '忠诚客户'), ('visit_type', 'flexible', '弹性客户'), ('visit_type', 'lost', '流失客户'),
+		('usage_class', 'heavy', '高获利客户'), ('usage_class', 'medium', '中获利客户'), ('usage_class', 'light', '低获利客户'), ('usage_class', 'none', '无获利客户'),
+		('hsbc', 'a', 'A类：顶级（高忠诚度，高价值）'), ('hsbc', 'b', 'B类：大中型（低忠诚度，高价值）'), ('hsbc', 'c', 'C类：大中型（高忠诚度，低价值）'),
+		('hsbc', 'd', 'D类：小型（低忠诚度，低价值）'), ('hsbc', 'e', 'E类：非活跃客户'), ('hsbc', 'f', 'F类：可能客户'),
+		('value_class', 'mvc', 'MVC：最具价值客户'), ('value_class', 'mgc', 'MGC：最具成长性客户'), ('value_class', 'bz', 'BZ：低于零点客户') $$,
+	'are those of the glossary');
 
 -- ---------- how customers are named in arguments ----------
 
