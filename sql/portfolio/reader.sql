@@ -84,7 +84,8 @@ RETURN (
 		AND NOT (bool_or(c.reloptions::text ~ 'security_invoker=(t|true|on|yes|1)\M') FILTER (WHERE m.kind = 'VIEW')
 			AND bool_or(c.relrowsecurity)), false)
 	FROM segment_internal.portfolio_members(portfolio) AS m
-	JOIN pg_class AS c ON c.oid = format('%I.%I', portfolio, m.relation)::regclass
+	-- regclass would need the right to look into the schema
+	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
 	WHERE m.col IS NULL AND m.kind <> 'FUNCTION');
 COMMENT ON FUNCTION segment_internal.is_reader(text) IS
 'whether the current user may read all views of a portfolio, with no customer hidden by row security (internal)';

@@ -74,6 +74,7 @@ RESET ROLE;
 
 SELECT cmp_ok((SELECT count(*) FROM public.reading('Shop 1')), '>', 30::bigint, 'there is much to read');
 SELECT is((SELECT count(*) FROM public.unreadable('segment_test_reporting', 'Shop 1')), (SELECT count(*) FROM public.reading('Shop 1')), 'and nothing of it without a right');
+SELECT is(as_role('segment_test_reporting', $$ SELECT count(*) FROM segment.explain('Shop 1', 3) $$), '42501 must be owner or reader of portfolio "Shop 1"', 'which the error says');
 SELECT lives_ok($$ SET LOCAL ROLE segment_test_owner; SELECT segment.grant_read('Shop 1', 'segment_test_reporting'); SELECT segment.grant_read('Shop 1', 'segment test "Ann"') $$, 'granted');
 RESET ROLE;
 SELECT is_empty($$ SELECT * FROM public.unreadable('segment_test_reporting', 'Shop 1') $$, 'a reader reads all');
