@@ -17,6 +17,24 @@ AS 'MODULE_PATHNAME', 'segment_ranking_accum';
 COMMENT ON FUNCTION segment_internal.ranking_accum(internal, float8, float8, boolean) IS
 'transition function of ranking_agg';
 
+CREATE FUNCTION segment_internal.ranking_combine(internal, internal) RETURNS internal
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_ranking_combine';
+COMMENT ON FUNCTION segment_internal.ranking_combine(internal, internal) IS
+'combine function of ranking_agg, tenths_agg and cheapest_threshold_agg';
+
+CREATE FUNCTION segment_internal.ranking_serialize(internal) RETURNS bytea
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_ranking_serialize';
+COMMENT ON FUNCTION segment_internal.ranking_serialize(internal) IS
+'serialization function of ranking_agg, tenths_agg and cheapest_threshold_agg';
+
+CREATE FUNCTION segment_internal.ranking_deserialize(bytea, internal) RETURNS internal
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_ranking_deserialize';
+COMMENT ON FUNCTION segment_internal.ranking_deserialize(bytea, internal) IS
+'deserialization function of ranking_agg, tenths_agg and cheapest_threshold_agg';
+
 CREATE FUNCTION segment_internal.ranking_final(internal) RETURNS segment_internal.ranking
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_ranking_final';
@@ -26,6 +44,9 @@ CREATE AGGREGATE segment_internal.ranking_agg(score float8, baseline float8, hit
 	SFUNC = segment_internal.ranking_accum,
 	STYPE = internal,
 	SSPACE = 65536,
+	COMBINEFUNC = segment_internal.ranking_combine,
+	SERIALFUNC = segment_internal.ranking_serialize,
+	DESERIALFUNC = segment_internal.ranking_deserialize,
 	FINALFUNC = segment_internal.ranking_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
@@ -48,6 +69,9 @@ CREATE AGGREGATE segment_internal.tenths_agg(score float8, amounts float8[]) (
 	SFUNC = segment_internal.tenths_accum,
 	STYPE = internal,
 	SSPACE = 65536,
+	COMBINEFUNC = segment_internal.ranking_combine,
+	SERIALFUNC = segment_internal.ranking_serialize,
+	DESERIALFUNC = segment_internal.ranking_deserialize,
 	FINALFUNC = segment_internal.tenths_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
@@ -70,6 +94,9 @@ CREATE AGGREGATE segment_internal.cheapest_threshold_agg(score float8, hit boole
 	SFUNC = segment_internal.cheapest_threshold_accum,
 	STYPE = internal,
 	SSPACE = 65536,
+	COMBINEFUNC = segment_internal.ranking_combine,
+	SERIALFUNC = segment_internal.ranking_serialize,
+	DESERIALFUNC = segment_internal.ranking_deserialize,
 	FINALFUNC = segment_internal.cheapest_threshold_final,
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE

@@ -16,6 +16,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
@@ -44,28 +45,135 @@ typedef struct RankingState
 } RankingState;
 
 static RankingState *
-ranking_state_create(FunctionCallInfo fcinfo, int width)
+ranking_state_create(MemoryContext context, int width, int64 capacity)
 {
-	MemoryContext context = aggregate_context(fcinfo);
 	RankingState *state = MemoryContextAllocZero(context, sizeof(RankingState));
 
 	state->width = width;
-	state->capacity = RANKING_MIN_CAPACITY;
+	state->capacity = Max(capacity, RANKING_MIN_CAPACITY);
 	state->values = MemoryContextAllocHuge(context, state->capacity * width * sizeof(double));
 	return state;
 }
 
+static void
+ranking_state_reserve(RankingState *state, int64 more)
+{
+	if (state->count + more <= state->capacity)
+		return;
+	state->capacity = Max(state->count + more, 2 * state->capacity);
+	state->values = repalloc_huge(state->values, state->capacity * state->width * sizeof(double));
+}
+
 /* Room for the values of one more row. */
-static double *
+static inline double *
 ranking_state_add(RankingState *state)
 {
-	if (state->count == state->capacity)
-	{
-		state->capacity *= 2;
-		state->values = repalloc_huge(state->values, state->capacity * state->width * sizeof(double));
-	}
+	ranking_state_reserve(state, 1);
 	return state->values + state->count++ * state->width;
 }
+
+/* ---------- the state between processes ---------- */
+
+static void
+ranking_check_width(const RankingState *state, int width)
+{
+	if (unlikely(state != NULL && state->width != width))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must have the same number of elements in all rows",
+						"amounts")));
+}
+
+static void *
+ranking_create_like(MemoryContext context, const void *other)
+{
+	const RankingState *like = (const RankingState *) other;
+	RankingState *state = ranking_state_create(context, like->width, like->count);
+
+	memcpy(state->costs, like->costs, sizeof(state->costs));
+	return state;
+}
+
+static void
+ranking_merge(void *target, const void *other)
+{
+	RankingState *state = (RankingState *) target;
+	const RankingState *more = (const RankingState *) other;
+
+	ranking_check_width(state, more->width);
+	arguments_check_same(state->costs[0] == more->costs[0], "false_alarm_cost");
+	arguments_check_same(state->costs[1] == more->costs[1], "miss_cost");
+	ranking_state_reserve(state, more->count);
+	memcpy(state->values + state->count * state->width, more->values,
+		   more->count * more->width * sizeof(double));
+	state->count += more->count;
+}
+
+static void
+ranking_send(StringInfo buf, void *source)
+{
+	const RankingState *state = (const RankingState *) source;
+
+	pq_sendint32(buf, state->width);
+	pq_sendfloat8(buf, state->costs[0]);
+	pq_sendfloat8(buf, state->costs[1]);
+	pq_sendint64(buf, state->count);
+	aggregate_reserve(buf, state->count * state->width, sizeof(double));
+	for (int64 i = 0; i < state->count * state->width; i++)
+		pq_sendfloat8(buf, state->values[i]);
+}
+
+static void *
+ranking_receive(StringInfo buf, const AggregateKind *kind)
+{
+	int			width = pq_getmsgint(buf, 4);
+	double		false_alarm_cost = pq_getmsgfloat8(buf);
+	double		miss_cost = pq_getmsgfloat8(buf);
+	int64		count = pq_getmsgint64(buf);
+	RankingState *state;
+
+	if (width < 1 || width > RANKING_MAX_AMOUNTS + 1 || count < 0 ||
+		count != (buf->len - buf->cursor) / (width * (int64) sizeof(double)))
+		aggregate_invalid_state(kind);
+	state = ranking_state_create(CurrentMemoryContext, width, count);
+	state->costs[0] = false_alarm_cost;
+	state->costs[1] = miss_cost;
+	state->count = count;
+	for (int64 i = 0; i < count * width; i++)
+	{
+		state->values[i] = pq_getmsgfloat8(buf);
+		if (!isfinite(state->values[i]))
+			aggregate_invalid_state(kind);
+	}
+	return state;
+}
+
+static const AggregateKind ranking_kind = {
+	"ranking_agg", 1, ranking_create_like, ranking_merge, ranking_send, ranking_receive
+};
+
+PG_FUNCTION_INFO_V1(segment_ranking_combine);
+Datum
+segment_ranking_combine(PG_FUNCTION_ARGS)
+{
+	return aggregate_combine(fcinfo, &ranking_kind);
+}
+
+PG_FUNCTION_INFO_V1(segment_ranking_serialize);
+Datum
+segment_ranking_serialize(PG_FUNCTION_ARGS)
+{
+	return aggregate_serialize(fcinfo, &ranking_kind);
+}
+
+PG_FUNCTION_INFO_V1(segment_ranking_deserialize);
+Datum
+segment_ranking_deserialize(PG_FUNCTION_ARGS)
+{
+	return aggregate_deserialize(fcinfo, &ranking_kind);
+}
+
+/* ---------- rows in order ---------- */
 
 /* A row's score, with the number of the row */
 typedef struct ScoredRow
@@ -141,7 +249,7 @@ segment_ranking_accum(PG_FUNCTION_ARGS)
 	arguments_check_number("score", score);
 	arguments_check_number("baseline", baseline);
 	if (state == NULL)
-		state = ranking_state_create(fcinfo, RANKING_WIDTH);
+		state = ranking_state_create(aggregate_context(fcinfo), RANKING_WIDTH, 0);
 	values = ranking_state_add(state);
 	values[RANKING_SCORE] = score;
 	values[RANKING_BASELINE] = baseline;
@@ -313,13 +421,14 @@ segment_tenths_accum(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not contain nulls", "amounts")));
-	if (n > RANKING_MAX_AMOUNTS || (state != NULL && n + 1 != state->width))
+	if (n > RANKING_MAX_AMOUNTS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must have the same number of elements in all rows, at most %d",
-						"amounts", RANKING_MAX_AMOUNTS)));
+				 errmsg("argument \"%s\" must have at most %d elements, not %d",
+						"amounts", RANKING_MAX_AMOUNTS, n)));
+	ranking_check_width(state, n + 1);
 	if (state == NULL)
-		state = ranking_state_create(fcinfo, n + 1);
+		state = ranking_state_create(aggregate_context(fcinfo), n + 1, 0);
 	values = ranking_state_add(state);
 	values[0] = score;
 	for (int i = 0; i < n; i++)
@@ -456,7 +565,7 @@ segment_cheapest_threshold_accum(PG_FUNCTION_ARGS)
 	arguments_check_number("miss_cost", PG_GETARG_FLOAT8(4));
 	if (state == NULL)
 	{
-		state = ranking_state_create(fcinfo, 2);
+		state = ranking_state_create(aggregate_context(fcinfo), 2, 0);
 		state->costs[0] = PG_GETARG_FLOAT8(3);
 		state->costs[1] = PG_GETARG_FLOAT8(4);
 	}

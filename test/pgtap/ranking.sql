@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(22);
+SELECT plan(23);
 
 -- ---------- areas and intervals ----------
 
@@ -76,7 +76,7 @@ SELECT is((SELECT segment_internal.tenths_agg(score, ARRAY[amount, baseline] ORD
 	(SELECT segment_internal.tenths_agg(score, ARRAY[amount, baseline] ORDER BY hashint8(n)) FROM random), 'rows in another order: the same bits');
 SELECT is((SELECT segment_internal.tenths_agg(n, ARRAY[n]) FROM generate_series(1, 3) AS n), '{{1,3},{1,2},{1,1}}'::float8[], 'fewer than ten rows');
 SELECT throws_ok($$ SELECT segment_internal.tenths_agg(n, array_fill(1::float8, ARRAY[n])) FROM generate_series(1, 2) AS n $$, '22023',
-	'argument "amounts" must have the same number of elements in all rows, at most 32', 'as many amounts in all rows');
+	'argument "amounts" must have the same number of elements in all rows', 'as many amounts in all rows');
 SELECT throws_ok($$ SELECT segment_internal.tenths_agg(1, ARRAY[NULL]::float8[]) $$, '22004', 'argument "amounts" must not contain nulls', 'NULL among them');
 
 -- ---------- the cheapest threshold ----------
@@ -85,6 +85,18 @@ SELECT is(segment_internal.cheapest_threshold_agg(score, hit, f, m), (
 		SELECT t FROM (SELECT DISTINCT score AS t FROM random) AS t ORDER BY (SELECT f * count(*) FILTER (WHERE score >= t AND NOT hit)
 			+ m * count(*) FILTER (WHERE score < t AND hit) FROM random), t DESC LIMIT 1), format('costs %s and %s', f, m))
 FROM random, (VALUES (1::float8, 1::float8), (1, 4), (1, 3)) AS c(f, m) GROUP BY f, m;
+
+-- ---------- workers ----------
+
+CREATE TABLE ranking_random AS SELECT * FROM random;
+CREATE TEMP TABLE serial AS SELECT segment_internal.ranking_agg(score, baseline, hit)::text AS r, segment_internal.tenths_agg(score, ARRAY[amount, baseline]) AS t,
+	segment_internal.cheapest_threshold_agg(score, hit, 1, 3) AS c FROM random;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+ALTER TABLE ranking_random SET (parallel_workers = 2);
+SELECT results_eq('SELECT segment_internal.ranking_agg(score, baseline, hit)::text, segment_internal.tenths_agg(score, ARRAY[amount, baseline]),
+	segment_internal.cheapest_threshold_agg(score, hit, 1, 3) FROM ranking_random', 'SELECT r, t, c FROM serial', 'with workers: the same bits');
 
 SELECT * FROM finish();
 ROLLBACK;
