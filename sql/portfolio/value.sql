@@ -374,11 +374,15 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_population_views$
 DECLARE
-	-- profit: net_value, less what a non-buyer costs for those without an order
+	-- profit: net_value, less what a non-buyer costs for those without an order;
+	-- amounts with as many decimals as sums of them may have
 	persons text := format($template$
-				SELECT c.net, c.margin, c.orders > 0 AS buyer,
-					CASE WHEN c.orders > 0 THEN c.net_value ELSE c.net_value - s.cost_per_non_buyer END AS profit
-				FROM %1$I.customer AS c CROSS JOIN %2$s$template$, portfolio, segment_internal.value_scorecard(portfolio));
+				SELECT c.net, CASE WHEN scale(c.margin) > 9 THEN round(c.margin, 9) ELSE c.margin END AS margin,
+					c.orders > 0 AS buyer, CASE WHEN scale(p.profit) > 9 THEN round(p.profit, 9) ELSE p.profit END AS profit
+				FROM %1$I.customer AS c CROSS JOIN %2$s
+				CROSS JOIN LATERAL (
+					SELECT CASE WHEN c.orders > 0 THEN c.net_value ELSE c.net_value - s.cost_per_non_buyer END AS profit
+				) AS p$template$, portfolio, segment_internal.value_scorecard(portfolio));
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(70);
+SELECT plan(73);
 
 -- ---------- coffee and cola: thirds of the buyers, and those who buy none ----------
 
@@ -304,6 +304,16 @@ SELECT results_eq($$ SELECT measure, total, largest_share, top_1_share, top_20_s
 		('profit', -2.0, NULL, NULL, NULL, NULL, NULL, NULL),
 		('sales', -1.0, NULL, NULL, NULL, NULL, NULL, NULL) $$, 'and in the exposure');
 
+-- more decimals than an amount may have: a net amount of 9, times a margin of 3
+SELECT lives_ok($$ SELECT segment.create_portfolio('fine',
+	'SELECT i, date ''2024-01-01'', i + 0.123456789 FROM generate_series(1, 3) AS i',
+	settings => '{"margin": 0.123, "cost_per_non_buyer": 0.12345678912}', customers => 'SELECT 4') $$, 'amounts of 9 decimals, and a margin');
+SELECT results_eq($$ SELECT measure, total, largest, round(hhi::numeric, 6) FROM fine.exposure WHERE population = 'buyers' ORDER BY measure $$,
+	$$ VALUES ('margin', 0.783555555, 0.384185185, 0.382617), ('profit', 0.783555555, 0.384185185, 0.382617), ('sales', 6.370370367, 3.123456789, 0.382617) $$,
+	'exposure sees them with 9');
+SELECT results_eq($$ SELECT sales, profit FROM fine.concentration WHERE population = 'customers' AND top_share IN (0.5, 1) ORDER BY top_share $$,
+	$$ VALUES (5.246913578, 0.645370370), (6.370370367, 0.783555555 - 0.123456789) $$, 'and concentration');
+
 -- ---------- the catalog ----------
 
 SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype FROM pg_attribute AS a
@@ -314,7 +324,7 @@ SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype F
 SELECT is_empty($$ SELECT relation, col FROM segment_internal.value_comments() AS m WHERE col IS NOT NULL AND NOT EXISTS (
 	SELECT FROM pg_attribute AS a WHERE a.attrelid = format('margins.%I', m.relation)::regclass AND a.attname = m.col) $$,
 	'and no comment without a column');
-SELECT lives_ok($$ SELECT segment.drop_portfolio(p) FROM unnest('{coffee,cola,whale,thousand,margins,nets,negative}'::text[]) AS p $$,
+SELECT lives_ok($$ SELECT segment.drop_portfolio(p) FROM unnest('{coffee,cola,whale,thousand,margins,nets,negative,fine}'::text[]) AS p $$,
 	'portfolios can be dropped');
 
 SELECT * FROM finish();
