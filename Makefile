@@ -29,6 +29,7 @@ SQL_FRAGMENTS = \
 	statistics/interval \
 	models/model \
 	models/fit \
+	models/refit \
 	models/predict \
 	portfolio/setting \
 	portfolio/key \
