@@ -54,6 +54,9 @@
  */
 #define FLAT_DEVIATION	5.0
 
+/* What a customer tells about a direction cannot be computed if it is less. */
+#define LEAST_INFORMATION	1e-15
+
 /* ---------- from the starts to a maximum ---------- */
 
 /* The best point that can be reached from the starts */
@@ -131,6 +134,13 @@ move_to_maximum_of_sample(const Objective *all, size_t size, Point *point)
 
 /* ---------- flat directions ---------- */
 
+/* Is an eigenvalue of minus the second derivatives more than a rounding error? */
+static bool
+is_information(const Objective *objective, double eigenvalue)
+{
+	return eigenvalue > LEAST_INFORMATION * objective->weight;
+}
+
 /*
  * The flattest direction among the parameters that are not held.  Returns
  * the standard deviation along it, infinite where there is no maximum.
@@ -149,7 +159,7 @@ flattest_direction(const Objective *objective, const Point *point, double *direc
 
 		if (point_eigen_held(objective, point, &e, i))
 			continue;
-		deviation = e.values[i] > 0 ? 1 / sqrt(e.values[i]) : HUGE_VAL;
+		deviation = is_information(objective, e.values[i]) ? 1 / sqrt(e.values[i]) : HUGE_VAL;
 		if (deviation > worst)
 		{
 			worst = deviation;
@@ -334,7 +344,7 @@ set_covariance(const Objective *objective, const Point *point, Maximum *maximum)
 	{
 		if (point_eigen_held(objective, point, &e, k))
 			continue;
-		if (!(e.values[k] > 0))
+		if (!is_information(objective, e.values[k]))
 			return;
 		for (int i = 0; i < n; i++)
 		{
