@@ -324,9 +324,9 @@ add_second_derivatives(ParamMatrix sum, const double *params, const FitInput *in
 	double		end = 1.0 / (alpha + input->t);
 	double		before = last->inverse_clock;
 	double		dead = (customer->log_odds <= 0.0 ? customer->smaller : 1.0) /
-		(1.0 + customer->smaller);
+	(1.0 + customer->smaller);
 	double		spread = weight * customer->smaller /
-		((1.0 + customer->smaller) * (1.0 + customer->smaller));
+	((1.0 + customer->smaller) * (1.0 + customer->smaller));
 	double		later = -customer->gap * end;	/* end - before */
 	double		e_r = customer->log_gap;
 	double		e_alpha = size * later;
