@@ -30,6 +30,7 @@ SQL_FRAGMENTS = \
 	statistics/ranking \
 	models/model \
 	models/fit \
+	models/refit \
 	models/predict \
 	portfolio/setting \
 	portfolio/key \
