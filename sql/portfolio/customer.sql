@@ -183,21 +183,21 @@ COMMENT ON FUNCTION segment_internal.customer_define_scorecard(text, boolean) IS
 'creates or replaces the view scorecard_figures of a portfolio and the functions that find scorecards in it (internal)';
 
 CREATE FUNCTION segment_internal.scorecard_in_force(
-	portfolio text, OUT scorecard_id bigint, OUT as_of date, OUT settings jsonb, OUT own_margin boolean
+	portfolio text, OUT scorecard_id bigint, OUT as_of date, OUT as_of_given boolean, OUT settings jsonb, OUT own_margin boolean
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scorecard_in_force$
 BEGIN
 	EXECUTE format($query$
-		SELECT n.scorecard_id, n.as_of, n.settings, n.margin IS NULL
+		SELECT n.scorecard_id, n.as_of, n.as_of_given, n.settings, n.margin IS NULL
 		FROM %1$I.scorecard AS n
 		JOIN %1$I.portfolio AS p ON p.scorecard_id = n.scorecard_id$query$, portfolio)
-	INTO scorecard_id, as_of, settings, own_margin;
+	INTO scorecard_id, as_of, as_of_given, settings, own_margin;
 END
 $scorecard_in_force$;
 COMMENT ON FUNCTION segment_internal.scorecard_in_force(text) IS
-'number, day and settings of the scorecard by which a portfolio''s customers are judged, and whether the purchases bring their margin; NULLs before the first refresh (internal)';
+'number, day, whether it was given, and settings of the scorecard by which a portfolio''s customers are judged, and whether the purchases bring their margin; NULLs before the first refresh (internal)';
 
 /*
  * A customer's row: the figures, and the classes by the rules of the schemes.

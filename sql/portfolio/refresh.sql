@@ -420,7 +420,8 @@ COMMENT ON FUNCTION segment_internal.refresh_day(text, date, date, boolean) IS
 /*
  * What a scorecard is made of, from one pass over the customers: their rows as
  * far as they do not depend on it, which is there already, but without cut points
- * and models.
+ * and models.  $1 and $2 are the models of an earlier scorecard, or NULL, at
+ * which the fits begin.
  */
 CREATE FUNCTION segment_internal.refresh_figures_query(
 	portfolio text, scorecard_id bigint, as_of date, from_kept boolean, settings jsonb, unit text, cuts text
@@ -433,24 +434,20 @@ RETURN format($template$
 		segment.quantile_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
 		segment.quantile_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
 		segment.exact_avg(mean_gap_days) AS usual_gap_days,
-		%4$s AS purchase_model, %5$s AS spend_model, %6$s AS cuts
+		segment_internal.refit_purchases(%4$L, %5$L, $1, as_of, purchase_days - 1, first_day, last_day)
+			FILTER (WHERE orders > 0) AS purchase_model,
+		segment_internal.refit_spend(%6$L, %5$L, $2, purchase_days - 1, repeat_spend)
+			FILTER (WHERE orders > 0) AS spend_model,
+		%7$s AS cuts
 	FROM (
 		SELECT c.*
 		FROM %1$I.scorecards(ARRAY[%2$s]) AS s%3$s
 	) AS customers$template$, portfolio, scorecard_id,
 	segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept),
-	CASE WHEN settings ->> 'purchase_model' = 'none' THEN 'NULL::segment.model'
-		ELSE format($fit$segment.with_unit(segment.%1$I(
-				purchase_days - 1, (last_day - first_day) / segment_internal.unit_days(%2$L),
-				tenure_days / segment_internal.unit_days(%2$L)) FILTER (WHERE orders > 0), %2$L)$fit$,
-			settings ->> 'purchase_model' || '_fit', unit) END,
-	CASE WHEN settings ->> 'spend_model' = 'none' THEN 'NULL::segment.model'
-		ELSE format($fit$segment.with_unit(segment.%I(
-				purchase_days - 1, repeat_spend) FILTER (WHERE orders > 0), %L)$fit$,
-			settings ->> 'spend_model' || '_fit', unit) END,
+	nullif(settings ->> 'purchase_model', 'none'), unit, nullif(settings ->> 'spend_model', 'none'),
 	coalesce(cuts, 'NULL::numeric[]'));
 COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, bigint, date, boolean, jsonb, text, text) IS
-'the query of the figures of a new scorecard, which has its day, margin and settings, over the customers as of its day; cuts is an array expression, NULL: none (internal)';
+'the query of the figures of a new scorecard, which has its day, margin and settings, over the customers as of its day, with two parameters, earlier models; cuts is an array expression, NULL: none (internal)';
 
 /* ---------- the scorecard ---------- */
 
@@ -460,7 +457,7 @@ COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, bigint, date, b
  * used: predictions are then NULL, and model_card tells why.
  */
 CREATE FUNCTION segment_internal.refresh_scorecard(
-	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date, from_kept boolean,
+	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date, as_of_given boolean, from_kept boolean,
 	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -469,29 +466,36 @@ AS $refresh_scorecard$
 DECLARE
 	cuts record := segment_internal.scheme_cuts(portfolio, false, false);
 	unscored jsonb;
+	earlier record;
 	f record;
 BEGIN
 	EXECUTE format($template$
-		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, customers, buyers, usual_gap_days, margin,
+		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, as_of_given, customers, buyers, usual_gap_days, margin,
 			purchase_model_usable, spend_model_usable, unit_days, horizon, probability_horizon, settings)
-		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1, 0, 0,
+		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1, $5, 0, 0,
 			($2 ->> 'dormancy_default_gap_days')::float8, CASE WHEN NOT $3 THEN ($2 ->> 'margin')::numeric END,
 			false, false, u.days, ($2 ->> 'horizon_weeks')::float8 * 7 / u.days,
 			($2 ->> 'probability_weeks')::float8 * 7 / u.days, $2
 		FROM (SELECT segment_internal.unit_days($4)) AS u(days)
 		RETURNING s.scorecard_id$template$, portfolio)
-	INTO scorecard_id USING as_of, settings, own_margin, unit;
+	INTO scorecard_id USING as_of, settings, own_margin, unit, as_of_given;
+	-- a full refresh begins anew, and so does not depend on what came before
+	EXECUTE format('SELECT s.purchase_model AS purchases, s.spend_model AS spend
+		FROM (VALUES ($1)) AS k(from_kept)
+		LEFT JOIN (%1$I.portfolio AS p JOIN %1$I.scorecard AS s ON s.scorecard_id = p.scorecard_id) ON k.from_kept', portfolio)
+	INTO STRICT earlier USING from_kept;
 	-- computed first and then stored, since an UPDATE never uses parallel workers
 	BEGIN
 		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit,
-			format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f;
+			format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f USING earlier.purchases, earlier.spend;
 		unscored := segment_internal.cuts_object(cuts.cuts, f.cuts);
 	EXCEPTION WHEN OTHERS THEN
 		IF segment_internal.is_beyond_query(SQLSTATE) THEN
 			RAISE;
 		END IF;
 		-- if it is a cut, scheme_compute_cuts will tell which
-		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit, NULL) INTO STRICT f;
+		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit, NULL) INTO STRICT f
+		USING earlier.purchases, earlier.spend;
 	END;
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS s
@@ -508,8 +512,8 @@ BEGIN
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END
 $refresh_scorecard$;
-COMMENT ON FUNCTION segment_internal.refresh_scorecard(text, jsonb, text, boolean, date, boolean) IS
-'computes a new scorecard as of a day, from the stored histories or from kept figures that hold on that day (internal)';
+COMMENT ON FUNCTION segment_internal.refresh_scorecard(text, jsonb, text, boolean, date, boolean, boolean) IS
+'computes a new scorecard as of a day, which somebody asked for or not, from the stored histories or from kept figures that hold on that day (internal)';
 
 /* ---------- the whole ---------- */
 
@@ -711,7 +715,8 @@ BEGIN
 		report.as_of := coalesce(report.as_of, as_of, segment_internal.refresh_day(name, NULL, today, true));
 		SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 		INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of, from_kept) AS s;
+		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of,
+			arguments ->> 'as_of' IS NOT NULL, from_kept) AS s;
 		judged_alike := segment_internal.scorecards_agree(name, (definition ->> 'scorecard_id')::bigint, report.scorecard_id);
 	ELSE
 		EXECUTE format('SELECT s.as_of, s.scorecard_id, s.customers, segment.status(s.purchase_model),

@@ -650,7 +650,11 @@ segment_customer_figures_kept(PG_FUNCTION_ARGS)
 		values[kept_figures[i]] = PG_GETARG_DATUM(i);
 		nulls[kept_figures[i]] = PG_ARGISNULL(i);
 	}
-	/* counts and sums that are kept as 0 and were not known; a margin that was a share of sales */
+
+	/*
+	 * counts and sums that are kept as 0 and were not known; a margin that
+	 * was a share of sales
+	 */
 	if (nulls[FIGURE_MONETARY])
 		nulls[FIGURE_NET] = true;
 	if (days->days[0].terms.has_margin_rate)
