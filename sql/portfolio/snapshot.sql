@@ -247,7 +247,8 @@ BEGIN
 			FROM (
 				SELECT h.ctid AS customer, f.day_number AS place, f.days_known AS places,
 					CASE $3 %3$s END AS class, c.net
-				FROM (SELECT %4$s AS days OFFSET NULL) AS d
+				-- with a FROM clause, without which workers could not take part
+				FROM (SELECT %4$s AS days FROM generate_series(1, 1) OFFSET NULL) AS d
 				JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = (d.days IS NOT NULL)
 				CROSS JOIN LATERAL segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints,
 					h.satisfaction, h.listed, d.days) AS f

@@ -359,7 +359,7 @@ GRANT SELECT ON sim.customer TO segment_stay_reader;
 SET LOCAL ROLE segment_stay_reader;
 SELECT is(count(tier), 5520::bigint, 'a reader of the view needs no right on the snapshots') FROM sim.customer;
 RESET ROLE;
-GRANT SELECT ON sim.customer_history, sim.scorecard TO segment_stay_reader;
+GRANT SELECT ON sim.customer_history, sim.scorecard, sim.scorecard_figures TO segment_stay_reader;
 SET LOCAL ROLE segment_stay_reader;
 SELECT matches(pg_temp.failure('SELECT * FROM sim.customer_at(''2024-01-10'')'), '^42501 \| permission denied for table snapshot', 'one of past days does');
 RESET ROLE;
