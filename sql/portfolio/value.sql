@@ -47,7 +47,7 @@ CREATE FUNCTION segment_internal.value_customers(portfolio text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
-		SELECT c.customer_id, c.gross, c.refunded, c.net, c.margin, c.cost, c.net_value, c.clv,
+		SELECT c.customer_id, c.orders, c.visits, c.usage, c.gross, c.refunded, c.net, c.margin, c.cost, c.net_value, c.clv,
 			%3$s AS classes, c.orders > 0 AS buyer,
 			CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS non_buyer_cost,
 			c.net_value - CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS profit
@@ -400,12 +400,12 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS
 		WITH person AS (
-			SELECT c.buyer, c.net, c.profit, -c.gross::float8 AS minus_spend FROM %3$s
+			SELECT c.visits > 0 AS used, c.orders > 0 OR c.refunded > 0 AS returned, c.net, c.profit, -c.usage::float8 AS minus_usage FROM %3$s
 		), cut AS (
 			-- counted from the top: a remainder goes to the heavy, then to the medium
-			SELECT segment.quantile_cuts(p.minus_spend, 3) AS cuts FROM person AS p WHERE p.buyer
+			SELECT segment.quantile_cuts(p.minus_usage, 3) AS cuts FROM person AS p WHERE p.used
 		), third AS (
-			SELECT CASE WHEN p.buyer THEN segment.score(p.minus_spend, u.cuts) ELSE 4 END AS class_rank,
+			SELECT CASE WHEN p.used THEN segment.score(p.minus_usage, u.cuts) WHEN p.returned THEN 4 ELSE 5 END AS class_rank,
 				count(*) AS customers, sum(p.net) AS sales, sum(p.profit) AS profit
 			FROM person AS p CROSS JOIN cut AS u
 			GROUP BY 1
@@ -415,7 +415,7 @@ BEGIN
 		FROM (
 			SELECT v.class, v.class_rank, coalesce(g.customers, 0) AS customers,
 				coalesce(g.sales, 0) AS sales, coalesce(g.profit, 0) AS profit
-			FROM (VALUES ('heavy', 1), ('medium', 2), ('light', 3), ('none', 4)) AS v(class, class_rank)
+			FROM (VALUES ('heavy', 1), ('medium', 2), ('light', 3), ('returns_only', 4), ('none', 5)) AS v(class, class_rank)
 			LEFT JOIN third AS g ON g.class_rank = v.class_rank
 		) AS t$template$, portfolio, security_invoker, segment_internal.value_customers(portfolio),
 		segment_internal.value_share('t.customers', 'sum(t.customers) OVER ()'),
@@ -572,9 +572,9 @@ SELECT v.* FROM (VALUES
 	('segment_profile', 'share', 'of a category: share of the class that has the value, 0..1; NULL: a number'),
 	('segment_profile', 'all_share', 'of a category: share of all customers that has the value, 0..1; NULL: a number'),
 	('segment_profile', 'index', 'mean or share against that of all customers, which is 100; >= 0 unless the mean is negative; NULL where the mean of all is not positive'),
-	('usage_share', NULL, 'the thirds of the buyers by gross sales, counted from the top, and those who never bought: share of customers beside share of sales; equal customers are in the same third'),
-	('usage_share', 'class', 'heavy, medium, light or none (no order)'),
-	('usage_share', 'class_rank', '1 heavy, 2 medium, 3 light, 4 none'),
+	('usage_share', NULL, 'the classes of usage_class: thirds of the buyers by usage, counted from the top, those who returned all at once, and those who never bought: share of customers beside share of sales; equal customers are in the same third'),
+	('usage_share', 'class', 'heavy, medium, light, returns_only (orders cancelled at once or refunds, and no other order) or none (no order)'),
+	('usage_share', 'class_rank', '1 heavy, 2 medium, 3 light, 4 returns_only, 5 none'),
 	('usage_share', 'customers', 'number of customers, >= 0'),
 	('usage_share', 'customer_share', 'share of all customers, 0..1; NULL without any customers'),
 	('usage_share', 'sales', 'net sales in units of money; may be negative; more is better'),
