@@ -176,3 +176,12 @@ SELECT * FROM segment_internal.portfolio_run(name, 'explain', jsonb_build_object
 END;
 COMMENT ON FUNCTION segment.explain(text, text) IS
 'says for each scheme of a portfolio which class a customer (the key as text) is in, the rule that decided, and the figures in it (measures, settings, cut points). better_class and change: the cheapest change to a better class, that is the fewest orders of the customer''s usual amount (for one who never bought, of everybody''s) on the day everything is seen from, up to 12; NULL where that changes nothing. worse_class and worse_after_days: the class that the customer falls to without another order, and after how many days, up to 366; NULL if it lasts longer. kept_from: the day of the last snapshot, in which the customer was in the class, where nothing but the stay rule of the class keeps the customer in it, which is then the rule shown; else NULL. Better is a class of a lower rank. Judged by the newest scorecard. Errors: P0002 no such customer, 42704, 42501, 22P02 the key does not fit';
+
+CREATE FUNCTION segment.explain(name text, customer anynonarray)
+RETURNS TABLE (scheme text, class text, label text, rule text, figures text, better_class text, change text,
+	worse_class text, worse_after_days integer, kept_from date)
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 11
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT * FROM segment.explain(name, segment_internal.key_text(customer)) $$;
+COMMENT ON FUNCTION segment.explain(text, anynonarray) IS
+'the same, for a key of another type than text';

@@ -52,6 +52,7 @@ BEGIN
 		CREATE TABLE %1$I.scorecard (
 			scorecard_id bigint PRIMARY KEY,
 			as_of date NOT NULL,
+			as_of_given boolean NOT NULL,
 			created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 			customers bigint NOT NULL,
 			buyers bigint NOT NULL,
@@ -182,7 +183,7 @@ SELECT segment_internal.portfolio_run(name, 'alter', pg_catalog.jsonb_build_obje
 			THEN segment_internal.session_settings() END))), NULL::segment.refresh_report)
 $alter_portfolio$;
 COMMENT ON FUNCTION segment.alter_portfolio(text, text, text, text, text, text, text, text, jsonb) IS
-'changes what is given, leaves the rest, and refreshes; an empty query takes a source away, a JSON null sets a setting back to its default; where a query is given, the search path of the caller is kept with the portfolio, and the session''s order of dates and locales. Errors as for create_portfolio, 42804 if the type of the customer''s key would change; an error leaves everything as it was';
+'changes what is given, leaves the rest, and refreshes, as of the same day where the last refresh was given one; an empty query takes a source away, a JSON null sets a setting back to its default; where a query is given, the search path of the caller is kept with the portfolio, and the session''s order of dates and locales. Errors as for create_portfolio, 42804 if the type of the customer''s key would change; an error leaves everything as it was';
 
 /* All of alter_portfolio, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.portfolio_alter(name text, arguments jsonb)
@@ -196,6 +197,7 @@ DECLARE
 	definition jsonb;
 	old_key text;
 	new_key text;
+	given_day date;
 	report segment.refresh_report;
 BEGIN
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
@@ -233,7 +235,12 @@ BEGIN
 			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 				d.timezone, d.unit, d.settings, d.search_path, d.session_settings
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
-	report := segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true, "all_rows": true}');
+	-- a day that was asked for stays until the next refresh
+	EXECUTE format('SELECT s.as_of FROM %1$I.scorecard AS s
+		WHERE s.as_of_given AND s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)', name)
+	INTO given_day;
+	report := segment_internal.portfolio_refresh(name, jsonb_build_object('as_of', given_day, 'full', false,
+		'nowait', false, 'scorecard', true, 'all_rows', true));
 	-- last, since it locks out readers
 	PERFORM segment_internal.portfolio_create_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);

@@ -138,6 +138,7 @@ SELECT v.* FROM (VALUES
 	('scorecard', NULL, 'cut points and other figures computed over all customers, one row per refresh, all kept'),
 	('scorecard', 'scorecard_id', 'ascending number; the highest is in force'),
 	('scorecard', 'as_of', 'day from whose end everything is seen'),
+	('scorecard', 'as_of_given', 'whether refresh was asked for this day; if not, it is the last purchase day that is not after the day of the refresh'),
 	('scorecard', 'created_at', 'time of the refresh'),
 	('scorecard', 'customers', 'number of customers, including those without orders'),
 	('scorecard', 'buyers', 'number of customers with an order'),

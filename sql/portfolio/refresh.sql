@@ -459,7 +459,7 @@ COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, text, text, tex
  * used: predictions are then NULL, and model_card tells why.
  */
 CREATE FUNCTION segment_internal.refresh_scorecard(
-	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date, from_kept boolean,
+	portfolio text, settings jsonb, unit text, own_margin boolean, as_of date, as_of_given boolean, from_kept boolean,
 	OUT scorecard_id bigint, OUT customers bigint, OUT purchase_status text, OUT spend_status text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -489,11 +489,11 @@ BEGIN
 		EXECUTE format(query, 'NULL::numeric[]') INTO STRICT f;
 	END;
 	EXECUTE format($template$
-		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, customers, buyers,
+		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, as_of_given, customers, buyers,
 			recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days, margin,
 			purchase_model, spend_model, purchase_model_usable, spend_model_usable,
 			unit_days, horizon, probability_horizon, settings, cuts)
-		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1,
+		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1, $14,
 			$2, $3, $4, $5, $6, coalesce($7, ($8 ->> 'dormancy_default_gap_days')::float8), $9, $10, $11,
 			coalesce(segment.status($10) <> 'too_few', false),
 			coalesce(segment.status($11) <> 'too_few', false),
@@ -505,13 +505,13 @@ BEGIN
 	INTO scorecard_id, customers, purchase_status, spend_status
 	USING as_of, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
 		f.usual_gap_days, settings, margin_rate, f.purchase_model, f.spend_model,
-		nullif(unscored, '{}'), unit;
+		nullif(unscored, '{}'), unit, as_of_given;
 	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, unscored, from_kept);
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END
 $refresh_scorecard$;
-COMMENT ON FUNCTION segment_internal.refresh_scorecard(text, jsonb, text, boolean, date, boolean) IS
-'computes a new scorecard as of a day, from the stored histories or from kept figures that hold on that day (internal)';
+COMMENT ON FUNCTION segment_internal.refresh_scorecard(text, jsonb, text, boolean, date, boolean, boolean) IS
+'computes a new scorecard as of a day, which somebody asked for or not, from the stored histories or from kept figures that hold on that day (internal)';
 
 /* ---------- the whole ---------- */
 
@@ -713,7 +713,8 @@ BEGIN
 		report.as_of := coalesce(report.as_of, as_of, segment_internal.refresh_day(name, NULL, today, true));
 		SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 		INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of, from_kept) AS s;
+		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of,
+			arguments ->> 'as_of' IS NOT NULL, from_kept) AS s;
 		judged_alike := segment_internal.scorecards_agree(name, (definition ->> 'scorecard_id')::bigint, report.scorecard_id);
 	ELSE
 		EXECUTE format('SELECT s.as_of, s.scorecard_id, s.customers, segment.status(s.purchase_model),

@@ -131,10 +131,15 @@ AS $scheme_check_name$
 DECLARE
 	taken boolean;
 BEGIN
-	IF name IS NULL OR name !~ '^[a-z_][a-z0-9_]{0,62}$' THEN
+	-- of the characters of ASCII none that an identifier could not have without quotes
+	IF name IS NULL OR name = '' OR name ~ '^[0-9]' OR name ~ '[\x01-\x2F\x3A-\x40\x5B-\x5E\x60\x7B-\x7F]' THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('invalid name of a %s: "%s"', what, coalesce(name, 'NULL')),
-			HINT = 'Names begin with a letter or underscore and go on with letters, digits and underscores, all lower case.';
+			HINT = 'Names begin with a letter of any language or an underscore and go on with letters, digits and underscores.';
+	ELSIF octet_length(name) > 63 THEN
+		RAISE EXCEPTION USING ERRCODE = 'name_too_long',
+			MESSAGE = format('name of a %s is too long: "%s"', what, name),
+			DETAIL = 'It becomes the name of a column, of at most 63 bytes.';
 	END IF;
 	EXECUTE format($query$
 		SELECT $1 IN (SELECT s.name FROM segment.setting AS s)
@@ -153,7 +158,7 @@ BEGIN
 END
 $scheme_check_name$;
 COMMENT ON FUNCTION segment_internal.scheme_check_name(text, text, text) IS
-'checks the name of a new scheme or cut; errors: 22023 not a plain name, 42710 taken (internal)';
+'checks the name of a new scheme or cut; errors: 22023 other characters than letters, digits and underscores, 42622 too long, 42710 taken (internal)';
 
 /* The classes of a scheme as given: everything but the rules' content. */
 CREATE FUNCTION segment_internal.scheme_check_classes(scheme text, classes jsonb) RETURNS void
@@ -215,7 +220,11 @@ $scheme_check_classes$;
 COMMENT ON FUNCTION segment_internal.scheme_check_classes(text, jsonb) IS
 'checks the classes given for a scheme; errors: 22023 no array of objects, an unknown key, a wrong type, none or several classes without a rule, a stay rule in the one without, 42710 a class named twice (internal)';
 
-/* Writes cuts and classes of a scheme, checked. */
+/*
+ * Writes cuts and classes of a scheme, checked.  Of a class that the scheme had
+ * before, what is not given stays, and so do columns that somebody has added to
+ * the table; only its rules are always those given.
+ */
 CREATE FUNCTION segment_internal.scheme_write(portfolio text, scheme text, classes jsonb, cuts jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -245,14 +254,27 @@ BEGIN
 		EXECUTE format('INSERT INTO %I.scheme_cut (cut, scheme, query) VALUES ($1, $2, $3)', portfolio)
 		USING c.cut, scheme, btrim(CASE WHEN segment_internal.cut_is_query(c.query) THEN query ELSE c.query END, E' \t\r\n');
 	END LOOP;
+	EXECUTE format('DELETE FROM %I.scheme_class AS k
+		WHERE k.scheme = $1 AND k.class NOT IN (SELECT e.class ->> ''class'' FROM jsonb_array_elements($2) AS e(class))',
+		portfolio) USING scheme, classes;
+	-- out of the way of the new ranks and of a new class without a rule
+	EXECUTE format('UPDATE %I.scheme_class AS k SET class_rank = -k.class_rank, rule = '''', stay_rule = NULL WHERE k.scheme = $1',
+		portfolio) USING scheme;
 	EXECUTE format($template$
 		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, stay_rule, label, label_zh, priority,
 			service_level, owner, action, action_zh)
 		SELECT $1, e.class ->> 'class', e.ordinal, e.class ->> 'rule', e.class ->> 'stay_rule',
-			coalesce(e.class ->> 'label', e.class ->> 'class'), e.class ->> 'label_zh',
-			(e.class ->> 'priority')::integer, e.class ->> 'service_level', e.class ->> 'owner',
-			e.class ->> 'action', e.class ->> 'action_zh'
-		FROM jsonb_array_elements($2) WITH ORDINALITY AS e(class, ordinal)$template$, portfolio)
+			coalesce(m.class ->> 'label', m.class ->> 'class'), m.class ->> 'label_zh',
+			(m.class ->> 'priority')::integer, m.class ->> 'service_level', m.class ->> 'owner',
+			m.class ->> 'action', m.class ->> 'action_zh'
+		FROM jsonb_array_elements($2) WITH ORDINALITY AS e(class, ordinal)
+		LEFT JOIN %1$I.scheme_class AS k ON k.scheme = $1 AND k.class = e.class ->> 'class'
+		CROSS JOIN LATERAL (SELECT coalesce(to_jsonb(k), '{}') || e.class) AS m(class)
+		ON CONFLICT (scheme, class) DO UPDATE SET
+			class_rank = excluded.class_rank, rule = excluded.rule, stay_rule = excluded.stay_rule,
+			label = excluded.label, label_zh = excluded.label_zh, priority = excluded.priority,
+			service_level = excluded.service_level, owner = excluded.owner,
+			action = excluded.action, action_zh = excluded.action_zh$template$, portfolio)
 	USING scheme, classes;
 	PERFORM segment_internal.scheme_check_rules(portfolio, scheme, jsonb_agg(
 			jsonb_build_object('class', e.class ->> 'class', 'what', r.what, 'rule', r.rule) ORDER BY e.ordinal, r.nth))
@@ -391,6 +413,7 @@ DECLARE
 	definition jsonb;
 	settings jsonb;
 	own_margin boolean;
+	as_of_given boolean;
 	report segment.refresh_report;
 BEGIN
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
@@ -408,7 +431,6 @@ BEGIN
 			IF jsonb_typeof(arguments -> 'cuts') = 'object' THEN
 				EXECUTE format('DELETE FROM %I.scheme_cut AS c WHERE c.scheme = $1', name) USING scheme;
 			END IF;
-			EXECUTE format('DELETE FROM %I.scheme_class AS c WHERE c.scheme = $1', name) USING scheme;
 			PERFORM segment_internal.scheme_write(name, scheme, arguments -> 'classes', arguments -> 'cuts');
 		WHEN 'drop' THEN
 			PERFORM segment_internal.scheme_must_exist(name, scheme);
@@ -422,11 +444,11 @@ BEGIN
 	IF arguments ->> 'command' <> 'drop' THEN
 		PERFORM segment_internal.portfolio_create_views(name, (settings ->> 'security_invoker')::boolean);
 	END IF;
-	EXECUTE format('SELECT s.as_of, s.margin IS NULL FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
-	INTO report.as_of, own_margin;
+	EXECUTE format('SELECT s.as_of, s.as_of_given, s.margin IS NULL FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
+	INTO report.as_of, as_of_given, own_margin;
 	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-	FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of, true) AS s;
+	FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of, as_of_given, true) AS s;
 	-- days before the scheme are judged by its first cuts, as by the first scorecard
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS o SET cuts = coalesce(o.cuts, '{}') || k.cuts
@@ -459,7 +481,7 @@ RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('comman
 	'classes', classes, 'cuts', cuts, 'label', label, 'label_zh', label_zh, 'meaning', meaning),
 	NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.create_scheme(text, text, jsonb, jsonb, text, text, text) IS
-'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice; nothing is left behind';
+'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice, 42622 name longer than 63 bytes; nothing is left behind. Names of schemes and cuts have letters of any language, digits and underscores; where they have upper-case letters, SQL needs them in double quotes';
 
 CREATE FUNCTION segment.alter_scheme(
 	name text, scheme text, classes jsonb, cuts jsonb DEFAULT NULL
@@ -469,7 +491,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'alter', 'scheme', scheme,
 	'classes', classes, 'cuts', cuts), NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.alter_scheme(text, text, jsonb, jsonb) IS
-'replaces the classes of a scheme and, if given, its cuts; arguments and errors as for create_scheme, 42704 if there is no such scheme';
+'gives a scheme other classes and, if given, other cuts. A class that the scheme had before keeps its labels, priority, service level, owner and actions, and what columns added to the table scheme_class hold, unless they are given (null takes one away); its rule and stay_rule are those given. Arguments and errors as for create_scheme, 42704 if there is no such scheme';
 
 CREATE FUNCTION segment.drop_scheme(name text, scheme text) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

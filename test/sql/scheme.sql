@@ -32,7 +32,7 @@ SELECT set_config('scheme_test.before', (SELECT md5(string_agg(t::text, '' ORDER
 
 -- ---------- names ----------
 
-SELECT create_failure('[{"class": "a"}]', scheme => 'Big');
+SELECT create_failure('[{"class": "a"}]', scheme => 'Big.one');
 SELECT create_failure('[{"class": "a"}]', scheme => '1st');
 SELECT create_failure('[{"class": "a"}]', scheme => 'a b');
 SELECT create_failure('[{"class": "a"}]', scheme => '');
@@ -42,7 +42,7 @@ SELECT create_failure('[{"class": "a"}]', scheme => repeat('x', 64));
 SELECT scheme, create_failure('[{"class": "a"}]', scheme => scheme)
 FROM unnest(ARRAY['net', 'customer_id', 'abcd', 'dormancy_asleep', 'abcd_a', 'horizon', 'margin_rate']) AS scheme;
 SELECT cut, create_failure('[{"class": "a"}]', format('{"%s": "SELECT 1"}', cut))
-FROM unnest(ARRAY['net', 'abcd', 'bad', 'visit_abc_rule', 'abcd_a', 'horizon', 'Cut', '']) AS cut;
+FROM unnest(ARRAY['net', 'abcd', 'bad', 'visit_abc_rule', 'abcd_a', 'horizon', 'My cut', '']) AS cut;
 
 -- ---------- classes ----------
 
