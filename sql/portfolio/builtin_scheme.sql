@@ -293,7 +293,7 @@ FROM (VALUES
 	('dormancy', 'returns_only', 5, 'refunded > 0', 'returns only', '仅退货客户',
 	 4, 'basic', 'Settle the return and find out what went wrong; no offer before that.', '妥善处理退货并了解原因，之前不作推荐。'),
 	('dormancy', 'prospects', 6, NULL, 'prospects', '潜在客户',
-	 4, 'basic', 'Win the first order.', '促成首次购买。')
+	 4, 'basic', 'Win the first order.', '促成首次购买。'),
 	-- what to do now: value decides between those who are equally far away, and nobody
 	-- who is asleep, or costs more than he brings, gets an offer to grow.  High value is
 	-- the best fifth by net value or by sales; who has returned everything is not lured

@@ -39,10 +39,11 @@ BEGIN
 		a.amount, a.amount * CASE kind WHEN 'losses' THEN (random() - 0.4)::numeric(5, 2) WHEN 'no margin' THEN 0 ELSE 0.30 END
 	FROM generate_series(1, n) AS i
 	CROSS JOIN LATERAL generate_series(0, CASE kind WHEN 'all equal' THEN 2 WHEN 'subscription' THEN 11
-		WHEN 'ties' THEN (ARRAY[1, 4, 4, 4, 5])[1 + i % 5] ELSE floor(random() ^ 3 * 12)::integer END) AS k
-	CROSS JOIN LATERAL (SELECT CASE kind WHEN 'all equal' THEN 20 WHEN 'subscription' THEN 30 WHEN 'ties' THEN 10
-		WHEN 'wholesale' THEN round((exp(3 + 2 * random()) * CASE WHEN random() < 0.03 THEN 200 ELSE 1 END)::numeric, 2)
-		ELSE round((5 + 100 * random() ^ 2 + 0 * k)::numeric, 2) END) AS a(amount)
+		WHEN 'ties' THEN (ARRAY[1, 4, 4, 4, 5])[1 + i % 5] ELSE floor(random() ^ 3 * 12)::integer + 0 * i END) AS k
+	-- 0 * k, so that each order has a chance of its own
+	CROSS JOIN LATERAL (SELECT 0 * k + CASE kind WHEN 'all equal' THEN 20 WHEN 'subscription' THEN 30 WHEN 'ties' THEN 10
+		WHEN 'wholesale' THEN round((exp(3 + 2 * random()) * CASE WHEN random() < 0.1 THEN 200 ELSE 1 END)::numeric, 2)
+		ELSE round((5 + 100 * random() ^ 2)::numeric, 2) END) AS a(amount)
 	WHERE kind <> 'refunds only';
 	-- refunds: of whole orders on the day, or later; some without any order
 	INSERT INTO orders
