@@ -52,6 +52,7 @@ SQL_FRAGMENTS = \
 	portfolio/flow \
 	portfolio/key_account \
 	portfolio/portfolio_view \
+	portfolio/reader \
 	portfolio/portfolio \
 	portfolio/scheme_change \
 	portfolio/explain \

@@ -25,6 +25,51 @@ COMMENT ON TYPE segment.refresh_report IS
 'what a refresh did: the day everything is seen from, what it read (changes: only customers whose rows changed, or full) and why, customers in the scorecard in force, customers read, customers whose stored row changed, number of that scorecard, status of its models, seconds taken';
 
 /*
+ * What DROP EXTENSION ... CASCADE leaves: the tables, without the columns of our
+ * types, and no views.
+ */
+CREATE FUNCTION segment_internal.portfolio_remains(portfolio text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (
+	SELECT pg_get_userbyid(n.nspowner)
+	FROM pg_namespace AS n
+	JOIN pg_class AS p ON p.relnamespace = n.oid AND p.relname = 'portfolio' AND p.relkind = 'r' AND p.relowner = n.nspowner
+	JOIN pg_class AS h ON h.relnamespace = n.oid AND h.relname = 'customer_history' AND h.relkind = 'r' AND h.relowner = n.nspowner
+	WHERE n.nspname = portfolio
+		AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = p.oid AND a.attname = 'read_fingerprint' AND NOT a.attisdropped)
+		AND NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = h.oid AND a.attname = 'purchases' AND NOT a.attisdropped));
+COMMENT ON FUNCTION segment_internal.portfolio_remains(text) IS
+'the owner of a schema that holds what DROP EXTENSION ... CASCADE left of a portfolio; NULL if it does not (internal)';
+
+CREATE FUNCTION segment_internal.portfolio_existing(portfolio text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_existing$
+DECLARE
+	found_owner text;
+BEGIN
+	IF portfolio IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
+			MESSAGE = 'name of the portfolio must not be null';
+	END IF;
+	SELECT p.owner INTO found_owner FROM segment.portfolio AS p WHERE p.name = portfolio_existing.portfolio;
+	IF found_owner IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
+			MESSAGE = format('portfolio "%s" does not exist', portfolio),
+			HINT = CASE WHEN segment_internal.portfolio_remains(portfolio) IS NOT NULL
+				THEN format('DROP EXTENSION ... CASCADE left the tables of one. Its queries and settings are in the table %I.portfolio; segment.drop_portfolio takes the tables away, so that segment.create_portfolio can make it anew.', portfolio)
+				WHEN to_regclass(format('%I.customer_history', portfolio)) IS NULL
+				THEN 'The view segment.portfolio lists the portfolios; segment.create_portfolio makes one.'
+				ELSE 'There are tables of one, but they and their schema belong to different roles. Give them all to one.' END;
+	END IF;
+	RETURN found_owner;
+END
+$portfolio_existing$;
+COMMENT ON FUNCTION segment_internal.portfolio_existing(text) IS
+'the owner of a portfolio; errors: 22004 NULL, 42704 no such portfolio (internal)';
+
+/*
  * The portfolio's owner, in whose name everything is done: the caller must
  * have the owner's rights, as for ALTER TABLE.
  */
@@ -33,20 +78,9 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_owner$
 DECLARE
-	found_owner text;
+	found_owner text := segment_internal.portfolio_existing(portfolio);
 BEGIN
-	IF portfolio IS NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'null_value_not_allowed',
-			MESSAGE = 'name of the portfolio must not be null';
-	END IF;
-	SELECT p.owner INTO found_owner FROM segment.portfolio AS p WHERE p.name = portfolio_owner.portfolio;
-	IF found_owner IS NULL THEN
-		RAISE EXCEPTION USING ERRCODE = 'undefined_object',
-			MESSAGE = format('portfolio "%s" does not exist', portfolio),
-			HINT = CASE WHEN to_regclass(format('%I.customer_history', portfolio)) IS NULL
-				THEN 'The view segment.portfolio lists the portfolios; segment.create_portfolio makes one.'
-				ELSE 'There are tables of one, but they and their schema belong to different roles. Give them all to one.' END;
-	ELSIF NOT pg_has_role(current_user, found_owner::name, 'USAGE') THEN
+	IF NOT pg_has_role(current_user, found_owner::name, 'USAGE') THEN
 		RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
 			MESSAGE = format('must be owner of portfolio "%s"', portfolio);
 	END IF;
@@ -134,7 +168,9 @@ BEGIN
 EXCEPTION WHEN duplicate_schema OR unique_violation THEN
 	RAISE EXCEPTION USING ERRCODE = 'duplicate_schema',
 		MESSAGE = format('schema "%s" already exists', name),
-		HINT = 'A portfolio makes a schema of its own. Choose another name, or drop the old portfolio with segment.drop_portfolio.';
+		HINT = CASE WHEN segment_internal.portfolio_remains(name) IS NOT NULL
+			THEN format('DROP EXTENSION ... CASCADE left the tables of a portfolio in it, with its queries and settings in the table %I.portfolio. segment.drop_portfolio takes them away.', name)
+			ELSE 'A portfolio makes a schema of its own. Choose another name, or drop the old portfolio with segment.drop_portfolio.' END;
 END
 $portfolio_create_schema$;
 COMMENT ON FUNCTION segment_internal.portfolio_create_schema(text) IS

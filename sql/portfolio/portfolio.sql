@@ -242,7 +242,7 @@ BEGIN
 	report := segment_internal.portfolio_refresh(name, jsonb_build_object('as_of', given_day, 'full', false,
 		'nowait', false, 'scorecard', true, 'all_rows', true));
 	-- last, since it locks out readers
-	PERFORM segment_internal.portfolio_create_views(name,
+	PERFORM segment_internal.portfolio_renew_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	RETURN report;
 END
@@ -283,7 +283,10 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
 BEGIN
-	PERFORM segment_internal.portfolio_owner(name);
+	-- also what DROP EXTENSION ... CASCADE left of one
+	IF NOT coalesce(pg_has_role(current_user, segment_internal.portfolio_remains(name)::name, 'USAGE'), false) THEN
+		PERFORM segment_internal.portfolio_owner(name);
+	END IF;
 	PERFORM segment_internal.watch_drop_triggers(name, NULL);
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
@@ -294,4 +297,4 @@ BEGIN
 END
 $drop_portfolio$;
 COMMENT ON FUNCTION segment.drop_portfolio(text, boolean) IS
-'drops a portfolio with its schema, never the tables it reads; what others built on it, or put into its schema, is an error 2BP01 that names it, unless cascade is true; errors: 42704 no such portfolio, 42501 not the owner';
+'drops a portfolio with its schema, never the tables it reads; what others built on it, or put into its schema, is an error 2BP01 that names it, unless cascade is true. It also drops the tables that DROP EXTENSION ... CASCADE leaves of a portfolio, once there is the extension again. Errors: 42704 no such portfolio, 42501 not the owner';

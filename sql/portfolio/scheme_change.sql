@@ -442,7 +442,7 @@ BEGIN
 			PERFORM segment_internal.scheme_drop(name, scheme, (settings ->> 'security_invoker')::boolean);
 	END CASE;
 	IF arguments ->> 'command' <> 'drop' THEN
-		PERFORM segment_internal.portfolio_create_views(name, (settings ->> 'security_invoker')::boolean);
+		PERFORM segment_internal.portfolio_renew_views(name, (settings ->> 'security_invoker')::boolean);
 	END IF;
 	EXECUTE format('SELECT s.as_of, s.as_of_given, s.margin IS NULL FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
 	INTO report.as_of, as_of_given, own_margin;

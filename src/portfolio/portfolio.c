@@ -107,7 +107,8 @@ run_query(const char *statement, const Task *task, Datum *values, const char *nu
 
 /*
  * In whose name the task is run: the portfolio's owner.  Refuses a portfolio
- * that does not exist, and a caller without the owner's rights.
+ * that does not exist, and a caller without the owner's rights; a task that only
+ * reads is run for whoever may read all views.
  */
 static Oid
 portfolio_owner(const Task *task, Datum *values, const char *nulls)
@@ -116,7 +117,8 @@ portfolio_owner(const Task *task, Datum *values, const char *nulls)
 
 	if (task->creates)
 		return GetUserId();
-	run_query("SELECT segment_internal.portfolio_owner($1)", task, values, nulls);
+	run_query(task->label == NULL ? "SELECT segment_internal.portfolio_reader($1)"
+			  : "SELECT segment_internal.portfolio_owner($1)", task, values, nulls);
 	return get_role_oid(TextDatumGetCString(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)),
 						false);
 }
@@ -184,8 +186,8 @@ return_rows(FunctionCallInfo fcinfo, const Task *task)
  * One row or several, of the type of the last argument, whose value does not
  * matter; a task that returns another type is an error.
  *
- * The caller must have the rights of the portfolio's owner (else 42501), so
- * nobody gains any by it.  A task that writes fails with 25006 on a standby and
+ * The caller must have the rights of the portfolio's owner (else 42501), or for a
+ * task that only reads those to read all views, so nobody gains any by it.  A task that writes fails with 25006 on a standby and
  * in a read-only transaction.
  */
 PG_FUNCTION_INFO_V1(segment_portfolio_run);

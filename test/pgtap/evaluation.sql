@@ -161,9 +161,9 @@ SELECT throws_ok(s, c, m) FROM (VALUES
 	($$ SELECT segment.backtest('nosuch', '2024-02-01', 30) $$, '42704', 'portfolio "nosuch" does not exist')) AS t(s, c, m);
 CREATE ROLE segment_evaluation_reader;
 GRANT USAGE ON SCHEMA tiny TO segment_evaluation_reader;
-GRANT SELECT ON ALL TABLES IN SCHEMA tiny TO segment_evaluation_reader;
+GRANT SELECT ON tiny.customer TO segment_evaluation_reader;
 SET ROLE segment_evaluation_reader;
-SELECT throws_ok(s, '42501', 'must be owner of portfolio "tiny"') FROM unnest(ARRAY[
+SELECT throws_ok(s, '42501', 'must be owner or reader of portfolio "tiny"') FROM unnest(ARRAY[
 	$$ SELECT segment.backtest('tiny', '2024-02-01', 30) $$, $$ SELECT segment.backtest_deciles('tiny', '2024-02-01', 30) $$,
 	$$ SELECT segment.explain('tiny', '1') $$]) AS s;
 RESET ROLE;

@@ -444,7 +444,8 @@ SET ROLE segment_scheme_reader;
 SELECT is((SELECT count(*) FROM owned.customer), 125::bigint, 'a reader reads');
 SELECT throws_ok(format(s, 'owned'), '42501', 'must be owner of portfolio "owned"', 'and nothing more: ' || split_part(s, '(', 1)) FROM unnest(ARRAY[
 	$$SELECT segment.create_scheme(%L, 'x', '[{"class": "a"}]')$$, $$SELECT segment.alter_scheme(%L, 'abc', '[{"class": "a"}]')$$,
-	$$SELECT segment.drop_scheme(%L, 'abc')$$, $$SELECT * FROM segment.scheme_check(%L, 'abc')$$]) AS s;
+	$$SELECT segment.drop_scheme(%L, 'abc')$$]) AS s;
+SELECT throws_ok($$ SELECT * FROM segment.scheme_check('owned', 'abc') $$, '42501', 'must be owner or reader of portfolio "owned"', 'since not all views are granted: scheme_check');
 RESET ROLE;
 
 SELECT * FROM finish();

@@ -121,6 +121,7 @@ my %usual = (
 	'kept_move.today' => '2024-02-01',
 
 	# schemes
+	'role text' => 'caller', 'privilege text' => 'SELECT',
 	'scheme text' => 'rfm_segment', 'schemes text[]' => '{rfm_segment}', 'classes jsonb' => '[{"class": "a", "rule": "net > 0"}, {"class": "b"}]', 'cuts jsonb' => '{}',
 	'create_scheme.scheme' => 'another', 'scheme_write.scheme' => 'another', 'alter_scheme.scheme' => 'size', 'drop_scheme.scheme' => 'size', 'scheme_drop.scheme' => 'size',
 	'rule text' => 'net > 0',

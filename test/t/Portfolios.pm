@@ -52,8 +52,7 @@ sub make_portfolios
 		SELECT segment.take_snapshot('b2b', '2023-06-30'), segment.take_snapshot('b2b');
 		SELECT segment.watch('b2b', 'firm', 'firm');
 		SELECT segment.refresh('b2b');
-		GRANT USAGE ON SCHEMA "Shop of O'Hara 客户" TO reader;
-		GRANT SELECT ON "Shop of O'Hara 客户".customer TO reader;});
+		SELECT segment.grant_read('Shop of O''Hara 客户', 'reader');});
 	return;
 }
 
