@@ -66,7 +66,7 @@ totals_add(HistoryTotals *totals, const HistoryDay *day, int128 limit, const His
 	}
 	totals->last_day = day->day;
 	totals->purchase_days++;
-	/* a refund on the day of an order takes back that order, as far as it goes */
+	/* a refund on the day of an order takes it back, as far as it goes */
 	totals->cancelled += Min(day->refunded, day->gross);
 	if (day->gross == 0 || day->refunded < day->gross)
 		totals->visits++;
