@@ -10,9 +10,9 @@ COMMENT ON FUNCTION segment_internal.float8(numeric) IS
 
 /* The C code of customer_figures has the same list, and that of the next types. */
 CREATE TYPE segment_internal.customer_figures AS (
-	as_of date, orders bigint, purchase_days bigint, first_day date, last_day date,
+	as_of date, orders bigint, purchase_days bigint, visits bigint, first_day date, last_day date,
 	days_since_last integer, tenure_days integer,
-	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric, net_value numeric,
+	gross numeric, refunded numeric, net numeric, usage numeric, margin numeric, cost numeric, net_value numeric,
 	average_order numeric, mean_gap_days float8, gap_cv float8, gap_ratio float8,
 	r_score integer, f_score integer, m_score integer, rfm_cell text,
 	p_alive float8, expected_purchases float8, purchase_probability float8, expected_spend float8, clv float8,
@@ -26,10 +26,11 @@ COMMENT ON TYPE segment_internal.customer_figures IS
 CREATE TYPE segment_internal.scorecard_terms AS (
 	recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
 	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
-	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric
+	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric,
+	cancel_same_day boolean
 );
 COMMENT ON TYPE segment_internal.scorecard_terms IS
-'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins (internal)';
+'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage (internal)';
 
 CREATE TYPE segment_internal.scored_day AS (day date, scorecard_id bigint, terms segment_internal.scorecard_terms);
 COMMENT ON TYPE segment_internal.scored_day IS
@@ -46,14 +47,14 @@ COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.h
 'the row of a customer as of a day, but for classes, by a scorecard. The gap ratio is days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened). Without terms there are no scores and no predictions. Errors: 22008 infinite as_of, those of score and of the predictions (internal)';
 
 CREATE FUNCTION segment_internal.customer_figures(
-	orders bigint, purchase_days bigint, first_day date, last_day date,
-	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric,
+	orders bigint, purchase_days bigint, visits bigint, first_day date, last_day date,
+	gross numeric, refunded numeric, net numeric, usage numeric, margin numeric, cost numeric,
 	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
 	as_of date, terms segment_internal.scorecard_terms
 ) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 30 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_customer_figures_kept';
-COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, date, date, numeric, numeric, numeric, numeric, numeric, float8, float8, float8, float8, date, date, segment_internal.scorecard_terms) IS
+COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, bigint, date, date, numeric, numeric, numeric, numeric, numeric, numeric, float8, float8, float8, float8, date, date, segment_internal.scorecard_terms) IS
 'the same from the row of an earlier day whose figures still hold, without the histories (internal)';
 
 CREATE FUNCTION segment_internal.customer_days(
@@ -86,6 +87,7 @@ FROM (VALUES
 	('as_of', 'date'::regtype, true, 'day from whose end everything is seen'),
 	('orders', 'bigint'::regtype, true, 'number of orders, >= 0; more is better'),
 	('purchase_days', 'bigint'::regtype, true, 'number of days with an order, >= 0; more is better'),
+	('visits', 'bigint'::regtype, true, 'number of purchase days whose orders were not all refunded on the same day, >= 0; more is better; all purchase days where the setting cancel_same_day is off'),
 	('first_day', 'date'::regtype, true, 'day of the first order; NULL: never bought'),
 	('last_day', 'date'::regtype, true, 'day of the last order; NULL: never bought'),
 	('days_since_last', 'integer'::regtype, true, 'days since the last order, >= 0; fewer is better; NULL: never bought'),
@@ -93,6 +95,7 @@ FROM (VALUES
 	('gross', 'numeric'::regtype, true, 'sum of the orders in units of money, >= 0; more is better'),
 	('refunded', 'numeric'::regtype, true, 'sum of the refunds in units of money, >= 0; less is better'),
 	('net', 'numeric'::regtype, true, 'gross minus refunded in units of money; may be negative; more is better'),
+	('usage', 'numeric'::regtype, true, 'gross less what was refunded on the day of the order, in units of money, >= 0; more is better; gross where the setting cancel_same_day is off'),
 	('margin', 'numeric'::regtype, true, 'contribution in units of money: from the purchases where they have margins, else net times the setting margin; may be negative; more is better'),
 	('cost', 'numeric'::regtype, true, 'costs of acquiring and serving in units of money; less is better'),
 	('net_value', 'numeric'::regtype, true, 'margin minus cost in units of money; may be negative; more is better'),
@@ -100,9 +103,9 @@ FROM (VALUES
 	('mean_gap_days', 'float8'::regtype, true, 'mean gap between purchase days in days, >= 1; NULL with fewer than two'),
 	('gap_cv', 'float8'::regtype, true, 'coefficient of variation of the gaps between purchase days, >= 0; 0 is perfectly regular, about 1 is random; NULL with fewer than three purchase days'),
 	('gap_ratio', 'float8'::regtype, true, 'days since the last order divided by the customer''s usual gap, >= 0; fewer is better. Usual gap = (prior x population''s usual gap + days from first to last purchase day) / (prior + gaps of the customer), prior being the setting dormancy_prior_gaps; NULL: never bought'),
-	('r_score', 'integer'::regtype, true, 'recency score 1..5, 5 = most recent fifth of the buyers; NULL: never bought'),
-	('f_score', 'integer'::regtype, true, 'frequency score 1..5 by orders, 5 = most frequent; NULL: never bought'),
-	('m_score', 'integer'::regtype, true, 'monetary score 1..5 by net amount, 5 = highest; NULL: never bought'),
+	('r_score', 'integer'::regtype, true, 'recency score 1..5, 5 = most recent fifth of the buyers; equal days have equal scores, the middle of those that they span (score_cuts); NULL: never bought'),
+	('f_score', 'integer'::regtype, true, 'frequency score 1..5 by orders, 5 = most frequent; ties as for r_score; NULL: never bought'),
+	('m_score', 'integer'::regtype, true, 'monetary score 1..5 by net amount, 5 = highest; ties as for r_score; NULL: never bought'),
 	('rfm_cell', 'text'::regtype, true, 'the three scores as one text, 111 to 555; NULL: never bought'),
 	('p_alive', 'float8'::regtype, true, 'probability that the customer is still active, 0..1; higher is better; NULL: never bought, or too little data (model_card)'),
 	('expected_purchases', 'float8'::regtype, true, 'expected number of purchase days in the horizon of the scorecard (52 weeks unless set), >= 0; more is better; NULL as p_alive'),
@@ -147,7 +150,7 @@ BEGIN
 				CASE WHEN n.purchase_model_usable THEN n.purchase_model END,
 				CASE WHEN n.spend_model_usable THEN n.spend_model END,
 				n.unit_days, n.horizon, n.probability_horizon, (n.settings ->> 'annual_rate')::float8,
-				n.margin)::segment_internal.scorecard_terms AS terms%3$s
+				n.margin, (n.settings ->> 'cancel_same_day')::boolean)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS
@@ -254,8 +257,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format(CASE WHEN from_kept THEN $template$
 		JOIN %1$I.kept_customer AS h ON (h.orders IS NOT NULL) = s.is_there
-		CROSS JOIN LATERAL segment_internal.customer_figures(h.orders, h.purchase_days, h.first_day, h.last_day,
-			h.gross, h.refunded, h.net, h.margin, h.cost, h.mean_gap_days, h.gap_cv, h.monetary, h.repeat_spend, h.next_event,
+		CROSS JOIN LATERAL segment_internal.customer_figures(h.orders, h.purchase_days, h.visits, h.first_day, h.last_day,
+			h.gross, h.refunded, h.net, h.usage, h.margin, h.cost, h.mean_gap_days, h.gap_cv, h.monetary, h.repeat_spend, h.next_event,
 			%2$s, s.terms) AS f$template$
 	ELSE $template$
 		JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = s.is_there

@@ -53,6 +53,8 @@ BEGIN
 			FROM segment_internal.customer_columns() AS c));
 		EXECUTE format('ALTER TABLE %1$I.kept_customer ADD PRIMARY KEY (customer_id)', portfolio);
 		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (clv)', portfolio);
+		-- as a rule of nobody or few
+		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (next_event) WHERE next_event IS NOT NULL', portfolio);
 	END IF;
 	FOR command IN EXECUTE format($query$
 		SELECT CASE WHEN k.name IS NULL THEN format('DROP COLUMN %%I', a.attname) ELSE format('ADD COLUMN %%I text', k.name) END
@@ -191,7 +193,7 @@ COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean) IS
  * the last purchase day.  Besides the customers in table refresh_key only those
  * are computed again whose histories say more since, and those who were not
  * known before.  NULL, and no row is computed, if that day is before the one that
- * the figures are of.
+ * the figures are of, or if they were computed by another cancel_same_day.
  */
 CREATE FUNCTION segment_internal.kept_move(portfolio text, given date, today date) RETURNS date
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -199,21 +201,37 @@ SET search_path = pg_catalog, pg_temp
 AS $kept_move$
 DECLARE
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
-	kept_day date := (segment_internal.scorecard_in_force(portfolio)).as_of;
+	kept record := segment_internal.scorecard_in_force(portfolio);
+	others boolean;
+	same_rule boolean;
 	day date;
 BEGIN
-	IF given < kept_day OR kept_day IS NULL THEN
+	EXECUTE format('SELECT $1 IS NOT DISTINCT FROM segment_internal.check_settings(p.settings) -> ''cancel_same_day'' FROM %I.portfolio AS p', portfolio)
+	INTO same_rule USING kept.settings -> 'cancel_same_day';
+	IF given < kept.as_of OR kept.as_of IS NULL OR NOT same_rule THEN
 		RETURN NULL;
 	END IF;
 	EXECUTE format($query$
 		INSERT INTO %1$I.refresh_key (customer_id, everybody)
 		SELECT c.customer_id, false FROM %1$I.kept_customer AS c WHERE c.next_event <= $1$query$, portfolio) USING today;
-	-- not told by counts: one customer may have come into sight while another went
-	EXECUTE format($query$
-		INSERT INTO %1$I.refresh_key (customer_id, everybody)
-		SELECT h.customer_id, false FROM %1$I.customer_history AS h
-		WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
 	EXECUTE format('ANALYZE %I.refresh_key', portfolio);
+	-- who was kept and has not changed is still in customer_history; so, the
+	-- changed ones left aside, counts tell whether it has others, not known before
+	EXECUTE format($query$
+		SELECT (SELECT count(*) FROM %1$I.customer_history)
+				- (SELECT count(*) FROM %1$I.customer_history AS h
+					WHERE EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s h.customer_id))
+			<> (SELECT count(*) FROM %1$I.kept_customer)
+				- (SELECT count(*) FROM %1$I.kept_customer AS c
+					WHERE EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s c.customer_id))$query$, portfolio, equality)
+	INTO others;
+	IF others THEN
+		EXECUTE format($query$
+			INSERT INTO %1$I.refresh_key (customer_id, everybody)
+			SELECT h.customer_id, false FROM %1$I.customer_history AS h
+			WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
+		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
+	END IF;
 	day := given;
 	IF day IS NULL THEN
 		-- of those who are not computed again, and of those who are
@@ -226,7 +244,7 @@ BEGIN
 		INTO day USING today;
 		day := coalesce(day, today);
 	END IF;
-	IF day < kept_day THEN
+	IF day < kept.as_of THEN
 		RETURN NULL;
 	END IF;
 	PERFORM segment_internal.kept_fill_changed(portfolio, day);

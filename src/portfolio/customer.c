@@ -37,6 +37,8 @@ enum
 	FIGURE_AS_OF,
 	FIGURE_ORDERS,
 	FIGURE_PURCHASE_DAYS,
+	FIGURE_VISITS,				/* purchase days but for those cancelled at
+								 * once */
 	FIGURE_FIRST_DAY,
 	FIGURE_LAST_DAY,
 	FIGURE_DAYS_SINCE_LAST,
@@ -44,6 +46,7 @@ enum
 	FIGURE_GROSS,
 	FIGURE_REFUNDED,
 	FIGURE_NET,
+	FIGURE_USAGE,				/* gross but for what was cancelled at once */
 	FIGURE_MARGIN,
 	FIGURE_COST,
 	FIGURE_NET_VALUE,
@@ -72,8 +75,8 @@ enum
 
 /* The arguments of customer_figures that are kept figures. */
 static const int kept_figures[] = {
-	FIGURE_ORDERS, FIGURE_PURCHASE_DAYS, FIGURE_FIRST_DAY, FIGURE_LAST_DAY,
-	FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_MARGIN, FIGURE_COST,
+	FIGURE_ORDERS, FIGURE_PURCHASE_DAYS, FIGURE_VISITS, FIGURE_FIRST_DAY, FIGURE_LAST_DAY,
+	FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_USAGE, FIGURE_MARGIN, FIGURE_COST,
 	FIGURE_MEAN_GAP_DAYS, FIGURE_GAP_CV, FIGURE_MONETARY, FIGURE_REPEAT_SPEND, FIGURE_NEXT_EVENT
 };
 
@@ -90,6 +93,7 @@ enum
 	TERM_PROBABILITY_HORIZON,
 	TERM_ANNUAL_RATE,
 	TERM_MARGIN_RATE,
+	TERM_CANCEL_SAME_DAY,
 	TERMS
 };
 
@@ -120,10 +124,12 @@ typedef struct ScorecardTerms
 	Datum		margin_rate;	/* numeric */
 	double		contribution;	/* share of an expected amount: the margin
 								 * rate, or 1 */
+	bool		cancel_same_day;	/* orders that were refunded on the same
+									 * day do not count as visits and usage */
 } ScorecardTerms;
 
 /* Without a scorecard there are no scores and no predictions. */
-static const ScorecardTerms no_terms = {.contribution = 1};
+static const ScorecardTerms no_terms = {.contribution = 1,.cancel_same_day = true};
 
 typedef struct ScoredDay
 {
@@ -247,7 +253,8 @@ set_purchases(Customer *customer)
 
 	values[FIGURE_ORDERS] = Int64GetDatum(totals->orders);
 	values[FIGURE_PURCHASE_DAYS] = Int64GetDatum(totals->purchase_days);
-	nulls[FIGURE_ORDERS] = nulls[FIGURE_PURCHASE_DAYS] = false;
+	values[FIGURE_VISITS] = Int64GetDatum(totals->visits);
+	nulls[FIGURE_ORDERS] = nulls[FIGURE_PURCHASE_DAYS] = nulls[FIGURE_VISITS] = false;
 	values[FIGURE_FIRST_DAY] = DateADTGetDatum(totals->first_day);
 	values[FIGURE_LAST_DAY] = DateADTGetDatum(totals->last_day);
 	nulls[FIGURE_FIRST_DAY] = nulls[FIGURE_LAST_DAY] = totals->purchase_days == 0;
@@ -262,6 +269,7 @@ set_purchases(Customer *customer)
 	set_amount(customer, FIGURE_GROSS, totals, totals->gross);
 	set_amount(customer, FIGURE_REFUNDED, totals, totals->refunded);
 	set_amount(customer, FIGURE_NET, totals, net_of(totals));
+	set_amount(customer, FIGURE_USAGE, totals, totals->gross - totals->cancelled);
 }
 
 /* The day of the first event that is not counted yet, of those that change figures. */
@@ -390,8 +398,8 @@ set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
 static void
 set_nothing(Datum *values, bool *nulls)
 {
-	static const int counts[] = {FIGURE_ORDERS, FIGURE_PURCHASE_DAYS};
-	static const int amounts[] = {FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_MARGIN, FIGURE_COST};
+	static const int counts[] = {FIGURE_ORDERS, FIGURE_PURCHASE_DAYS, FIGURE_VISITS};
+	static const int amounts[] = {FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_USAGE, FIGURE_MARGIN, FIGURE_COST};
 
 	for (int i = 0; i < lengthof(counts); i++)
 		if (nulls[counts[i]])
@@ -423,6 +431,11 @@ set_rest(Datum *values, bool *nulls, DateADT as_of, const ScorecardTerms *terms)
 		nulls[FIGURE_MARGIN] = false;
 	}
 	set_nothing(values, nulls);
+	if (!terms->cancel_same_day)
+	{
+		values[FIGURE_VISITS] = values[FIGURE_PURCHASE_DAYS];
+		values[FIGURE_USAGE] = values[FIGURE_GROSS];
+	}
 	values[FIGURE_NET_VALUE] = DirectFunctionCall2(numeric_sub, values[FIGURE_MARGIN], values[FIGURE_COST]);
 	nulls[FIGURE_NET_VALUE] = false;
 	if (!buyer)
@@ -468,6 +481,7 @@ deform_terms(Datum row, ScorecardTerms *terms)
 		terms->margin_rate = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[TERM_MARGIN_RATE]));
 		terms->contribution = DatumGetFloat8(DirectFunctionCall1(numeric_float8, terms->margin_rate));
 	}
+	terms->cancel_same_day = nulls[TERM_CANCEL_SAME_DAY] || DatumGetBool(values[TERM_CANCEL_SAME_DAY]);
 	for (int i = TERM_UNIT_DAYS; i <= TERM_ANNUAL_RATE; i++)
 		if (nulls[i])
 			return;				/* no predictions, then */

@@ -11,12 +11,12 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(25);
+SELECT plan(27);
 
 -- what a scorecard says of scores and gaps, without models
 CREATE FUNCTION pg_temp.terms(recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[], prior_gaps float8, usual_gap_days float8)
 RETURNS segment_internal.scorecard_terms LANGUAGE sql IMMUTABLE
-RETURN ROW(recency_cuts, frequency_cuts, monetary_cuts, prior_gaps, usual_gap_days, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::segment_internal.scorecard_terms;
+RETURN ROW(recency_cuts, frequency_cuts, monetary_cuts, prior_gaps, usual_gap_days, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::segment_internal.scorecard_terms;
 
 SELECT setseed(0.25);
 CREATE TEMP TABLE series AS
@@ -41,6 +41,19 @@ SELECT is_empty($$
 	'measures as measures() gives them');
 SELECT is_empty($$ SELECT * FROM figures AS f WHERE (f.monetary IS NULL) <> ((segment.measures(f.h, f.day)).monetary IS NULL) $$,
 	'where there are any');
+-- what was refunded on the day of the order, from the days by themselves
+SELECT is_empty($$
+	SELECT f.id, f.day, f.visits, f.usage FROM figures AS f
+	CROSS JOIN LATERAL (
+		SELECT count(*) FILTER (WHERE u.orders > 0 AND (u.gross = 0 OR u.gross > u.refunded)) AS visits,
+			coalesce(sum(greatest(u.gross - u.refunded, 0)), 0) AS usage
+		FROM segment.unnest(f.h) AS u WHERE u.day <= f.day) AS d
+	WHERE (coalesce(f.visits, 0), coalesce(f.usage, 0)) <> (d.visits, d.usage) $$, 'visits and usage leave out what was refunded on the day');
+SELECT is(ROW(f.orders, f.purchase_days, f.visits, f.gross, f.usage)::text, '(7,6,4,85,53)',
+	'cancelled, in part, one of two, not on the day, a gift of nothing, more returned than bought')
+FROM segment_internal.customer_figures(
+	'{2020-01-01: 10, 2020-01-01: -10, 2020-01-02: 20, 2020-01-02: -5, 2020-01-03: 12, 2020-01-03: 15, 2020-01-03: -12, 2020-01-04: 23, 2020-01-05: -23, 2020-01-06: 0, 2020-01-06: -1, 2020-01-07: 5, 2020-01-07: -9}',
+	NULL, NULL, NULL, NULL, NULL, '2020-02-01', NULL) AS f;
 SELECT is_empty($$
 	SELECT * FROM figures AS f WHERE f.orders > 0 AND
 		ROW(f.r_score, f.f_score, f.m_score) IS DISTINCT FROM
@@ -110,7 +123,7 @@ SELECT is_empty($$
 SELECT throws_ok($$ ALTER TYPE segment_internal.customer_figures ADD ATTRIBUTE further text;
 	SELECT segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05',
 		NULL) $$,
-	'42804', 'row type segment_internal.customer_figures has 34 columns where 33 are expected', 'a result of another shape is refused');
+	'42804', 'row type segment_internal.customer_figures has 36 columns where 35 are expected', 'a result of another shape is refused');
 SELECT throws_ok($$ ALTER TYPE segment_internal.scored_day ADD ATTRIBUTE further text;
 	SELECT segment_internal.customer_days('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL,
 		ARRAY[ROW('2022-01-01', 1, NULL, NULL)::segment_internal.scored_day]) $$,
