@@ -310,7 +310,7 @@ SELECT is(pg_temp.books($$ SELECT 1, day, 2 FROM unnest('{2024-01-31,2024-04-01}
 -- the loss is not lost; one who did not is, with the whole year
 SELECT segment.create_portfolio('flow_loss', $$ SELECT c, date '2021-01-15' + m * interval '1 month', 44.10 FROM generate_series(1, 2) AS c, generate_series(0, 11) AS m
 	UNION ALL SELECT 2, date '2023-06-01', 1 UNION ALL SELECT 1, date '2022-03-01', -0.10 UNION ALL SELECT 3, date '2023-08-15', 5 $$,
-	timezone => 'UTC', settings => '{"margin": 0.25}') IS NOT NULL \g /dev/null
+	timezone => 'UTC', settings => '{"margin": 0.25, "leading_scheme": "rfm_segment"}') IS NOT NULL \g /dev/null
 SELECT results_eq('SELECT customer_id, last_day, lost_on, orders, sales, worth, scheme, class_before FROM flow_loss.lost_customer',
 	$$ VALUES (1, date '2021-12-15', date '2022-12-15', 12::bigint, 529.10, 132.275, 'rfm_segment', NULL::text) $$,
 	'what was lost is what the last active year brought, less refunds since');
