@@ -176,7 +176,7 @@ RETURN format($template$
 	SELECT q.source, q.check_name, NULL, NULL, NULL
 	FROM segment_internal.quality_check AS q
 	WHERE q.source OPERATOR(pg_catalog.=) %1$L
-		AND q.check_name OPERATOR(pg_catalog.<>) ALL ('{null_customer,future_date,refund_without_purchase}'::pg_catalog.text[])$template$,
+		AND q.check_name OPERATOR(pg_catalog.=) ANY ('{null_date,null_amount,null_margin,zero_amount,duplicate}'::pg_catalog.text[])$template$,
 	source, segment_internal.source_events(shape), CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
 	(segment_internal.portfolio_key(portfolio)).key_cast);
 COMMENT ON FUNCTION segment_internal.refresh_histories_defect_query(text, text, segment_internal.source_shape) IS
@@ -268,12 +268,10 @@ BEGIN
 			segment_internal.check_source(s.source, s.query, definition ->> 'search_path'),
 			definition ->> 'search_path', changes_only);
 	END LOOP;
-	EXECUTE format($template$
-		INSERT INTO %1$I.defect
-		SELECT 'purchases', 'refund_without_purchase', r.customer_id,
-			segment.refunds(r.purchases), segment.net(r.purchases)
-		FROM %1$I.refresh_read AS r
-		WHERE segment.orders(r.purchases) = 0 AND segment.refunds(r.purchases) > 0$template$, portfolio);
+	PERFORM segment_internal.defect_histories(portfolio, definition, changes_only);
+	IF segment_internal.key_is_string(portfolio) THEN
+		PERFORM segment_internal.defect_similar_keys(portfolio, changes_only);
+	END IF;
 	PERFORM segment_internal.refresh_future_dates(portfolio, definition, key_equality, today, changes_only);
 END
 $refresh_defects$;
