@@ -6,23 +6,25 @@
  */
 
 /*
- * The schemes of a portfolio: their names, and the classes of a customer c, as
- * arrays in the same order.  Arrays, since a scheme may have any name.
+ * The schemes of a portfolio: their names as an array, their columns of a
+ * customer c, and the classes in these as an array.  Arrays, since a scheme may
+ * have any name.
  */
-CREATE FUNCTION segment_internal.value_schemes(portfolio text, OUT names text, OUT classes text)
+CREATE FUNCTION segment_internal.value_schemes(portfolio text, OUT names text, OUT columns text, OUT classes text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_schemes$
 BEGIN
 	EXECUTE format($query$
 		SELECT format('ARRAY[%%s]::text[]', string_agg(quote_literal(s.scheme), ', ' ORDER BY s.ordinal)),
-			format('ARRAY[%%s]::text[]', string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal))
+			coalesce(string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal), '()')
 		FROM %1$I.scheme AS s$query$, portfolio)
-	INTO names, classes;
+	INTO names, columns;
+	classes := format('ARRAY[%s]::text[]', nullif(columns, '()'));
 END
 $value_schemes$;
 COMMENT ON FUNCTION segment_internal.value_schemes(text) IS
-'the schemes of a portfolio as two expressions: the array of their names, and that of the classes of a row c of the view customer (internal)';
+'the schemes of a portfolio as expressions: the array of their names, the list of their columns of a row c of the view customer, and the array of the classes in these (internal)';
 
 /* The newest scorecard: the FROM item s (as_of, margin, and the settings used here). */
 CREATE FUNCTION segment_internal.value_scorecard(portfolio text) RETURNS text
@@ -30,7 +32,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 		SELECT n.as_of, n.margin,
-			(n.settings ->> 'cost_per_non_buyer')::numeric AS cost_per_non_buyer,
+			-- of as many decimals as amounts may have
+			trim_scale(round((n.settings ->> 'cost_per_non_buyer')::numeric, 9)) AS cost_per_non_buyer,
 			(n.settings ->> 'profile_values')::numeric AS profile_values
 		FROM %1$I.scorecard AS n
 		WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
@@ -38,23 +41,6 @@ RETURN format($template$(
 	) AS s$template$, portfolio);
 COMMENT ON FUNCTION segment_internal.value_scorecard(text) IS
 'the FROM item s: day, margin and settings of the newest scorecard of a portfolio (internal)';
-
-/*
- * Everybody's money: the FROM item c.  profit is net_value, less what a
- * non-buyer costs for those without an order.
- */
-CREATE FUNCTION segment_internal.value_customers(portfolio text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN format($template$(
-		SELECT c.customer_id, c.gross, c.refunded, c.net, c.margin, c.cost, c.net_value, c.clv,
-			%3$s AS classes, c.orders > 0 AS buyer,
-			CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS non_buyer_cost,
-			c.net_value - CASE WHEN c.orders > 0 THEN 0 ELSE s.cost_per_non_buyer END AS profit
-		FROM %1$I.customer AS c CROSS JOIN %2$s
-	) AS c$template$, portfolio, segment_internal.value_scorecard(portfolio), (segment_internal.value_schemes(portfolio)).classes);
-COMMENT ON FUNCTION segment_internal.value_customers(text) IS
-'the FROM item c: the money of every customer of a portfolio, with profit = net_value - non_buyer_cost (internal)';
 
 /* part / total, NULL where the total is not positive and a share means nothing */
 CREATE FUNCTION segment_internal.value_share(part text, total text) RETURNS text
@@ -123,41 +109,41 @@ BEGIN
 			t.non_buyer_cost, t.profit, t.clv::float8 AS clv, %5$s,
 			%6$s AS clv_share,
 			t.below_zero, greatest(-t.net_value, 0) AS break_even_fee,
-			greatest(-t.net_value, 0) / nullif(t.customers, 0) AS break_even_fee_per_customer
+			(greatest(-t.net_value, 0) / nullif(t.customers, 0))::float8 AS break_even_fee_per_customer
 		FROM (
 			SELECT k.scheme, k.class, k.class_rank, k.label, k.label_zh,
 				coalesce(g.customers, 0) AS customers, coalesce(g.buyers, 0) AS buyers,
 				coalesce(g.gross, 0) AS gross, coalesce(g.refunded, 0) AS refunded,
 				coalesce(g.net, 0) AS net, coalesce(g.margin, 0) AS margin,
 				coalesce(g.cost, 0) AS cost, coalesce(g.net_value, 0) AS net_value,
-				coalesce(g.non_buyer_cost, 0) AS non_buyer_cost, coalesce(g.profit, 0) AS profit,
+				coalesce((g.customers - g.buyers) * s.cost_per_non_buyer, 0) AS non_buyer_cost,
+				coalesce(g.net_value - (g.customers - g.buyers) * s.cost_per_non_buyer, 0) AS profit,
 				g.clv, coalesce(g.below_zero, 0) AS below_zero
 			FROM %1$I.class AS k
+			CROSS JOIN %3$s
 			LEFT JOIN (
 				SELECT m.scheme, m.class, sum(c.customers)::bigint AS customers, sum(c.buyers)::bigint AS buyers,
 					sum(c.gross) AS gross, sum(c.refunded) AS refunded, sum(c.net) AS net,
 					sum(c.margin) AS margin, sum(c.cost) AS cost, sum(c.net_value) AS net_value,
-					sum(c.non_buyer_cost) AS non_buyer_cost, sum(c.profit) AS profit,
 					sum(c.clv) AS clv, sum(c.below_zero)::bigint AS below_zero
 				FROM (
 					-- first those who are in the same class of every scheme
-					SELECT c.classes, count(*) AS customers, count(*) FILTER (WHERE c.buyer) AS buyers,
+					SELECT %9$s AS classes, count(*) AS customers, count(*) FILTER (WHERE c.orders > 0) AS buyers,
 						sum(c.gross) AS gross, sum(c.refunded) AS refunded, sum(c.net) AS net,
 						sum(c.margin) AS margin, sum(c.cost) AS cost, sum(c.net_value) AS net_value,
-						sum(c.non_buyer_cost) AS non_buyer_cost, sum(c.profit) AS profit,
-						-- numeric, since a sum of floats depends on the order of rows
-						sum(c.clv::numeric) AS clv,
+						-- a plain sum of floats depends on the order of rows
+						segment_internal.exact_sum(c.clv) AS clv,
 						count(*) FILTER (WHERE c.net_value < 0) AS below_zero
-					FROM %3$s
-					GROUP BY c.classes
+					FROM %1$I.customer AS c
+					GROUP BY %8$s
 				) AS c
 				CROSS JOIN LATERAL unnest(%7$s, c.classes) AS m(scheme, class)
 				GROUP BY m.scheme, m.class
 			) AS g ON g.scheme = k.scheme AND g.class = k.class
-		) AS t$template$, portfolio, security_invoker, segment_internal.value_customers(portfolio),
+		) AS t$template$, portfolio, security_invoker, segment_internal.value_scorecard(portfolio),
 		segment_internal.value_share('t.customers', 'sum(t.customers) OVER (PARTITION BY t.scheme)'), shares,
 		segment_internal.value_share('t.clv', 'sum(t.clv) OVER (PARTITION BY t.scheme)'),
-		schemes.names);
+		schemes.names, schemes.columns, schemes.classes);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.pyramid WITH (security_invoker = %2$s) AS
@@ -221,41 +207,38 @@ SET search_path = pg_catalog, pg_temp
 AS $value_create_profile$
 DECLARE
 	schemes record := segment_internal.value_schemes(portfolio);
-	columns text;
 	figures text;
 	sums text;
 	overall text;
 	medians text;
 	rows text;
 BEGIN
-	SELECT string_agg(format('c.%I', m.measure), ', '),
-		-- of a group: how many are known, and their sum, exactly
-		string_agg(format('count(c.%1$I) AS %2$I, %4$s(c.%1$I)::numeric AS %3$I',
+	SELECT
+		-- of a group: how many are known, their sum, exactly, and the values
+		string_agg(format('count(c.%1$I) AS %2$I, %4$s(c.%1$I)::numeric AS %3$I, array_agg(%5$s) AS %1$I',
 			m.measure, m.measure || '_known', m.measure || '_sum',
-			CASE m.type WHEN 'float8' THEN 'segment_internal.exact_sum' ELSE 'sum' END), E',\n\t\t\t\t'),
+			CASE m.type WHEN 'float8' THEN 'segment_internal.exact_sum' ELSE 'sum' END,
+			format(CASE m.type WHEN 'float8' THEN 'c.%I' WHEN 'numeric' THEN 'segment_internal.float8(c.%I)'
+				ELSE 'c.%I::float8' END, m.measure)), E',\n\t\t\t\t'),
 		string_agg(format('sum(g.%1$I)::bigint AS %1$I, sum(g.%2$I) / nullif(sum(g.%1$I), 0) AS %3$I',
 			m.measure || '_known', m.measure || '_sum', m.measure || '_mean'), E',\n\t\t\t\t\t'),
 		string_agg(format('sum(g.%2$I) / nullif(sum(g.%3$I), 0) AS %1$I',
 			m.measure, m.measure || '_sum', m.measure || '_known'), ', '),
-		string_agg(format('segment_internal.class_medians(g.number, c.%1$I::%2$s, x.class_of) AS %1$I', m.measure,
-			CASE m.type WHEN 'numeric' THEN 'numeric' ELSE 'float8' END), E',\n\t\t\t\t'),
-		-- of equal values, 0 and 0.00, any could be the median
-		string_agg(format('(%1$L, g.%2$I, g.%3$I, trim_scale(d.%1$I[g.number]::numeric), a.%1$I)',
+		string_agg(format('segment_internal.class_medians(g.number, g.%1$I, x.class_of) AS %1$I', m.measure), E',\n\t\t\t\t'),
+		string_agg(format('(%1$L, g.%2$I, g.%3$I, d.%1$I[g.number], a.%1$I)',
 			m.measure, m.measure || '_known', m.measure || '_mean'), E',\n\t\t\t')
-	INTO columns, figures, sums, overall, medians, rows
+	INTO figures, sums, overall, medians, rows
 	FROM segment_internal.value_measures() AS m;
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.segment_profile WITH (security_invoker = %2$s) AS
-		WITH member AS MATERIALIZED (
-			SELECT c.customer_id, %10$s, %9$s AS classes FROM %1$I.customer AS c
-		), together AS MATERIALIZED (
+		WITH together AS MATERIALIZED (
 			-- those who are in the same class of every scheme are a group
 			SELECT row_number() OVER ()::integer AS number, g.*
 			FROM (
-				SELECT c.classes, count(*) AS customers,
+				SELECT %9$s AS classes, count(*) AS customers,
 				%5$s
-				FROM member AS c GROUP BY c.classes
+				FROM %1$I.customer AS c GROUP BY %10$s
 			) AS g
 		), numbered AS MATERIALIZED (
 			SELECT m.scheme, m.class, row_number() OVER ()::integer AS number
@@ -263,8 +246,7 @@ BEGIN
 			GROUP BY m.scheme, m.class
 		), median AS MATERIALIZED (
 			SELECT %11$s
-			FROM member AS c
-			JOIN together AS g ON g.classes = c.classes
+			FROM together AS g
 			CROSS JOIN (
 				SELECT array_agg(s.numbers) AS class_of
 				FROM (
@@ -276,8 +258,10 @@ BEGIN
 				) AS s
 			) AS x
 		), attribute AS (
+			-- a number that has no place in floating point is taken for a category
 			SELECT h.customer_id, a.key AS measure, a.value #>> '{}' AS value,
-				CASE WHEN jsonb_typeof(a.value) = 'number' THEN (a.value #>> '{}')::numeric END AS number
+				CASE WHEN jsonb_typeof(a.value) = 'number' AND abs((a.value #>> '{}')::numeric) < 1e308
+					THEN (a.value #>> '{}')::numeric END AS number
 			FROM %1$I.customer_history AS h
 			CROSS JOIN LATERAL jsonb_each(h.attributes) AS a
 			WHERE h.listed AND jsonb_typeof(a.value) <> 'null'
@@ -305,7 +289,7 @@ BEGIN
 			HAVING sum(c.customers) < e.customers
 		)
 		SELECT p.scheme, p.class, k.class_rank, p.source, p.measure, p.kind, p.value, p.customers,
-			p.mean, p.median, p.all_mean, p.share, p.all_share,
+			p.mean::float8 AS mean, p.median, p.all_mean::float8 AS all_mean, p.share, p.all_share,
 			CASE p.kind WHEN 'number' THEN %4$s ELSE 100 * p.share / nullif(p.all_share, 0) END AS index
 		FROM %1$I.class AS k
 		JOIN (
@@ -330,10 +314,10 @@ BEGIN
 				g.mean, g.median, a.mean, NULL, NULL
 			FROM (
 				SELECT m.scheme, m.class, a.measure, count(*) AS customers, avg(a.number) AS mean,
-					trim_scale(percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number)) AS median
+					(percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number))::float8 AS median
 				FROM attribute AS a
-				JOIN member AS c ON c.customer_id %13$s a.customer_id
-				CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
+				JOIN %1$I.customer AS c ON c.customer_id %13$s a.customer_id
+				CROSS JOIN LATERAL unnest(%8$s, %9$s) AS m(scheme, class)
 				WHERE a.number IS NOT NULL
 				GROUP BY m.scheme, m.class, a.measure
 			) AS g
@@ -362,12 +346,12 @@ BEGIN
 				LEFT JOIN (
 					SELECT m.scheme, m.class, c.measure, c.shown, sum(c.customers) AS customers
 					FROM (
-						SELECT b.classes, y.measure, y.shown, count(*) AS customers
+						SELECT %9$s AS classes, y.measure, y.shown, count(*) AS customers
 						FROM attribute AS a
 						JOIN category AS y ON y.measure = a.measure AND y.value = a.value
-						JOIN member AS b ON b.customer_id %13$s a.customer_id
+						JOIN %1$I.customer AS c ON c.customer_id %13$s a.customer_id
 						WHERE a.number IS NULL
-						GROUP BY b.classes, y.measure, y.shown
+						GROUP BY %10$s, y.measure, y.shown
 					) AS c
 					CROSS JOIN LATERAL unnest(%8$s, c.classes) AS m(scheme, class)
 					GROUP BY m.scheme, m.class, c.measure, c.shown
@@ -377,7 +361,7 @@ BEGIN
 		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
 		portfolio, security_invoker, segment_internal.value_scorecard(portfolio),
 		segment_internal.value_share('100 * p.mean', 'p.all_mean'), figures, overall, rows,
-		schemes.names, schemes.classes, columns, medians, sums, (segment_internal.portfolio_key(portfolio)).equality);
+		schemes.names, schemes.classes, schemes.columns, medians, sums, (segment_internal.portfolio_key(portfolio)).equality);
 END
 $value_create_profile$;
 COMMENT ON FUNCTION segment_internal.value_create_profile(text, boolean) IS
@@ -390,51 +374,63 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_population_views$
 DECLARE
-	-- everybody, and once more those with an order
-	populations text := format($template$
-			SELECT v.population, c.net, c.margin, c.profit
-			FROM %s
-			CROSS JOIN LATERAL unnest(ARRAY['customers', CASE WHEN c.buyer THEN 'buyers' END]) AS v(population)
-			WHERE v.population IS NOT NULL$template$, segment_internal.value_customers(portfolio));
+	-- profit: net_value, less what a non-buyer costs for those without an order;
+	-- amounts with as many decimals as sums of them may have
+	persons text := format($template$
+				SELECT c.net, CASE WHEN scale(c.margin) > 9 THEN round(c.margin, 9) ELSE c.margin END AS margin,
+					c.orders > 0 AS buyer, CASE WHEN scale(p.profit) > 9 THEN round(p.profit, 9) ELSE p.profit END AS profit
+				FROM %1$I.customer AS c CROSS JOIN %2$s
+				CROSS JOIN LATERAL (
+					SELECT CASE WHEN c.orders > 0 THEN c.net_value ELSE c.net_value - s.cost_per_non_buyer END AS profit
+				) AS p$template$, portfolio, segment_internal.value_scorecard(portfolio));
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS
-		WITH person AS (
-			SELECT c.buyer, c.net, c.profit, -c.gross::float8 AS minus_spend FROM %3$s
-		), cut AS (
-			-- counted from the top: a remainder goes to the heavy, then to the medium
-			SELECT segment.quantile_cuts(p.minus_spend, 3) AS cuts FROM person AS p WHERE p.buyer
-		), third AS (
-			SELECT CASE WHEN p.buyer THEN segment.score(p.minus_spend, u.cuts) ELSE 4 END AS class_rank,
-				count(*) AS customers, sum(p.net) AS sales, sum(p.profit) AS profit
-			FROM person AS p CROSS JOIN cut AS u
-			GROUP BY 1
-		)
 		SELECT t.class, t.class_rank, t.customers, %4$s AS customer_share,
 			t.sales, %5$s AS sales_share, t.profit, %6$s AS profit_share
 		FROM (
-			SELECT v.class, v.class_rank, coalesce(g.customers, 0) AS customers,
-				coalesce(g.sales, 0) AS sales, coalesce(g.profit, 0) AS profit
+			SELECT v.class, v.class_rank, coalesce(g.customers, 0) AS customers, coalesce(g.sales, 0) AS sales,
+				coalesce(g.net_value - CASE v.class WHEN 'none' THEN g.customers * s.cost_per_non_buyer ELSE 0 END, 0) AS profit
 			FROM (VALUES ('heavy', 1), ('medium', 2), ('light', 3), ('none', 4)) AS v(class, class_rank)
-			LEFT JOIN third AS g ON g.class_rank = v.class_rank
-		) AS t$template$, portfolio, security_invoker, segment_internal.value_customers(portfolio),
+			CROSS JOIN %3$s
+			LEFT JOIN (
+				SELECT CASE WHEN c.orders > 0 THEN segment.score(-segment_internal.float8(c.gross), u.cuts) ELSE 4 END AS class_rank,
+					count(*) AS customers, sum(c.net) AS sales, sum(c.net_value) AS net_value
+				FROM %1$I.customer AS c
+				CROSS JOIN (
+					-- counted from the top: a remainder goes to the heavy, then to the medium
+					SELECT segment.quantile_cuts(-segment_internal.float8(p.gross), 3) AS cuts
+					FROM %1$I.customer AS p WHERE p.orders > 0
+				) AS u
+				GROUP BY 1
+			) AS g ON g.class_rank = v.class_rank
+		) AS t$template$, portfolio, security_invoker, segment_internal.value_scorecard(portfolio),
 		segment_internal.value_share('t.customers', 'sum(t.customers) OVER ()'),
 		segment_internal.value_share('t.sales', 'sum(t.sales) OVER ()'),
 		segment_internal.value_share('t.profit', 'sum(t.profit) OVER ()'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.profit WITH (security_invoker = %2$s) AS
-		SELECT v.part, count(c.customer_id) AS customers, %4$s AS share,
-			coalesce(sum(c.net), 0) AS sales, coalesce(sum(c.margin), 0) AS margin,
-			coalesce(sum(c.cost), 0) AS cost, coalesce(sum(c.non_buyer_cost), 0) AS non_buyer_cost,
-			coalesce(sum(c.profit), 0) AS profit,
-			count(*) FILTER (WHERE c.net_value < 0) AS below_zero,
-			coalesce(sum(-c.net_value) FILTER (WHERE c.net_value < 0), 0) AS break_even_fees
-		FROM (VALUES ('buyers', true, false), ('non_buyers', false, true), ('all', true, true))
-			AS v(part, buyers, non_buyers)
-		LEFT JOIN %3$s ON CASE WHEN c.buyer THEN v.buyers ELSE v.non_buyers END
-		GROUP BY v.part$template$, portfolio, security_invoker, segment_internal.value_customers(portfolio),
-		segment_internal.value_share('count(c.customer_id)::numeric', 'max(count(c.customer_id)) OVER ()'));
+		SELECT t.part, t.customers, %4$s AS share, t.sales, t.margin, t.cost, t.non_buyer_cost,
+			t.margin - t.cost - t.non_buyer_cost AS profit, t.below_zero, t.break_even_fees
+		FROM (
+			SELECT v.part, coalesce(sum(g.customers), 0)::bigint AS customers,
+				coalesce(sum(g.net), 0) AS sales, coalesce(sum(g.margin), 0) AS margin, coalesce(sum(g.cost), 0) AS cost,
+				coalesce(sum(g.customers * s.cost_per_non_buyer) FILTER (WHERE NOT g.buyer), 0) AS non_buyer_cost,
+				coalesce(sum(g.below_zero), 0)::bigint AS below_zero, coalesce(sum(g.fees), 0) AS break_even_fees
+			FROM (VALUES ('buyers', true, false), ('non_buyers', false, true), ('all', true, true))
+				AS v(part, buyers, non_buyers)
+			CROSS JOIN %3$s
+			LEFT JOIN (
+				SELECT c.orders > 0 AS buyer, count(*) AS customers, sum(c.net) AS net, sum(c.margin) AS margin,
+					sum(c.cost) AS cost, count(*) FILTER (WHERE c.net_value < 0) AS below_zero,
+					sum(-c.net_value) FILTER (WHERE c.net_value < 0) AS fees
+				FROM %1$I.customer AS c
+				GROUP BY 1
+			) AS g ON CASE WHEN g.buyer THEN v.buyers ELSE v.non_buyers END
+			GROUP BY v.part
+		) AS t$template$, portfolio, security_invoker, segment_internal.value_scorecard(portfolio),
+		segment_internal.value_share('t.customers::numeric', 'max(t.customers) OVER ()'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.break_even WITH (security_invoker = %2$s) AS
@@ -445,32 +441,24 @@ BEGIN
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.concentration WITH (security_invoker = %2$s) AS
-		WITH person AS (%3$s
-		), by_sales AS (
-			SELECT p.population, row_number() OVER w AS place, sum(p.net) OVER w AS sales
-			FROM person AS p
-			WINDOW w AS (PARTITION BY p.population ORDER BY p.net DESC ROWS UNBOUNDED PRECEDING)
-		), by_profit AS (
-			SELECT p.population, row_number() OVER w AS place, sum(p.profit) OVER w AS profit
-			FROM person AS p
-			WINDOW w AS (PARTITION BY p.population ORDER BY p.profit DESC ROWS UNBOUNDED PRECEDING)
-		), top AS MATERIALIZED (
+		SELECT t.population, v.percent / 100::float8 AS top_share,
 			-- rounded up: the top 1 %% of 1,000 are 10, of 50 one
-			SELECT t.population, n.percent, (t.customers * n.percent + 99) / 100 AS customers,
-				t.sales, t.profit
-			FROM (
-				SELECT p.population, count(*) AS customers, sum(p.net) AS sales, sum(p.profit) AS profit
-				FROM person AS p GROUP BY p.population
-			) AS t
-			CROSS JOIN generate_series(1, 100) AS n(percent)
-		)
-		SELECT t.population, t.percent / 100::float8 AS top_share, t.customers,
-			a.sales, %4$s AS sales_share, b.profit, %5$s AS profit_share
-		FROM top AS t
-		JOIN by_sales AS a ON a.population = t.population AND a.place = t.customers
-		JOIN by_profit AS b ON b.population = t.population AND b.place = t.customers$template$,
-		portfolio, security_invoker, populations,
-		segment_internal.value_share('a.sales', 't.sales'), segment_internal.value_share('b.profit', 't.profit'));
+			(t.customers * v.percent + 99) / 100 AS customers,
+			v.sales, %4$s AS sales_share, v.profit, %5$s AS profit_share
+		FROM (
+			-- each sum is made of the largest, so one pass is enough for all
+			SELECT count(*) AS customers, count(*) FILTER (WHERE c.buyer) AS buyers,
+				segment_internal.top_sums(c.net, 100) AS sales, segment_internal.top_sums(c.profit, 100) AS profit,
+				segment_internal.top_sums(c.net, 100) FILTER (WHERE c.buyer) AS buyers_sales,
+				segment_internal.top_sums(c.profit, 100) FILTER (WHERE c.buyer) AS buyers_profit
+			FROM (%3$s
+			) AS c
+		) AS a
+		CROSS JOIN LATERAL (VALUES ('customers', a.customers, a.sales, a.profit),
+			('buyers', a.buyers, a.buyers_sales, a.buyers_profit)) AS t(population, customers, sales, profit)
+		CROSS JOIN LATERAL unnest(t.sales, t.profit) WITH ORDINALITY AS v(sales, profit, percent)$template$,
+		portfolio, security_invoker, persons,
+		segment_internal.value_share('v.sales', 't.sales[100]'), segment_internal.value_share('v.profit', 't.profit[100]'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.exposure WITH (security_invoker = %2$s) AS
@@ -487,11 +475,14 @@ BEGIN
 				count(*) FILTER (WHERE v.amount < 0) AS negative,
 				coalesce(sum(v.amount) FILTER (WHERE v.amount > 0), 0) AS peak
 			FROM (%3$s
-			) AS p
-			CROSS JOIN LATERAL unnest(ARRAY['sales', 'margin', 'profit'], ARRAY[p.net, p.margin, p.profit])
+			) AS c
+			-- everybody, and once more those with an order
+			CROSS JOIN LATERAL unnest(ARRAY['customers', CASE WHEN c.buyer THEN 'buyers' END]) AS p(population)
+			CROSS JOIN LATERAL unnest(ARRAY['sales', 'margin', 'profit'], ARRAY[c.net, c.margin, c.profit])
 				AS v(measure, amount)
+			WHERE p.population IS NOT NULL
 			GROUP BY p.population, v.measure
-		) AS t$template$, portfolio, security_invoker, populations,
+		) AS t$template$, portfolio, security_invoker, persons,
 		segment_internal.value_share('t.largest', 't.total'),
 		segment_internal.value_share('(t.customers - t.positive)::numeric', 't.customers'),
 		segment_internal.value_share('t.peak', 't.total'),
@@ -533,7 +524,7 @@ SELECT v.* FROM (VALUES
 	('segment_summary', 'clv_share', 'share of the lifetime value of all customers, 0..1; NULL unless that is positive, or without predictions'),
 	('segment_summary', 'below_zero', 'number of customers with a negative net value, >= 0; fewer is better'),
 	('segment_summary', 'break_even_fee', 'amount that brings the net value of the class to 0, in units of money, >= 0; 0: none needed'),
-	('segment_summary', 'break_even_fee_per_customer', 'break_even_fee spread over all customers of the class, in units of money, not rounded, >= 0; NULL without customers'),
+	('segment_summary', 'break_even_fee_per_customer', 'mean of break_even_fee over all customers of the class, in units of money, >= 0; NULL without customers'),
 	('pyramid', NULL, 'one row per scheme and class: share of the customers beside share of sales and profit'),
 	('pyramid', 'scheme', 'code of the scheme'),
 	('pyramid', 'class', 'code of the class'),

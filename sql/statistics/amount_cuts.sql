@@ -91,7 +91,3 @@ CREATE AGGREGATE segment.share_cuts(amount numeric, n integer) (
 );
 COMMENT ON AGGREGATE segment.share_cuts(numeric, integer) IS
 'the least of the largest amounts that together bring the first i/n of the total, for i = 1..n-1 (descending): those before which less than i/n of the total is counted, equal amounts together; only amounts above 0 count, NULL if there is none; as amount_cuts otherwise';
-
-/* ---------- sum and mean ---------- */
-
-/* ---------- medians of classes ---------- */

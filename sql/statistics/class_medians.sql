@@ -1,8 +1,8 @@
-CREATE FUNCTION segment_internal.class_medians_accum(internal, integer, float8, integer[])
+CREATE FUNCTION segment_internal.class_medians_accum(internal, integer, float8[], integer[])
 RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_class_medians_accum';
-COMMENT ON FUNCTION segment_internal.class_medians_accum(internal, integer, float8, integer[]) IS
+COMMENT ON FUNCTION segment_internal.class_medians_accum(internal, integer, float8[], integer[]) IS
 'transition function of class_medians';
 
 CREATE FUNCTION segment_internal.class_medians_combine(internal, internal)
@@ -33,7 +33,7 @@ AS 'MODULE_PATHNAME', 'segment_class_medians_final';
 COMMENT ON FUNCTION segment_internal.class_medians_final(internal) IS
 'final function of class_medians';
 
-CREATE AGGREGATE segment_internal.class_medians(customer_group integer, value float8, class_of integer[]) (
+CREATE AGGREGATE segment_internal.class_medians(customer_group integer, group_values float8[], class_of integer[]) (
 	SFUNC = segment_internal.class_medians_accum,
 	STYPE = internal,
 	SSPACE = 16384,
@@ -44,33 +44,5 @@ CREATE AGGREGATE segment_internal.class_medians(customer_group integer, value fl
 	FINALFUNC_MODIFY = READ_ONLY,
 	PARALLEL = SAFE
 );
-COMMENT ON AGGREGATE segment_internal.class_medians(integer, float8, integer[]) IS
-'the median of each class of several schemes at once, by the number of the class: the smallest value that at least half do not exceed, NULL without a value. Customers in the same class of every scheme are a group; class_of[scheme][group] is the number of its class, from 1, the same for all rows; rows with a NULL are skipped; errors: 22023 NaN, infinity, a group or class out of range (internal, for segment_profile)';
-
-CREATE FUNCTION segment_internal.class_medians_accum(internal, integer, numeric, integer[])
-RETURNS internal
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'segment_class_medians_accum_numeric';
-COMMENT ON FUNCTION segment_internal.class_medians_accum(internal, integer, numeric, integer[]) IS
-'transition function of class_medians';
-
-CREATE FUNCTION segment_internal.class_medians_final_numeric(internal)
-RETURNS numeric[]
-LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'segment_class_medians_final_numeric';
-COMMENT ON FUNCTION segment_internal.class_medians_final_numeric(internal) IS
-'final function of class_medians';
-
-CREATE AGGREGATE segment_internal.class_medians(customer_group integer, value numeric, class_of integer[]) (
-	SFUNC = segment_internal.class_medians_accum,
-	STYPE = internal,
-	SSPACE = 32768,
-	COMBINEFUNC = segment_internal.class_medians_combine,
-	SERIALFUNC = segment_internal.class_medians_serialize,
-	DESERIALFUNC = segment_internal.class_medians_deserialize,
-	FINALFUNC = segment_internal.class_medians_final_numeric,
-	FINALFUNC_MODIFY = READ_ONLY,
-	PARALLEL = SAFE
-);
-COMMENT ON AGGREGATE segment_internal.class_medians(integer, numeric, integer[]) IS
-'the median of each class of several schemes at once, by the number of the class: the smallest value that at least half do not exceed, NULL without a value. Customers in the same class of every scheme are a group; class_of[scheme][group] is the number of its class, from 1, the same for all rows; rows with a NULL are skipped; errors: 22023 NaN, infinity, a group or class out of range (internal, for segment_profile)';
+COMMENT ON AGGREGATE segment_internal.class_medians(integer, float8[], integer[]) IS
+'the median of each class of several schemes at once, by the number of the class: the smallest value that at least half do not exceed, NULL without a value. Customers in the same class of every scheme are a group, whose values come in one or more rows; class_of[scheme][group] is the number of its class, from 1, the same for all rows; rows with a NULL are skipped, and values that are NULL; errors: 22023 NaN, infinity, a group or class out of range (internal, for segment_profile)';

@@ -19,28 +19,28 @@ RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_lorenz_accum';
 COMMENT ON FUNCTION segment_internal.lorenz_accum(internal, numeric, integer) IS
-'transition function of lorenz';
+'transition function of lorenz and top_sums';
 
 CREATE FUNCTION segment_internal.concentration_combine(internal, internal)
 RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_concentration_combine';
 COMMENT ON FUNCTION segment_internal.concentration_combine(internal, internal) IS
-'combine function of gini, top_share and lorenz';
+'combine function of gini, top_share, top_sums and lorenz';
 
 CREATE FUNCTION segment_internal.concentration_serialize(internal)
 RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_concentration_serialize';
 COMMENT ON FUNCTION segment_internal.concentration_serialize(internal) IS
-'serialization function of gini, top_share and lorenz';
+'serialization function of gini, top_share, top_sums and lorenz';
 
 CREATE FUNCTION segment_internal.concentration_deserialize(bytea, internal)
 RETURNS internal
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_concentration_deserialize';
 COMMENT ON FUNCTION segment_internal.concentration_deserialize(bytea, internal) IS
-'deserialization function of gini, top_share and lorenz';
+'deserialization function of gini, top_share, top_sums and lorenz';
 
 CREATE FUNCTION segment_internal.gini_final(internal)
 RETURNS float8
@@ -62,6 +62,13 @@ LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_lorenz_final';
 COMMENT ON FUNCTION segment_internal.lorenz_final(internal) IS
 'final function of lorenz';
+
+CREATE FUNCTION segment_internal.top_sums_final(internal)
+RETURNS numeric[]
+LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_top_sums_final';
+COMMENT ON FUNCTION segment_internal.top_sums_final(internal) IS
+'final function of top_sums';
 
 CREATE FUNCTION segment_internal.hhi_accum(internal, numeric)
 RETURNS internal
@@ -139,6 +146,20 @@ CREATE AGGREGATE segment.lorenz(value numeric, n integer) (
 );
 COMMENT ON AGGREGATE segment.lorenz(numeric, integer) IS
 'Lorenz curve: n shares of the total (n from 1 to 1000000, the same for all rows), the i-th what the smallest i/n of the values have, the last 1; part of a value counts where i/n times their number is not whole; negative values count as they are, and the curve is then below 0 at first; rows with a NULL are skipped; NULL without rows and when the total is not positive; the same bits whatever the order of rows; error 22023 for NaN and infinity, 22003 for values beyond 27 digits before or 9 after the decimal point, 54000 for too large an n (Lorenz 1905)';
+
+CREATE AGGREGATE segment_internal.top_sums(value numeric, n integer) (
+	SFUNC = segment_internal.lorenz_accum,
+	STYPE = internal,
+	SSPACE = 1024,
+	COMBINEFUNC = segment_internal.concentration_combine,
+	SERIALFUNC = segment_internal.concentration_serialize,
+	DESERIALFUNC = segment_internal.concentration_deserialize,
+	FINALFUNC = segment_internal.top_sums_final,
+	FINALFUNC_MODIFY = READ_ONLY,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segment_internal.top_sums(numeric, integer) IS
+'n sums (n from 1 to 1000000, the same for all rows), the i-th that of the largest i/n of the values, their number rounded up, so that the last is the total; rows with a NULL are skipped; NULL without rows; the same bits whatever the order of rows; error 22023 for NaN and infinity, 22003 for values or sums beyond 27 digits before or values beyond 9 after the decimal point, 54000 for too large an n (internal, for concentration)';
 
 CREATE AGGREGATE segment.hhi(value numeric) (
 	SFUNC = segment_internal.hhi_accum,

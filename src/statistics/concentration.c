@@ -2,7 +2,7 @@
  *
  * concentration.c
  *		How unequally a total is spread: Gini coefficient, Lorenz curve, share
- *		of the largest, Herfindahl-Hirschman index.
+ *		and sums of the largest, Herfindahl-Hirschman index.
  *
  * With the values ascending, x_1 <= ... <= x_N, and their total T > 0:
  *
@@ -60,7 +60,8 @@
 typedef struct ConcentrationState
 {
 	double		fraction;		/* p of top_share, else 0 */
-	int32		points;			/* n of lorenz, else 0 */
+	int32		points;			/* n of lorenz and top_sums, else 0 */
+	int			display_scale;	/* most decimals of a value */
 	bool		is_wide;
 	int64		count;
 	int64		capacity;
@@ -89,6 +90,7 @@ state_create(MemoryContext context, double fraction, int32 points,
 	state = (ConcentrationState *) MemoryContextAlloc(context, sizeof(ConcentrationState));
 	state->fraction = fraction;
 	state->points = points;
+	state->display_scale = 0;
 	state->is_wide = is_wide;
 	state->count = 0;
 	state->capacity = Max(capacity, MIN_CAPACITY);
@@ -204,15 +206,15 @@ state_free(ConcentrationState *state)
 
 /* ---------- collecting the values ---------- */
 
-/* A numeric in units of 10^-9; errors as of decimal_from_numeric. */
+/* A numeric in units of 10^-9, and its decimals; errors as of decimal_from_numeric. */
 static int128
-value_from_numeric(Datum num)
+value_from_numeric(Datum num, int *scale)
 {
 	Datum		plain = PointerGetDatum(PG_DETOAST_DATUM_PACKED(num));
 	int128		coefficient;
-	int			scale = decimal_from_numeric(plain, &coefficient);
 
-	return coefficient * decimal_power_of_ten[DECIMAL_MAX_SCALE - scale];
+	*scale = decimal_from_numeric(plain, &coefficient);
+	return coefficient * decimal_power_of_ten[DECIMAL_MAX_SCALE - *scale];
 }
 
 static void
@@ -239,12 +241,14 @@ static Datum
 collect_value(FunctionCallInfo fcinfo, double fraction, int32 points)
 {
 	ConcentrationState *state = (ConcentrationState *) aggregate_state(fcinfo);
-	int128		value = value_from_numeric(PG_GETARG_DATUM(1));
+	int			scale;
+	int128		value = value_from_numeric(PG_GETARG_DATUM(1), &scale);
 
 	if (state == NULL)
 		state = state_create(aggregate_context(fcinfo), fraction, points, false, 0);
 	else
 		check_same_parameters(state, fraction, points);
+	state->display_scale = Max(state->display_scale, scale);
 	state_reserve(state, 1);
 	state_append(state, value);
 	PG_RETURN_POINTER(state);
@@ -314,6 +318,7 @@ concentration_merge(void *into, const void *from)
 	const ConcentrationState *other = (const ConcentrationState *) from;
 
 	check_same_parameters(state, other->fraction, other->points);
+	state->display_scale = Max(state->display_scale, other->display_scale);
 	state_reserve(state, other->count);
 	for (int64 i = 0; i < other->count; i++)
 	{
@@ -322,13 +327,14 @@ concentration_merge(void *into, const void *from)
 	}
 }
 
-/* Width, points, fraction, count, values. */
+/* Width, decimals, points, fraction, count, values. */
 static void
 concentration_send(StringInfo buf, void *state)
 {
 	const ConcentrationState *values = (const ConcentrationState *) state;
 
 	pq_sendbyte(buf, values->is_wide);
+	pq_sendbyte(buf, values->display_scale);
 	pq_sendint32(buf, values->points);
 	pq_sendfloat8(buf, values->fraction);
 	pq_sendint64(buf, values->count);
@@ -347,17 +353,19 @@ static void *
 concentration_receive(StringInfo buf, const AggregateKind *kind)
 {
 	int			is_wide = pq_getmsgbyte(buf);
+	int			display_scale = pq_getmsgbyte(buf);
 	int32		points = pq_getmsgint(buf, 4);
 	double		fraction = pq_getmsgfloat8(buf);
 	int64		count = pq_getmsgint64(buf);
 	int128		limit = decimal_limit(DECIMAL_MAX_SCALE);
 	ConcentrationState *state;
 
-	if (is_wide > 1 || points < 0 || points > LORENZ_MAX_POINTS ||
+	if (is_wide > 1 || display_scale > DECIMAL_MAX_SCALE || points < 0 || points > LORENZ_MAX_POINTS ||
 		!(fraction >= 0 && fraction <= 1) ||
 		count < 1 || count != (buf->len - buf->cursor) / (int) value_size(is_wide))
 		aggregate_invalid_state(kind);
 	state = state_create(CurrentMemoryContext, fraction, points, is_wide, count);
+	state->display_scale = display_scale;
 	for (int64 i = 0; i < count; i++)
 	{
 		int128		value = is_wide ? decimal_receive(buf) : pq_getmsgint64(buf);
@@ -371,8 +379,8 @@ concentration_receive(StringInfo buf, const AggregateKind *kind)
 }
 
 static const AggregateKind concentration_kind = {
-	.name = "gini, top_share or lorenz",
-	.version = 1,
+	.name = "gini, top_share, top_sums or lorenz",
+	.version = 2,
 	.create_like = concentration_create_like,
 	.merge = concentration_merge,
 	.send = concentration_send,
@@ -534,6 +542,44 @@ segment_lorenz_final(PG_FUNCTION_ARGS)
 										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/*
+ * top_sums_final: the sums of the i/n largest values for i = 1..n, their
+ * number rounded up
+ *
+ * The last element is the total.  NULL if there are no values.
+ */
+PG_FUNCTION_INFO_V1(segment_top_sums_final);
+Datum
+segment_top_sums_final(PG_FUNCTION_ARGS)
+{
+	const ConcentrationState *state = (const ConcentrationState *) aggregate_state(fcinfo);
+	ConcentrationState *sorted;
+	int128		sum = 0;
+	int64		points;
+	int64		summed = 0;
+	Datum	   *sums;
+
+	if (state == NULL)
+		PG_RETURN_NULL();
+	sorted = state_sorted(state);
+	points = sorted->points;
+	sums = (Datum *) palloc(mul_size(points, sizeof(Datum)));
+	for (int64 i = 1; i <= points; i++)
+	{
+		int64		wanted = (i * sorted->count + points - 1) / points;
+
+		CHECK_FOR_INTERRUPTS();
+		for (; summed < wanted; summed++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			decimal_sum_add(&sum, value_at(sorted, sorted->count - 1 - summed));
+		}
+		sums[i - 1] = NumericGetDatum(decimal_sum_to_numeric(sum, state->display_scale));
+	}
+	state_free(sorted);
+	PG_RETURN_ARRAYTYPE_P(construct_array(sums, points, NUMERICOID, -1, false, TYPALIGN_INT));
+}
+
 /* ---------- Herfindahl-Hirschman index ---------- */
 
 /* Needs no order, so no values: two sums. */
@@ -549,10 +595,11 @@ segment_hhi_accum(PG_FUNCTION_ARGS)
 {
 	HhiState   *state = (HhiState *) aggregate_state(fcinfo);
 	int128		value;
+	int			scale;
 
 	if (aggregate_skips_row(fcinfo))
 		return aggregate_unchanged(fcinfo);
-	value = value_from_numeric(PG_GETARG_DATUM(1));
+	value = value_from_numeric(PG_GETARG_DATUM(1), &scale);
 	if (state == NULL)
 		state = MemoryContextAllocZero(aggregate_context(fcinfo), sizeof(HhiState));
 	wide_add_int128(&state->total, value);

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(43);
+SELECT plan(49);
 
 -- ---------- exact references ----------
 
@@ -185,7 +185,7 @@ DECLARE
 	result text;
 BEGIN
 	EXECUTE format('SELECT concat_ws('' '', segment.gini(value), segment.hhi(value),
-		segment.top_share(value, 0.17), segment.lorenz(value, 13)) FROM %s WHERE %s', relation, condition)
+		segment.top_share(value, 0.17), segment.lorenz(value, 13), segment_internal.top_sums(value, 13)) FROM %s WHERE %s', relation, condition)
 	INTO result;
 	RETURN result;
 END
@@ -196,8 +196,8 @@ DECLARE
 	result text;
 BEGIN
 	EXECUTE format('SELECT string_agg(m, E''\n'' ORDER BY region) FROM (
-		SELECT region, format(''%%s %%s %%s %%s %%s'', region, segment.gini(value), segment.hhi(value),
-		segment.top_share(value, 0.17), segment.lorenz(value, 13)) AS m FROM %s GROUP BY region) AS s', relation)
+		SELECT region, format(''%%s %%s %%s %%s %%s %%s'', region, segment.gini(value), segment.hhi(value),
+		segment.top_share(value, 0.17), segment.lorenz(value, 13), segment_internal.top_sums(value, 13)) AS m FROM %s GROUP BY region) AS s', relation)
 	INTO result;
 	RETURN result;
 END
@@ -209,6 +209,15 @@ SET LOCAL max_parallel_workers_per_gather = 0;
 CREATE TEMP TABLE serial AS
 SELECT pg_temp.measures('customers') AS total, pg_temp.measures_by_region('customers') AS regions;
 SELECT isnt(total, NULL, 'there is something to compare') FROM serial;
+SELECT is((SELECT segment_internal.top_sums(value, n)::text FROM customers),
+	(SELECT array_agg(s.sum ORDER BY i)::text FROM generate_series(1, n) AS i CROSS JOIN LATERAL (
+		SELECT sum(c.value) FROM (SELECT value FROM customers WHERE value IS NOT NULL ORDER BY value DESC
+			LIMIT ceil((SELECT count(value) FROM customers) * i / n::numeric)) AS c) AS s(sum)),
+	format('the sums of the %s-ths from the top', n))
+FROM unnest('{1,7,100}'::integer[]) AS n;
+SELECT is((SELECT segment_internal.top_sums(v, 4)::text FROM unnest('{-3,1.50,-0.25,NULL,7}'::numeric[]) AS v), '{7.00,8.50,8.25,5.25}',
+	'negative values count as they are, with the most decimals there are');
+SELECT is((SELECT segment_internal.top_sums(v, 3)::text FROM unnest('{0,-2}'::numeric[]) AS v), '{0,-2,-2}', 'fewer values than parts');
 
 CREATE TABLE shuffled AS SELECT * FROM customers ORDER BY random();
 SELECT is(pg_temp.measures('shuffled'), total, 'the order of rows does not matter') FROM serial;
@@ -243,6 +252,7 @@ SET LOCAL max_parallel_workers_per_gather = 4;
 SELECT ok(pg_temp.plan_has('SELECT segment.' || call || ' FROM customers', 'Partial Aggregate'),
 	call || ' can run in parallel')
 FROM unnest('{gini(value),hhi(value),"top_share(value, 0.1)","lorenz(value, 3)"}'::text[]) call;
+SELECT ok(pg_temp.plan_has('SELECT segment_internal.top_sums(value, 3) FROM customers', 'Partial Aggregate'), 'and so can top_sums');
 SELECT is(pg_temp.measures('customers'), total, 'parallel workers give the same bits') FROM serial;
 SELECT is(pg_temp.measures_by_region('customers'), regions, 'also by group') FROM serial;
 SET LOCAL parallel_leader_participation = off;
@@ -267,14 +277,16 @@ BEGIN
 	EXECUTE format($q$
 		WITH framed AS (
 			SELECT id, segment.gini(value) OVER w AS g, segment.hhi(value) OVER w AS h,
-				segment.top_share(value, 0.17) OVER w AS t, segment.lorenz(value, 5) OVER w AS l
+				segment.top_share(value, 0.17) OVER w AS t, segment.lorenz(value, 5) OVER w AS l,
+				segment_internal.top_sums(value, 5) OVER w AS s
 			FROM customers WHERE id <= 400
 			WINDOW w AS (ORDER BY id ROWS BETWEEN %s))
 		SELECT count(*) FROM framed f, LATERAL (
 			SELECT segment.gini(value) AS g, segment.hhi(value) AS h,
-				segment.top_share(value, 0.17) AS t, segment.lorenz(value, 5) AS l
+				segment.top_share(value, 0.17) AS t, segment.lorenz(value, 5) AS l,
+				segment_internal.top_sums(value, 5) AS s
 			FROM customers c WHERE c.id BETWEEN %s AND %s AND c.id <= 400) AS s
-		WHERE (f.g, f.h, f.t, f.l) IS DISTINCT FROM (s.g, s.h, s.t, s.l)
+		WHERE (f.g, f.h, f.t, f.l, f.s) IS DISTINCT FROM (s.g, s.h, s.t, s.l, s.s)
 		$q$, frame, low, high)
 	INTO result;
 	RETURN result;

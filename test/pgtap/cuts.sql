@@ -15,7 +15,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(60);
+SELECT plan(61);
 
 -- ---------- cut points of amounts ----------
 
@@ -103,14 +103,16 @@ SELECT grp, number FROM unnest('{1,2,3,4,5,6}'::integer[], '{1,1,2,2,3,3}'::inte
 UNION ALL SELECT grp, 4 + grp % 2 FROM generate_series(1, 6) grp;
 SELECT results_eq(
 	$$ SELECT number, m.v[number], m.a[number] FROM generate_series(1, 5) number, (
-		SELECT segment_internal.class_medians(grp, v, x.c) AS v, segment_internal.class_medians(grp, a, x.c) AS a
+		SELECT segment_internal.class_medians(grp, ARRAY[v], x.c) AS v, segment_internal.class_medians(grp, ARRAY[NULL, a::float8], x.c) AS a
 		FROM customer, (SELECT '{{1,1,2,2,3,3},{5,4,5,4,5,4}}'::integer[] AS c) AS x) AS m ORDER BY number $$,
-	$$ SELECT number, percentile_disc(0.5) WITHIN GROUP (ORDER BY v), percentile_disc(0.5) WITHIN GROUP (ORDER BY a)
+	$$ SELECT number, percentile_disc(0.5) WITHIN GROUP (ORDER BY v), percentile_disc(0.5) WITHIN GROUP (ORDER BY a::float8)
 	FROM customer JOIN class USING (grp) GROUP BY number ORDER BY number $$, 'medians of all classes');
-SELECT throws_ok('SELECT segment_internal.class_medians(3, 1::float8, ''{{1,2}}'')', '22023', NULL, 'a group out of range');
-SELECT throws_ok('SELECT segment_internal.class_medians(1, 1::float8, ''{{1,3}}'')', '22023', NULL, 'a class out of range');
-SELECT throws_ok('SELECT segment_internal.class_medians(1, 1::float8, ''{1,2}'')', '2202E', NULL, 'no matrix');
-SELECT throws_ok('SELECT segment_internal.class_medians(1, ''NaN''::float8, ''{{1,2}}'')', '22023', NULL, 'not a number');
+SELECT results_eq('SELECT segment_internal.class_medians(grp, v, ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') FROM (SELECT grp, array_agg(v) AS v FROM customer GROUP BY grp) AS g',
+	'SELECT segment_internal.class_medians(grp, ARRAY[v], ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') FROM customer', 'also of many values together');
+SELECT throws_ok('SELECT segment_internal.class_medians(3, ARRAY[1::float8], ''{{1,2}}'')', '22023', NULL, 'a group out of range');
+SELECT throws_ok('SELECT segment_internal.class_medians(1, ARRAY[1::float8], ''{{1,3}}'')', '22023', NULL, 'a class out of range');
+SELECT throws_ok('SELECT segment_internal.class_medians(1, ARRAY[1::float8], ''{1,2}'')', '2202E', NULL, 'no matrix');
+SELECT throws_ok('SELECT segment_internal.class_medians(1, ''{NaN}''::float8[], ''{{1,2}}'')', '22023', NULL, 'not a number');
 
 -- ---------- any order, any number of workers ----------
 
@@ -126,8 +128,8 @@ BEGIN
 	EXECUTE format('SELECT string_agg(r::text, E''\n'' ORDER BY kind) FROM (
 		SELECT kind, segment.amount_cuts(a, 7) AS c, segment.top_cuts(a, 20) AS t, segment.share_cuts(a, 20) AS s,
 			segment.exact_avg(v) AS m, segment_internal.exact_sum(v) AS u,
-			segment_internal.class_medians(grp, v, ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') AS d,
-			segment_internal.class_medians(grp, a, ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') AS e
+			segment_internal.class_medians(grp, ARRAY[v], ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') AS d,
+			segment_internal.class_medians(grp, ARRAY[a::float8], ''{{1,1,2,2,3,3},{5,4,5,4,5,4}}'') AS e
 		FROM %s GROUP BY kind) AS r', source) INTO result;
 	RETURN result;
 END $$;
@@ -144,7 +146,7 @@ BEGIN
 	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || query;
 END $$;
 SELECT ok(bool_or(p LIKE '%Partial %Aggregate%'), 'parts are computed by workers')
-FROM pg_temp.plan_of('SELECT kind, segment.amount_cuts(a, 7), segment_internal.exact_sum(v), segment_internal.class_medians(grp, a, ''{{1,1,2,2,3,3}}'') FROM spread GROUP BY kind') AS p;
+FROM pg_temp.plan_of('SELECT kind, segment.amount_cuts(a, 7), segment_internal.exact_sum(v), segment_internal.class_medians(grp, ARRAY[a::float8], ''{{1,1,2,2,3,3}}'') FROM spread GROUP BY kind') AS p;
 DO $$
 DECLARE
 	w text;

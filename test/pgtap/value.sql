@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(66);
+SELECT plan(73);
 
 -- ---------- coffee and cola: thirds of the buyers, and those who buy none ----------
 
@@ -74,7 +74,7 @@ SELECT is(break_even_fee, 0::numeric, 'a class above zero needs none') FROM coff
 WHERE scheme = 'usage_class' AND class = 'light';
 SELECT results_eq($$ SELECT class, customers, net_value, break_even_fee, break_even_fee_per_customer
 		FROM coffee.segment_summary WHERE scheme = 'value_class' AND net_value < 0 $$,
-	$$ VALUES ('bz', 1::bigint, -44.8, 44.8, 44.8) $$, 'the class below zero needs the fee of its customer');
+	$$ VALUES ('bz', 1::bigint, -44.8, 44.8, 44.8::float8) $$, 'the class below zero needs the fee of its customer');
 INSERT INTO coffee_cost VALUES ('c33', '2024-03-06', -44.8);
 SELECT lives_ok($$ SELECT segment.refresh('coffee') $$, 'the fee is charged');
 SELECT is_empty('SELECT * FROM coffee.break_even', 'then nobody is below zero');
@@ -169,6 +169,33 @@ SELECT is_empty($$ SELECT scheme FROM margins.segment_summary GROUP BY scheme
 	HAVING abs(sum(share) - 1) > 1e-12 OR abs(sum(gross_share) - 1) > 1e-12 OR abs(sum(clv_share) - 1) > 1e-12
 		OR abs(sum(profit_share) - 1) > 1e-12 $$, 'shares add up to 1');
 
+-- the best i % by a window over all, beside the one pass of the view
+CREATE FUNCTION pg_temp.top(portfolio text) RETURNS TABLE (population text, top_share float8, customers bigint, sales numeric, profit numeric)
+LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY EXECUTE format($query$
+		WITH person AS (
+			SELECT v.population, c.net, c.net_value - CASE WHEN c.orders > 0 THEN 0 ELSE
+				(SELECT (s.settings ->> 'cost_per_non_buyer')::numeric FROM %1$I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1) END AS profit
+			FROM %1$I.customer AS c CROSS JOIN (VALUES ('customers', 0), ('buyers', 1)) AS v(population, least) WHERE c.orders >= v.least
+		), placed AS (
+			SELECT p.*, row_number() OVER (PARTITION BY p.population ORDER BY p.net DESC) AS by_net,
+				row_number() OVER (PARTITION BY p.population ORDER BY p.profit DESC) AS by_profit,
+				count(*) OVER (PARTITION BY p.population) AS n
+			FROM person AS p
+		)
+		SELECT p.population, i / 100.0::float8, ceil(p.n * i / 100.0)::bigint,
+			sum(p.net) FILTER (WHERE p.by_net <= ceil(p.n * i / 100.0)), sum(p.profit) FILTER (WHERE p.by_profit <= ceil(p.n * i / 100.0))
+		FROM placed AS p CROSS JOIN generate_series(1, 100) AS i GROUP BY p.population, p.n, i$query$, portfolio);
+END
+$$;
+SELECT bag_eq($$ SELECT population, top_share, customers, sales, profit FROM margins.concentration $$, $$ SELECT * FROM pg_temp.top('margins') $$,
+	'the best are those of a window over all');
+SELECT bag_eq($$ SELECT population, top_share, customers, sales, profit FROM nets.concentration $$, $$ SELECT * FROM pg_temp.top('nets') $$,
+	'also with the setting margin');
+SELECT is_empty($$ SELECT c.* FROM margins.concentration AS c, margins.concentration AS t WHERE t.population = c.population AND t.top_share = 1
+	AND (c.sales_share, c.profit_share) IS DISTINCT FROM ((c.sales / t.sales)::float8, (c.profit / t.profit)::float8) $$, 'and so are their shares');
+
 -- ---------- the profile ----------
 
 SELECT is_empty($$ SELECT scheme, class, measure FROM margins.segment_profile WHERE kind = 'category' GROUP BY 1, 2, 3
@@ -186,7 +213,7 @@ SELECT results_eq($$ SELECT value, customers, round(share * 1000) FROM margins.s
 	'categories as counted by hand, the unknown ones too');
 SELECT results_eq($$ SELECT customers, mean, median, index FROM margins.segment_profile
 		WHERE scheme = 'rfm8' AND class_rank = 1 AND measure = 'age' $$,
-	$$ SELECT count(age), avg(age), (percentile_disc(0.5) WITHIN GROUP (ORDER BY age))::numeric,
+	$$ SELECT count(age), avg(age)::float8, (percentile_disc(0.5) WITHIN GROUP (ORDER BY age))::float8,
 		(100 * avg(age) / (SELECT avg(age) FROM person))::float8
 		FROM person JOIN margins.customer_class AS m ON m.customer_id = id
 		WHERE scheme = 'rfm8' AND class_rank = 1 $$, 'numbers among the attributes, too');
@@ -195,8 +222,20 @@ SELECT results_eq($$ SELECT value, sum(customers)::bigint FROM margins.segment_p
 	$$ VALUES ('(other)', 697::bigint), ('name 1', 1), ('name 10', 1), ('name 100', 1) $$,
 	'values beyond the setting profile_values are one row');
 SELECT is_empty($$ SELECT scheme, class FROM margins.segment_profile AS p WHERE measure = 'net_value'
-	AND mean <> (SELECT s.net_value / s.customers FROM margins.segment_summary AS s
+	AND mean <> (SELECT (s.net_value / s.customers)::float8 FROM margins.segment_summary AS s
 		WHERE s.scheme = p.scheme AND s.class = p.class) $$, 'the mean is the sum of the summary over its customers');
+
+-- every number of every class by itself, beside the one pass of the view
+SELECT is_empty($$
+	SELECT p.scheme, p.class, p.measure, p.customers, p.mean, p.median FROM margins.segment_profile AS p WHERE p.source = 'portfolio'
+	EXCEPT
+	-- of a float the 15 digits that it is shown with count
+	SELECT m.scheme, m.class, w.measure, count(k.value),
+		avg(CASE w.type WHEN 'float8' THEN k.value::float8::numeric ELSE k.value::numeric END)::float8,
+		percentile_disc(0.5) WITHIN GROUP (ORDER BY k.value::float8)
+	FROM margins.customer_class AS m JOIN margins.customer AS c ON c.customer_id = m.customer_id
+	CROSS JOIN LATERAL jsonb_each_text(to_jsonb(c)) AS k JOIN segment_internal.value_measures() AS w ON w.measure = k.key
+	GROUP BY 1, 2, 3 $$, 'means and medians are those of each class by itself');
 
 -- a scheme of one's own, of any name, is in all of them
 SELECT lives_ok($$ SELECT segment.create_scheme('margins', 'classes',
@@ -265,6 +304,16 @@ SELECT results_eq($$ SELECT measure, total, largest_share, top_1_share, top_20_s
 		('profit', -2.0, NULL, NULL, NULL, NULL, NULL, NULL),
 		('sales', -1.0, NULL, NULL, NULL, NULL, NULL, NULL) $$, 'and in the exposure');
 
+-- more decimals than an amount may have: a net amount of 9, times a margin of 3
+SELECT lives_ok($$ SELECT segment.create_portfolio('fine',
+	'SELECT i, date ''2024-01-01'', i + 0.123456789 FROM generate_series(1, 3) AS i',
+	settings => '{"margin": 0.123, "cost_per_non_buyer": 0.12345678912}', customers => 'SELECT 4') $$, 'amounts of 9 decimals, and a margin');
+SELECT results_eq($$ SELECT measure, total, largest, round(hhi::numeric, 6) FROM fine.exposure WHERE population = 'buyers' ORDER BY measure $$,
+	$$ VALUES ('margin', 0.783555555, 0.384185185, 0.382617), ('profit', 0.783555555, 0.384185185, 0.382617), ('sales', 6.370370367, 3.123456789, 0.382617) $$,
+	'exposure sees them with 9');
+SELECT results_eq($$ SELECT sales, profit FROM fine.concentration WHERE population = 'customers' AND top_share IN (0.5, 1) ORDER BY top_share $$,
+	$$ VALUES (5.246913578, 0.645370370), (6.370370367, 0.783555555 - 0.123456789) $$, 'and concentration');
+
 -- ---------- the catalog ----------
 
 SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype FROM pg_attribute AS a
@@ -275,7 +324,7 @@ SELECT is_empty($$ SELECT a.attrelid::regclass, a.attname, a.atttypid::regtype F
 SELECT is_empty($$ SELECT relation, col FROM segment_internal.value_comments() AS m WHERE col IS NOT NULL AND NOT EXISTS (
 	SELECT FROM pg_attribute AS a WHERE a.attrelid = format('margins.%I', m.relation)::regclass AND a.attname = m.col) $$,
 	'and no comment without a column');
-SELECT lives_ok($$ SELECT segment.drop_portfolio(p) FROM unnest('{coffee,cola,whale,thousand,margins,nets,negative}'::text[]) AS p $$,
+SELECT lives_ok($$ SELECT segment.drop_portfolio(p) FROM unnest('{coffee,cola,whale,thousand,margins,nets,negative,fine}'::text[]) AS p $$,
 	'portfolios can be dropped');
 
 SELECT * FROM finish();
