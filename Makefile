@@ -27,8 +27,10 @@ SQL_FRAGMENTS = \
 	statistics/class_medians \
 	statistics/concentration \
 	statistics/interval \
+	statistics/ranking \
 	models/model \
 	models/fit \
+	models/refit \
 	models/predict \
 	portfolio/setting \
 	portfolio/key \
@@ -38,6 +40,8 @@ SQL_FRAGMENTS = \
 	portfolio/definition \
 	portfolio/builtin_scheme \
 	portfolio/scheme \
+	portfolio/backtest \
+	portfolio/risk \
 	portfolio/customer \
 	portfolio/cut \
 	portfolio/scorecard \

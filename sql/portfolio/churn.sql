@@ -41,6 +41,63 @@ AS 'MODULE_PATHNAME', 'segment_churn_measures';
 COMMENT ON FUNCTION segment_internal.churn_measures(segment.history, segment.history, segment.history, date, integer, integer) IS
 'the numbers behind the signals of churn: the last recent_days up to as_of against the past_days before them, both only from the day after the first purchase on. Histories that are NULL hold no events. frequency_p_value: fall_p_value of the purchase days; complaints_p_value: rise_p_value of the complaints; spend_p_value: chance of so little recent spend if each of these purchases, with its amount, were as likely on any day (never less than the exact chance). NULL where as_of or a number of days is NULL; in it NULL what cannot be said: without purchases, or where the first one leaves no day in the past window. Errors: 22008 infinite as_of, 22023 a number of days that is not between 1 and 36525';
 
+/* Is what the model says of leaving only that it saw nobody leave? */
+CREATE FUNCTION segment_internal.without_dropout(model segment.model) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT EXISTS (SELECT FROM unnest(segment.warnings(model)) AS w(warning) WHERE w.warning LIKE 'no_dropout:%');
+END;
+COMMENT ON FUNCTION segment_internal.without_dropout(segment.model) IS
+'whether the data of a model of purchases show no sign of customers leaving, so that p_alive is unknown and not 1 (internal)';
+
+CREATE TYPE segment_internal.churn_limits AS (
+	significance float8, ratio float8, overdue_gaps float8, p_alive float8, satisfaction_ratio float8
+);
+COMMENT ON TYPE segment_internal.churn_limits IS
+'the settings churn_* from which on a sign of leaving is one';
+
+CREATE FUNCTION segment_internal.churn_limits(settings jsonb) RETURNS segment_internal.churn_limits
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN ROW((settings ->> 'churn_significance')::float8, (settings ->> 'churn_ratio')::float8, (settings ->> 'churn_overdue_gaps')::float8,
+	(settings ->> 'churn_p_alive')::float8, (settings ->> 'churn_satisfaction_ratio')::float8)::segment_internal.churn_limits;
+COMMENT ON FUNCTION segment_internal.churn_limits(jsonb) IS
+'the limits of the signs of leaving among the settings (internal)';
+
+/*
+ * The signs.  It is inlined, and takes what it is given several times: that
+ * should be a column.
+ */
+CREATE FUNCTION segment_internal.churn_signs(
+	measures segment_internal.churn_measures, complaints_known boolean, gap_ratio float8, p_alive float8,
+	limits segment_internal.churn_limits
+) RETURNS TABLE (
+	signals integer, frequency_falling boolean, spend_falling boolean, overdue boolean, p_alive_low boolean,
+	complaints_rising boolean, satisfaction_falling boolean, satisfaction_ratio float8
+)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1
+BEGIN ATOMIC
+SELECT coalesce(s.frequency_falling::integer, 0) + coalesce(s.spend_falling::integer, 0) + coalesce(s.overdue::integer, 0)
+		+ coalesce(s.p_alive_low::integer, 0) + coalesce(s.complaints_rising::integer, 0) + coalesce(s.satisfaction_falling::integer, 0),
+	s.frequency_falling, s.spend_falling, s.overdue, s.p_alive_low, s.complaints_rising, s.satisfaction_falling, s.satisfaction_ratio
+FROM (
+	SELECT CASE WHEN measures.frequency_p_value IS NOT NULL
+			THEN measures.frequency_p_value <= limits.significance AND coalesce(measures.frequency_ratio < limits.ratio, false) END AS frequency_falling,
+		CASE WHEN measures.spend_p_value IS NOT NULL
+			THEN measures.spend_p_value <= limits.significance AND coalesce(measures.spend_ratio < limits.ratio, false) END AS spend_falling,
+		gap_ratio > limits.overdue_gaps AS overdue, p_alive < limits.p_alive AS p_alive_low,
+		CASE WHEN complaints_known THEN measures.complaints_p_value <= limits.significance END AS complaints_rising,
+		q.satisfaction_ratio < limits.satisfaction_ratio AS satisfaction_falling, q.satisfaction_ratio
+	FROM (
+		SELECT CASE WHEN measures.past_satisfaction > 0
+			THEN measures.recent_satisfaction / measures.past_satisfaction END AS satisfaction_ratio
+	) AS q
+) AS s;
+END;
+COMMENT ON FUNCTION segment_internal.churn_signs(segment_internal.churn_measures, boolean, float8, float8, segment_internal.churn_limits) IS
+'the signs of leaving of a customer, each true, false, or NULL where it cannot be judged, and how many are true, from the numbers behind them; p_alive is to be NULL where the data show no dropout. One row (internal)';
+
 /* ---------- coming back ---------- */
 
 CREATE TYPE segment_internal.churn_return AS (
@@ -101,72 +158,39 @@ DECLARE
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.churn_signal WITH (security_invoker = %2$s) AS
-		SELECT k.customer_id, k.as_of, k.signals,
-			k.frequency_falling, k.spend_falling, k.overdue, k.p_alive_low,
-			k.complaints_rising, k.satisfaction_falling,
-			k.churn_risk, k.clv, k.clv * k.churn_risk AS value_at_risk, k.wake_priority,
-			k.recent_days, k.past_days,
-			k.recent_purchase_days, k.past_purchase_days, k.frequency_ratio, k.frequency_p_value,
-			k.recent_spend, k.past_spend, k.spend_ratio, k.spend_p_value,
-			k.days_since_last, k.gap_ratio, k.p_alive,
-			k.recent_complaints, k.past_complaints, k.complaints_p_value,
-			k.recent_satisfaction, k.past_satisfaction, k.satisfaction_ratio
-		FROM (
-			SELECT j.*, coalesce(j.frequency_falling::integer, 0) + coalesce(j.spend_falling::integer, 0)
-				+ coalesce(j.overdue::integer, 0) + coalesce(j.p_alive_low::integer, 0)
-				+ coalesce(j.complaints_rising::integer, 0)
-				+ coalesce(j.satisfaction_falling::integer, 0) AS signals
-			FROM (
-				SELECT c.customer_id, c.as_of, c.days_since_last, c.gap_ratio, c.p_alive,
-					c.churn_risk, c.clv, c.purchase_probability * c.expected_spend AS wake_priority,
-					(r.m).recent_days, (r.m).past_days,
-					(r.m).recent_purchase_days, (r.m).past_purchase_days,
-					(r.m).frequency_ratio, (r.m).frequency_p_value,
-					(r.m).recent_spend, (r.m).past_spend, (r.m).spend_ratio, (r.m).spend_p_value,
-					CASE WHEN s.complaints_known THEN (r.m).recent_complaints END AS recent_complaints,
-					CASE WHEN s.complaints_known THEN (r.m).past_complaints END AS past_complaints,
-					CASE WHEN s.complaints_known THEN (r.m).complaints_p_value END AS complaints_p_value,
-					(r.m).recent_satisfaction, (r.m).past_satisfaction, q.satisfaction_ratio,
-					CASE WHEN (r.m).frequency_p_value IS NOT NULL
-						THEN (r.m).frequency_p_value <= s.significance
-							AND coalesce((r.m).frequency_ratio < s.ratio, false)
-						END AS frequency_falling,
-					CASE WHEN (r.m).spend_p_value IS NOT NULL
-						THEN (r.m).spend_p_value <= s.significance
-							AND coalesce((r.m).spend_ratio < s.ratio, false)
-						END AS spend_falling,
-					c.gap_ratio > s.overdue_gaps AS overdue,
-					c.p_alive < s.p_alive AS p_alive_low,
-					CASE WHEN s.complaints_known
-						THEN (r.m).complaints_p_value <= s.significance END AS complaints_rising,
-					q.satisfaction_ratio < s.satisfaction_ratio AS satisfaction_falling
-				FROM %1$I.customer AS c
-				JOIN %1$I.customer_history AS h ON h.customer_id %3$s c.customer_id
-				CROSS JOIN (
-					SELECT (s.settings ->> 'churn_recent_days')::float8::integer AS recent_days,
-						(s.settings ->> 'churn_past_days')::float8::integer AS past_days,
-						(s.settings ->> 'churn_significance')::float8 AS significance,
-						(s.settings ->> 'churn_ratio')::float8 AS ratio,
-						(s.settings ->> 'churn_overdue_gaps')::float8 AS overdue_gaps,
-						(s.settings ->> 'churn_p_alive')::float8 AS p_alive,
-						(s.settings ->> 'churn_satisfaction_ratio')::float8 AS satisfaction_ratio,
-						(SELECT p.complaints IS NOT NULL FROM %1$I.portfolio AS p) AS complaints_known
-					FROM %1$I.scorecard AS s
-					WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)
-					OFFSET 0
-				) AS s
-				CROSS JOIN LATERAL (
-					SELECT segment_internal.churn_measures(h.purchases, h.complaints, h.satisfaction,
-						c.as_of, s.recent_days, s.past_days) AS m
-					OFFSET 0
-				) AS r
-				CROSS JOIN LATERAL (
-					SELECT CASE WHEN (r.m).past_satisfaction > 0
-						THEN (r.m).recent_satisfaction / (r.m).past_satisfaction END AS satisfaction_ratio
-				) AS q
-			) AS j
-		) AS k
-		WHERE k.signals > 0$template$, portfolio, security_invoker, (segment_internal.portfolio_key(portfolio)).equality);
+		SELECT c.customer_id, c.as_of, q.signals,
+			q.frequency_falling, q.spend_falling, q.overdue, q.p_alive_low,
+			q.complaints_rising, q.satisfaction_falling,
+			c.churn_risk, c.clv, c.clv * c.churn_risk AS value_at_risk,
+			c.purchase_probability * c.expected_spend AS wake_priority,
+			(r.m).recent_days, (r.m).past_days,
+			(r.m).recent_purchase_days, (r.m).past_purchase_days, (r.m).frequency_ratio, (r.m).frequency_p_value,
+			(r.m).recent_spend, (r.m).past_spend, (r.m).spend_ratio, (r.m).spend_p_value,
+			c.days_since_last, c.gap_ratio, c.p_alive,
+			CASE WHEN s.complaints_known THEN (r.m).recent_complaints END AS recent_complaints,
+			CASE WHEN s.complaints_known THEN (r.m).past_complaints END AS past_complaints,
+			CASE WHEN s.complaints_known THEN (r.m).complaints_p_value END AS complaints_p_value,
+			(r.m).recent_satisfaction, (r.m).past_satisfaction, q.satisfaction_ratio
+		FROM %1$I.customer AS c
+		JOIN %1$I.customer_history AS h ON h.customer_id %3$s c.customer_id
+		CROSS JOIN (
+			SELECT (s.settings ->> 'churn_recent_days')::float8::integer AS recent_days,
+				(s.settings ->> 'churn_past_days')::float8::integer AS past_days,
+				segment_internal.churn_limits(s.settings) AS limits,
+				segment_internal.without_dropout(s.purchase_model) AS without_dropout,
+				(SELECT p.complaints IS NOT NULL FROM %1$I.portfolio AS p) AS complaints_known
+			FROM %1$I.scorecard AS s
+			WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)
+			OFFSET 0
+		) AS s
+		CROSS JOIN LATERAL (
+			SELECT segment_internal.churn_measures(h.purchases, h.complaints, h.satisfaction,
+				c.as_of, s.recent_days, s.past_days) AS m
+			OFFSET 0
+		) AS r
+		CROSS JOIN LATERAL segment_internal.churn_signs(r.m, s.complaints_known, c.gap_ratio,
+			CASE WHEN NOT s.without_dropout THEN c.p_alive END, s.limits) AS q
+		WHERE q.signals > 0$template$, portfolio, security_invoker, (segment_internal.portfolio_key(portfolio)).equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.win_back WITH (security_invoker = %2$s) AS
@@ -224,7 +248,7 @@ SELECT v.* FROM (VALUES
 	('churn_signal', 'frequency_falling', 'whether the customer buys less often than before, by more than chance: frequency_p_value is at most the setting churn_significance and frequency_ratio below the setting churn_ratio; NULL: never bought, or first bought too late to have a past window'),
 	('churn_signal', 'spend_falling', 'whether the customer spends less than before, by more than chance: spend_p_value is at most the setting churn_significance and spend_ratio below the setting churn_ratio; NULL as frequency_falling'),
 	('churn_signal', 'overdue', 'whether the customer has been away too long for the own rhythm: gap_ratio is above the setting churn_overdue_gaps; NULL: never bought'),
-	('churn_signal', 'p_alive_low', 'whether p_alive is below the setting churn_p_alive; NULL: never bought, or too little data for a model'),
+	('churn_signal', 'p_alive_low', 'whether p_alive is below the setting churn_p_alive; NULL: never bought, too little data for a model, or no dropout in the data, so that p_alive is unknown'),
 	('churn_signal', 'complaints_rising', 'whether the customer complains more than before, by more than chance: complaints_p_value is at most the setting churn_significance; NULL: no source of complaints, or as frequency_falling'),
 	('churn_signal', 'satisfaction_falling', 'whether satisfaction_ratio is below the setting churn_satisfaction_ratio; NULL: no scores in one of the windows, or the past mean is not positive'),
 	('churn_signal', 'churn_risk', '1 - p_alive, 0..1; lower is better; NULL as p_alive_low'),

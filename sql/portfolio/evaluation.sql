@@ -1,58 +1,15 @@
 /*
  * evaluation: predictions proved on the user's own data
- *
- * A model is fitted on what was known at the end of a cutoff day, predicts the
- * days after it, and is compared with what happened then; beside it the naive
- * baseline: whoever bought in as many days before the cutoff buys again, as
- * often.  All from the stored histories.
  */
 
-/*
- * The customers known at the cutoff with prediction, baseline and what
- * happened: relation judged (customer_id, expected, probability, actual, past).
- */
-CREATE FUNCTION segment_internal.backtest_query(portfolio text, kind text, unit text, cutoff date, horizon_days integer) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN format($template$
-	WITH known AS MATERIALIZED (
-		SELECT ((r.m).purchase_days - 1)::float8 AS x,
-			((r.m).last_day - (r.m).first_day) / u.days AS t_x, (r.m).tenure_days / u.days AS t,
-			u.days AS unit_days, r.actual, r.past, c.customer_id
-		FROM (SELECT segment_internal.unit_days(%3$L)) AS u(days)
-		CROSS JOIN %1$I.customer_history AS c
-		CROSS JOIN LATERAL (
-			SELECT segment.measures(c.purchases, %4$L::date) AS m,
-				coalesce(segment.purchase_days(segment.during(c.purchases,
-					%4$L::date + 1, %4$L::date + %5$s)), 0)::float8 AS actual,
-				coalesce(segment.purchase_days(segment.during(c.purchases,
-					%4$L::date - %5$s + 1, %4$L::date)), 0)::float8 AS past
-			OFFSET 0
-		) AS r
-		WHERE (r.m).orders > 0
-	), fitted AS MATERIALIZED (
-		SELECT nullif(segment.status(f.model), 'too_few') AS status, f.model
-		FROM (SELECT segment.with_unit(segment.%2$I(k.x, k.t_x, k.t), %3$L) AS model FROM known AS k) AS f
-	), judged AS MATERIALIZED (
-		SELECT k.customer_id, k.actual, k.past,
-			CASE WHEN f.status IS NOT NULL
-				THEN segment.expected_purchases(f.model, k.x, k.t_x, k.t, %5$s / k.unit_days) END AS expected,
-			CASE WHEN f.status IS NOT NULL
-				THEN segment.purchase_probability(f.model, k.x, k.t_x, k.t, %5$s / k.unit_days) END AS probability
-		FROM known AS k CROSS JOIN fitted AS f
-	)$template$, portfolio, kind || '_fit', unit, cutoff, horizon_days);
-COMMENT ON FUNCTION segment_internal.backtest_query(text, text, text, date, integer) IS
-'the common part of the queries behind backtest: relations known, fitted and judged (internal)';
-
-/* Kind and unit of the models; refuses what cannot be compared. */
-CREATE FUNCTION segment_internal.backtest_prepare(
-	portfolio text, cutoff date, horizon_days integer, OUT kind text, OUT unit text, OUT settings jsonb
-)
+/* What a backtest is made with; refuses what cannot be compared. */
+CREATE FUNCTION segment_internal.backtest_prepare(portfolio text, cutoff date, horizon_days integer) RETURNS segment_internal.backtest_run
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $backtest_prepare$
 DECLARE
 	last_day date;
+	run segment_internal.backtest_run;
 BEGIN
 	IF cutoff IS NULL OR NOT isfinite(cutoff) THEN
 		RAISE EXCEPTION USING ERRCODE = 'datetime_field_overflow',
@@ -61,9 +18,9 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('argument "horizon_days" must be from 1 to 36525, not %s', coalesce(horizon_days::text, 'NULL'));
 	END IF;
-	EXECUTE format('SELECT s.as_of, s.settings FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio)
-	INTO last_day, settings;
-	EXECUTE format('SELECT p.unit FROM %I.portfolio AS p', portfolio) INTO unit;
+	EXECUTE format('SELECT s.as_of, s.settings, s.margin FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio)
+	INTO last_day, run.settings, run.margin_rate;
+	EXECUTE format('SELECT p.unit FROM %I.portfolio AS p', portfolio) INTO run.unit;
 	IF cutoff + horizon_days > last_day THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('the %s days after %s are not over yet', horizon_days, cutoff),
@@ -71,11 +28,92 @@ BEGIN
 			HINT = format('The latest cutoff for this horizon is %s.', last_day - horizon_days);
 	END IF;
 	-- without a model of its own, the portfolio is judged by the usual one
-	kind := coalesce(nullif(settings ->> 'purchase_model', 'none'), 'mbgnbd');
+	run.kind := coalesce(nullif(run.settings ->> 'purchase_model', 'none'), 'mbgnbd');
+	run.cutoff := cutoff;
+	run.horizon_days := horizon_days;
+	RETURN run;
 END
 $backtest_prepare$;
 COMMENT ON FUNCTION segment_internal.backtest_prepare(text, date, integer) IS
-'checks the arguments of a backtest; errors: 22008 cutoff, 22023 horizon or days that are not over (internal)';
+'checks the arguments of a backtest, and says what it is made with; errors: 22008 cutoff, 22023 horizon or days that are not over (internal)';
+
+/*
+ * Why a model may not be trusted, in words; empty if it may.  Each number comes
+ * with what it is compared with.
+ */
+CREATE FUNCTION segment_internal.backtest_objections(
+	rank segment_internal.ranking, bias float8, past_bias float8, cost float8, cost_of_everybody float8, cost_of_nobody float8,
+	error_rate float8, miss_rate float8, settings jsonb
+) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT concat_ws('; ',
+	CASE WHEN least(rank.hits, rank.rows - rank.hits) < 10
+		THEN format('fewer than 10 who bought, or who did not, are too few to tell skill from chance: %s of %s bought', rank.hits, rank.rows)
+		WHEN rank.auc_low <= 0.5
+		THEN format('it does not rank better than chance: the interval of auc, %s to %s, is not above 0.5', n.auc_low, n.auc_high) END,
+	CASE WHEN rank.difference_high < 0
+		THEN format('it ranks worse than the baseline: auc %s against %s', n.auc, n.baseline_auc)
+		WHEN rank.difference_low <= 0 AND abs(bias) >= abs(past_bias)
+		THEN format('it ranks no better than the baseline, auc %s against %s, and its total is no nearer, bias %s against %s',
+			n.auc, n.baseline_auc, round(bias::numeric, 3), round(past_bias::numeric, 3)) END,
+	CASE WHEN cost >= cost_of_everybody
+		THEN format('it costs no less than to contact everybody: %s against %s', cost, cost_of_everybody) END,
+	CASE WHEN cost >= cost_of_nobody
+		THEN format('it costs no less than to contact nobody: %s against %s', cost, cost_of_nobody) END,
+	CASE WHEN error_rate > (settings ->> 'usable_error_rate')::float8
+		THEN format('the error rate %s is above %s', round(error_rate::numeric, 3), settings ->> 'usable_error_rate') END,
+	CASE WHEN miss_rate > (settings ->> 'usable_miss_rate')::float8
+		THEN format('the miss rate %s is above %s', round(miss_rate::numeric, 3), settings ->> 'usable_miss_rate') END)
+	FROM (SELECT round(rank.auc::numeric, 3) AS auc, round(rank.auc_low::numeric, 3) AS auc_low, round(rank.auc_high::numeric, 3) AS auc_high,
+		round(rank.baseline_auc::numeric, 3) AS baseline_auc) AS n);
+COMMENT ON FUNCTION segment_internal.backtest_objections(segment_internal.ranking, float8, float8, float8, float8, float8, float8, float8, jsonb) IS
+'all that speaks against using a model, separated by semicolons; empty: nothing (internal)';
+
+/*
+ * How early the signs of leaving are seen: days from the first sign to the loss,
+ * for customers who were lost in the days after the cutoff.  A sign counts after
+ * the last order, as of which nothing speaks against it any more; it is looked for
+ * week by week, and for at most 300 customers, evenly spread.
+ */
+CREATE FUNCTION segment_internal.backtest_lead_query(portfolio text, run segment_internal.backtest_run) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$, gone AS (
+		SELECT g.* FROM (
+			SELECT j.customer_id, %3$L::date - (j.tenure_days - j.span_days) AS last_day, %3$L::date - j.tenure_days AS first_day,
+				j.purchase_days, j.span_days, row_number() OVER (ORDER BY j.customer_id) AS place, count(*) OVER () AS number
+			FROM judged AS j
+			WHERE j.tenure_days - j.span_days < %5$s AND %3$L::date - (j.tenure_days - j.span_days) + %5$s <= %3$L::date + %4$s
+		) AS g
+		WHERE g.place %% greatest(g.number / 300, 1) = 0
+	), lead AS (
+		SELECT count(*)::float8 AS lost, count(w.first_sign)::float8 AS warned,
+			percentile_disc(0.5) WITHIN GROUP (ORDER BY g.last_day + %5$s - w.first_sign)::float8 AS lead_days
+		FROM gone AS g
+		JOIN %1$I.customer_history AS h ON h.customer_id %2$s g.customer_id
+		CROSS JOIN fitted AS f
+		CROSS JOIN (SELECT segment_internal.churn_limits(%11$L::jsonb) AS limits) AS l
+		CROSS JOIN LATERAL (
+			SELECT min(d.day) AS first_sign
+			FROM (SELECT g.last_day + 7 * w AS day FROM generate_series(1, (%5$s - 1) / 7) AS w) AS d
+			CROSS JOIN LATERAL (
+				SELECT segment_internal.churn_measures(h.purchases, h.complaints, h.satisfaction, d.day, %6$s, %7$s) AS m OFFSET 0
+			) AS r
+			CROSS JOIN LATERAL segment_internal.churn_signs(r.m, h.complaints IS NOT NULL,
+				segment_internal.gap_ratio(d.day - g.last_day, g.span_days, g.purchase_days, %8$L::float8, %9$L::float8),
+				CASE WHEN f.usable AND NOT segment_internal.without_dropout(f.purchase_model) THEN segment.p_alive(f.purchase_model,
+					(g.purchase_days - 1)::float8, g.span_days / %10$s::float8, (d.day - g.first_day) / %10$s::float8) END,
+				l.limits) AS s
+			WHERE s.signals > 0
+		) AS w
+		WHERE coalesce(segment.purchase_days(segment.during(h.purchases, g.last_day + 1, g.last_day + %5$s)), 0) = 0
+	)$template$, portfolio, (segment_internal.portfolio_key(portfolio)).equality, (run).cutoff, (run).horizon_days,
+	((run).settings ->> 'lost_after_days')::float8::integer, ((run).settings ->> 'churn_recent_days')::float8::integer,
+	((run).settings ->> 'churn_past_days')::float8::integer, (run).settings ->> 'dormancy_prior_gaps', (run).usual_gap_days,
+	segment_internal.unit_days((run).unit), (run).settings);
+COMMENT ON FUNCTION segment_internal.backtest_lead_query(text, segment_internal.backtest_run) IS
+'the relation lead, one row, behind the relations of backtest_query: customers lost in the days after the cutoff, those with a sign of leaving before, median of the days from the first sign to the loss (internal)';
 
 CREATE TYPE segment_internal.backtest_measure AS (measure text, model float8, baseline float8, meaning text);
 COMMENT ON TYPE segment_internal.backtest_measure IS
@@ -84,16 +122,16 @@ COMMENT ON TYPE segment_internal.backtest_measure IS
 /* All of backtest, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.backtest_measures(name text, arguments jsonb)
 RETURNS SETOF segment_internal.backtest_measure
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
-SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $backtest_measures$
 DECLARE
-	cutoff date := arguments ->> 'cutoff';
-	horizon_days integer := arguments ->> 'horizon_days';
+	run segment_internal.backtest_run := segment_internal.backtest_prepare(name, (arguments ->> 'cutoff')::date,
+		(arguments ->> 'horizon_days')::integer);
 	false_alarm_cost float8 := arguments ->> 'false_alarm_cost';
 	miss_cost float8 := arguments ->> 'miss_cost';
-	prepared record := segment_internal.backtest_prepare(name, cutoff, horizon_days);
 	threshold float8;
+	past record;
 BEGIN
 	-- so that their sum is finite, too; NaN is greater than any number
 	IF NOT coalesce(false_alarm_cost BETWEEN 0 AND 1e300 AND miss_cost BETWEEN 0 AND 1e300
@@ -104,79 +142,110 @@ BEGIN
 			HINT = 'They are false_alarm_cost and miss_cost, at most 1e300.';
 	END IF;
 	threshold := false_alarm_cost / (false_alarm_cost + miss_cost);
-	RETURN QUERY EXECUTE segment_internal.backtest_query(name, prepared.kind, prepared.unit, cutoff, horizon_days)
-		|| format($query$, ranked AS MATERIALIZED (
-		-- mean ranks: equal predictions share one
-		SELECT j.*, j.actual > 0 AS bought, j.probability >= $1 AS predicted, j.past > 0 AS expected_again,
-			rank() OVER p + (count(*) OVER (PARTITION BY j.probability) - 1) / 2.0 AS probability_rank,
-			rank() OVER b + (count(*) OVER (PARTITION BY j.past) - 1) / 2.0 AS past_rank,
-			ntile(10) OVER (ORDER BY j.expected DESC, j.probability DESC, j.customer_id) AS decile,
-			ntile(10) OVER (ORDER BY j.past DESC, j.customer_id) AS past_decile
-		FROM judged AS j WINDOW p AS (ORDER BY j.probability), b AS (ORDER BY j.past)
-	), counted AS (
-		SELECT count(*)::float8 AS customers, count(*) FILTER (WHERE r.bought)::float8 AS buyers,
-			sum(r.actual::numeric)::float8 AS actual,
-			sum(r.expected::numeric)::float8 AS expected, sum(r.past::numeric)::float8 AS past,
-			avg(abs(r.expected - r.actual)::numeric)::float8 AS mae,
-			avg(abs(r.past - r.actual)::numeric)::float8 AS past_mae,
-			count(*) FILTER (WHERE r.predicted)::float8 AS predicted,
-			count(*) FILTER (WHERE r.predicted AND r.bought)::float8 AS hits,
-			count(*) FILTER (WHERE r.expected_again)::float8 AS past_predicted,
-			count(*) FILTER (WHERE r.expected_again AND r.bought)::float8 AS past_hits,
-			sum(r.probability_rank) FILTER (WHERE r.bought)::float8 AS ranks,
-			sum(r.past_rank) FILTER (WHERE r.bought)::float8 AS past_ranks,
-			avg(r.actual::numeric) FILTER (WHERE r.decile = 1)::float8 AS top,
-			avg(r.actual::numeric) FILTER (WHERE r.past_decile = 1)::float8 AS past_top,
-			bool_and(r.probability IS NOT NULL) AS usable
-		FROM ranked AS r
-	), best AS (
-		-- the cheapest threshold in hindsight: false alarms above it, misses below
-		SELECT t.probability FROM (
-			SELECT r.probability,
-				$2 * count(*) FILTER (WHERE NOT r.bought) OVER w
-				- $3 * count(*) FILTER (WHERE r.bought) OVER w AS cost
-			FROM ranked AS r WINDOW w AS (ORDER BY r.probability DESC)
-		) AS t ORDER BY t.cost, t.probability DESC LIMIT 1
+	past := segment_internal.risk_of_past(name, run.cutoff, run.horizon_days, run.settings, NULL);
+	run.usual_gap_days := past.usual_gap_days;
+	RETURN QUERY EXECUTE segment_internal.backtest_query(name, run) || segment_internal.backtest_lead_query(name, run)
+		|| format($query$, collected AS MATERIALIZED (
+		SELECT count(*)::float8 AS customers, count(*) FILTER (WHERE j.actual_days > 0)::float8 AS buyers,
+			count(*) FILTER (WHERE j.probability >= $2)::float8 AS predicted,
+			count(*) FILTER (WHERE j.probability >= $2 AND j.actual_days > 0)::float8 AS hits,
+			count(*) FILTER (WHERE j.past_days > 0)::float8 AS past_predicted,
+			count(*) FILTER (WHERE j.past_days > 0 AND j.actual_days > 0)::float8 AS past_hits,
+			coalesce(bool_and(j.usable), false) AS usable, coalesce(bool_and(j.has_value), false) AS has_value,
+			segment_internal.ranking_agg(j.probability, j.past_days, j.actual_days > 0) AS rank,
+			segment_internal.ranking_agg(1 - j.probability, j.risk, j.actual_days = 0) AS churn,
+			segment_internal.tenths_agg(j.expected, ARRAY[j.expected, j.actual_days, abs(j.expected - j.actual_days),
+				abs(j.past_days - j.actual_days), j.past_days, j.value, j.actual_value, j.past_value,
+				abs(j.value - j.actual_value), abs(j.past_value - j.actual_value), abs(f.mean_past_value - j.actual_value)]) AS sums,
+			segment_internal.tenths_agg(j.past_days, ARRAY[j.actual_days]) AS past_sums,
+			segment_internal.tenths_agg(1 - j.probability, ARRAY[1 - j.probability, (j.actual_days = 0)::integer]) AS churn_sums,
+			segment_internal.tenths_agg(j.risk, ARRAY[j.risk, (j.actual_days = 0)::integer]) AS risk_sums,
+			segment_internal.cheapest_threshold_agg(j.probability, j.actual_days > 0, $3, $4) AS best_threshold
+		FROM judged AS j CROSS JOIN fitted AS f
+	), totals AS MATERIALIZED (
+		SELECT c.*, t.*, $1 IS NOT NULL AS has_risk,
+			t.actual / nullif(c.customers, 0) AS mean_actual,
+			c.sums[1][3] / c.sums[1][1] AS top, c.past_sums[1][2] / c.past_sums[1][1] AS past_top,
+			1 - c.hits / nullif(c.predicted, 0) AS error_rate, 1 - c.hits / nullif(c.buyers, 0) AS miss_rate,
+			$3 * (c.predicted - c.hits) + $4 * (c.buyers - c.hits) AS cost,
+			$3 * (c.past_predicted - c.past_hits) + $4 * (c.buyers - c.past_hits) AS past_cost,
+			$3 * (c.customers - c.buyers) AS cost_of_everybody, $4 * c.buyers AS cost_of_nobody,
+			t.expected / nullif(t.actual, 0) - 1 AS bias, t.past / nullif(t.actual, 0) - 1 AS past_bias,
+			f.mean_past_value * c.customers AS mean_value
+		FROM collected AS c
+		CROSS JOIN fitted AS f
+		CROSS JOIN LATERAL (
+			SELECT segment_internal.tenths_total(c.sums, 2) AS expected, coalesce(segment_internal.tenths_total(c.sums, 3), 0) AS actual,
+				segment_internal.tenths_total(c.sums, 4) / nullif(c.customers, 0) AS mae,
+				segment_internal.tenths_total(c.sums, 5) / nullif(c.customers, 0) AS past_mae,
+				coalesce(segment_internal.tenths_total(c.sums, 6), 0) AS past,
+				segment_internal.tenths_total(c.sums, 7) AS value, segment_internal.tenths_total(c.sums, 8) AS actual_value,
+				segment_internal.tenths_total(c.sums, 9) AS past_value,
+				segment_internal.tenths_total(c.sums, 10) / nullif(c.customers, 0) AS value_mae,
+				segment_internal.tenths_total(c.sums, 11) / nullif(c.customers, 0) AS past_value_mae,
+				segment_internal.tenths_total(c.sums, 12) / nullif(c.customers, 0) AS mean_value_mae,
+				segment_internal.tenths_total(c.churn_sums, 2) AS churn_expected, segment_internal.tenths_total(c.risk_sums, 2) AS risk_expected,
+				segment_internal.tenths_error(c.churn_sums) AS churn_error, segment_internal.tenths_error(c.risk_sums) AS risk_error
+		) AS t
 	), figures AS (
-		SELECT c.*, b.probability AS best_threshold, 1 - c.hits / nullif(c.predicted, 0) AS error_rate,
-			1 - c.hits / nullif(c.buyers, 0) AS miss_rate,
-			(c.ranks - c.buyers * (c.buyers + 1) / 2) / nullif(c.buyers * (c.customers - c.buyers), 0) AS auc,
-			(c.past_ranks - c.buyers * (c.buyers + 1) / 2) / nullif(c.buyers * (c.customers - c.buyers), 0) AS past_auc,
+		SELECT t.*, l.lost, l.warned, l.lead_days,
+			segment_internal.backtest_objections(t.rank, t.bias, t.past_bias, t.cost, t.cost_of_everybody, t.cost_of_nobody,
+				t.error_rate, t.miss_rate, $5) AS objections,
 			(SELECT count(*) FROM %1$I.customer_history AS h
 				WHERE segment.first_day(h.purchases) > %2$L::date
 				AND segment.first_day(h.purchases) <= %2$L::date + %3$s)::float8 AS born_after
-		FROM counted AS c LEFT JOIN best AS b ON true
+		FROM totals AS t CROSS JOIN lead AS l
 	)
-	SELECT v.measure, CASE WHEN f.usable OR v.always THEN v.model END, v.baseline, v.meaning
+	SELECT v.measure, CASE v.needs WHEN 'nothing' THEN v.model WHEN 'model' THEN CASE WHEN f.usable THEN v.model END
+			WHEN 'value' THEN CASE WHEN f.has_value THEN v.model END END,
+		v.baseline, v.meaning
 	FROM figures AS f
 	CROSS JOIN LATERAL (VALUES
-		('customers', true, f.customers, f.customers, 'customers with a purchase up to the cutoff'),
-		('born_after_cutoff', true, f.born_after, f.born_after, 'customers whose first purchase came in the days after the cutoff: not predicted, not counted elsewhere'),
-		('buyers', true, f.buyers, f.buyers, 'of the customers, those who bought in the days after the cutoff'),
-		('actual_purchases', true, f.actual, f.actual, 'purchase days after the cutoff'),
-		('predicted_purchases', false, f.expected, f.past, 'purchase days predicted'),
-		('bias', false, f.expected / nullif(f.actual, 0) - 1, f.past / nullif(f.actual, 0) - 1, 'predicted against actual purchase days: 0 is exact, 0.1 is 10 %% too many'),
-		('mae', false, f.mae, f.past_mae, 'mean absolute error of a customer''s purchase days; lower is better'),
-		('threshold', false, $1, NULL, 'predicted to buy from this probability on: cost of a false alarm / (that of a false alarm + that of a miss)'),
-		('best_threshold', false, f.best_threshold, NULL, 'the threshold that would have cost least, in hindsight'),
-		('predicted_buyers', false, f.predicted, f.past_predicted, 'customers predicted to buy'),
-		('error_rate', false, f.error_rate, 1 - f.past_hits / nullif(f.past_predicted, 0), 'predicted to buy but did not, of all predicted, 0..1; lower is better'),
-		('miss_rate', false, f.miss_rate, 1 - f.past_hits / nullif(f.buyers, 0), 'bought but not predicted, of all who bought, 0..1; lower is better'),
-		('recall', false, 1 - f.miss_rate, f.past_hits / nullif(f.buyers, 0), '1 - miss_rate'),
-		('auc', false, f.auc, f.past_auc, 'chance that a buyer was ranked above a non-buyer, 0..1; 0.5 is chance, higher is better'),
-		('top_decile_lift', false, f.top * f.customers / nullif(f.actual, 0), f.past_top * f.customers / nullif(f.actual, 0), 'purchase days of the tenth ranked highest, against the mean of all; higher is better'),
-		('verdict', true, CASE WHEN f.usable THEN (f.auc > f.past_auc)::integer + (f.mae < f.past_mae)::integer END, NULL,
-			CASE WHEN NOT coalesce(f.usable, false) THEN 'not usable: too few repeat buyers before the cutoff to fit a model'
+		('customers', 'nothing', f.customers, f.customers, 'customers with a purchase up to the cutoff'),
+		('born_after_cutoff', 'nothing', f.born_after, f.born_after, 'customers whose first purchase came in the days after the cutoff: not predicted, not counted elsewhere'),
+		('buyers', 'nothing', f.buyers, f.buyers, 'of the customers, those who bought in the days after the cutoff'),
+		('actual_purchases', 'nothing', f.actual, f.actual, 'purchase days after the cutoff'),
+		('predicted_purchases', 'model', f.expected, f.past, 'purchase days predicted'),
+		('bias', 'model', f.bias, f.past_bias, 'predicted against actual purchase days: 0 is exact, 0.1 is 10 %% too many'),
+		('mae', 'model', f.mae, f.past_mae, 'mean absolute error of a customer''s purchase days; lower is better'),
+		('threshold', 'model', $2, NULL, 'predicted to buy from this probability on: cost of a false alarm / (that of a false alarm + that of a miss)'),
+		('best_threshold', 'model', f.best_threshold, NULL, 'the threshold that would have cost least, in hindsight'),
+		('predicted_buyers', 'model', f.predicted, f.past_predicted, 'customers predicted to buy'),
+		('error_rate', 'model', f.error_rate, 1 - f.past_hits / nullif(f.past_predicted, 0), 'predicted to buy but did not, of all predicted, 0..1; lower is better'),
+		('miss_rate', 'model', f.miss_rate, 1 - f.past_hits / nullif(f.buyers, 0), 'bought but not predicted, of all who bought, 0..1; lower is better'),
+		('recall', 'model', 1 - f.miss_rate, f.past_hits / nullif(f.buyers, 0), '1 - miss_rate'),
+		('cost', 'model', f.cost, f.past_cost, 'cost of the false alarms and the misses, in units of the stated costs; lower is better'),
+		('cost_of_everybody', 'nothing', f.cost_of_everybody, f.cost_of_everybody, 'the same if everybody is contacted'),
+		('cost_of_nobody', 'nothing', f.cost_of_nobody, f.cost_of_nobody, 'the same if nobody is contacted'),
+		('auc', 'model', (f.rank).auc, (f.rank).baseline_auc, 'chance that a buyer was ranked above a non-buyer, 0..1; 0.5 is chance, higher is better'),
+		('auc_low', 'model', (f.rank).auc_low, (f.rank).baseline_low, 'lower end of its 95 %% interval (DeLong)'),
+		('auc_high', 'model', (f.rank).auc_high, (f.rank).baseline_high, 'upper end of its 95 %% interval (DeLong)'),
+		('auc_gain', 'model', (f.rank).difference, NULL, 'auc above that of the baseline, -1..1; higher is better'),
+		('auc_gain_low', 'model', (f.rank).difference_low, NULL, 'lower end of its 95 %% interval (DeLong, same customers)'),
+		('auc_gain_high', 'model', (f.rank).difference_high, NULL, 'upper end of its 95 %% interval (DeLong, same customers)'),
+		('top_decile_lift', 'model', f.top / nullif(f.mean_actual, 0), f.past_top / nullif(f.mean_actual, 0), 'purchase days of the tenth ranked highest, against the mean of all; higher is better'),
+		('actual_contribution', 'nothing', f.actual_value, f.actual_value, 'contribution in the days after the cutoff, in units of money: margin minus cost'),
+		('predicted_contribution', 'value', f.value, f.past_value, 'contribution predicted, in units of money; baseline: the same as in the days before'),
+		('contribution_bias', 'value', f.value / nullif(f.actual_value, 0) - 1, f.past_value / nullif(f.actual_value, 0) - 1, 'predicted against actual contribution: 0 is exact'),
+		('contribution_mae', 'value', f.value_mae, f.past_value_mae, 'mean absolute error of a customer''s contribution, in units of money; baseline: the same as in the days before; lower is better'),
+		('contribution_mae_of_mean', 'value', f.value_mae, f.mean_value_mae, 'the same; baseline: for everybody the mean of the days before'),
+		('churned', 'nothing', f.customers - f.buyers, f.customers - f.buyers, 'of the customers, those who did not buy in the days after the cutoff'),
+		('predicted_churned', 'model', f.churn_expected, CASE WHEN f.has_risk THEN f.risk_expected END, 'sum of the risks not to buy; this and the next four: model beside the portfolio''s own past (customers alike)'),
+		('churn_auc', 'model', (f.churn).auc, CASE WHEN f.has_risk THEN (f.churn).baseline_auc END, 'chance that one who did not buy had a higher risk than one who did, 0..1; 0.5 is chance, higher is better'),
+		('churn_auc_low', 'model', (f.churn).auc_low, CASE WHEN f.has_risk THEN (f.churn).baseline_low END, 'lower end of its 95 %% interval (DeLong)'),
+		('churn_auc_high', 'model', (f.churn).auc_high, CASE WHEN f.has_risk THEN (f.churn).baseline_high END, 'upper end of its 95 %% interval (DeLong)'),
+		('churn_calibration_error', 'model', f.churn_error, CASE WHEN f.has_risk THEN f.risk_error END, 'mean distance, over tenths by risk, of the mean risk from the share that did not buy, 0..1; lower is better'),
+		('lost_customers', 'nothing', f.lost, NULL, 'customers looked at, at most a few hundred, who were lost in the days after the cutoff: no order for lost_after_days'),
+		('lost_with_sign', 'nothing', f.warned / nullif(f.lost, 0), NULL, 'share of them with a sign of leaving (churn_signal) between the last order and the loss, 0..1; higher is better'),
+		('sign_lead_days', 'nothing', f.lead_days, NULL, 'median of the days from their first sign to the loss; more is better'),
+		('verdict', 'nothing', CASE WHEN NOT f.usable THEN 0 WHEN f.buyers > 0 THEN (f.objections = '')::integer END, NULL,
+			CASE WHEN NOT f.usable THEN 'not usable: too few repeat buyers before the cutoff to fit a model'
 				WHEN f.buyers = 0 THEN 'not to be judged: nobody bought after the cutoff'
-				WHEN f.error_rate > $4 THEN format('not usable: the error rate %%s is above %%s', round(f.error_rate::numeric, 3), $4)
-				WHEN f.miss_rate > $5 THEN format('not usable: the miss rate %%s is above %%s', round(f.miss_rate::numeric, 3), $5)
-				WHEN f.auc > f.past_auc AND f.mae < f.past_mae THEN 'usable: better than the baseline in ranking and in numbers'
-				WHEN f.auc > f.past_auc THEN 'usable: better than the baseline in ranking, not in numbers'
-				WHEN f.mae < f.past_mae THEN 'usable: better than the baseline in numbers, not in ranking'
-				ELSE 'no better than the baseline' END)
-	) AS v(measure, always, model, baseline, meaning)$query$, name, cutoff, horizon_days)
-	USING threshold, false_alarm_cost, miss_cost,
-		(prepared.settings ->> 'usable_error_rate')::float8, (prepared.settings ->> 'usable_miss_rate')::float8;
+				WHEN f.objections <> '' THEN 'not usable: ' || f.objections
+				WHEN (f.rank).difference_low > 0 THEN 'usable: ranks better than the baseline'
+				ELSE 'usable: ranks as well as the baseline, with a better total' END)
+	) AS v(measure, needs, model, baseline, meaning)$query$, name, run.cutoff, run.horizon_days)
+	USING (past.risk).shares, threshold, false_alarm_cost, miss_cost, run.settings;
 END
 $backtest_measures$;
 COMMENT ON FUNCTION segment_internal.backtest_measures(text, jsonb) IS
@@ -186,7 +255,7 @@ CREATE FUNCTION segment.backtest(
 	name text, cutoff date, horizon_days integer,
 	false_alarm_cost float8 DEFAULT 1, miss_cost float8 DEFAULT 1
 ) RETURNS TABLE (measure text, model float8, baseline float8, meaning text)
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 20
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 40
 SET search_path = pg_catalog, pg_temp
 -- the costs become JSON, and must keep their digits
 SET extra_float_digits = 1
@@ -196,10 +265,11 @@ SELECT * FROM segment_internal.portfolio_run(name, 'backtest', jsonb_build_objec
 	NULL::segment_internal.backtest_measure);
 END;
 COMMENT ON FUNCTION segment.backtest(text, date, integer, float8, float8) IS
-'fits the portfolio''s model of purchases on what was known at the end of cutoff, and compares the horizon_days after it with what it predicts, one row per measure, beside the naive baseline (whoever bought in as many days before the cutoff buys again, as often). Customers born after the cutoff are counted, not judged. The last row is the verdict: in model, in how many of two respects (ranking, numbers) the model beats the baseline. Limits for usable: settings usable_error_rate, usable_miss_rate. Errors: 22023 horizon, costs, or days that are not over, 22008 cutoff, 42704, 42501';
+'fits the portfolio''s model of purchases on what was known at the end of cutoff, and compares the horizon_days after it with what it predicts, one row per measure, beside the naive baseline (whoever bought in as many days before the cutoff, after the first purchase day, buys again, as often and for as much). Customers born after the cutoff are counted, not judged. The last row is the verdict: model is 1 if the model is usable, 0 if not, NULL if nobody bought; meaning names all that speaks against it. Usable: the 95 % interval of auc is above 0.5; it ranks better than the baseline, or as well with a better total; it costs less than to contact everybody, or nobody; error and miss rate are within the settings usable_error_rate and usable_miss_rate. Errors: 22023 horizon, costs, or days that are not over, 22008 cutoff, 42704, 42501';
 
 CREATE TYPE segment_internal.backtest_tenth AS (
-	decile integer, customers bigint, predicted float8, actual float8, buyers bigint, mean_probability float8
+	decile integer, customers bigint, predicted float8, actual float8, buyers float8, mean_probability float8,
+	predicted_contribution float8, actual_contribution float8, mean_risk float8
 );
 COMMENT ON TYPE segment_internal.backtest_tenth IS
 'a row of backtest_deciles (internal)';
@@ -208,34 +278,50 @@ COMMENT ON TYPE segment_internal.backtest_tenth IS
 CREATE FUNCTION segment_internal.backtest_tenths(name text, arguments jsonb)
 RETURNS SETOF segment_internal.backtest_tenth
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
-SET search_path = pg_catalog, pg_temp
+SET search_path = pg_catalog, pg_temp SET jit = off
 AS $backtest_tenths$
 DECLARE
-	cutoff date := arguments ->> 'cutoff';
-	horizon_days integer := arguments ->> 'horizon_days';
-	prepared record := segment_internal.backtest_prepare(name, cutoff, horizon_days);
+	run segment_internal.backtest_run := segment_internal.backtest_prepare(name, (arguments ->> 'cutoff')::date,
+		(arguments ->> 'horizon_days')::integer);
+	score text := CASE arguments ->> 'by' WHEN 'purchases' THEN 'j.expected' WHEN 'contribution' THEN 'j.value'
+		WHEN 'risk' THEN 'j.risk' END;
+	past record;
 BEGIN
-	RETURN QUERY EXECUTE segment_internal.backtest_query(name, prepared.kind, prepared.unit, cutoff, horizon_days) || $query$
-		SELECT d.decile, count(*), sum(d.expected::numeric)::float8, sum(d.actual::numeric)::float8,
-			count(*) FILTER (WHERE d.actual > 0), avg(d.probability::numeric)::float8
-		FROM (SELECT j.*, ntile(10) OVER (ORDER BY j.expected DESC, j.probability DESC, j.customer_id) AS decile
-			FROM judged AS j WHERE j.expected IS NOT NULL) AS d
-		GROUP BY d.decile ORDER BY d.decile$query$;
+	IF score IS NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('argument "by" must be purchases, contribution or risk, not "%s"', coalesce(arguments ->> 'by', 'NULL'));
+	END IF;
+	past := segment_internal.risk_of_past(name, run.cutoff, run.horizon_days, run.settings, NULL);
+	run.usual_gap_days := past.usual_gap_days;
+	RETURN QUERY EXECUTE segment_internal.backtest_query(name, run) || format($query$
+		SELECT d.tenth, round(t.tenths[d.tenth][1])::bigint, t.tenths[d.tenth][2], t.tenths[d.tenth][3], t.tenths[d.tenth][4],
+			t.tenths[d.tenth][5] / t.tenths[d.tenth][1],
+			CASE WHEN t.has_value THEN t.tenths[d.tenth][6] END, t.tenths[d.tenth][7],
+			CASE WHEN $1 IS NOT NULL THEN t.tenths[d.tenth][8] / t.tenths[d.tenth][1] END
+		FROM (
+			SELECT bool_and(j.has_value) AS has_value, segment_internal.tenths_agg(%s, ARRAY[j.expected, j.actual_days,
+				(j.actual_days > 0)::integer, j.probability, j.value, j.actual_value, j.risk]) AS tenths
+			FROM judged AS j WHERE CASE $2 WHEN 'purchases' THEN j.usable WHEN 'contribution' THEN j.has_value ELSE j.usable AND $1 IS NOT NULL END
+		) AS t
+		CROSS JOIN LATERAL generate_series(1, array_length(t.tenths, 1)) AS d(tenth)
+		ORDER BY d.tenth$query$, score)
+	USING (past.risk).shares, arguments ->> 'by';
 END
 $backtest_tenths$;
 COMMENT ON FUNCTION segment_internal.backtest_tenths(text, jsonb) IS
-'the calibration of a backtest, with the current user''s rights; errors as for backtest (internal)';
+'the calibration of a backtest, with the current user''s rights; errors as for backtest, 22023 for another "by" (internal)';
 
-CREATE FUNCTION segment.backtest_deciles(name text, cutoff date, horizon_days integer)
-RETURNS TABLE (decile integer, customers bigint, predicted float8, actual float8, buyers bigint, mean_probability float8)
+CREATE FUNCTION segment.backtest_deciles(name text, cutoff date, horizon_days integer, by text DEFAULT 'purchases')
+RETURNS TABLE (decile integer, customers bigint, predicted float8, actual float8, buyers float8, mean_probability float8,
+	predicted_contribution float8, actual_contribution float8, mean_risk float8)
 LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT * FROM segment_internal.portfolio_run(name, 'backtest_deciles',
-	jsonb_build_object('cutoff', cutoff, 'horizon_days', horizon_days), NULL::segment_internal.backtest_tenth);
+	jsonb_build_object('cutoff', cutoff, 'horizon_days', horizon_days, 'by', by), NULL::segment_internal.backtest_tenth);
 END;
-COMMENT ON FUNCTION segment.backtest_deciles(text, date, integer) IS
-'calibration of a backtest: the customers in tenths by expected purchases, 1 the highest, with predicted and actual purchase days, number of buyers and mean predicted probability to buy; no rows if there is too little data for a model; errors as for backtest';
+COMMENT ON FUNCTION segment.backtest_deciles(text, date, integer, text) IS
+'calibration of a backtest: the customers in tenths, 1 the highest, by what was predicted for them: purchases, contribution, or risk (not to buy, by the portfolio''s own past); with predicted and actual purchase days, number of buyers and mean predicted probability to buy, predicted and actual contribution in units of money, and that risk. Customers with the same prediction are not told apart: a tenth gets its share of what they did, so buyers need not be a whole number. No rows if there is too little data for what was asked, columns NULL if for theirs; errors as for backtest, 22023 for another "by"';
 
 CREATE FUNCTION segment.backtest_series(name text, horizon_days integer, cutoffs date[])
 RETURNS TABLE (cutoff date, measure text, model float8, baseline float8, meaning text)

@@ -75,12 +75,14 @@ RETURN format($template$(
 			(SELECT s.as_of FROM %1$I.scorecard AS s
 				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)),
 			(SELECT (s.settings ->> 'lost_after_days')::numeric::integer FROM %1$I.scorecard AS s
-				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n))) AS months
+				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n))) AS months,
+			(SELECT (s.settings ->> 'lost_after_days')::numeric::integer FROM %1$I.scorecard AS s
+				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)) AS lost_after_days
 		FROM %1$I.customer_history AS c
 	) AS a
-	CROSS JOIN LATERAL unnest(a.months) AS f$template$, portfolio);
+	CROSS JOIN LATERAL (SELECT f.*, a.lost_after_days FROM unnest(a.months) AS f) AS f$template$, portfolio);
 COMMENT ON FUNCTION segment_internal.flow_months(text) IS
-'the FROM item f of the months of a portfolio, of the type segment.flow_month (internal)';
+'the FROM item f of the months of a portfolio, of the type segment.flow_month, with lost_after_days beside it (internal)';
 
 CREATE FUNCTION segment_internal.flow_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -109,9 +111,14 @@ BEGIN
 			w.low AS churn_low, w.high AS churn_high,
 			m.base_opening, m.base_lost,
 			m.base_lost::float8 / nullif(m.base_opening, 0) AS base_rate,
-			r.ratio - 1 AS change, r.low - 1 AS change_low, r.high - 1 AS change_high
+			CASE WHEN m.base_is_whole THEN r.ratio - 1 END AS change,
+			CASE WHEN m.base_is_whole THEN r.low - 1 END AS change_low,
+			CASE WHEN m.base_is_whole THEN r.high - 1 END AS change_high
 		FROM (
 			SELECT f.month, f.month_end, f.complete, f.opening, f.lost_opening AS lost,
+				-- who bought in the first month could be lost in all months of the base
+				count(*) OVER year_before = 12 AND first_value(f.month) OVER year_before - f.lost_after_days
+					>= first_value(f.month_end) OVER (ORDER BY f.month) AS base_is_whole,
 				coalesce(sum(f.opening) OVER year_before, 0)::bigint AS base_opening,
 				coalesce(sum(f.lost_opening) OVER year_before, 0)::bigint AS base_lost
 			FROM %3$s
@@ -209,7 +216,7 @@ SELECT v.* FROM (VALUES
 	('churn_rate', 'base_opening', 'sum of opening over the up to 12 months before, >= 0'),
 	('churn_rate', 'base_lost', 'sum of lost over the up to 12 months before, >= 0'),
 	('churn_rate', 'base_rate', 'base_lost as a share of base_opening, 0..1: the monthly churn rate of the year before; lower is better; NULL without base_opening'),
-	('churn_rate', 'change', 'churn_rate relative to base_rate, >= -1: -0.3 is cut by 30 %; lower is better; NULL if nobody was lost in the year before'),
+	('churn_rate', 'change', 'churn_rate relative to base_rate, >= -1: -0.3 is cut by 30 %; lower is better; NULL if nobody was lost in the year before, and until lost_after_days and a whole base year are over after the first month: before, hardly anybody could be lost'),
 	('churn_rate', 'change_low', 'lower end of its 95 % interval (MOVER-R), >= -1; NULL as change'),
 	('churn_rate', 'change_high', 'upper end of its 95 % interval (MOVER-R); below 0: churn has really fallen; NULL as change'),
 	('cohort_retention', NULL, 'one row per cohort and month: of the customers whose first order fell in the month cohort, how many ordered in a later month, and for how much'),

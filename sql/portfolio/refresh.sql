@@ -415,7 +415,11 @@ $refresh_day$;
 COMMENT ON FUNCTION segment_internal.refresh_day(text, date, date, boolean) IS
 'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today, or NULL if nobody is to look; errors: 22008 infinite, 22023 after today (internal)';
 
-/* What a scorecard is made of, from one pass over the customers; %s is left for the cuts. */
+/*
+ * What a scorecard is made of, from one pass over the customers; %s is left for
+ * the cuts.  $1 and $2 are the models of an earlier scorecard, or NULL, at which
+ * the fits begin.
+ */
 CREATE FUNCTION segment_internal.refresh_figures_query(
 	customers_query text, unit text, purchase_kind text, spend_kind text
 ) RETURNS text
@@ -427,21 +431,16 @@ RETURN format($template$
 		segment.quantile_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
 		segment.quantile_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
 		segment.exact_avg(mean_gap_days) AS usual_gap_days,
-		%2$s AS purchase_model, %3$s AS spend_model, %%s AS cuts
+		segment_internal.refit_purchases(%3$L, %2$L, $1, as_of, purchase_days - 1, first_day, last_day)
+			FILTER (WHERE orders > 0) AS purchase_model,
+		segment_internal.refit_spend(%4$L, %2$L, $2, purchase_days - 1, repeat_spend)
+			FILTER (WHERE orders > 0) AS spend_model,
+		%%s AS cuts
 	FROM (%1$s) AS customers$template$,
 	-- it is formatted once more
-	replace(customers_query, '%', '%%'),
-	CASE WHEN purchase_kind IS NULL THEN 'NULL::segment.model'
-		ELSE format($fit$segment.with_unit(segment.%1$I(
-				purchase_days - 1, (last_day - first_day) / segment_internal.unit_days(%2$L),
-				tenure_days / segment_internal.unit_days(%2$L)) FILTER (WHERE orders > 0), %2$L)$fit$,
-			purchase_kind || '_fit', unit) END,
-	CASE WHEN spend_kind IS NULL THEN 'NULL::segment.model'
-		ELSE format($fit$segment.with_unit(segment.%I(
-				purchase_days - 1, repeat_spend) FILTER (WHERE orders > 0), %L)$fit$,
-			spend_kind || '_fit', unit) END);
+	replace(customers_query, '%', '%%'), unit, purchase_kind, spend_kind);
 COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, text, text, text) IS
-'the query of the figures of a scorecard over the customers of a query, with a %s for the cuts; kinds of models, NULL: none (internal)';
+'the query of the figures of a scorecard over the customers of a query, with a %s for the cuts and two parameters, earlier models; kinds of models, NULL: none (internal)';
 
 /* ---------- the scorecard ---------- */
 
@@ -466,18 +465,24 @@ DECLARE
 		CASE WHEN from_kept THEN segment_internal.kept_unscored_query(portfolio, as_of, margin_rate)
 			ELSE segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate) END, unit, purchase_kind, spend_kind);
 	unscored jsonb;
+	earlier record;
 	f record;
 BEGIN
+	-- a full refresh begins anew, and so does not depend on what came before
+	EXECUTE format('SELECT s.purchase_model AS purchases, s.spend_model AS spend
+		FROM (VALUES ($1)) AS k(from_kept)
+		LEFT JOIN (%1$I.portfolio AS p JOIN %1$I.scorecard AS s ON s.scorecard_id = p.scorecard_id) ON k.from_kept', portfolio)
+	INTO STRICT earlier USING from_kept;
 	-- computed first and then inserted, since an INSERT never uses parallel workers
 	BEGIN
-		EXECUTE format(query, format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f;
+		EXECUTE format(query, format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f USING earlier.purchases, earlier.spend;
 		unscored := segment_internal.cuts_object(cuts.cuts, f.cuts);
 	EXCEPTION WHEN OTHERS THEN
 		IF segment_internal.is_beyond_query(SQLSTATE) THEN
 			RAISE;
 		END IF;
 		-- if it is a cut, scheme_compute_cuts will tell which
-		EXECUTE format(query, 'NULL::numeric[]') INTO STRICT f;
+		EXECUTE format(query, 'NULL::numeric[]') INTO STRICT f USING earlier.purchases, earlier.spend;
 	END;
 	EXECUTE format($template$
 		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, as_of_given, customers, buyers,

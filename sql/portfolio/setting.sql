@@ -57,6 +57,8 @@ FROM (VALUES
 	 'p_alive_low below this probability'),
 	('churn_satisfaction_ratio', 'number', '0.8', 0, 1, NULL,
 	 'satisfaction_falling below this share of the customer''s own past mean score'),
+	('churn_prior_customers', 'number', '20', 1, 1000000, NULL,
+	 'how many customers the share of all with the same gap ratio counts for, when the risk of a loss is taken from the past of customers alike'),
 	('usable_error_rate', 'number', '0.5', 0, 1, NULL,
 	 'largest error rate of a model that backtest calls usable'),
 	('usable_miss_rate', 'number', '0.7', 0, 1, NULL,

@@ -14,6 +14,8 @@
 
 extern double special_log_gamma_ratio(double z, double n);
 extern double special_digamma_difference(double z, double n);
+extern double special_trigamma(double z);
+extern double special_trigamma_difference(double z, double n);
 extern double special_log_beta_ratio(double a, double b, double n);
 extern double special_stirling_error(double z);
 extern double special_negative_binomial_log_pmf(double n, double size, double odds);

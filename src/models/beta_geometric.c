@@ -279,6 +279,112 @@ loglik(int first_coin, const double *params, const FitInput *inputs,
 	return special_clamp_loglik(total);
 }
 
+/* Second derivatives of what depends on x only, by r, and by a and b. */
+typedef struct CountCurvature
+{
+	double		x;
+	double		rr;
+	double		total;			/* by a + b */
+	double		bb;				/* by b, without that */
+} CountCurvature;
+
+static CountCurvature
+count_curvature(int first_coin, const double *params, double x)
+{
+	double		a = params[PARAM_A];
+	double		b = params[PARAM_B];
+	double		k = x + first_coin;
+	CountCurvature result;
+
+	result.x = x;
+	result.rr = special_trigamma_difference(params[PARAM_R], x);
+	result.total = -special_trigamma_difference(a + b, k);
+	result.bb = special_trigamma_difference(b, k);
+	return result;
+}
+
+/*
+ * Add a customer's second derivatives by the parameters, below the diagonal.
+ *
+ * The logarithm of the likelihood is a part without the odds, plus
+ * ln (1 + odds).  Where e is the logarithm of the odds, and dead = odds /
+ * (1 + odds), the second derivatives of the latter are
+ *
+ *		dead (1 - dead) e_i e_j + dead e_ij.
+ */
+static inline void
+add_second_derivatives(ParamMatrix sum, const double *params, const FitInput *input,
+					   const CountTerms *terms, const CountCurvature *curvature,
+					   const LastPurchase *last, const InputTerms *customer)
+{
+	double		r = params[PARAM_R];
+	double		alpha = params[PARAM_ALPHA];
+	double		weight = input->weight;
+	double		size = r + input->x;
+	double		end = 1.0 / (alpha + input->t);
+	double		before = last->inverse_clock;
+	double		dead = (customer->log_odds <= 0.0 ? customer->smaller : 1.0) /
+	(1.0 + customer->smaller);
+	double		spread = weight * customer->smaller /
+	((1.0 + customer->smaller) * (1.0 + customer->smaller));
+	double		later = -customer->gap * end;	/* end - before */
+	double		e_r = customer->log_gap;
+	double		e_alpha = size * later;
+	double		e_a = 1.0 / params[PARAM_A];
+	double		e_b = -terms->d_b_dead;
+
+	dead *= weight;
+	sum[PARAM_R][PARAM_R] += weight * curvature->rr + spread * e_r * e_r;
+	sum[PARAM_ALPHA][PARAM_R] += weight * (input->t / alpha * end) + spread * e_r * e_alpha +
+		dead * later;
+	sum[PARAM_ALPHA][PARAM_ALPHA] += weight * (size * end * end - r / (alpha * alpha)) +
+		spread * e_alpha * e_alpha - dead * size * later * (end + before);
+	sum[PARAM_A][PARAM_A] += weight * curvature->total + (spread - dead) * e_a * e_a;
+	sum[PARAM_B][PARAM_B] += weight * (curvature->total + curvature->bb) +
+		(spread + dead) * e_b * e_b;
+	sum[PARAM_B][PARAM_A] += weight * curvature->total + spread * e_a * e_b;
+	sum[PARAM_A][PARAM_R] += spread * e_a * e_r;
+	sum[PARAM_A][PARAM_ALPHA] += spread * e_a * e_alpha;
+	sum[PARAM_B][PARAM_R] += spread * e_b * e_r;
+	sum[PARAM_B][PARAM_ALPHA] += spread * e_b * e_alpha;
+}
+
+/* As loglik, for the second derivatives. */
+static void
+scaled_hessian(int first_coin, const double *params, const FitInput *inputs,
+			   size_t ninputs, ParamMatrix hessian)
+{
+	double		log_alpha = log(params[PARAM_ALPHA]);
+	LastPurchase last = {.t_x = -1.0};
+	CountTerms	terms = {.x = -1.0};
+	CountCurvature curvature = {.x = -1.0};
+
+	memset(hessian, 0, sizeof(ParamMatrix));
+	for (size_t i = 0; i < ninputs; i++)
+	{
+		const FitInput *input = &inputs[i];
+		InputTerms	customer;
+
+		if (terms.x != input->x)
+		{
+			compute_count_terms(&terms, first_coin, params, input->x, false);
+			curvature = count_curvature(first_coin, params, input->x);
+		}
+		if (last.t_x != input->t_x)
+			last = last_purchase(params, input->t_x);
+		customer = input_terms(params, log_alpha, input, &terms, &last);
+		add_second_derivatives(hessian, params, input, &terms, &curvature, &last, &customer);
+	}
+	for (int i = 0; i < 4; i++)
+	{
+		for (int j = 0; j <= i; j++)
+		{
+			hessian[i][j] *= params[i] * params[j];
+			hessian[j][i] = hessian[i][j];
+		}
+	}
+}
+
 /* ---------- predictions ---------- */
 
 static double
@@ -770,6 +876,13 @@ kind##_loglik(const double *params, const FitInput *inputs, size_t ninputs, \
 	return loglik(first_coin, params, inputs, ninputs, gradient); \
 } \
 \
+static void \
+kind##_scaled_hessian(const double *params, const FitInput *inputs, size_t ninputs, \
+					  ParamMatrix hessian) \
+{ \
+	scaled_hessian(first_coin, params, inputs, ninputs, hessian); \
+} \
+\
 static double \
 kind##_p_alive(const double *params, double x, double t_x, double t) \
 { \
@@ -809,6 +922,7 @@ const ModelKind kind##_kind = { \
 	.nparams = 4, \
 	.params = {{"r"}, {"alpha", SCALE_GAP}, {"a"}, {"b"}}, \
 	.loglik = kind##_loglik, \
+	.scaled_hessian = kind##_scaled_hessian, \
 	.nstarts = 6, \
 	.starts = { \
 		{0.3, 0.15, 0.7, 2.5}, \

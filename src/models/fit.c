@@ -15,9 +15,8 @@
 
 #include "base/aggregate.h"
 #include "base/arguments.h"
-#include "models/fit_inputs.h"
+#include "models/fit.h"
 #include "models/maximize.h"
-#include "models/model.h"
 
 /* Fewer customers with a repeat purchase than this say next to nothing. */
 #define FIT_TOO_FEW_REPEAT_BUYERS	10
@@ -27,9 +26,6 @@
 
 /* Correlation of number and amount from which on we warn. */
 #define FIT_MAX_CORRELATION			0.3
-
-/* A mean spend below this counts as none. */
-#define FIT_LEAST_SPEND				1e-30
 
 /*
  * Limits of a parameter, as multiples of its typical size.  They are far
@@ -105,32 +101,35 @@ segment_fit_chances(PG_FUNCTION_ARGS)
 }
 
 /*
- * (state, x, mean_spend [, weight]) for gammagamma.  Customers without a
- * repeat purchase tell nothing; those who bought for nothing cannot be told
- * by a model of positive amounts.
+ * Add the mean spend of a customer's x repeat purchases.  Customers without a
+ * repeat purchase tell nothing; a model of positive amounts cannot describe
+ * those who bought for nothing.
  */
+void
+fit_add_spend(FitInputs *inputs, double x, double mean_spend, double weight)
+{
+	arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
+	arguments_check_range("mean_spend", mean_spend,
+						  -ARGUMENTS_MAX_MONEY, ARGUMENTS_MAX_MONEY);
+	if (x > 0 && mean_spend < FIT_LEAST_SPEND)
+		fit_inputs_ignore(inputs, 1);
+	else if (x > 0)
+		fit_inputs_add(inputs, x, mean_spend, 0, weight, 1);
+}
+
+/* (state, x, mean_spend [, weight]) for gammagamma */
 PG_FUNCTION_INFO_V1(segment_fit_spend);
 Datum
 segment_fit_spend(PG_FUNCTION_ARGS)
 {
 	FitInputs  *inputs;
-	double		x;
-	double		mean_spend;
 	double		weight;
 
 	if (aggregate_skips_row(fcinfo))
 		return aggregate_unchanged(fcinfo);
-	x = PG_GETARG_FLOAT8(1);
-	mean_spend = PG_GETARG_FLOAT8(2);
 	weight = weight_argument(fcinfo, 3);
-	arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
-	arguments_check_range("mean_spend", mean_spend,
-						  -ARGUMENTS_MAX_MONEY, ARGUMENTS_MAX_MONEY);
 	inputs = state_argument(fcinfo);
-	if (x > 0 && mean_spend < FIT_LEAST_SPEND)
-		fit_inputs_ignore(inputs, 1);
-	else if (x > 0)
-		fit_inputs_add(inputs, x, mean_spend, 0, weight, 1);
+	fit_add_spend(inputs, PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2), weight);
 	PG_RETURN_POINTER(inputs);
 }
 
@@ -357,19 +356,77 @@ set_maximum(Model *model, const Maximum *maximum)
 /* For those who measure: SET client_min_messages = debug1 */
 static void
 report(const Model *model, const Likelihood *likelihood, const Maximum *maximum,
-	   const instr_time *phases)
+	   instr_time started)
 {
-	instr_time	merging = phases[1];
-	instr_time	maximizing = phases[2];
+	instr_time	taken;
 
-	INSTR_TIME_SUBTRACT(merging, phases[0]);
-	INSTR_TIME_SUBTRACT(maximizing, phases[1]);
+	INSTR_TIME_SET_CURRENT(taken);
+	INSTR_TIME_SUBTRACT(taken, started);
 	ereport(DEBUG1,
-			(errmsg_internal("fit of kind \"%s\": %zu distinct inputs, sorted and merged in %.1f ms, maximized in %.1f ms with %d evaluations on all of them",
+			(errmsg_internal("fit of kind \"%s\": %zu distinct inputs, maximized in %.1f ms with %d evaluations on all of them",
 							 model_kinds[model->kind]->name, likelihood->ninputs,
-							 INSTR_TIME_GET_MILLISEC(merging),
-							 INSTR_TIME_GET_MILLISEC(maximizing),
-							 maximum->evaluations)));
+							 INSTR_TIME_GET_MILLISEC(taken), maximum->evaluations)));
+}
+
+/* The maximum that a model was fitted at */
+static void
+maximum_of_model(const Model *model, Maximum *maximum)
+{
+	int			n = model_kinds[model->kind]->nparams;
+
+	memset(maximum, 0, sizeof(Maximum));
+	maximum->has_covariance = (model->flags & MODEL_HAS_COVARIANCE) != 0;
+	for (int i = 0; i < n; i++)
+	{
+		maximum->params[i] = model->values[i];
+		for (int j = 0; j <= i; j++)
+			maximum->covariance[i][j] = maximum->covariance[j][i] =
+				model->values[MODEL_COVARIANCE_AT(n, i, j)];
+	}
+}
+
+/*
+ * Fit a model to merged inputs, in the time unit of weeks, which a caller may
+ * change.  An earlier model, or NULL, helps if it is of the same kind and unit
+ * and was fitted at an inner maximum.
+ */
+Model *
+fit_model(ModelKindId id, const FitInputs *inputs, const FitInput *merged,
+		  size_t count, const Model *earlier)
+{
+	const ModelKind *kind = model_kinds[id];
+	Likelihood	likelihood;
+	FitSummary	summary;
+	Maximum		before;
+	Maximum		maximum;
+	Model	   *model;
+	instr_time	started;
+
+	INSTR_TIME_SET_CURRENT(started);
+	memset(&likelihood, 0, sizeof(Likelihood));
+	likelihood.inputs = merged;
+	likelihood.ninputs = count;
+	likelihood.nparams = kind->nparams;
+	likelihood.loglik = kind->loglik;
+	likelihood.scaled_hessian = kind->scaled_hessian;
+	summarize(merged, count, &summary);
+	likelihood_prepare(&likelihood, kind, &summary);
+	if (earlier != NULL && earlier->kind == id && earlier->status == MODEL_CONVERGED)
+	{
+		maximum_of_model(earlier, &before);
+		maximize(&likelihood, &before, &maximum);
+	}
+	else
+		maximize(&likelihood, NULL, &maximum);
+
+	model = model_create(id);
+	model->rows = fit_inputs_rows(inputs);
+	model->customers = summary.customers;
+	set_maximum(model, &maximum);
+	model->warnings = fit_warnings(kind, &likelihood, &maximum, &summary, inputs);
+	model->status = fit_status(&maximum, model->warnings, &summary);
+	report(model, &likelihood, &maximum, started);
+	return model;
 }
 
 /*
@@ -379,38 +436,15 @@ report(const Model *model, const Likelihood *likelihood, const Maximum *maximum,
 static Datum
 fit(FunctionCallInfo fcinfo, ModelKindId id)
 {
-	const ModelKind *kind = model_kinds[id];
-	FitInputs  *inputs;
+	FitInputs  *inputs = (FitInputs *) aggregate_state(fcinfo);
 	FitInput   *merged;
-	Likelihood	likelihood;
-	FitSummary	summary;
-	Maximum		maximum;
+	size_t		count;
 	Model	   *model;
-	instr_time	phases[3];
 
-	inputs = (FitInputs *) aggregate_state(fcinfo);
 	if (inputs == NULL || fit_inputs_rows(inputs) == 0)
 		PG_RETURN_NULL();
-
-	INSTR_TIME_SET_CURRENT(phases[0]);
-	memset(&likelihood, 0, sizeof(Likelihood));
-	merged = fit_inputs_merged(inputs, &likelihood.ninputs);
-	INSTR_TIME_SET_CURRENT(phases[1]);
-	likelihood.inputs = merged;
-	likelihood.nparams = kind->nparams;
-	likelihood.loglik = kind->loglik;
-	summarize(merged, likelihood.ninputs, &summary);
-	likelihood_prepare(&likelihood, kind, &summary);
-	maximize(&likelihood, &maximum);
-	INSTR_TIME_SET_CURRENT(phases[2]);
-
-	model = model_create(id);
-	model->rows = fit_inputs_rows(inputs);
-	model->customers = summary.customers;
-	set_maximum(model, &maximum);
-	model->warnings = fit_warnings(kind, &likelihood, &maximum, &summary, inputs);
-	model->status = fit_status(&maximum, model->warnings, &summary);
-	report(model, &likelihood, &maximum, phases);
+	merged = fit_inputs_merged(inputs, &count);
+	model = fit_model(id, inputs, merged, count, NULL);
 	pfree(merged);
 	PG_RETURN_MODEL_P(model);
 }

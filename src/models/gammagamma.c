@@ -165,6 +165,55 @@ loglik(const double *params, const FitInput *inputs, size_t ninputs,
 	return sum;
 }
 
+/*
+ * Second derivatives of the logarithm of the density above, times their
+ * parameters.  With s = u / (1 + u) the derivative by ln gamma is
+ * (m + q) s - m, from which the others by gamma follow; those by p and q
+ * alone depend on x only.
+ */
+static void
+scaled_hessian(const double *params, const FitInput *inputs, size_t ninputs,
+			   ParamMatrix hessian)
+{
+	double		p = params[PARAM_P];
+	double		q = params[PARAM_Q];
+	double		gamma = params[PARAM_GAMMA];
+	double		x = -1;
+	double		m = 0;
+	double		pp = 0;
+	double		pq = 0;
+	double		qq = 0;
+
+	memset(hessian, 0, sizeof(ParamMatrix));
+	for (size_t i = 0; i < ninputs; i++)
+	{
+		double		weight = inputs[i].weight;
+		double		above;		/* u / (1 + u) */
+		double		below;		/* 1 / (1 + u) */
+
+		if (inputs[i].x != x)
+		{
+			x = inputs[i].x;
+			m = p * x;
+			pp = m * m * special_trigamma_difference(m, q);
+			qq = q * q * special_trigamma_difference(q, m);
+			pq = m * q * special_trigamma(m + q);
+		}
+		below = 1 / (1 + x * MEAN_SPEND(&inputs[i]) / gamma);
+		above = 1 / (1 + gamma / (x * MEAN_SPEND(&inputs[i])));
+		hessian[PARAM_P][PARAM_P] += weight * pp;
+		hessian[PARAM_Q][PARAM_Q] += weight * qq;
+		hessian[PARAM_Q][PARAM_P] += weight * pq;
+		hessian[PARAM_GAMMA][PARAM_P] -= weight * m * below;
+		hessian[PARAM_GAMMA][PARAM_Q] += weight * q * above;
+		hessian[PARAM_GAMMA][PARAM_GAMMA] += weight *
+			(m * below * below - q * above * (1 + below));
+	}
+	hessian[PARAM_P][PARAM_Q] = hessian[PARAM_Q][PARAM_P];
+	hessian[PARAM_P][PARAM_GAMMA] = hessian[PARAM_GAMMA][PARAM_P];
+	hessian[PARAM_Q][PARAM_GAMMA] = hessian[PARAM_GAMMA][PARAM_Q];
+}
+
 /* The mean over all customers, p gamma / (q - 1), is infinite for q <= 1. */
 static bool
 mean_exists(const double *params)
@@ -207,6 +256,7 @@ const ModelKind gammagamma_kind = {
 	.nparams = 3,
 	.params = {{"p"}, {"q"}, {"gamma", SCALE_SPEND}},
 	.loglik = loglik,
+	.scaled_hessian = scaled_hessian,
 	.nstarts = 6,
 	.starts = {
 		{1, 2, 1},

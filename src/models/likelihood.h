@@ -36,10 +36,23 @@ typedef struct FitInput
 typedef double (*LoglikFunction) (const double *params, const FitInput *inputs,
 								  size_t ninputs, double *gradient);
 
+typedef double ParamMatrix[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS];
+
+/*
+ * The sum over the inputs of weight * second derivatives of the
+ * log-likelihood, each multiplied with its two parameters.  The second
+ * derivatives by the logarithms are these, with the gradient by the
+ * logarithms added on the diagonal.
+ */
+typedef void (*ScaledHessianFunction) (const double *params, const FitInput *inputs,
+									   size_t ninputs, ParamMatrix hessian);
+
 typedef struct Likelihood
 {
 	int			nparams;
 	LoglikFunction loglik;
+	ScaledHessianFunction scaled_hessian;	/* NULL: the gradient is
+											 * differenced */
 	const FitInput *inputs;		/* sorted, distinct */
 	size_t		ninputs;		/* at least 1 */
 

@@ -24,11 +24,12 @@ typedef struct Maximum
 	 * and columns of held parameters; only if has_covariance.
 	 */
 	bool		has_covariance;
-	double		covariance[MODEL_MAX_PARAMS][MODEL_MAX_PARAMS];
+	ParamMatrix covariance;
 
 	int			evaluations;	/* passes over all inputs */
 } Maximum;
 
-extern void maximize(const Likelihood *likelihood, Maximum *maximum);
+extern void maximize(const Likelihood *likelihood, const Maximum *earlier,
+					 Maximum *maximum);
 
 #endif							/* SEGMENT_MAXIMIZE_H */

@@ -237,8 +237,9 @@ name_index(const char *name, const char *const *names, int count)
 	return -1;
 }
 
-static int
-kind_by_name(const char *name)
+/* The ModelKindId of a name, or -1 */
+int
+model_kind_by_name(const char *name)
 {
 	for (int i = 0; i < MODEL_NKINDS; i++)
 	{
@@ -734,7 +735,7 @@ read_model(const char *string, struct Node *escontext)
 	name = read_string(&reader, "kind", value);
 	if (name == NULL)
 		return NULL;
-	kind = kind_by_name(name);
+	kind = model_kind_by_name(name);
 	if (kind < 0)
 	{
 		(void) bad_value(&reader, psprintf("unknown kind \"%s\"", name));
@@ -919,7 +920,7 @@ segment_model_make(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Jsonb	   *params = PG_GETARG_JSONB_P(1);
-	int			kind = kind_by_name(name);
+	int			kind = model_kind_by_name(name);
 	ModelReader reader = {NULL};
 
 	if (kind < 0)

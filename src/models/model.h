@@ -103,6 +103,7 @@ extern const ModelKind *const model_kinds[MODEL_NKINDS];
 #define MODEL_PARAM_MAX		1e+40
 
 extern Model *model_create(ModelKindId kind);
+extern int	model_kind_by_name(const char *name);
 extern const Model *model_checked(struct varlena *stored);
 
 #define PG_GETARG_MODEL_P(n) \

@@ -60,6 +60,7 @@ typedef struct ModelKind
 
 	/* The fit: where to begin, as multiples of the typical sizes */
 	LoglikFunction loglik;
+	ScaledHessianFunction scaled_hessian;	/* may be NULL */
 	int			nstarts;
 	double		starts[LIKELIHOOD_MAX_STARTS][MODEL_MAX_PARAMS];
 

@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(81);
+SELECT plan(118);
 
 CREATE SCHEMA evaluation_test;
 SET search_path = evaluation_test, public;
@@ -41,14 +41,22 @@ UNION ALL SELECT 60, date '2024-07-31', 10 UNION ALL SELECT 1, date '2024-07-02'
 SELECT is((segment.create_portfolio('hand', 'TABLE hand')).as_of, date '2024-07-31', 'a base made by hand');
 SELECT is(figure('hand', '2024-06-30', 30, m), v::float8, m || ' by hand')
 FROM (VALUES ('customers', 60), ('born_after_cutoff', 1), ('buyers', 35), ('actual_purchases', 65)) AS t(m, v);
--- the baseline: the 40 of June are expected again, twice each
+-- the baseline: the 40 of June are expected again, once each, since the first of their two
+-- purchase days made them known
 SELECT is(round(figure('hand', '2024-06-30', 30, m, 'baseline')::numeric, 12), round(v, 12), 'baseline: ' || m || ' by hand')
-FROM (VALUES ('predicted_purchases', 80.0), ('bias', 80 / 65.0 - 1), ('mae', (10 * 2 + 5 * 1) / 60.0), ('predicted_buyers', 40),
+FROM (VALUES ('predicted_purchases', 40.0), ('bias', 40 / 65.0 - 1), ('mae', (30 + 10 + 5) / 60.0), ('predicted_buyers', 40),
 	('error_rate', 10 / 40.0), ('miss_rate', 5 / 35.0), ('recall', 30 / 35.0),
 	-- pairs of a buyer and another: 30 x 10 + 5 x 15 tied, 30 x 15 right, 5 x 10 wrong
 	('auc', (0.5 * (30 * 10 + 5 * 15) + 30 * 15) / (35.0 * 25)),
-	-- the six that come first in the order of the key all bought twice
-	('top_decile_lift', 2 * 60 / 65.0)) AS t(m, v);
+	-- any six of the 40, who bought 60 times
+	('top_decile_lift', 60 / 40.0 * 60 / 65.0),
+	('cost', 10 + 5),
+	-- of July 650: 60 orders of 10, five by others, one of 5 more, a refund of 5; of June 400
+	('actual_contribution', 650), ('predicted_contribution', 400), ('contribution_bias', 400 / 650.0 - 1),
+	('contribution_mae', (29 * 10 + 15 + 10 * 10 + 5 * 10 + 5) / 60.0),
+	('contribution_mae_of_mean', (29 * (20 - 400 / 60.0) + 25 - 400 / 60.0 + 5 * (10 - 400 / 60.0) + 5 + 400 / 60.0 + 24 * 400 / 60.0) / 60.0)) AS t(m, v);
+SELECT is(figure('hand', '2024-06-30', 30, m, 'model', 2, 3), v::float8, m || ' by hand')
+FROM (VALUES ('cost_of_everybody', 2 * 25), ('cost_of_nobody', 3 * 35), ('churned', 25)) AS t(m, v);
 
 -- The model's side from its own predictions: fitted, then counted by other means.
 CREATE TABLE judged AS
@@ -68,7 +76,11 @@ UNION ALL SELECT 'bias', sum(e) / sum(actual) - 1 FROM judged
 UNION ALL SELECT 'mae', avg(abs(e - actual)) FROM judged
 -- every pair of a buyer and one who did not buy
 UNION ALL SELECT 'auc', avg(CASE WHEN a.p > b.p THEN 1 WHEN a.p = b.p THEN 0.5 ELSE 0 END) FROM judged AS a, judged AS b WHERE a.actual > 0 AND b.actual = 0
-UNION ALL SELECT 'top_decile_lift', (SELECT avg(actual) FROM (SELECT actual FROM judged ORDER BY e DESC, p DESC, customer_id LIMIT 6) AS t) / avg(actual) FROM judged;
+-- with equal predictions, what is to be expected
+UNION ALL SELECT 'top_decile_lift', (SELECT avg(mean) FROM (SELECT avg(actual) OVER (PARTITION BY e) AS mean FROM judged ORDER BY e DESC LIMIT 6) AS t) / avg(actual) FROM judged
+UNION ALL SELECT 'cost', 9.0 * count(*) FILTER (WHERE p >= 0.45 AND actual = 0) + 11.0 * count(*) FILTER (WHERE p < 0.45 AND actual > 0) FROM judged
+UNION ALL SELECT 'predicted_churned', sum(1 - p) FROM judged
+UNION ALL SELECT 'churn_auc', avg(CASE WHEN a.p < b.p THEN 1 WHEN a.p = b.p THEN 0.5 ELSE 0 END) FROM judged AS a, judged AS b WHERE a.actual = 0 AND b.actual > 0;
 -- costs 9 and 11: predicted to buy from 0.45 on
 SELECT is(round(figure('hand', '2024-06-30', 30, m, 'model', 9, 11)::numeric, 9), round(v::numeric, 9), 'model: ' || m || ' counted by other means') FROM expected ORDER BY m;
 -- costs 1 and 9: from 0.1 on, that is the 40 of June, of whom 10 do not come, and none of the 20 of spring, of whom 5 do
@@ -77,8 +89,16 @@ SELECT is(figure('hand', '2024-06-30', 30, m, 'model', 1, 9), v, 'model: ' || m 
 
 
 -- the deciles add up
-SELECT results_eq($$ SELECT count(*), sum(customers), sum(actual), round(sum(predicted)::numeric, 9), sum(buyers) FROM segment.backtest_deciles('hand', '2024-06-30', 30) $$,
-	format('VALUES (10::bigint, 60::numeric, 65::float8, %s, 35::numeric)', (SELECT round(sum(e)::numeric, 9) FROM judged)), 'deciles add up to the totals');
+SELECT results_eq($$ SELECT count(*), sum(customers), round(sum(actual)::numeric, 9), round(sum(predicted)::numeric, 9), round(sum(buyers)::numeric, 9),
+		round(sum(actual_contribution)::numeric, 9), round((sum(predicted_contribution) - figure('hand', '2024-06-30', 30, 'predicted_contribution'))::numeric, 9)
+		FROM segment.backtest_deciles('hand', '2024-06-30', 30) $$,
+	format('VALUES (10::bigint, 60::numeric, 65.000000000, %s, 35.000000000, 650.000000000, 0.000000000)', (SELECT round(sum(e)::numeric, 9) FROM judged)), 'deciles add up to the totals');
+SELECT is((SELECT array_agg(round(actual::numeric, 9) ORDER BY decile) FROM segment.backtest_deciles('hand', '2024-06-30', 30)),
+	(SELECT array_agg(round(s, 9) ORDER BY t) FROM (SELECT t, sum(m) AS s FROM (SELECT ntile(10) OVER (ORDER BY e DESC) AS t, avg(actual) OVER (PARTITION BY e) AS m FROM judged) AS q GROUP BY t) AS q),
+	'who has the same prediction is not told apart by the key');
+SELECT is((SELECT count(*) FROM (SELECT predicted_contribution < lead(predicted_contribution) OVER (ORDER BY decile) AS rises
+	FROM segment.backtest_deciles('hand', '2024-06-30', 30, 'contribution')) AS d WHERE rises), 0::bigint, 'tenths by contribution');
+SELECT is((SELECT count(*) FROM segment.backtest_deciles('hand', '2024-06-30', 30, 'risk')), 0::bigint, 'too few were known 30 days before for a risk');
 SELECT is((SELECT count(*) FROM (SELECT predicted / customers < lead(predicted / customers) OVER (ORDER BY decile) AS rises FROM segment.backtest_deciles('hand', '2024-06-30', 30)) AS d WHERE rises),
 	0::bigint, 'the first decile has the highest prediction');
 
@@ -91,6 +111,23 @@ SELECT is_empty($$
 	WITH cost AS (SELECT t, (SELECT 2.0 * count(*) FILTER (WHERE p >= t AND actual = 0) + 3.0 * count(*) FILTER (WHERE p < t AND actual > 0) FROM judged) AS cost
 		FROM (SELECT p AS t FROM judged UNION SELECT figure('hand', '2024-06-30', 30, 'best_threshold', 'model', 2, 3)) AS t)
 	SELECT * FROM cost WHERE cost < (SELECT min(cost) FROM cost WHERE abs(t - figure('hand', '2024-06-30', 30, 'best_threshold', 'model', 2, 3)) < 1e-12) $$, 'best_threshold is the cheapest');
+
+-- a customer's contribution: margin, else sales times the setting; less cost
+CREATE TABLE cost (id integer, day date, amount numeric);
+INSERT INTO cost SELECT i, date '2024-05-20' + i, 1 + i % 3 FROM generate_series(1, 60) AS i;
+INSERT INTO cost SELECT i, date '2024-07-15', 2 FROM generate_series(1, 60, 7) AS i;
+SELECT is((segment.create_portfolio('earned', 'SELECT id, day, amount, amount * (id % 4 - 1) / 4 FROM hand', costs => 'TABLE cost')).customers, 62::bigint, 'margins and costs');
+CREATE TABLE earned_by AS
+SELECT k.id, coalesce(sum(e.amount) FILTER (WHERE e.day > '2024-06-30'), 0) AS actual,
+	coalesce(sum(e.amount) FILTER (WHERE e.day <= '2024-06-30' AND e.day > greatest('2024-05-31', k.first_day)), 0) AS past
+FROM (SELECT id, min(day) AS first_day FROM hand GROUP BY id HAVING min(day) <= '2024-06-30') AS k
+LEFT JOIN (SELECT id, day, amount * (id % 4 - 1) / 4 AS amount FROM hand UNION ALL SELECT id, day, -amount FROM cost) AS e ON e.id = k.id AND e.day <= '2024-07-30'
+GROUP BY k.id;
+SELECT is(round(figure('earned', '2024-06-30', 30, m, 'baseline')::numeric, 9), round(v, 9), m || ' with margins and costs') FROM (
+	SELECT sum(actual) AS a, sum(past) AS p, avg(abs(past - actual)) AS e FROM earned_by) AS s,
+	LATERAL (VALUES ('actual_contribution', a), ('predicted_contribution', p), ('contribution_mae', e)) AS t(m, v);
+SELECT ok(p < 0 AND p > -1000, 'who loses money is predicted to go on losing it') FROM (
+	SELECT min(predicted_contribution) AS p FROM segment.backtest_deciles('earned', '2024-06-30', 30, 'contribution')) AS d;
 
 -- no leak: later orders change the actual side only
 CREATE TABLE before AS SELECT * FROM segment.backtest('hand', '2024-06-30', 30);
@@ -125,16 +162,53 @@ SELECT is(round(figure('cdnow', '1997-09-30', 273, 'predicted_purchases')), 1653
 SELECT is((segment.alter_portfolio('cdnow', settings => '{"purchase_model": "pnbd"}', unit => 'day')).customers, 2357::bigint, 'CDNOW');
 SELECT is(round(figure('cdnow', '1997-09-30', 273, 'predicted_purchases')), 1666::float8, 'CDNOW: predicted by Pareto/NBD, in days');
 SELECT is(round(figure('cdnow', '1997-09-30', 273, 'bias')::numeric, 3), round(1666 / 1882.0 - 1, 3), 'CDNOW: 11 % too few, a known trait of these data');
-SELECT is(verdict('cdnow', '1997-09-30', 273), 'usable: better than the baseline in ranking and in numbers', 'CDNOW: verdict');
+SELECT is(verdict('cdnow', '1997-09-30', 273), 'usable: ranks as well as the baseline, with a better total', 'CDNOW: verdict');
 SELECT is((segment.alter_portfolio('cdnow', settings => '{"usable_error_rate": 0.1}')).customers, 2357::bigint, 'CDNOW');
 SELECT matches(verdict('cdnow', '1997-09-30', 273), '^not usable: the error rate 0\.\d+ is above 0\.1$', 'the limit is a setting');
 SELECT is((segment.alter_portfolio('cdnow', settings => '{"usable_error_rate": 1, "usable_miss_rate": 0.1}')).customers, 2357::bigint, 'CDNOW');
 SELECT matches(verdict('cdnow', '1997-09-30', 273), '^not usable: the miss rate 0\.\d+ is above 0\.1$', 'and that of the miss rate');
 SELECT results_eq($$ SELECT cutoff, count(*) FROM segment.backtest_series('cdnow', 90, ARRAY['1997-12-31', '1997-09-30']::date[]) GROUP BY 1 ORDER BY 1 DESC $$,
-	$$ VALUES (date '1997-12-31', 16::bigint), ('1997-09-30', 16) $$, 'backtest_series: each cutoff');
+	$$ VALUES (date '1997-12-31', 38::bigint), ('1997-09-30', 38) $$, 'backtest_series: each cutoff');
 \else
 SELECT * FROM skip('no test data: set SEGMENT_DATA to their directory', 16);
 \endif
+
+-- ---------- the verdict ----------
+
+-- Who buys after the cutoff has nothing to do with the past; everybody is predicted to.
+CREATE TABLE chance AS
+SELECT i AS id, date '2024-01-01' + (i * 7 + n * (9 + i % 5)) % 180 AS day, 10 AS amount FROM generate_series(1, 300) AS i, generate_series(1, 18) AS n
+UNION ALL SELECT i, date '2024-07-10', 10 FROM generate_series(1, 300) AS i WHERE hashint8extended(i, 1) & 3 > 0
+UNION ALL SELECT 1, '2024-08-31', 10;
+SELECT is((segment.create_portfolio('chance', 'TABLE chance')).customers, 300::bigint, 'a model without skill');
+SELECT is(figure('chance', '2024-06-30', 60, 'predicted_buyers'), 300::float8, 'everybody is predicted');
+SELECT ok(figure('chance', '2024-06-30', 60, 'auc_low') <= 0.5 AND figure('chance', '2024-06-30', 60, 'auc_high') > 0.5, 'ranked by chance');
+SELECT matches(verdict('chance', '2024-06-30', 60), '^not usable: it does not rank better than chance: the interval of auc, 0\.\d+ to 0\.\d+, is not above 0\.5; '
+	'it costs no less than to contact everybody: (\d+) against \1$', 'is not usable, and each reason is named');
+SELECT is(figure('chance', '2024-06-30', 60, 'verdict'), 0::float8, 'as a number: 0');
+SELECT is(segment_internal.backtest_objections(ROW(100, 40, 0.7, 0.6, 0.8, 0.6, 0.5, 0.7, 0.1, l, h)::segment_internal.ranking, b, 0.2, c, 60, 40, e, m,
+	'{"usable_error_rate": 0.5, "usable_miss_rate": 0.7}'), w, w)
+FROM (VALUES (0.05, 0.15, 0.5, 30, 0.5, 0.7, ''), (-0.05, 0.15, 0.1, 30, 0.5, 0.7, ''),
+	(-0.05, 0.15, -0.2, 30, 0, 0, 'it ranks no better than the baseline, auc 0.700 against 0.600, and its total is no nearer, bias -0.200 against 0.200'),
+	(-0.15, -0.05, 0, 39, 0, 0, 'it ranks worse than the baseline: auc 0.700 against 0.600'),
+	(0.05, 0.15, 0, 40, 0, 0, 'it costs no less than to contact nobody: 40 against 40'),
+	(0.05, 0.15, 0, 60, 0.51, 0.71, 'it costs no less than to contact everybody: 60 against 60; it costs no less than to contact nobody: 60 against 40; '
+		'the error rate 0.510 is above 0.5; the miss rate 0.710 is above 0.7')) AS t(l, h, b, c, e, m, w);
+SELECT is(segment_internal.backtest_objections(ROW(100, 9, 1, 1, 1, 0.6, 0.5, 0.7, 0.4, 0.3, 0.5)::segment_internal.ranking, 0, 0, 0, 91, 9, 0, 0, '{}'),
+	'fewer than 10 who bought, or who did not, are too few to tell skill from chance: 9 of 100 bought', 'a few who were all ranked right prove nothing');
+
+-- ---------- how early the signs are seen ----------
+
+-- Weekly buyers who stop on the last day of a month: three usual gaps later they are overdue.
+CREATE TABLE stopped AS
+SELECT i AS id, d::date AS day, 10 AS amount
+FROM generate_series(1, 60) AS i, LATERAL generate_series(timestamp '2023-01-02', timestamp '2024-06-28' + i % 8 * interval '31 days', interval '7 days') AS d;
+SELECT is((segment.create_portfolio('stopped', 'SELECT * FROM stopped UNION ALL SELECT 99, date ''2025-06-30'', 10', settings => '{"lost_after_days": 90}')).customers, 61::bigint, 'customers who stop');
+SELECT is(figure('stopped', '2024-09-30', 90, m), v::float8, m || ' by hand') FROM (
+	SELECT count(*) AS lost, (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY 90 - 7 * ceil((3 * 7 + 0.001) / 7)) FROM generate_series(1, 1)) AS lead_days
+	FROM (SELECT id, max(day) AS last_day FROM stopped GROUP BY id) AS s
+	WHERE last_day <= '2024-09-30' AND last_day + 90 > '2024-09-30' AND last_day + 90 <= '2024-12-29') AS s,
+	LATERAL (VALUES ('lost_customers', lost), ('lost_with_sign', 1), ('sign_lead_days', lead_days)) AS t(m, v);
 
 -- ---------- edges and errors ----------
 
@@ -144,7 +218,7 @@ SELECT is(verdict('none', '2024-01-01', 30), 'not usable: too few repeat buyers 
 SELECT is((SELECT count(*) FROM segment.backtest_deciles('none', '2024-01-01', 30)), 0::bigint, 'no deciles');
 SELECT is((segment.create_portfolio('tiny', 'SELECT * FROM (VALUES (1, date ''2024-01-01'', 1), (1, ''2024-01-05'', 1), (1, ''2024-03-01'', 1), (2, ''2024-01-02'', 1), (2, ''2024-06-01'', 1)) AS v')).customers, 2::bigint, 'two customers');
 SELECT results_eq($$ SELECT measure, model, baseline FROM segment.backtest('tiny', '2024-02-01', 60) LIMIT 5 $$,
-	$$ VALUES ('customers', 2::float8, 2::float8), ('born_after_cutoff', 0, 0), ('buyers', 1, 1), ('actual_purchases', 1, 1), ('predicted_purchases', NULL, 3) $$, 'too few to predict, but counted');
+	$$ VALUES ('customers', 2::float8, 2::float8), ('born_after_cutoff', 0, 0), ('buyers', 1, 1), ('actual_purchases', 1, 1), ('predicted_purchases', NULL, 1) $$, 'too few to predict, but counted');
 SELECT is(verdict('tiny', '2024-02-01', 60), 'not usable: too few repeat buyers before the cutoff to fit a model', 'two customers: verdict');
 SELECT throws_ok(s, c, m) FROM (VALUES
 	($$ SELECT segment.backtest('tiny', '2024-05-03', 30) $$, '22023', 'the 30 days after 2024-05-03 are not over yet'),
@@ -158,6 +232,7 @@ SELECT throws_ok(s, c, m) FROM (VALUES
 	($$ SELECT segment.backtest('tiny', '2024-02-01', 30, 1e308, 1e308) $$, '22023', 'costs must be finite, not negative and not both 0: 1e+308, 1e+308'),
 	($$ SELECT segment.backtest('tiny', '2024-02-01', 30, NULL, 1) $$, '22023', 'costs must be finite, not negative and not both 0: NULL, 1'),
 	($$ SELECT segment.backtest_deciles('tiny', '2024-05-03', 30) $$, '22023', 'the 30 days after 2024-05-03 are not over yet'),
+	($$ SELECT segment.backtest_deciles('tiny', '2024-02-01', 30, 'size') $$, '22023', 'argument "by" must be purchases, contribution or risk, not "size"'),
 	($$ SELECT segment.backtest('nosuch', '2024-02-01', 30) $$, '42704', 'portfolio "nosuch" does not exist')) AS t(s, c, m);
 CREATE ROLE segment_evaluation_reader;
 GRANT USAGE ON SCHEMA tiny TO segment_evaluation_reader;

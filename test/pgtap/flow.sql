@@ -16,7 +16,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(55);
+SELECT plan(58);
 
 -- ---------- the definitions, row by row ----------
 
@@ -236,7 +236,13 @@ SELECT results_eq(
 SELECT is_empty($$ SELECT * FROM flow_shop.churn_rate
 	WHERE NOT churn_rate BETWEEN churn_low AND churn_high OR NOT change BETWEEN change_low AND change_high
 		OR abs(change - (churn_rate / nullif(base_rate, 0) - 1)) > 1e-12
-		OR (base_lost > 0 AND opening > 0) <> (change IS NOT NULL) $$, 'rates and changes lie within their intervals');
+		OR (change IS NULL) <> (change_low IS NULL) OR (change IS NULL) <> (change_high IS NULL) $$, 'rates and changes lie within their intervals');
+-- A year of months in which somebody could be lost: 90 days after the first month, and 12 months.
+SELECT is_empty($$ SELECT r.month, r.change FROM flow_shop.churn_rate AS r, (SELECT min(month) AS first FROM flow_shop.churn_rate) AS f
+	WHERE (r.change IS NOT NULL) <> (r.base_lost > 0 AND r.opening > 0
+		AND (r.month - interval '12 months')::date - 90 >= (f.first + interval '1 month')::date - 1) $$, 'no change before a whole window and a whole base year are over');
+SELECT cmp_ok((SELECT count(*) FROM flow_shop.churn_rate WHERE base_lost > 0 AND opening > 0 AND change IS NULL), '>', 3::bigint, 'though some have been lost before');
+SELECT cmp_ok((SELECT count(*) FROM flow_shop.churn_rate WHERE change IS NOT NULL), '>', 3::bigint, 'and there are changes after it');
 SELECT results_eq(
 	$$ SELECT base_months, base_opening, base_lost, months, opening, lost,
 		round(change::numeric, 12), round(change_low::numeric, 12), round(change_high::numeric, 12)

@@ -116,7 +116,14 @@ my %usual = (
 	'portfolio_run.report' => '=NULL::segment.refresh_report', 'snapshot_take.arguments' => '{"as_of": "2023-12-31"}',
 
 	'backtest_measures.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30, "false_alarm_cost": 1, "miss_cost": 1}',
-	'backtest_tenths.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30}',
+	'backtest_tenths.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30, "by": "purchases"}', 'by text' => 'purchases',
+	'backtest_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)}, 'backtest_lead_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)},
+	'backtest_query.sample' => 'true', 'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
+	'backtest_objections.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'churn_signs.limits' => '(0.05,0.8,3,0.5,0.8)',
+	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')},
+	'risk_share.shares' => '=array_fill(0.5::float8, ARRAY[6, 20])', 'risk_agg.as_of' => '2024-03-01', 'risk_agg.days' => 30, 'risk_agg.prior_gaps' => 2,
+	'risk_agg.usual_gap_days' => 30, 'risk_agg.prior_customers' => 20, 'tenths_agg.amounts' => '{1,2}', 'tenths_total.tenths' => '{{1,2},{3,4}}', 'tenths_total.col' => 1,
+	'tenths_error.tenths' => '{{1,2,3},{3,4,5}}', 'cheapest_threshold_agg.false_alarm_cost' => 1, 'cheapest_threshold_agg.miss_cost' => 1,
 	'kept_query.as_of' => 's.scorecard_as_of', 'kept_fill_changed.as_of' => 's.scorecard_as_of', 'kept_move.given' => '2024-02-01',
 	'kept_move.today' => '2024-02-01',
 

@@ -1,0 +1,104 @@
+--
+-- The risk of no order from the portfolio's own past: counts and shares against
+-- plain SQL, monotone, cases nobody has seen yet, any plan
+--
+\unset ECHO
+\set QUIET 1
+\pset format unaligned
+\pset tuples_only true
+\set ON_ERROR_STOP true
+SET client_min_messages = warning;
+
+BEGIN;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+CREATE EXTENSION IF NOT EXISTS segment;
+SELECT plan(23);
+
+-- ---------- counted by other means ----------
+
+CREATE TEMP TABLE bought AS
+SELECT i AS id, day, n FROM generate_series(1, 400) AS i, LATERAL (
+	SELECT date '2022-01-01' + (hashint8extended(i, 0) & 511)::integer + (hashint8extended(i * 100 + k, 1) & (CASE WHEN i % 3 = 0 THEN 127 ELSE 511 END))::integer AS day,
+		count(*) AS n
+	FROM generate_series(1, (ARRAY[1, 1, 2, 3, 6, 12, 30])[1 + i % 7]) AS k GROUP BY 1) AS d;
+CREATE TABLE risk_history AS
+SELECT id, segment.history_agg(day, 10) AS purchases FROM (SELECT id, day FROM bought, generate_series(1, n)) AS o GROUP BY id;
+-- a refund alone is no order
+INSERT INTO risk_history SELECT 1000, segment.history_agg('2022-06-01'::date, -5);
+
+-- As of 2023-10-31, 100 days: the last cutoff is 2023-07-23, the others 25 days earlier each.
+CREATE TEMP TABLE seen AS
+SELECT s.*, (cutoff - last_day) / ((2 * 30 + (last_day - first_day)) / (2 + days - 1.0)::float8) AS gap_ratio,
+	NOT EXISTS (SELECT FROM bought AS b WHERE b.id = s.id AND b.day > cutoff AND b.day <= cutoff + 100) AS lost
+FROM (SELECT b.id, c.cutoff, min(day) AS first_day, max(day) AS last_day, count(*) AS days, sum(n) AS orders
+	FROM bought AS b JOIN (SELECT date '2023-07-23' - 25 * k AS cutoff FROM generate_series(0, 4) AS k) AS c ON b.day <= c.cutoff GROUP BY b.id, c.cutoff) AS s;
+CREATE TEMP TABLE cell AS
+SELECT band, step, count(s.id) AS customers, count(*) FILTER (WHERE s.lost) AS lost
+FROM generate_series(1, 6) AS band CROSS JOIN generate_series(0, 19) AS step
+LEFT JOIN seen AS s ON band = CASE WHEN orders = 1 THEN 1 WHEN orders = 2 THEN 2 WHEN orders <= 4 THEN 3 WHEN orders <= 8 THEN 4 WHEN orders <= 16 THEN 5 ELSE 6 END
+	AND step = width_bucket(gap_ratio, '{0.25,0.35,0.5,0.7,1,1.4,2,2.8,4,5.6,8,11,16,22,32,45,64,90,128}'::float8[])
+GROUP BY band, step;
+-- The nearest ascending shares, by the rule of the largest least mean: another way than pooling.
+CREATE FUNCTION pg_temp.ascending(shares float8[], weights float8[]) RETURNS float8[] LANGUAGE sql RETURN (
+	SELECT array_agg(v ORDER BY i) FROM generate_subscripts(shares, 1) AS i, LATERAL (
+		SELECT max(m) AS v FROM generate_series(1, i) AS a, LATERAL (
+			SELECT min(m) AS m FROM generate_series(i, array_length(shares, 1)) AS b, LATERAL (
+				SELECT sum(s * w) / sum(w) AS m FROM unnest(shares[a:b], weights[a:b]) AS u(s, w)) AS x) AS y) AS z);
+CREATE TEMP TABLE expected AS
+WITH everybody AS (
+	SELECT pg_temp.ascending(array_agg((lost + 0.5) / (customers + 1.0) ORDER BY step)::float8[], array_agg(customers + 1.0 ORDER BY step)::float8[]) AS shares
+	FROM (SELECT step, sum(customers) AS customers, sum(lost) AS lost FROM cell GROUP BY step) AS s)
+SELECT c.band, pg_temp.ascending(array_agg((c.lost + 20 * e.shares[step + 1]) / (c.customers + 20) ORDER BY step),
+	array_agg(c.customers + 20 ORDER BY step)::float8[]) AS shares
+FROM cell AS c, everybody AS e GROUP BY c.band;
+CREATE FUNCTION pg_temp.risk() RETURNS segment_internal.risk LANGUAGE sql RETURN (
+	SELECT segment_internal.risk_agg(purchases, '2023-10-31', 100, 2, 30, 20) FROM risk_history);
+CREATE TEMP TABLE have AS SELECT (pg_temp.risk()).*;
+
+SELECT is((SELECT known FROM have), (SELECT count(*) FROM seen WHERE cutoff = '2023-07-23'), 'customers known at the last cutoff');
+SELECT results_eq('SELECT customers, lost FROM have', 'SELECT count(*), count(*) FILTER (WHERE lost) FROM seen', 'customers at all cutoffs, and the lost');
+SELECT cmp_ok((SELECT count(*) FROM cell WHERE customers > 0), '>', 40::bigint, 'many cells have customers');
+SELECT is_empty($$ SELECT band, step, h.shares[band][step], e.shares[step] FROM have AS h, expected AS e, generate_series(1, 20) AS step
+	WHERE abs(h.shares[band][step] - e.shares[step]) > 1e-12 $$, 'shares: shrunk, and as near as ascending ones can be');
+SELECT is_empty($$ SELECT FROM have, generate_series(1, 6) AS b, generate_series(2, 20) AS s WHERE shares[b][s] < shares[b][s - 1] $$, 'never lower with a higher gap ratio');
+SELECT is_empty($$ SELECT FROM have, unnest(shares) AS s WHERE NOT (s > 0 AND s < 1) $$, 'never certain');
+
+-- ---------- a customer ----------
+
+SELECT is_empty($$ SELECT s.* FROM seen AS s, have AS h WHERE segment_internal.risk_share(h.shares, s.gap_ratio, s.orders::bigint)
+	IS DISTINCT FROM h.shares[CASE WHEN orders = 1 THEN 1 WHEN orders = 2 THEN 2 WHEN orders <= 4 THEN 3 WHEN orders <= 8 THEN 4 WHEN orders <= 16 THEN 5 ELSE 6 END]
+		[1 + width_bucket(gap_ratio, '{0.25,0.35,0.5,0.7,1,1.4,2,2.8,4,5.6,8,11,16,22,32,45,64,90,128}'::float8[])] $$, 'a customer''s share is that of the own cell');
+SELECT is(segment_internal.risk_share(shares, g, n), e, w) FROM have, LATERAL (VALUES
+	(0::float8, 0::bigint, NULL::float8, 'without an order: NULL'), (NULL, 3, NULL, 'without a gap ratio'),
+	('Infinity', 1000000, shares[6][20], 'beyond all steps'), (0, 1, shares[1][1], 'just bought')) AS t(g, n, e, w);
+SELECT throws_ok($$ SELECT segment_internal.risk_share('{0.1,0.2}', 1, 1) $$, '22023', 'argument "shares" must be an array of 6 times 20 numbers', 'another array');
+SELECT is(segment_internal.gap_ratio(10, 60, 4::bigint, 2, 20), 10 / ((40 + 60) / 5.0::float8), 'a gap ratio by hand');
+
+-- ---------- what nobody has seen ----------
+
+-- A hundred customers who pay every month, without one exception in two years.
+CREATE TEMP TABLE monthly AS
+SELECT i, segment.history_agg(d::date, 30) AS purchases FROM generate_series(1, 100) AS i,
+	generate_series(timestamp '2022-01-05', timestamp '2023-12-05', interval '1 month') AS d GROUP BY i;
+CREATE TEMP TABLE loyal AS SELECT (segment_internal.risk_agg(purchases, '2023-12-31', 365, 2, 30.4, 20)).* FROM monthly;
+SELECT is(lost, 0::bigint, 'nobody was ever lost') FROM loyal;
+SELECT cmp_ok(segment_internal.risk_share(shares, 0.9, 24), '<', 0.01::float8, 'who pays is not at risk') FROM loyal;
+SELECT cmp_ok(segment_internal.risk_share(shares, 4, 20), '>', 0.4::float8, 'silent for four months: nobody knows, which is not 0') FROM loyal;
+SELECT ok((SELECT array_agg(s ORDER BY s) FROM unnest(shares) AS s)::text !~ 'NaN', 'no customer at all in most cells') FROM loyal;
+
+-- ---------- any plan ----------
+
+SELECT is((SELECT segment_internal.risk_agg(purchases, '2023-10-31', 100, 2, 30, 20 ORDER BY id DESC) FROM risk_history), pg_temp.risk(), 'any order of rows');
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+ALTER TABLE risk_history SET (parallel_workers = 2);
+SELECT is((SELECT segment_internal.risk_agg(purchases, '2023-10-31', 100, 2, 30, 20) FROM risk_history), (SELECT h::text::segment_internal.risk FROM have AS h), 'with workers');
+SELECT is((SELECT segment_internal.risk_agg(NULL, '2023-10-31', 100, 2, 30, 20)), NULL, 'nobody');
+SELECT throws_ok(format('SELECT segment_internal.risk_agg(purchases, %s) FROM risk_history', a), s, m) FROM (VALUES
+	($$ 'infinity', 1, 1, 1, 1 $$, '22008', 'argument "as_of" must be finite, not "infinity"'),
+	($$ '2023-01-01', 0, 1, 1, 1 $$, '22023', 'days must be between 1 and 36525, not "0"'),
+	($$ '2023-01-01', 1, 1, id, 1 $$, '22023', 'argument "usual_gap_days" must be the same for all rows')) AS t(a, s, m);
+
+SELECT * FROM finish();
+ROLLBACK;
