@@ -89,6 +89,13 @@ BEGIN
 			WHERE r.customer_id IS DISTINCT FROM NULL AND c.part IS NOT NULL$template$, portfolio, s.source, plain)
 		USING (settings ->> 'oldest_day')::date, anonymous, usual[1], usual[2];
 	END LOOP;
+	EXECUTE format($template$
+		INSERT INTO %1$I.defect
+		SELECT 'purchases', 'cancelled_same_day', r.customer_id, sum(least(u.orders, u.refunds)), sum(least(u.gross, u.refunded))
+		FROM %1$I.refresh_read AS r
+		CROSS JOIN LATERAL segment.unnest(r.purchases) AS u
+		WHERE segment.orders(r.purchases) > 0 AND segment.refunds(r.purchases) > 0 AND u.gross > 0 AND u.refunds > 0
+		GROUP BY r.customer_id$template$, portfolio);
 	IF definition ->> 'customers' IS NOT NULL THEN
 		EXECUTE format($template$
 			INSERT INTO %1$I.defect
@@ -100,7 +107,7 @@ BEGIN
 END
 $defect_histories$;
 COMMENT ON FUNCTION segment_internal.defect_histories(text, jsonb, boolean) IS
-'finds what is doubtful about the customers in table refresh_read: old dates, keys that stand for nobody, customers that nothing else knows, refunds without an order, unusual amounts (internal)';
+'finds what is doubtful about the customers in table refresh_read: old dates, keys that stand for nobody, customers that nothing else knows, refunds without an order, orders cancelled on the same day, unusual amounts (internal)';
 
 /*
  * Keys that differ in case or blanks only, among all customers, or among those

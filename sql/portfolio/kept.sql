@@ -35,9 +35,9 @@ SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 SELECT k.*, k.margin - k.cost AS net_value
 FROM (
-	SELECT c.customer_id, %2$L::date AS as_of, c.orders, c.purchase_days, c.first_day, c.last_day,
+	SELECT c.customer_id, %2$L::date AS as_of, c.orders, c.purchase_days, c.visits, c.first_day, c.last_day,
 		%2$L::date - c.last_day AS days_since_last, %2$L::date - c.first_day AS tenure_days,
-		c.gross, c.refunded, c.net, %3$s AS margin,
+		c.gross, c.refunded, c.net, c.usage, %3$s AS margin,
 		c.cost, c.average_order, c.mean_gap_days, c.gap_cv, c.monetary, c.repeat_spend
 	FROM %1$I.kept_customer AS c
 ) AS k$template$, portfolio, as_of,
@@ -86,6 +86,8 @@ BEGIN
 		EXECUTE format('CREATE TABLE %I.kept_customer AS %s WITH NO DATA', portfolio, segment_internal.kept_query(portfolio));
 		EXECUTE format('ALTER TABLE %1$I.kept_customer ADD PRIMARY KEY (customer_id)', portfolio);
 		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (clv)', portfolio);
+		-- as a rule of nobody or few
+		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (next_event) WHERE next_event IS NOT NULL', portfolio);
 		RETURN;
 	END IF;
 	FOR command IN EXECUTE format($query$
@@ -209,7 +211,7 @@ COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean) IS
  * the last purchase day.  Besides the customers in table refresh_key only those
  * are computed again whose histories say more since, and those who were not
  * known before.  NULL, and no row is computed, if that day is before the one that
- * the figures are of.
+ * the figures are of, or if they were computed by another cancel_same_day.
  */
 CREATE FUNCTION segment_internal.kept_move(portfolio text, given date, today date) RETURNS date
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -218,22 +220,38 @@ AS $kept_move$
 DECLARE
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 	kept_day date;
+	others boolean;
+	same_rule boolean;
 	day date;
 BEGIN
-	EXECUTE format('SELECT s.as_of FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id', portfolio)
-	INTO kept_day;
-	IF given < kept_day OR kept_day IS NULL THEN
+	EXECUTE format($query$
+		SELECT s.as_of, s.settings -> 'cancel_same_day' IS NOT DISTINCT FROM segment_internal.check_settings(p.settings) -> 'cancel_same_day'
+		FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id$query$, portfolio)
+	INTO kept_day, same_rule;
+	IF given < kept_day OR kept_day IS NULL OR NOT same_rule THEN
 		RETURN NULL;
 	END IF;
 	EXECUTE format($query$
 		INSERT INTO %1$I.refresh_key (customer_id, everybody)
 		SELECT c.customer_id, false FROM %1$I.kept_customer AS c WHERE c.next_event <= $1$query$, portfolio) USING today;
-	-- not told by counts: one customer may have come into sight while another went
-	EXECUTE format($query$
-		INSERT INTO %1$I.refresh_key (customer_id, everybody)
-		SELECT h.customer_id, false FROM %1$I.customer_history AS h
-		WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
 	EXECUTE format('ANALYZE %I.refresh_key', portfolio);
+	-- who was kept and has not changed is still in customer_history; so, the
+	-- changed ones left aside, counts tell whether it has others, not known before
+	EXECUTE format($query$
+		SELECT (SELECT count(*) FROM %1$I.customer_history)
+				- (SELECT count(*) FROM %1$I.customer_history AS h
+					WHERE EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s h.customer_id))
+			<> (SELECT count(*) FROM %1$I.kept_customer)
+				- (SELECT count(*) FROM %1$I.kept_customer AS c
+					WHERE EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s c.customer_id))$query$, portfolio, equality)
+	INTO others;
+	IF others THEN
+		EXECUTE format($query$
+			INSERT INTO %1$I.refresh_key (customer_id, everybody)
+			SELECT h.customer_id, false FROM %1$I.customer_history AS h
+			WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
+		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
+	END IF;
 	day := given;
 	IF day IS NULL THEN
 		-- of those who are not computed again, and of those who are

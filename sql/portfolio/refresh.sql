@@ -427,9 +427,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 	SELECT count(*) AS customers, count(*) FILTER (WHERE orders > 0) AS buyers,
-		segment.quantile_cuts(-days_since_last::float8, 5) AS recency_cuts,
-		segment.quantile_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
-		segment.quantile_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
+		segment.score_cuts(-days_since_last::float8, 5) AS recency_cuts,
+		segment.score_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
+		segment.score_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
 		segment.exact_avg(mean_gap_days) AS usual_gap_days,
 		segment_internal.refit_purchases(%3$L, %2$L, $1, as_of, purchase_days - 1, first_day, last_day)
 			FILTER (WHERE orders > 0) AS purchase_model,
@@ -463,7 +463,8 @@ DECLARE
 	cuts record := segment_internal.scheme_cuts(portfolio, false, false);
 	query text := segment_internal.refresh_figures_query(
 		CASE WHEN from_kept THEN segment_internal.kept_unscored_query(portfolio, as_of, margin_rate)
-			ELSE segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate) END, unit, purchase_kind, spend_kind);
+			ELSE segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate,
+				(settings ->> 'cancel_same_day')::boolean) END, unit, purchase_kind, spend_kind);
 	unscored jsonb;
 	earlier record;
 	f record;
