@@ -16,12 +16,12 @@ CREATE TYPE segment_internal.customer_figures AS (
 	place integer, places integer,
 	r_score integer, f_score integer, m_score integer, gap_ratio float8,
 	days_since_last integer, tenure_days integer,
-	orders bigint, purchase_days bigint, first_day date, last_day date,
+	orders bigint, purchase_days bigint, visits bigint, first_day date, last_day date,
 	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
-	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric
+	gross numeric, refunded numeric, net numeric, usage numeric, margin numeric, cost numeric
 );
 COMMENT ON TYPE segment_internal.customer_figures IS
-'scores and measures of a customer as of a day: monetary is net as a floating point number, repeat_spend what a repeat purchase day brings (contribution where the purchases have margins, else sales), margin and cost what is known of them; NULL as long as nothing has happened. next_event is the first day after it on which the histories say more, NULL: none, so that until then the figures hold. place is the number of the day among the days asked for, counted from 1, places the number of days by which the customer was known';
+'scores and measures of a customer as of a day: visits are purchase days whose orders were not all refunded on the same day, usage is gross less what was; monetary is net as a floating point number, repeat_spend what a repeat purchase day brings (contribution where the purchases have margins, else sales), margin and cost what is known of them; NULL as long as nothing has happened. next_event is the first day after it on which the histories say more, NULL: none, so that until then the figures hold. place is the number of the day among the days asked for, counted from 1, places the number of days by which the customer was known';
 
 CREATE FUNCTION segment_internal.customer_figures(
 	purchases segment.history, margins segment.history, costs segment.history,
@@ -35,15 +35,15 @@ COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.h
 'the figures of a customer as of a day, with scores by the cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net), and the gap ratio: days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened): a set, so that the planner evaluates it once. Errors: 22008 infinite as_of, those of score';
 
 CREATE FUNCTION segment_internal.customer_figures(
-	orders bigint, purchase_days bigint, first_day date, last_day date,
+	orders bigint, purchase_days bigint, visits bigint, first_day date, last_day date,
 	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
-	gross numeric, refunded numeric, net numeric, margin numeric, cost numeric,
+	gross numeric, refunded numeric, net numeric, usage numeric, margin numeric, cost numeric,
 	as_of date, recency_cuts float8[], frequency_cuts float8[],
 	monetary_cuts float8[], prior_gaps float8, usual_gap_days float8
 ) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 4 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_customer_figures_kept';
-COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, date, date, float8, float8, float8, float8, date, numeric, numeric, numeric, numeric, numeric, date, float8[], float8[], float8[], float8, float8) IS
+COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, bigint, date, date, float8, float8, float8, float8, date, numeric, numeric, numeric, numeric, numeric, numeric, date, float8[], float8[], float8[], float8, float8) IS
 'the same from figures of an earlier day that still hold, without the histories: what changes from day to day and with the scorecard is computed, the rest passed on (internal)';
 
 CREATE TYPE segment_internal.judged_day AS (
@@ -94,9 +94,11 @@ RETURN format($template$(
 		) AS h$template$, portfolio, as_of, judged_by, further_columns, further_items,
 	CASE WHEN from_kept THEN $figures$
 					CASE WHEN c.monetary IS NOT NULL THEN c.orders END, CASE WHEN c.monetary IS NOT NULL THEN c.purchase_days END,
+					CASE WHEN c.monetary IS NOT NULL THEN c.visits END,
 					c.first_day, c.last_day, c.mean_gap_days, c.gap_cv, c.monetary, c.repeat_spend, c.next_event,
 					CASE WHEN c.monetary IS NOT NULL THEN c.gross END, CASE WHEN c.monetary IS NOT NULL THEN c.refunded END,
-					CASE WHEN c.monetary IS NOT NULL THEN c.net END, CASE WHEN s.margin_rate IS NULL THEN c.margin END, c.cost$figures$
+					CASE WHEN c.monetary IS NOT NULL THEN c.net END, CASE WHEN c.monetary IS NOT NULL THEN c.usage END,
+					CASE WHEN s.margin_rate IS NULL THEN c.margin END, c.cost$figures$
 		ELSE 'c.purchases, c.margins, c.costs, c.complaints, c.satisfaction, c.listed' END,
 	CASE WHEN from_kept THEN 'kept_customer' ELSE 'customer_history' END);
 COMMENT ON FUNCTION segment_internal.portfolio_known_customers(text, text, text, text, text, boolean) IS
@@ -146,22 +148,25 @@ COMMENT ON FUNCTION segment_internal.portfolio_known_on_days() IS
 
 /*
  * What the view customer shows of the histories of h, given the share of sales
- * that is contribution as s.margin_rate.  It depends on no other customer.
+ * that is contribution as s.margin_rate, and whether orders that were cancelled
+ * at once count as used, as s.cancel_same_day.  It depends on no other customer.
  */
 CREATE FUNCTION segment_internal.portfolio_history_columns() RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN $columns$
 			coalesce((h.m).orders, 0) AS orders, coalesce((h.m).purchase_days, 0) AS purchase_days,
+			coalesce(CASE WHEN s.cancel_same_day THEN (h.m).visits ELSE (h.m).purchase_days END, 0) AS visits,
 			(h.m).first_day, (h.m).last_day, (h.m).days_since_last, (h.m).tenure_days,
 			coalesce((h.m).gross, 0) AS gross, coalesce((h.m).refunded, 0) AS refunded,
 			coalesce((h.m).net, 0) AS net,
+			coalesce(CASE WHEN s.cancel_same_day THEN (h.m).usage ELSE (h.m).gross END, 0) AS usage,
 			coalesce((h.m).margin, (h.m).net * s.margin_rate, 0) AS margin,
 			coalesce((h.m).cost, 0) AS cost,
 			(h.m).gross / nullif((h.m).orders, 0) AS average_order,
 			(h.m).mean_gap_days, (h.m).gap_cv$columns$;
 COMMENT ON FUNCTION segment_internal.portfolio_history_columns() IS
-'the columns of the view customer that come from the histories of a FROM item h (portfolio_known_customers) and from s.margin_rate (internal)';
+'the columns of the view customer that come from the histories of a FROM item h (portfolio_known_customers), from s.margin_rate and s.cancel_same_day (internal)';
 
 /*
  * The customers as far as they can be known before there is a scorecard: the
@@ -169,7 +174,7 @@ COMMENT ON FUNCTION segment_internal.portfolio_history_columns() IS
  * and models are made of.  Kept in one piece, so that many aggregates find the
  * columns computed.
  */
-CREATE FUNCTION segment_internal.portfolio_unscored_query(portfolio text, as_of date, margin_rate numeric) RETURNS text
+CREATE FUNCTION segment_internal.portfolio_unscored_query(portfolio text, as_of date, margin_rate numeric, cancel_same_day boolean) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
@@ -178,11 +183,11 @@ FROM (
 	SELECT h.customer_id, %2$L::date AS as_of,%3$s,
 		(h.m).monetary, (h.m).repeat_spend, segment_internal.one_row() AS one_row
 	FROM %1$s
-		CROSS JOIN (SELECT %4$s::numeric AS margin_rate) AS s
+		CROSS JOIN (SELECT %4$s::numeric AS margin_rate, %5$L::boolean AS cancel_same_day) AS s
 ) AS k$template$,
 	segment_internal.portfolio_known_customers(portfolio, format('%L::date', as_of), 'NULL, NULL, NULL, NULL, NULL'),
-	as_of, segment_internal.portfolio_history_columns(), quote_nullable(margin_rate));
-COMMENT ON FUNCTION segment_internal.portfolio_unscored_query(text, date, numeric) IS
+	as_of, segment_internal.portfolio_history_columns(), quote_nullable(margin_rate), cancel_same_day);
+COMMENT ON FUNCTION segment_internal.portfolio_unscored_query(text, date, numeric, boolean) IS
 'the query of the customers of a portfolio as of a day, with what does not depend on a scorecard, and with monetary and repeat_spend; the margin rate is NULL where the purchases have margins (internal)';
 
 /* Settings and cuts, taken out of the scorecard n once. */
@@ -222,8 +227,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 SELECT k.customer_id, k.as_of,
-	k.orders, k.purchase_days, k.first_day, k.last_day, k.days_since_last, k.tenure_days,
-	k.gross, k.refunded, k.net, k.margin, k.cost, k.net_value,
+	k.orders, k.purchase_days, k.visits, k.first_day, k.last_day, k.days_since_last, k.tenure_days,
+	k.gross, k.refunded, k.net, k.usage, k.margin, k.cost, k.net_value,
 	k.average_order, k.mean_gap_days, k.gap_cv, k.gap_ratio,
 	k.r_score, k.f_score, k.m_score, k.rfm_cell,
 	k.p_alive, k.expected_purchases, k.purchase_probability, k.expected_spend, k.clv,

@@ -9,7 +9,8 @@ FROM (VALUES
 	('duplicate', 'rows that repeat customer, time and amount of another: counted all the same', '{purchases,costs,complaints,satisfaction}'),
 	('duplicate_customer', 'rows that name a customer again: one of them, by its text, is kept', '{customers}'),
 	('future_date', 'events dated after the day of the refresh: not counted until that day', '{purchases,costs,complaints,satisfaction}'),
-	('refund_without_purchase', 'refunds of customers who have no order', '{purchases}')
+	('refund_without_purchase', 'refunds of customers who have no order', '{purchases}'),
+	('cancelled_same_day', 'orders that were refunded on the same day: counted as orders, but not in visits and usage unless the setting cancel_same_day is off; on a day with several, as many as were refunded', '{purchases}')
 ) AS q(check_name, meaning, sources)
 CROSS JOIN LATERAL unnest(q.sources) AS s(source);
 COMMENT ON VIEW segment_internal.quality_check IS 'the checks of source data that data_quality of a portfolio reports';

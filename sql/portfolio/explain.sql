@@ -105,7 +105,7 @@ COMMENT ON TYPE segment_internal.class_explanation IS
 /* All of explain, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.explain_classes(name text, arguments jsonb)
 RETURNS SETOF segment_internal.class_explanation
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 11
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 12
 SET search_path = pg_catalog, pg_temp
 AS $explain_classes$
 DECLARE

@@ -35,9 +35,9 @@ SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 SELECT k.*, k.margin - k.cost AS net_value
 FROM (
-	SELECT c.customer_id, %2$L::date AS as_of, c.orders, c.purchase_days, c.first_day, c.last_day,
+	SELECT c.customer_id, %2$L::date AS as_of, c.orders, c.purchase_days, c.visits, c.first_day, c.last_day,
 		%2$L::date - c.last_day AS days_since_last, %2$L::date - c.first_day AS tenure_days,
-		c.gross, c.refunded, c.net, %3$s AS margin,
+		c.gross, c.refunded, c.net, c.usage, %3$s AS margin,
 		c.cost, c.average_order, c.mean_gap_days, c.gap_cv, c.monetary, c.repeat_spend
 	FROM %1$I.kept_customer AS c
 ) AS k$template$, portfolio, as_of,
@@ -209,7 +209,7 @@ COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean) IS
  * the last purchase day.  Besides the customers in table refresh_key only those
  * are computed again whose histories say more since, and those who were not
  * known before.  NULL, and no row is computed, if that day is before the one that
- * the figures are of.
+ * the figures are of, or if they were computed by another cancel_same_day.
  */
 CREATE FUNCTION segment_internal.kept_move(portfolio text, given date, today date) RETURNS date
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -218,11 +218,14 @@ AS $kept_move$
 DECLARE
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 	kept_day date;
+	same_rule boolean;
 	day date;
 BEGIN
-	EXECUTE format('SELECT s.as_of FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id', portfolio)
-	INTO kept_day;
-	IF given < kept_day OR kept_day IS NULL THEN
+	EXECUTE format($query$
+		SELECT s.as_of, s.settings -> 'cancel_same_day' IS NOT DISTINCT FROM segment_internal.check_settings(p.settings) -> 'cancel_same_day'
+		FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id$query$, portfolio)
+	INTO kept_day, same_rule;
+	IF given < kept_day OR kept_day IS NULL OR NOT same_rule THEN
 		RETURN NULL;
 	END IF;
 	EXECUTE format($query$

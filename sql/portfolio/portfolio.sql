@@ -131,6 +131,8 @@ BEGIN
 		FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d$template$, name) USING definition;
 	EXECUTE format('ANALYZE %I.portfolio', name);
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
+	PERFORM segment_internal.scheme_divide_middle(name,
+		(segment_internal.check_settings(definition -> 'settings') ->> 'value_middle_classes')::float8::integer);
 	PERFORM segment_internal.portfolio_create_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	RETURN segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true, "all_rows": true}');
@@ -212,6 +214,8 @@ BEGIN
 		|| jsonb_build_object('settings', coalesce(settings, definition -> 'settings'));
 	definition := segment_internal.portfolio_check(definition);
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
+	PERFORM segment_internal.scheme_divide_middle(name,
+		(segment_internal.check_settings(definition -> 'settings') ->> 'value_middle_classes')::float8::integer);
 
 	SELECT format_type(a.atttypid, -1) INTO STRICT old_key
 	FROM pg_attribute AS a

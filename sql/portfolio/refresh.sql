@@ -176,7 +176,7 @@ RETURN format($template$
 	SELECT q.source, q.check_name, NULL, NULL, NULL
 	FROM segment_internal.quality_check AS q
 	WHERE q.source OPERATOR(pg_catalog.=) %1$L
-		AND q.check_name OPERATOR(pg_catalog.<>) ALL ('{null_customer,future_date,refund_without_purchase}'::pg_catalog.text[])$template$,
+		AND q.check_name OPERATOR(pg_catalog.<>) ALL ('{null_customer,future_date,refund_without_purchase,cancelled_same_day}'::pg_catalog.text[])$template$,
 	source, segment_internal.source_events(shape), CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
 	(segment_internal.portfolio_key(portfolio)).key_cast);
 COMMENT ON FUNCTION segment_internal.refresh_histories_defect_query(text, text, segment_internal.source_shape) IS
@@ -273,7 +273,13 @@ BEGIN
 		SELECT 'purchases', 'refund_without_purchase', r.customer_id,
 			segment.refunds(r.purchases), segment.net(r.purchases)
 		FROM %1$I.refresh_read AS r
-		WHERE segment.orders(r.purchases) = 0 AND segment.refunds(r.purchases) > 0$template$, portfolio);
+		WHERE segment.orders(r.purchases) = 0 AND segment.refunds(r.purchases) > 0
+		UNION ALL
+		SELECT 'purchases', 'cancelled_same_day', r.customer_id, sum(least(u.orders, u.refunds)), sum(least(u.gross, u.refunded))
+		FROM %1$I.refresh_read AS r
+		CROSS JOIN LATERAL segment.unnest(r.purchases) AS u
+		WHERE segment.orders(r.purchases) > 0 AND segment.refunds(r.purchases) > 0 AND u.gross > 0 AND u.refunds > 0
+		GROUP BY r.customer_id$template$, portfolio);
 	PERFORM segment_internal.refresh_future_dates(portfolio, definition, key_equality, today, changes_only);
 END
 $refresh_defects$;
@@ -429,9 +435,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 	SELECT count(*) AS customers, count(*) FILTER (WHERE orders > 0) AS buyers,
-		segment.quantile_cuts(-days_since_last::float8, 5) AS recency_cuts,
-		segment.quantile_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
-		segment.quantile_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
+		segment.score_cuts(-days_since_last::float8, 5) AS recency_cuts,
+		segment.score_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
+		segment.score_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
 		segment.exact_avg(mean_gap_days) AS usual_gap_days,
 		segment_internal.refit_purchases(%3$L, %2$L, $1, as_of, purchase_days - 1, first_day, last_day)
 			FILTER (WHERE orders > 0) AS purchase_model,
@@ -465,7 +471,8 @@ DECLARE
 	cuts record := segment_internal.scheme_cuts(portfolio, false, false);
 	query text := segment_internal.refresh_figures_query(
 		CASE WHEN from_kept THEN segment_internal.kept_unscored_query(portfolio, as_of, margin_rate)
-			ELSE segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate) END, unit, purchase_kind, spend_kind);
+			ELSE segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate,
+				(settings ->> 'cancel_same_day')::boolean) END, unit, purchase_kind, spend_kind);
 	unscored jsonb;
 	earlier record;
 	f record;

@@ -54,6 +54,67 @@ $scheme_create_tables$;
 COMMENT ON FUNCTION segment_internal.scheme_create_tables(text) IS
 'creates the tables of a portfolio''s schemes, with the built-in ones (internal)';
 
+/*
+ * The classes in the middle of value_class, between those who are most valuable
+ * or growable and those below zero: as many as the setting value_middle_classes
+ * says, by net value, each of the like number of the buyers who are below the
+ * top fifth (without clv: the top two fifths) and not below zero.
+ * What somebody changed in them stays: the rule of the last, which is that of
+ * all of them, and what is to be done.
+ */
+CREATE FUNCTION segment_internal.scheme_divide_middle(portfolio text, classes integer) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_divide_middle$
+DECLARE
+	old_classes integer;
+	last_rank integer;
+	-- the cuts value_mgc and value_mvc
+	top text := (SELECT string_agg(b.query, ', ' ORDER BY b.cut) FROM segment_internal.builtin_cuts() AS b WHERE b.cut IN ('value_mvc', 'value_mgc'));
+BEGIN
+	EXECUTE format($query$
+		SELECT count(*), max(c.class_rank) FROM %I.scheme_class AS c
+		WHERE c.scheme = 'value_class' AND c.class ~ '^middle(_[0-9]+)?$'$query$, portfolio) INTO old_classes, last_rank;
+	IF old_classes = classes OR old_classes = 0 AND classes = 1 THEN
+		RETURN;
+	ELSIF old_classes = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('setting "value_middle_classes" must be 1 without a class "middle" in scheme "value_class", not %s', classes);
+	END IF;
+	-- in two steps, since no two classes may have the same rank in between
+	EXECUTE format($template$
+		UPDATE %1$I.scheme_class AS c SET class_rank = -(c.class_rank + $1) WHERE c.scheme = 'value_class' AND c.class_rank > $2;
+		$template$, portfolio) USING classes - old_classes, last_rank;
+	EXECUTE format($template$
+		WITH old AS (
+			DELETE FROM %1$I.scheme_class AS c WHERE c.scheme = 'value_class' AND c.class ~ '^middle(_[0-9]+)?$'
+			RETURNING c.*
+		)
+		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority, service_level, owner, action, action_zh)
+		SELECT o.scheme, concat('middle', '_' || n.number), o.class_rank - $1 + n.place,
+			CASE WHEN n.number < $2 THEN format(E'(%%s\n) AND net_value >= value_middle_%%s', o.rule, n.number) ELSE o.rule END,
+			concat(b.label, ' ' || n.number), concat(b.label_zh, n.number), o.priority, o.service_level, o.owner, o.action, o.action_zh
+		FROM old AS o
+		JOIN segment_internal.builtin_classes() AS b ON b.scheme = 'value_class' AND b.class = 'middle'
+		CROSS JOIN (SELECT g.place, CASE WHEN $2 > 1 THEN g.place END FROM generate_series(1, $2) AS g(place)) AS n(place, number)
+		WHERE o.class_rank = $3$template$, portfolio) USING old_classes, classes, last_rank;
+	EXECUTE format($template$
+		UPDATE %1$I.scheme_class AS c SET class_rank = -c.class_rank WHERE c.scheme = 'value_class' AND c.class_rank < 0$template$, portfolio);
+	EXECUTE format($template$
+		DELETE FROM %1$I.scheme_cut AS c WHERE c.scheme = 'value_class' AND c.cut ~ '^value_middle_[0-9]+$'$template$, portfolio);
+	EXECUTE format($template$
+		INSERT INTO %1$I.scheme_cut (scheme, cut, query, meaning)
+		SELECT 'value_class', 'value_middle_' || n.number,
+			format('SELECT (segment.top_cuts(c.net_value, %%s))[%%s] FROM customers AS c CROSS JOIN (SELECT %%s FROM customers) AS t(mgc, mvc) '
+				'WHERE c.orders > 0 AND c.net_value >= 0 AND c.net_value < CASE WHEN c.clv IS NULL THEN t.mgc ELSE t.mvc END', $1, n.number, $2),
+			format('net value of the last of the first %%s of %%s like groups of the buyers below the top fifth (two, where there is no clv) who are not below zero', n.number, $1)
+		FROM generate_series(1, $1 - 1) AS n(number)$template$, portfolio) USING classes, top;
+	EXECUTE format('ANALYZE %I.scheme_class', portfolio);
+END
+$scheme_divide_middle$;
+COMMENT ON FUNCTION segment_internal.scheme_divide_middle(text, integer) IS
+'divides the middle of the scheme value_class into so many classes; error 22023 if it has no class that could be divided (internal)';
+
 /* ---------- rules and cuts as SQL ---------- */
 
 /*
@@ -68,6 +129,7 @@ AS $scheme_figures$
 BEGIN
 	RETURN QUERY EXECUTE format($query$
 		SELECT s.name, format(CASE s.type WHEN 'number' THEN '(n.settings ->> %%L)::float8'
+			WHEN 'boolean' THEN '(n.settings ->> %%L)::boolean'
 			ELSE 'n.settings ->> %%L' END, s.name)
 		FROM segment.setting AS s
 		WHERE s.name NOT IN ('margin', 'purchase_model', 'spend_model')

@@ -561,6 +561,17 @@ CREATE TYPE segment_internal.class_proof AS (
 COMMENT ON TYPE segment_internal.class_proof IS
 'a row of scheme_check (internal)';
 
+/*
+ * A rule for customers without scores: that they have none, and one comparison
+ * more.  It takes no score cell, whatever it compares.
+ */
+CREATE FUNCTION segment_internal.rule_is_of_unscored(rule text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN rule ~* '^\s*[rfm]_score\s+IS\s+NULL\s+AND\s+\w+\s*(<|<=|=|<>|>=|>)\s*\w+\s*$';
+COMMENT ON FUNCTION segment_internal.rule_is_of_unscored(text) IS
+'whether a rule is for customers without scores only, such as r_score IS NULL AND refunded > 0; NULL without a rule (internal)';
+
 /* All of scheme_check, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.scheme_proof(name text, arguments jsonb)
 RETURNS SETOF segment_internal.class_proof
@@ -574,17 +585,18 @@ DECLARE
 	members text;
 BEGIN
 	PERFORM segment_internal.scheme_must_exist(name, scheme);
-	-- do the rules name nothing but scores?
+	-- do the rules name nothing but scores, but for those who have none?
 	EXECUTE format($query$
 		SELECT NOT EXISTS (
-			SELECT FROM %1$I.scheme_class AS c
+			SELECT FROM (SELECT k.* FROM %1$I.scheme_class AS k WHERE NOT segment_internal.rule_is_of_unscored(k.rule)) AS c
 			JOIN (SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = $2::regclass AND a.attnum > 0
 				UNION ALL SELECT f.name FROM segment_internal.scheme_figures($3) AS f) AS n(name)
 				ON c.rule ~* ('\m' || n.name || '\M')
 			WHERE c.scheme = $1 AND n.name NOT IN ('r_score', 'f_score', 'm_score', 'rfm_cell'))$query$, name)
 	INTO on_scores USING scheme, format('%I.customer', name), name;
 	-- each cell by every rule: the first that is true decides
-	EXECUTE format($query$SELECT string_agg(format(E'(%%L, %%s, coalesce((%%s\n), false))', c.class, c.class_rank, c.rule), ', ')
+	EXECUTE format($query$SELECT string_agg(format(E'(%%L, %%s, coalesce((%%s\n), false))', c.class, c.class_rank,
+			CASE WHEN segment_internal.rule_is_of_unscored(c.rule) THEN 'false' ELSE c.rule END), ', ')
 		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.rule IS NOT NULL$query$, name)
 	INTO rules USING scheme;
 	members := segment_internal.scheme_members(name, scheme);
@@ -612,7 +624,7 @@ BEGIN
 		)
 		SELECT c.class, c.class_rank, coalesce(m.customers, 0),
 			CASE WHEN c.stay_rule IS NOT NULL THEN coalesce(m.kept, 0) END, k.cells, k.hidden,
-			coalesce(nullif(concat_ws('; ', CASE WHEN c.rule IS NULL AND k.cells > 0 THEN 'default class also takes score cells that no rule covers'
+			coalesce(nullif(concat_ws('; ', CASE WHEN segment_internal.rule_is_of_unscored(c.rule) THEN NULL WHEN c.rule IS NULL AND k.cells > 0 THEN 'default class also takes score cells that no rule covers'
 				WHEN c.rule IS NOT NULL AND k.cells = 0 AND k.hidden > 0 THEN 'earlier rules take every score cell of this class'
 				WHEN c.rule IS NOT NULL AND k.cells = 0 THEN 'no score cell reaches this class'
 				WHEN k.hidden > 0 THEN 'earlier rules take some score cells of this class'

@@ -390,17 +390,18 @@ BEGIN
 			t.sales, %5$s AS sales_share, t.profit, %6$s AS profit_share
 		FROM (
 			SELECT v.class, v.class_rank, coalesce(g.customers, 0) AS customers, coalesce(g.sales, 0) AS sales,
-				coalesce(g.net_value - CASE v.class WHEN 'none' THEN g.customers * s.cost_per_non_buyer ELSE 0 END, 0) AS profit
-			FROM (VALUES ('heavy', 1), ('medium', 2), ('light', 3), ('none', 4)) AS v(class, class_rank)
+				coalesce(g.net_value - g.non_buyers * s.cost_per_non_buyer, 0) AS profit
+			FROM (VALUES ('heavy', 1), ('medium', 2), ('light', 3), ('returns_only', 4), ('none', 5)) AS v(class, class_rank)
 			CROSS JOIN %3$s
 			LEFT JOIN (
-				SELECT CASE WHEN c.orders > 0 THEN segment.score(-segment_internal.float8(c.gross), u.cuts) ELSE 4 END AS class_rank,
-					count(*) AS customers, sum(c.net) AS sales, sum(c.net_value) AS net_value
+				SELECT CASE WHEN c.visits > 0 THEN segment.score(-segment_internal.float8(c.usage), u.cuts)
+						WHEN c.orders > 0 OR c.refunded > 0 THEN 4 ELSE 5 END AS class_rank,
+					count(*) AS customers, count(*) FILTER (WHERE c.orders = 0) AS non_buyers, sum(c.net) AS sales, sum(c.net_value) AS net_value
 				FROM %1$I.customer AS c
 				CROSS JOIN (
 					-- counted from the top: a remainder goes to the heavy, then to the medium
-					SELECT segment.quantile_cuts(-segment_internal.float8(p.gross), 3) AS cuts
-					FROM %1$I.customer AS p WHERE p.orders > 0
+					SELECT segment.quantile_cuts(-segment_internal.float8(p.usage), 3) AS cuts
+					FROM %1$I.customer AS p WHERE p.visits > 0
 				) AS u
 				GROUP BY 1
 			) AS g ON g.class_rank = v.class_rank
@@ -563,9 +564,9 @@ SELECT v.* FROM (VALUES
 	('segment_profile', 'share', 'of a category: share of the class that has the value, 0..1; NULL: a number'),
 	('segment_profile', 'all_share', 'of a category: share of all customers that has the value, 0..1; NULL: a number'),
 	('segment_profile', 'index', 'mean or share against that of all customers, which is 100; >= 0 unless the mean is negative; NULL where the mean of all is not positive'),
-	('usage_share', NULL, 'the thirds of the buyers by gross sales, counted from the top, and those who never bought: share of customers beside share of sales; equal customers are in the same third'),
-	('usage_share', 'class', 'heavy, medium, light or none (no order)'),
-	('usage_share', 'class_rank', '1 heavy, 2 medium, 3 light, 4 none'),
+	('usage_share', NULL, 'the classes of usage_class: thirds of the buyers by usage, counted from the top, those who returned all at once, and those who never bought: share of customers beside share of sales; equal customers are in the same third'),
+	('usage_share', 'class', 'heavy, medium, light, returns_only (orders cancelled at once or refunds, and no other order) or none (no order)'),
+	('usage_share', 'class_rank', '1 heavy, 2 medium, 3 light, 4 returns_only, 5 none'),
 	('usage_share', 'customers', 'number of customers, >= 0'),
 	('usage_share', 'customer_share', 'share of all customers, 0..1; NULL without any customers'),
 	('usage_share', 'sales', 'net sales in units of money; may be negative; more is better'),

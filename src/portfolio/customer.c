@@ -47,6 +47,8 @@ enum
 	/* of the histories up to the day */
 	FIGURE_ORDERS,
 	FIGURE_PURCHASE_DAYS,
+	FIGURE_VISITS,				/* purchase days but for those cancelled at
+								 * once */
 	FIGURE_FIRST_DAY,
 	FIGURE_LAST_DAY,
 	FIGURE_MEAN_GAP_DAYS,
@@ -57,6 +59,7 @@ enum
 	FIGURE_GROSS,
 	FIGURE_REFUNDED,
 	FIGURE_NET,
+	FIGURE_USAGE,				/* gross but for what was cancelled at once */
 	FIGURE_MARGIN,
 	FIGURE_COST,
 	FIGURES
@@ -176,7 +179,8 @@ set_purchases(Customer *customer)
 
 	values[FIGURE_ORDERS] = Int64GetDatum(totals->orders);
 	values[FIGURE_PURCHASE_DAYS] = Int64GetDatum(totals->purchase_days);
-	nulls[FIGURE_ORDERS] = nulls[FIGURE_PURCHASE_DAYS] = false;
+	values[FIGURE_VISITS] = Int64GetDatum(totals->visits);
+	nulls[FIGURE_ORDERS] = nulls[FIGURE_PURCHASE_DAYS] = nulls[FIGURE_VISITS] = false;
 	values[FIGURE_FIRST_DAY] = DateADTGetDatum(totals->first_day);
 	values[FIGURE_LAST_DAY] = DateADTGetDatum(totals->last_day);
 	nulls[FIGURE_FIRST_DAY] = nulls[FIGURE_LAST_DAY] = totals->purchase_days == 0;
@@ -191,6 +195,7 @@ set_purchases(Customer *customer)
 	set_amount(customer, FIGURE_GROSS, totals, totals->gross);
 	set_amount(customer, FIGURE_REFUNDED, totals, totals->refunded);
 	set_amount(customer, FIGURE_NET, totals, net_of(totals));
+	set_amount(customer, FIGURE_USAGE, totals, totals->gross - totals->cancelled);
 }
 
 /* The day of the first event that is not counted yet, of those that change figures. */
@@ -346,13 +351,13 @@ segment_customer_figures(PG_FUNCTION_ARGS)
  * customer_figures(orders, ..., cost, as_of, recency_cuts, ..., usual_gap): the
  * same from figures that were kept, which still hold on the day
  *
- * The figures are the arguments 0 to 13, in the order of the type, from orders
- * on.  NULL is what is not known, as there.
+ * The figures are the first arguments, in the order of the type, from orders on.  NULL is what is not known, as there.
  */
 PG_FUNCTION_INFO_V1(segment_customer_figures_kept);
 Datum
 segment_customer_figures_kept(PG_FUNCTION_ARGS)
 {
+	const int	kept = FIGURES - FIGURE_ORDERS;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Datum		values[FIGURES] = {0};
 	bool		nulls[FIGURES];
@@ -363,12 +368,12 @@ segment_customer_figures_kept(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("set-valued function called in context that cannot accept a set")));
-	if (PG_ARGISNULL(14))
+	if (PG_ARGISNULL(kept))
 	{
 		result->isDone = ExprEndResult;
 		PG_RETURN_NULL();
 	}
-	as_of = finite_date(PG_GETARG_DATEADT(14), "as_of");
+	as_of = finite_date(PG_GETARG_DATEADT(kept), "as_of");
 	memset(nulls, true, sizeof(nulls));
 	for (int i = FIGURE_ORDERS; i < FIGURES; i++)
 	{
@@ -376,7 +381,7 @@ segment_customer_figures_kept(PG_FUNCTION_ARGS)
 		if (!nulls[i])
 			values[i] = PG_GETARG_DATUM(i - FIGURE_ORDERS);
 	}
-	scoring = scoring_argument(fcinfo, 15, !nulls[FIGURE_LAST_DAY]);
+	scoring = scoring_argument(fcinfo, kept + 1, !nulls[FIGURE_LAST_DAY]);
 	set_scores(values, nulls, as_of, &scoring);
 	PG_RETURN_DATUM(row_form(result_row(fcinfo, FIGURES), values, nulls));
 }

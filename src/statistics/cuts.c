@@ -9,10 +9,18 @@
  * The American Statistician 50, 1996, definition 1).  With the scores
  * of score.c, n groups of distinct values differ in size by at most one.
  *
+ * Where values are equal, those cut points give all of them the score of the
+ * lowest group that they reach into: of a thousand customers of whom 900 bought
+ * today, the 900 would be in the group 1 of 5.  score_cuts has the cut points
+ * of scores that are fair to ties: see tied_score.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 #include "base/compat.h"
+
+#include <float.h>
+#include <math.h>
 
 #include "catalog/pg_type.h"
 #include "libpq/pqformat.h"
@@ -229,27 +237,14 @@ segment_quantile_cuts_deserialize(PG_FUNCTION_ARGS)
 	return aggregate_deserialize(fcinfo, &quantile_cuts_kind);
 }
 
-/*
- * quantile_cuts_final: the n - 1 cut points, ascending
- *
- * NULL if there was no value; an empty array for n = 1.  Works on a copy of
- * the values, as the state may be used again (window frames).
- */
-PG_FUNCTION_INFO_V1(segment_quantile_cuts_final);
-Datum
-segment_quantile_cuts_final(PG_FUNCTION_ARGS)
+/* The values at the n - 1 ranks of the quantiles, ascending. */
+static double *
+quantile_values(const QuantileState *state)
 {
-	const QuantileState *state = (const QuantileState *) aggregate_state(fcinfo);
-	int			ncuts;
+	int			ncuts = state->groups - 1;
 	uint64	   *keys;
 	int64	   *ranks;
-	Datum	   *cuts;
-
-	if (state == NULL)
-		PG_RETURN_NULL();
-	ncuts = state->groups - 1;
-	if (ncuts == 0)
-		PG_RETURN_ARRAYTYPE_P(construct_empty_array(FLOAT8OID));
+	double	   *cuts;
 
 	keys = (uint64 *) MemoryContextAllocHuge(CurrentMemoryContext,
 											 state->count * sizeof(uint64));
@@ -264,10 +259,171 @@ segment_quantile_cuts_final(PG_FUNCTION_ARGS)
 
 	selection_ranks(keys, state->count, 0, ranks, ncuts);
 
-	cuts = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+	cuts = (double *) palloc(mul_size(ncuts, sizeof(double)));
 	for (int i = 0; i < ncuts; i++)
-		cuts[i] = Float8GetDatum(value_of_key(keys[ranks[i]]));
+		cuts[i] = value_of_key(keys[ranks[i]]);
+	pfree(ranks);
 	pfree(keys);
-	PG_RETURN_ARRAYTYPE_P(construct_array(cuts, ncuts, FLOAT8OID, sizeof(float8),
-										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return cuts;
+}
+
+static Datum
+cuts_array(const double *cuts, int ncuts)
+{
+	Datum	   *elements = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+
+	for (int i = 0; i < ncuts; i++)
+		elements[i] = Float8GetDatum(cuts[i]);
+	return PointerGetDatum(construct_array(elements, ncuts, FLOAT8OID, sizeof(float8),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * quantile_cuts_final: the n - 1 cut points, ascending
+ *
+ * NULL if there was no value; an empty array for n = 1.  Works on a copy of
+ * the values, as the state may be used again (window frames).
+ */
+PG_FUNCTION_INFO_V1(segment_quantile_cuts_final);
+Datum
+segment_quantile_cuts_final(PG_FUNCTION_ARGS)
+{
+	const QuantileState *state = (const QuantileState *) aggregate_state(fcinfo);
+
+	if (state == NULL)
+		PG_RETURN_NULL();
+	if (state->groups == 1)
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(FLOAT8OID));
+	return cuts_array(quantile_values(state), state->groups - 1);
+}
+
+/* ---------- scores that are fair to ties ---------- */
+
+/* A value that is the value at some rank of a quantile, among all values. */
+typedef struct TiedValue
+{
+	double		value;
+	int64		between;		/* values above the one before, below this */
+	int64		equal;			/* values equal to this */
+	double		before;			/* the largest value below it */
+} TiedValue;
+
+/*
+ * The group of a place, counted from 1, of so many places in n groups.  Both are
+ * far below what could overflow: an array of a million, and 8 bytes a value.
+ */
+static inline int64
+group_of_place(int64 place, int64 n, int64 count)
+{
+	return (place - 1) * n / count + 1;
+}
+
+/*
+ * The score of equal values that have the places from first to last
+ *
+ * They span the groups a to b of n groups of equal count, and get the middle,
+ * rounded down; but the worst values get 1 and the best n, and where all are
+ * equal, the middle of 1 and n.
+ */
+static int64
+tied_score(int64 first, int64 last, int64 n, int64 count)
+{
+	if (first == 1 && last == count)
+		return (1 + n) / 2;
+	if (first == 1)
+		return 1;
+	if (last == count)
+		return n;
+	return (group_of_place(first, n, count) + group_of_place(last, n, count)) / 2;
+}
+
+/* Distinct cut points, ascending, with what the values say of each. */
+static TiedValue *
+tied_values(const QuantileState *state, const double *cuts, int *ntied)
+{
+	TiedValue  *tied = (TiedValue *) palloc0(mul_size(state->groups - 1, sizeof(TiedValue)));
+	int			n = 0;
+
+	for (int i = 0; i < state->groups - 1; i++)
+	{
+		if (n > 0 && tied[n - 1].value == cuts[i])
+			continue;
+		/* the one before, unless some value between them is found */
+		tied[n].before = n > 0 ? tied[n - 1].value : -DBL_MAX;
+		tied[n++].value = cuts[i];
+	}
+	for (int64 i = 0; i < state->count; i++)
+	{
+		double		value = state->values[i];
+		int			low = 0;
+		int			high = n;
+
+		CHECK_FOR_INTERRUPTS();
+		while (low < high)
+		{
+			int			middle = low + (high - low) / 2;
+
+			if (tied[middle].value < value)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		if (low == n)
+			continue;
+		if (tied[low].value == value)
+			tied[low].equal++;
+		else
+		{
+			tied[low].between++;
+			tied[low].before = Max(tied[low].before, value);
+		}
+	}
+	*ntied = n;
+	return tied;
+}
+
+/*
+ * score_cuts_final: the n - 1 cut points of scores that are fair to ties
+ *
+ * The i-th is the largest value whose score is at most i.  Only values at the
+ * ranks of quantiles reach from one group into another, so the cut points of
+ * quantile_cuts are right but for these: such a value is the cut point from
+ * its own score on, and the next smaller one before.  Where there is none, as
+ * all are equal, the next smaller number is: whoever comes to be worse gets 1.
+ * (Nothing is below -1.7976931348623157e308; if all are that, they get 1.)
+ */
+PG_FUNCTION_INFO_V1(segment_score_cuts_final);
+Datum
+segment_score_cuts_final(PG_FUNCTION_ARGS)
+{
+	const QuantileState *state = (const QuantileState *) aggregate_state(fcinfo);
+	int64		place = 0;		/* of the last value looked at */
+	int			ntied;
+	int			cut = 0;
+	double	   *cuts;
+	TiedValue  *tied;
+
+	if (state == NULL)
+		PG_RETURN_NULL();
+	if (state->groups == 1)
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(FLOAT8OID));
+	cuts = quantile_values(state);
+	tied = tied_values(state, cuts, &ntied);
+	for (int i = 0; i < ntied; i++)
+	{
+		int64		first = place + tied[i].between + 1;
+		int64		score;
+
+		place = first + tied[i].equal - 1;
+		score = tied_score(first, place, state->groups, state->count);
+		if (tied[i].equal == state->count)
+			tied[i].before = Max(nextafter(tied[i].value, -DBL_MAX), -DBL_MAX);
+		for (; cut < state->groups - 1 && cuts[cut] == tied[i].value; cut++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (cut + 1 < score)
+				cuts[cut] = tied[i].before;
+		}
+	}
+	return cuts_array(cuts, state->groups - 1);
 }

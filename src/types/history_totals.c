@@ -5,7 +5,8 @@
  *		history as it was known on an earlier day.
  *
  * A purchase day is a day with at least one order.  Days with refunds only
- * change the net amount, nothing else.
+ * change the net amount, nothing else.  Visits and what was cancelled tell of
+ * orders that were refunded on their own day.
  *
  *-------------------------------------------------------------------------
  */
@@ -65,6 +66,10 @@ totals_add(HistoryTotals *totals, const HistoryDay *day, int128 limit, const His
 	}
 	totals->last_day = day->day;
 	totals->purchase_days++;
+	/* a refund on the day of an order takes it back, as far as it goes */
+	totals->cancelled += Min(day->refunded, day->gross);
+	if (day->gross == 0 || day->refunded < day->gross)
+		totals->visits++;
 }
 
 /* Everything up to and including a day. */

@@ -18,10 +18,13 @@ typedef struct HistoryTotals
 	int64		orders;
 	int64		refunds;
 	int64		purchase_days;
+	int64		visits;			/* of them, days whose orders did not all come
+								 * back on the day */
 	DateADT		first_day;		/* valid if purchase_days > 0 */
 	DateADT		last_day;
 	int128		gross;
 	int128		refunded;
+	int128		cancelled;		/* what was refunded on the day of the order */
 	int128		first_gross;	/* gross of the first purchase day */
 	int128		squared_gaps;	/* sum of the squared gaps between purchase
 								 * days */

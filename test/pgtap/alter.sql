@@ -94,7 +94,7 @@ SELECT throws_ok($$ SELECT segment.create_scheme('shop', 'ok', '[{"class": "a"}]
 
 -- the words of the users' articles
 SELECT set_eq($$ SELECT c.scheme, c.class, c.label_zh FROM shop.class AS c
-		WHERE c.scheme IN ('dormancy', 'visit_type', 'usage_class') AND c.class <> 'prospects' AND c.class <> 'active' OR c.scheme = 'hsbc' OR c.class IN ('mvc', 'mgc', 'bz') $$,
+		WHERE c.scheme IN ('dormancy', 'visit_type', 'usage_class') AND c.class NOT IN ('prospects', 'active', 'returns_only') OR c.scheme = 'hsbc' AND c.class <> 'returns_only' OR c.class IN ('mvc', 'mgc', 'bz') $$,
 	$$ VALUES ('dormancy', 'drowsy', '瞌睡客户'), ('dormancy', 'half_asleep', '半睡客户'), ('dormancy', 'asleep', '沉睡客户'),
 		('visit_type', 'loyal', '忠诚客户'), ('visit_type', 'flexible', '弹性客户'), ('visit_type', 'lost', '流失客户'),
 		('usage_class', 'heavy', '高获利客户'), ('usage_class', 'medium', '中获利客户'), ('usage_class', 'light', '低获利客户'), ('usage_class', 'none', '无获利客户'),

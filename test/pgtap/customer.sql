@@ -11,7 +11,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(24);
+SELECT plan(26);
 
 SELECT setseed(0.25);
 CREATE TEMP TABLE series AS
@@ -34,6 +34,19 @@ SELECT is_empty($$
 		IS DISTINCT FROM ROW(m.orders, m.purchase_days, m.first_day, m.last_day, m.days_since_last, m.tenure_days,
 		m.gross, m.refunded, m.net, m.monetary, m.mean_repeat_spend, m.mean_gap_days, m.gap_cv) $$,
 	'measures as measures() gives them');
+-- what was refunded on the day of the order, from the days by themselves
+SELECT is_empty($$
+	SELECT f.id, f.day, f.visits, f.usage FROM figures AS f
+	CROSS JOIN LATERAL (
+		SELECT count(*) FILTER (WHERE u.orders > 0 AND (u.gross = 0 OR u.gross > u.refunded)) AS visits,
+			coalesce(sum(greatest(u.gross - u.refunded, 0)), 0) AS usage
+		FROM segment.unnest(f.h) AS u WHERE u.day <= f.day) AS d
+	WHERE (coalesce(f.visits, 0), coalesce(f.usage, 0)) <> (d.visits, d.usage) $$, 'visits and usage leave out what was refunded on the day');
+SELECT is(ROW(f.orders, f.purchase_days, f.visits, f.gross, f.usage)::text, '(7,6,4,85,53)',
+	'cancelled, in part, one of two, not on the day, a gift of nothing, more returned than bought')
+FROM segment_internal.customer_figures(
+	'{2020-01-01: 10, 2020-01-01: -10, 2020-01-02: 20, 2020-01-02: -5, 2020-01-03: 12, 2020-01-03: 15, 2020-01-03: -12, 2020-01-04: 23, 2020-01-05: -23, 2020-01-06: 0, 2020-01-06: -1, 2020-01-07: 5, 2020-01-07: -9}',
+	NULL, NULL, NULL, NULL, NULL, '2020-02-01', NULL, NULL, NULL, NULL, NULL) AS f;
 SELECT is_empty($$
 	SELECT * FROM figures AS f WHERE f.orders > 0 AND
 		ROW(f.r_score, f.f_score, f.m_score) IS DISTINCT FROM
@@ -103,7 +116,7 @@ SELECT is_empty($$
 SELECT throws_ok($$ ALTER TYPE segment_internal.customer_figures ADD ATTRIBUTE further text;
 	SELECT segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05',
 		NULL, NULL, NULL, NULL, NULL) $$,
-	'42804', 'row type segment_internal.customer_figures has 23 columns where 22 are expected', 'a result of another shape is refused');
+	'42804', 'row type segment_internal.customer_figures has 25 columns where 24 are expected', 'a result of another shape is refused');
 SELECT throws_ok($$ ALTER TYPE segment_internal.judged_day ADD ATTRIBUTE further text;
 	SELECT segment_internal.customer_days('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL,
 		ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$,

@@ -41,7 +41,7 @@ CREATE TABLE explained AS
 SELECT p.name, i AS id, e.* FROM unnest(ARRAY['shop', 'own']) AS p(name)
 CROSS JOIN unnest(ARRAY[1, 7, 8, 17, 35, 200, 315, 399, 415, 430]) AS i
 CROSS JOIN LATERAL segment.explain(p.name, i::text) AS e;
-SELECT is((SELECT count(*) FROM explained), (10 * (12 + 11))::bigint, 'one row per scheme');
+SELECT is((SELECT count(*) FROM explained), (10 * (13 + 12))::bigint, 'one row per scheme');
 SELECT is_empty(format($$ SELECT e.id, e.scheme, e.class, k.class FROM explained AS e
 	LEFT JOIN %1$I.customer_class AS k ON k.customer_id = e.id AND k.scheme = e.scheme
 	WHERE e.name = %1$L AND (e.class, e.label) IS DISTINCT FROM (k.class, k.label) $$, p), p || ': class and label are those of customer_class')

@@ -161,7 +161,7 @@ BEGIN
 	RETURN QUERY EXECUTE (SELECT string_agg(format(
 			'SELECT r_score, f_score, %L FROM generate_series(1, 5) AS r_score, generate_series(1, 5) AS f_score WHERE %s', k.class, k.rule),
 			' UNION ALL ')
-		FROM shop.scheme_class AS k WHERE k.scheme = 'rfm_segment' AND k.rule IS NOT NULL);
+		FROM shop.scheme_class AS k WHERE k.scheme = 'rfm_segment' AND k.rule IS NOT NULL AND k.class <> 'returns_only');
 END
 $$;
 SELECT bag_eq('SELECT * FROM classes_of_cells()', $$
@@ -171,7 +171,7 @@ SELECT bag_eq('SELECT * FROM classes_of_cells()', $$
 		generate_series(r1, r2) AS r, generate_series(f1, f2) AS f $$,
 	'each of the 25 cells of rfm_segment meets one rule, that of the published grid');
 SELECT is_empty($$ SELECT c.customer_id FROM shop.customer AS c LEFT JOIN classes_of_cells() AS g USING (r_score, f_score)
-	WHERE c.rfm_segment <> coalesce(g.class, 'prospects') $$, 'and customers have the class of their cell');
+	WHERE c.rfm_segment <> coalesce(g.class, CASE WHEN c.refunded > 0 THEN 'returns_only' ELSE 'prospects' END) $$, 'and customers have the class of their cell');
 -- dormancy by hand: time since the last purchase in usual gaps, the own gaps shrunk towards everybody's
 SELECT is_empty(format($$
 	WITH gaps AS (SELECT avg((last_day - first_day)::numeric / (purchase_days - 1)) AS usual FROM known(%1$L) WHERE purchase_days > 1),
@@ -181,7 +181,7 @@ SELECT is_empty(format($$
 	SELECT c.customer_id FROM shop.customer AS c JOIN ratio USING (customer_id)
 	WHERE abs(c.gap_ratio - r) > 1e-9 * (1 + r) OR (c.gap_ratio IS NULL) <> (r IS NULL)
 		OR c.dormancy <> CASE WHEN r <= 2 THEN 'active' WHEN r <= 3 THEN 'drowsy' WHEN r <= 5 THEN 'half_asleep'
-			WHEN r > 5 THEN 'asleep' ELSE 'prospects' END $$, :'as_of'), 'dormancy is the formula that is documented');
+			WHEN r > 5 THEN 'asleep' WHEN c.refunded > 0 THEN 'returns_only' ELSE 'prospects' END $$, :'as_of'), 'dormancy is the formula that is documented');
 
 -- ---------- past days, scorecards ----------
 
@@ -272,7 +272,7 @@ SELECT segment.create_portfolio('dirty_shop', 'TABLE dirty', customers => 'TABLE
 SELECT bag_eq('SELECT source, check_name, count, money FROM dirty_shop.data_quality', $$ VALUES
 	('purchases', 'null_customer', 4, 300), ('purchases', 'null_date', 3, 100), ('purchases', 'null_amount', 2, 0),
 	('purchases', 'null_margin', 2, 11), ('purchases', 'zero_amount', 3, 0), ('purchases', 'duplicate', 4, 14),
-	('purchases', 'future_date', 2, 999), ('purchases', 'refund_without_purchase', 2, -7),
+	('purchases', 'future_date', 2, 999), ('purchases', 'refund_without_purchase', 2, -7), ('purchases', 'cancelled_same_day', 0, 0),
 	('customers', 'null_customer', 2, 0), ('customers', 'duplicate_customer', 2, 0),
 	('costs', 'null_customer', 1, 7), ('costs', 'null_date', 1, 8), ('costs', 'null_amount', 1, 0), ('costs', 'duplicate', 1, 5), ('costs', 'future_date', 1, 9),
 	('complaints', 'null_customer', 1, 0), ('complaints', 'null_date', 1, 0), ('complaints', 'duplicate', 1, 0), ('complaints', 'future_date', 1, 0),
@@ -326,13 +326,13 @@ SELECT is(few_portfolio('nobody'), '0 at; 0 of them 0', 'nobody');
 SELECT is(as_of, (now() AT TIME ZONE timezone)::date, 'without a purchase as_of is today') FROM nobody.scorecard AS s, nobody.portfolio WHERE s.scorecard_id = 1;
 SELECT is(few_portfolio('prospects_only', 'VALUES (1), (2)'), '1 0 0 prospects prospects, 2 0 0 prospects prospects; 2 at; 2 of them 0', 'prospects only');
 INSERT INTO few VALUES (1, '2024-01-01', 5);
-SELECT is(few_portfolio('single'), '1 1 5 hibernating active; 1 at; 1 of them 1', 'one customer');
+SELECT is(few_portfolio('single'), '1 1 5 need_attention active; 1 at; 1 of them 1', 'one customer');
 INSERT INTO few SELECT n, '2024-01-01', n FROM generate_series(2, 4) AS n;
 SELECT is(few_portfolio('one_day'),
-	'1 1 5 hibernating active, 2 1 2 hibernating active, 3 1 3 hibernating active, 4 1 4 hibernating active; 4 at; 4 of them 4', 'all on one day');
+	'1 1 5 need_attention active, 2 1 2 need_attention active, 3 1 3 need_attention active, 4 1 4 need_attention active; 4 at; 4 of them 4', 'all on one day');
 UPDATE few SET amount = -amount;
 SELECT is(few_portfolio('refunds_only'),
-	'1 0 -5 prospects prospects, 2 0 -2 prospects prospects, 3 0 -3 prospects prospects, 4 0 -4 prospects prospects; 4 at; 4 of them 0', 'refunds only');
+	'1 0 -5 returns_only returns_only, 2 0 -2 returns_only returns_only, 3 0 -3 returns_only returns_only, 4 0 -4 returns_only returns_only; 4 at; 4 of them 0', 'refunds only');
 SELECT is(sum(net), -14.0, 'their money counts') FROM refunds_only.customer;
 
 -- ---------- names ----------

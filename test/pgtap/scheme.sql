@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(152);
+SELECT plan(178);
 
 CREATE SCHEMA scheme_test;
 SET search_path = scheme_test, public;
@@ -183,7 +183,7 @@ SELECT is(pyramid('p_1000_same', '5'), 'a=1000', 'all equal, all A');
 SELECT is(pyramid('p_1000_digits', '12345678.123456789 + i * 0.00000001'), 'a=10 b=40 c=150 d=800', 'amounts of 17 digits');
 SELECT is(counts('p_1000_digits', 'usage_class'), 'heavy=334 medium=333 light=333', 'amounts of 17 digits: thirds');
 SELECT is(counts('p_1000_digits', 'hsbc'), 'b=400 d=600', 'amounts of 17 digits: the value limit of hsbc');
-SELECT is(counts('p_1000_digits', 'value_class'), 'mvc=200 mgc=200 middle=600', 'amounts of 17 digits: value classes, without clv by rank');
+SELECT is(counts('p_1000_digits', 'value_class'), 'mvc=200 second=200 middle=600', 'amounts of 17 digits: value classes, without clv by rank');
 SELECT is(counts('p_3', 'usage_class'), 'heavy=1 medium=1 light=1', 'usage_class: thirds of 3');
 SELECT is(counts('p_1', 'usage_class'), 'heavy=1', 'usage_class: 1 customer');
 SELECT is(counts('p_99', 'usage_class'), 'heavy=33 medium=33 light=33', 'usage_class: thirds of 99');
@@ -220,8 +220,8 @@ CREATE TABLE value AS SELECT i AS id, date '2024-01-01' AS day, (110 - 10 * i)::
 SELECT is((segment.create_portfolio('value', 'SELECT * FROM value', customers => 'SELECT generate_series(1, 12)',
 	costs => 'SELECT * FROM (VALUES (10, date ''2024-01-01'', 15), (11, ''2024-01-01'', 3)) AS v',
 	settings => '{"spend_model": "none", "margin": 1}')).customers, 12::bigint, 'value');
-SELECT is(codes('value', 'value_class'), 'mvc mvc mgc mgc middle middle middle middle middle bz bz prospects',
-	'value classes by rank where there is no clv; below zero are the customer and the prospect who cost more than they bring');
+SELECT is(codes('value', 'value_class'), 'mvc mvc second second middle middle middle middle middle bz bz prospects',
+	'without clv nobody is called growable; below zero are the customer and the prospect who cost more than they bring');
 SELECT is((segment.alter_portfolio('value', costs => 'SELECT id, day, 1000 FROM value')).customers, 12::bigint, 'all cost too much');
 SELECT is(codes('value', 'value_class'), 'bz bz bz bz bz bz bz bz bz bz prospects prospects', 'nobody below zero is called valuable');
 
@@ -251,6 +251,68 @@ SELECT results_eq('SELECT round(gap_ratio::numeric, 6) FROM rhythm.customer ORDE
 	$$ VALUES (0.142857), (2.142857), (0.043956), (26.000000) $$, 'days since the last order in units of the own mean gap');
 SELECT is(codes('rhythm', 'dormancy'), 'active drowsy active asleep', 'dormancy by the own rhythm');
 
+-- ---------- ties ----------
+
+-- 1,000 monthly payers, of whom 900 paid today: nobody of them is about to be lost
+CREATE TABLE payer AS
+SELECT i AS id, date '2024-12-28' - 30 * m AS day, 30 AS amount FROM generate_series(1, 1000) AS i, generate_series(CASE WHEN i > 900 THEN 4 ELSE 0 END, 11) AS m;
+SELECT is((segment.create_portfolio('payer', 'SELECT * FROM payer')).customers, 1000::bigint, '1,000 monthly payers, of whom 900 paid today');
+SELECT is((SELECT string_agg(DISTINCT r_score || '/' || f_score || '/' || m_score || ' ' || rfm_segment, ', ') FROM payer.customer WHERE customer_id <= 900),
+	'5/5/5 champions', 'who paid today has the best scores');
+SELECT is((SELECT string_agg(DISTINCT r_score || '/' || f_score || '/' || m_score || ' ' || rfm_segment, ', ') FROM payer.customer WHERE customer_id > 900),
+	'1/1/1 hibernating', 'who stopped has the worst');
+CREATE TABLE same AS SELECT i AS id, date '2024-12-28' AS day, 30 AS amount FROM generate_series(1, 100) AS i;
+SELECT is((segment.create_portfolio('same', 'SELECT * FROM same')).customers, 100::bigint, 'all alike');
+SELECT is((SELECT string_agg(DISTINCT rfm_cell || ' ' || rfm_segment || ' ' || rfm125, ', ') FROM same.customer), '333 need_attention potential_loyalist', 'all have the middle score');
+SELECT is((SELECT concat(recency_cuts, frequency_cuts, monetary_cuts) FROM same.scorecard), '{-5e-324,-5e-324,0,0}{0.9999999999999999,0.9999999999999999,1,1}{29.999999999999996,29.999999999999996,30,30}', 'by these cut points');
+-- 10 % with 1 order, 80 % with 12, 10 % with 13
+CREATE TABLE many AS SELECT i AS id, date '2024-01-01' + k AS day, 1 AS amount FROM generate_series(1, 100) AS i,
+	generate_series(1, CASE WHEN i <= 10 THEN 1 WHEN i <= 90 THEN 12 ELSE 13 END) AS k;
+SELECT is((segment.create_portfolio('many', 'SELECT * FROM many')).customers, 100::bigint, '1, 12 and 13 orders');
+SELECT is((SELECT string_agg(DISTINCT orders || ':' || f_score, ' ' ORDER BY orders || ':' || f_score) FROM many.customer), '12:3 13:5 1:1', 'get the frequency scores 1, 3 and 5');
+-- every plan and the scores of single rows: the same as window functions over all
+SELECT is_empty($$ SELECT c.customer_id FROM many.customer AS c JOIN (
+		SELECT id, n, min(place) OVER (PARTITION BY n) AS first, max(place) OVER (PARTITION BY n) AS last
+		FROM (SELECT id, count(*) AS n, row_number() OVER (ORDER BY count(*)) AS place FROM many GROUP BY id) AS s) AS w ON w.id = c.customer_id
+	WHERE c.f_score <> CASE WHEN first = 1 THEN 1 WHEN last = 100 THEN 5 ELSE ((first - 1) * 5 / 100 + 1 + (last - 1) * 5 / 100 + 1) / 2 END $$,
+	'as window functions give them');
+-- a third bought once: they are those with few visits
+CREATE TABLE third AS SELECT i AS id, date '2024-01-01' + k AS day, i AS amount FROM generate_series(1, 99) AS i,
+	generate_series(1, CASE WHEN i <= 40 THEN 1 WHEN i <= 70 THEN 2 ELSE 3 + i % 5 END) AS k;
+SELECT is((segment.create_portfolio('third', 'SELECT * FROM third', settings => '{"visit_abc_rule": "higher"}')).customers, 99::bigint, 'two fifths bought once');
+SELECT is((SELECT string_agg(DISTINCT visit_abc, ' ') FROM third.customer WHERE customer_id <= 33), 'c', 'few visits and little spent is C, by the higher grade too');
+
+-- ---------- returned ----------
+
+-- 1 bought and returned all on the day; 2 bought twice, cancelled one at once; 3 only
+-- returned; 4 returned later; 5 bought; 6 never did
+CREATE TABLE returned AS SELECT * FROM (VALUES
+	(1, date '2024-03-01', 168000.00, 50000.00), (1, '2024-03-01', -168000, -50000), (2, '2024-02-01', 80, 20), (2, '2024-03-01', 90, 20), (2, '2024-03-01', -90, -20),
+	(3, '2024-03-01', -5, -1), (4, '2024-02-01', 60, 10), (4, '2024-03-01', -60, -10), (5, '2024-03-01', 40, 10)) AS v(id, day, amount, margin);
+SELECT is((segment.create_portfolio('returned', 'SELECT id, day, amount FROM returned', customers => 'SELECT generate_series(1, 6)')).customers, 6::bigint, 'returns of many kinds');
+SELECT is((SELECT string_agg(format('%s: %s %s %s', customer_id, visits, usage, usage_class), ', ' ORDER BY customer_id) FROM returned.customer),
+	'1: 0 0.00 returns_only, 2: 1 80 heavy, 3: 0 0 returns_only, 4: 1 60 medium, 5: 1 40 light, 6: 0 0 none', 'usage does not count what was cancelled on the day');
+SELECT is_empty($$ SELECT customer_id, scheme, class FROM returned.customer_class WHERE customer_id < 6 AND class IN ('prospects', 'f', 'none') $$,
+	'who has ordered or returned is a prospect in no scheme');
+SELECT is((SELECT count(*) FROM returned.customer_class AS c JOIN returned.class AS k USING (scheme, class) WHERE customer_id = 3 AND c.class IN ('returns_only', 'bz') AND k.label_zh <> k.label), 12::bigint,
+	'returns only is a class of its own in all twelve, in both languages');
+SELECT is((SELECT string_agg(next_step, ' ' ORDER BY customer_id) FROM returned.customer), 'returns_only best returns_only returns_only new prospects', 'who returned everything is offered nothing');
+SELECT results_eq($$ SELECT count, money FROM returned.data_quality WHERE check_name = 'cancelled_same_day' $$, 'VALUES (2::bigint, 168090.00)', 'data_quality tells of the orders cancelled at once');
+SELECT is((segment.alter_portfolio('returned', settings => '{"cancel_same_day": false}')).customers, 6::bigint, 'cancel_same_day off');
+SELECT is((SELECT string_agg(format('%s: %s %s', customer_id, visits, usage), ', ' ORDER BY customer_id) FROM returned.customer),
+	'1: 1 168000.00, 2: 2 170, 3: 0 0, 4: 1 60, 5: 1 40, 6: 0 0', 'then visits are purchase days, and usage is gross');
+
+-- ---------- the middle of value_class ----------
+
+CREATE TABLE middle AS SELECT i AS id, date '2024-01-01' AS day, i AS amount FROM generate_series(1, 100) AS i;
+SELECT is((segment.create_portfolio('middle', 'SELECT * FROM middle', settings => '{"value_middle_classes": 3, "purchase_model": "none"}')).customers, 100::bigint, 'three classes in the middle');
+SELECT is(counts('middle', 'value_class'), 'mvc=20 second=20 middle_1=20 middle_2=20 middle_3=20', 'of equal count, by net value');
+UPDATE middle.scheme_class SET owner = 'Ada' WHERE class = 'middle_3';
+SELECT is((segment.alter_portfolio('middle', settings => '{"value_middle_classes": 1}')).customers, 100::bigint, 'one again');
+SELECT is(counts('middle', 'value_class'), 'mvc=20 second=20 middle=60', 'of all of them');
+SELECT results_eq($$ SELECT class_rank, owner FROM middle.class WHERE scheme = 'value_class' AND class IN ('middle', 'bz') ORDER BY 1 $$, $$ VALUES (4, 'Ada'), (5, NULL) $$, 'ranks follow, and the owner stays');
+SELECT throws_ok($$ SELECT segment.alter_portfolio('middle', settings => '{"value_middle_classes": 21}') $$, '22023', 'setting "value_middle_classes" must be from 1 to 20, not 21', 'not more than 20');
+
 -- ---------- edges ----------
 
 SELECT is((segment.create_portfolio('none', 'SELECT 1, date ''2024-01-01'', 1 WHERE false')).customers, 0::bigint, 'nobody');
@@ -258,7 +320,7 @@ SELECT is((segment.create_portfolio('only_prospects', 'SELECT 1, date ''2024-01-
 SELECT is((segment.create_portfolio('only_refunds', 'SELECT i, date ''2024-01-01'', -1 FROM generate_series(1, 5) AS i')).customers, 5::bigint, 'refunds only');
 SELECT is(breaches(p), 0::bigint, p || ': one class per customer and scheme') FROM unnest(ARRAY['none', 'only_prospects', 'only_refunds', 'abc', 'visit', 'value', 'rhythm']) AS p;
 SELECT is((SELECT count(*) FROM only_prospects.customer_class WHERE class NOT IN ('prospects', 'f', 'none')), 0::bigint, 'prospects only');
-SELECT is((SELECT string_agg(DISTINCT class, ' ' ORDER BY class) FROM only_refunds.customer_class), 'bz f none prospects', 'refunds only: no orders, below zero');
+SELECT is((SELECT string_agg(DISTINCT class, ' ' ORDER BY class) FROM only_refunds.customer_class), 'bz returns_only', 'refunds only: no prospects in any scheme; below zero where that is asked');
 
 -- ---------- CDNOW ----------
 

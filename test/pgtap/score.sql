@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(38);
+SELECT plan(62);
 
 -- ---------- cut points equal those of a sorted list ----------
 
@@ -256,19 +256,101 @@ SELECT is(pg_temp.frame_errors('UNBOUNDED PRECEDING AND CURRENT ROW', '1', 'f.id
 SELECT is(pg_temp.frame_errors('60 PRECEDING AND 10 FOLLOWING', 'f.id - 60', 'f.id + 10'), 0::bigint, 'sliding frames');
 SELECT is(pg_temp.frame_errors('CURRENT ROW AND CURRENT ROW', 'f.id', 'f.id'), 0::bigint, 'frames of one row');
 
+-- ---------- scores that are fair to ties ----------
+
+-- the rule written out: the groups of places, which end at the ranks of the
+-- quantiles; the middle of those that equal values span; the ends to the best and the worst
+CREATE TEMP TABLE fair AS
+WITH placed AS (
+	SELECT shape, n, v, min(place) AS first_place, max(place) AS last_place
+	FROM (SELECT shape, n, v, row_number() OVER (PARTITION BY shape, n ORDER BY v) AS place FROM shaped) AS s
+	GROUP BY shape, n, v
+), ranked AS (
+	SELECT n, groups, array_agg((i::bigint * n + groups - 1) / groups ORDER BY i) FILTER (WHERE i > 0) AS ranks
+	FROM (SELECT DISTINCT n FROM shaped) AS s, unnest('{1,2,3,4,5,10,97}'::integer[]) AS groups, generate_series(0, groups - 1) AS i
+	GROUP BY n, groups
+)
+SELECT shape, n, v, groups, CASE WHEN first_place = 1 AND last_place = n THEN (groups + 1) / 2
+	WHEN first_place = 1 THEN 1 WHEN last_place = n THEN groups
+	ELSE (2 + (SELECT count(*) FROM unnest(ranks) AS rank WHERE rank < first_place)
+		+ (SELECT count(*) FROM unnest(ranks) AS rank WHERE rank < last_place)) / 2 END AS score
+FROM placed JOIN ranked USING (n);
+CREATE TEMP TABLE fair_cuts AS
+SELECT shape, n, 1 AS groups, segment.score_cuts(v, 1) AS cuts FROM shaped GROUP BY shape, n
+UNION ALL SELECT shape, n, 2, segment.score_cuts(v, 2) FROM shaped GROUP BY shape, n
+UNION ALL SELECT shape, n, 3, segment.score_cuts(v, 3) FROM shaped GROUP BY shape, n
+UNION ALL SELECT shape, n, 4, segment.score_cuts(v, 4) FROM shaped GROUP BY shape, n
+UNION ALL SELECT shape, n, 5, segment.score_cuts(v, 5) FROM shaped GROUP BY shape, n
+UNION ALL SELECT shape, n, 10, segment.score_cuts(v, 10) FROM shaped GROUP BY shape, n
+UNION ALL SELECT shape, n, 97, segment.score_cuts(v, 97) FROM shaped GROUP BY shape, n;
+SELECT is_empty($$ SELECT f.*, segment.score(f.v, c.cuts) FROM fair AS f JOIN fair_cuts AS c USING (shape, n, groups)
+	WHERE segment.score(f.v, c.cuts) <> f.score $$, 'score by score_cuts is the score of the rule');
+SELECT is_empty($$ SELECT shape, n, groups FROM fair_cuts WHERE cardinality(cuts) <> groups - 1 OR '-0' = ANY (cuts::text[]) $$,
+	'n groups have n - 1 cut points, none of them minus zero');
+SELECT is_empty($$ SELECT shape, n, groups FROM fair AS f JOIN fair_cuts AS c USING (shape, n, groups)
+	GROUP BY shape, n, groups HAVING count(*) > 1 AND (min(segment.score(v, cuts)) <> 1 OR max(segment.score(v, cuts)) <> groups) $$,
+	'where values differ the worst gets 1 and the best n');
+SELECT is_empty($$ SELECT shape, n, groups FROM (
+		SELECT shape, n, groups, segment.score(v, cuts) - lag(segment.score(v, cuts)) OVER (PARTITION BY shape, n, groups ORDER BY v) AS step
+		FROM fair JOIN fair_cuts USING (shape, n, groups)) AS s WHERE step < 0 $$, 'a larger value has no smaller score');
+-- all the cut points are values, but where no value is worse than any
+SELECT is_empty($$ SELECT shape, n, groups, cut FROM fair_cuts CROSS JOIN unnest(cuts) AS cut
+	WHERE shape NOT IN ('all equal') AND n > 33 AND NOT EXISTS (SELECT FROM fair AS f WHERE f.shape = fair_cuts.shape AND f.n = fair_cuts.n AND f.v = cut) $$,
+	'cut points are values');
+SELECT is((SELECT segment.score_cuts(i, 5) FROM generate_series(1, 1000) AS i), (SELECT segment.quantile_cuts(i, 5) FROM generate_series(1, 1000) AS i),
+	'without ties the cut points are those of quantile_cuts');
+-- the unit: cents and dozens; whole numbers stay whole in both
+SELECT is_empty(format($$ SELECT a.n, a.v FROM (
+		SELECT n, v, segment.score(v, segment.score_cuts(v, 5) OVER w) AS score, segment.score(%1$s * v, segment.score_cuts(%1$s * v, 5) OVER w) AS other
+		FROM shaped WHERE shape IN ('whole numbers', 'all equal') AND n <= 1000
+		WINDOW w AS (PARTITION BY shape, n)) AS a WHERE score <> other $$, unit), format('scores do not depend on the unit: times %s', unit))
+FROM unnest('{100,12}'::float8[]) AS unit;
+
+-- constructed: shares of the customers with so many orders, and the scores
+SELECT is((SELECT array_agg(segment.score(v, c.cuts) ORDER BY v) FROM unnest(t.orders) AS v), t.scores, t.what)
+FROM (VALUES
+	('10 % with 1 order, 80 % with 12, 10 % with 13', '{100,800,100}'::integer[], '{1,12,13}'::float8[], '{1,3,5}'::integer[]),
+	('half bought once, a fifth twice', '{500,200,100,100,100}', '{1,2,3,4,5}', '{1,3,4,5,5}'),
+	('900 of 1,000 paid today, the others earlier', '{40,60,900}', '{-120,-90,0}', '{1,1,5}'),
+	('all equal', '{1000}', '{7}', '{3}'),
+	('one customer', '{1}', '{7}', '{3}'),
+	('two', '{1,1}', '{1,2}', '{1,5}'),
+	('three', '{1,1,1}', '{1,2,3}', '{1,2,5}'),
+	('all but one at the best end', '{1,999}', '{1,2}', '{1,5}'),
+	('all but one at the worst end', '{999,1}', '{1,2}', '{1,5}')) AS t(what, heads, orders, scores)
+CROSS JOIN LATERAL (SELECT segment.score_cuts(u.v, 5) FROM unnest(t.heads, t.orders) AS u(heads, v), generate_series(1, u.heads)) AS c(cuts);
+SELECT is((SELECT segment.score(3, cuts) || ' ' || segment.score(2.999, cuts) || ' ' || segment.score(3.001, cuts) FROM (SELECT segment.score_cuts(3, 4) FROM generate_series(1, 9)) AS c(cuts)),
+	'2 1 4', 'of 4 groups, equal values are in the second; who comes to be worse is in the first, who is better in the last');
+SELECT is((SELECT segment.score_cuts(v, 5)::text FROM unnest('{0,-0}'::float8[]) AS v), '{-5e-324,-5e-324,0,0}', 'below zero is the smallest number');
+SELECT is(segment.score_cuts(-1.7976931348623157e308, 5)::text, '{-1.7976931348623157e+308,-1.7976931348623157e+308,-1.7976931348623157e+308,-1.7976931348623157e+308}', 'and below the smallest nothing');
+SELECT is((SELECT segment.score_cuts(v, 5) FROM (VALUES (NULL::float8)) AS t(v)), NULL, 'no values, no cut points');
+
+-- same bits for every plan
+CREATE TEMP TABLE bought AS SELECT i AS id, floor(7 * random() ^ 3)::float8 AS v FROM generate_series(1, 20000) AS i;
+CREATE TEMP TABLE bought_once AS SELECT segment.score_cuts(v, 5) AS five, segment.score_cuts(v, 97) AS many FROM bought;
+CREATE TABLE bought_mixed AS SELECT * FROM bought ORDER BY random();
+ALTER TABLE bought_mixed SET (parallel_workers = 3);
+ANALYZE bought_mixed;
+SET LOCAL max_parallel_workers_per_gather = 4;
+SELECT ok(pg_temp.plan_has('SELECT segment.score_cuts(v, 5) FROM bought_mixed', 'Partial Aggregate'), 'score_cuts can run in parallel');
+SELECT results_eq('SELECT segment.score_cuts(v, 5), segment.score_cuts(v, 97) FROM bought_mixed', 'TABLE bought_once', 'another order of rows in several workers gives the same bits');
+SET LOCAL max_parallel_workers_per_gather = 0;
+SELECT is_empty($$ SELECT id FROM (SELECT id, segment.score_cuts(v, 5) OVER (ORDER BY id ROWS BETWEEN 50 PRECEDING AND CURRENT ROW) AS framed FROM bought WHERE id <= 300) AS f
+	WHERE framed IS DISTINCT FROM (SELECT segment.score_cuts(b.v, 5) FROM bought AS b WHERE b.id BETWEEN f.id - 50 AND f.id) $$, 'as a window aggregate');
+
 -- ---------- catalog ----------
 
 SELECT is_empty($$
 	SELECT p.oid::regprocedure FROM pg_proc p
-	WHERE p.pronamespace = 'segment'::regnamespace AND p.proname ~ '^(quantile_cuts|score$)'
+	WHERE p.pronamespace = 'segment'::regnamespace AND p.proname ~ '^(quantile_cuts|score_cuts|score$)'
 	AND (p.proparallel <> 's' OR p.provolatile <> 'i' OR obj_description(p.oid, 'pg_proc') IS NULL) $$,
 	'every function is immutable, parallel safe and commented');
 SELECT is_empty($$
 	SELECT a.aggfnoid FROM pg_aggregate a
-	WHERE a.aggfnoid = 'segment.quantile_cuts(float8, integer)'::regprocedure
+	WHERE a.aggfnoid IN ('segment.quantile_cuts(float8, integer)'::regprocedure, 'segment.score_cuts(float8, integer)'::regprocedure)
 	AND (a.aggcombinefn = 0 OR a.aggserialfn = 0 OR a.aggdeserialfn = 0 OR a.aggtransspace = 0
 		OR a.aggfinalmodify <> 'r') $$,
-	'the aggregate combines, serialises and leaves its state alone');
+	'the aggregates combine, serialise and leave their states alone');
 -- an index on a score is only right if the score cannot change
 SELECT lives_ok($$ CREATE INDEX ON customers (segment.score(value, '{1,10,100,1000}')) $$, 'a score can be indexed');
 

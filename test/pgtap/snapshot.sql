@@ -211,7 +211,7 @@ SELECT is(pg_temp.edge('SELECT 1 AS customer, NULL::date AS day, 1.0 AS amount W
 	'1 1 2 prospects>prospects:1', 'prospects only');
 SELECT is(pg_temp.edge($$ SELECT 1, date '2024-05-07', 2.50 $$), '1 0 1 ->active:1', 'one order');
 SELECT is(pg_temp.edge($$ SELECT n, date '2024-05-07', 2 FROM generate_series(1, 5) n $$), '5 0 1 ->active:5', 'all on one day');
-SELECT is(pg_temp.edge($$ SELECT 1, date '2024-05-07', -2 $$), '1 0 1 ->prospects:1', 'refunds only');
+SELECT is(pg_temp.edge($$ SELECT 1, date '2024-05-07', -2 $$), '1 0 1 ->returns_only:1', 'refunds only');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -36,16 +36,16 @@ SELECT lives_ok($$ SELECT segment.create_portfolio('coffee', 'SELECT * FROM coff
 SELECT lives_ok($$ SELECT segment.create_portfolio('cola', 'SELECT * FROM cola',
 	customers => 'SELECT i::bigint FROM generate_series(1, 100) AS i') $$, 'and one of 100');
 
-SELECT is(array_agg(round(100 * customer_share) ORDER BY class_rank), '{16,16,15,52}'::float8[],
-	'coffee: 16, 16, 15 and 52 % of the households') FROM coffee.usage_share;
-SELECT is(array_agg(round(100 * sales_share) ORDER BY class_rank), '{83,14,3,0}'::float8[],
+SELECT is(array_agg(round(100 * customer_share) ORDER BY class_rank), '{16,16,15,0,52}'::float8[],
+	'coffee: 16, 16, 15, nobody who returned all, and 52 % of the households') FROM coffee.usage_share;
+SELECT is(array_agg(round(100 * sales_share) ORDER BY class_rank), '{83,14,3,0,0}'::float8[],
 	'coffee: 83, 14, 3 and 0 % of the sales') FROM coffee.usage_share;
-SELECT is(array_agg(round(100 * customer_share) ORDER BY class_rank), '{8,8,8,76}'::float8[],
+SELECT is(array_agg(round(100 * customer_share) ORDER BY class_rank), '{8,8,8,0,76}'::float8[],
 	'cola: 8, 8, 8 and 76 % of the households') FROM cola.usage_share;
-SELECT is(array_agg(round(100 * sales_share) ORDER BY class_rank), '{84,13,3,0}'::float8[],
+SELECT is(array_agg(round(100 * sales_share) ORDER BY class_rank), '{84,13,3,0,0}'::float8[],
 	'cola: 84, 13, 3 and 0 % of the sales') FROM cola.usage_share;
-SELECT is(array_agg(class ORDER BY class_rank), '{heavy,medium,light,none}', 'in this order') FROM cola.usage_share;
-SELECT is(array_agg(customers ORDER BY class_rank), '{16,16,15,51}'::bigint[],
+SELECT is(array_agg(class ORDER BY class_rank), '{heavy,medium,light,returns_only,none}', 'in this order') FROM cola.usage_share;
+SELECT is(array_agg(customers ORDER BY class_rank), '{16,16,15,0,51}'::bigint[],
 	'a remainder of the thirds goes to the top') FROM coffee.usage_share;
 SELECT bag_eq('SELECT class, customers, sales FROM coffee.usage_share',
 	$$ SELECT class, customers, net FROM coffee.segment_summary WHERE scheme = 'usage_class' $$,
@@ -60,7 +60,7 @@ SELECT is(profit, 4000 - 1650 - 102::numeric, 'profit by hand') FROM coffee.prof
 SELECT is(profit, 4000 - 1650::numeric, 'of the buyers') FROM coffee.profit WHERE part = 'buyers';
 SELECT is(profit, -102::numeric, 'of the 51 non-buyers') FROM coffee.profit WHERE part = 'non_buyers';
 SELECT is(sum(profit), 2248::numeric, 'the summary has the same profit') FROM coffee.segment_summary WHERE scheme = 'dormancy';
-SELECT is(array_agg(profit ORDER BY class_rank), ARRAY[3320 - 1600, 560, 120 - 50, -102]::numeric[],
+SELECT is(array_agg(profit ORDER BY class_rank), ARRAY[3320 - 1600, 560, 120 - 50, 0, -102]::numeric[],
 	'and usage_share') FROM coffee.usage_share;
 SELECT is(profit, 2248::numeric, 'and the end of the whale curve') FROM coffee.concentration
 WHERE population = 'customers' AND top_share = 1;

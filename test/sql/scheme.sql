@@ -119,7 +119,7 @@ SELECT pg_temp.failure($$ SELECT segment.alter_scheme('shop', 'abcd', '[{"class"
 -- the rules need the cuts that are taken away
 SELECT pg_temp.failure($$ SELECT segment.alter_scheme('shop', 'abcd', '[{"class": "a", "rule": "net > abcd_a"}, {"class": "b"}]', '{}') $$);
 SELECT pg_temp.failure($$ SELECT segment.drop_scheme('shop', 'nosuch') $$);
-SELECT pg_temp.failure($$ SELECT segment.drop_scheme('shop', 'rfm_segment') $$);
+SELECT pg_temp.failure($$ SELECT segment.drop_scheme('shop', 'next_step') $$);
 SELECT pg_temp.failure($$ SELECT * FROM segment.scheme_check('shop', 'nosuch') $$);
 SELECT pg_temp.failure($$ SELECT * FROM segment.scheme_check('nosuch', 'abcd') $$);
 SELECT pg_temp.failure($$ SELECT segment.alter_portfolio('shop', settings => '{"leading_scheme": "nosuch"}') $$);

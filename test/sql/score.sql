@@ -27,6 +27,11 @@ SELECT v, segment.score(v, '{1,1,1,3}') FROM unnest('{1,2,3,5,9}'::float8[]) v;
 -- all equal
 SELECT segment.quantile_cuts(3, 5), segment.score(3, segment.quantile_cuts(3, 5))
 FROM generate_series(1, 100);
+-- the same with score_cuts: the best has 5, the worst 1, who is in between the middle; all equal have the middle
+SELECT segment.score_cuts(v, 5) FROM unnest('{1,1,1,1,1,1,2,3,5,9}'::float8[]) v;
+SELECT segment.score_cuts(v, 5) FROM unnest('{1,2,2,2,2,2,2,2,2,3}'::float8[]) v;
+SELECT segment.score_cuts(3, 5), segment.score(3, segment.score_cuts(3, 5)), segment.score_cuts(3, 1)
+FROM generate_series(1, 100);
 -- rows with a NULL are skipped; no rows, no cut points
 SELECT segment.quantile_cuts(v, n)
 FROM (VALUES (1, 2), (NULL, 2), (2, NULL), (NULL, NULL), (NULL, 0), (3, 2)) AS t(v, n);
@@ -44,6 +49,9 @@ FROM unnest('{-1.7976931348623157e308,-5e-324,0,5e-324,1.7976931348623157e308}':
 
 -- values that are not finite
 SELECT pg_temp.failure($$ SELECT segment.quantile_cuts('NaN', 5) $$);
+SELECT pg_temp.failure($$ SELECT segment.score_cuts('NaN', 5) $$);
+SELECT pg_temp.failure($$ SELECT segment.score_cuts(1, 0) $$);
+SELECT pg_temp.failure($$ SELECT segment.score_cuts(1, 1000001) $$);
 SELECT pg_temp.failure($$ SELECT segment.quantile_cuts('Infinity', 5) $$);
 SELECT pg_temp.failure($$ SELECT segment.quantile_cuts('-Infinity', 5) $$);
 -- the number of groups

@@ -251,7 +251,7 @@ is(sql(q{SELECT differences('here', 'there')}), '', 'every table, view and past 
 is(sql(q{SELECT check_name, count FROM there.data_quality WHERE count IS NOT NULL ORDER BY 1}),
 	sql(q{SELECT check_name, count - CASE check_name WHEN 'null_customer'
 			THEN (SELECT count(*) FROM orders_here WHERE customer_id IS NULL AND total IS NULL) ELSE 0 END
-		FROM here.data_quality WHERE check_name IN ('null_customer', 'future_date', 'refund_without_purchase') ORDER BY 1}),
+		FROM here.data_quality WHERE check_name IN ('null_customer', 'future_date', 'refund_without_purchase', 'cancelled_same_day') ORDER BY 1}),
 	'data_quality says what histories tell');
 
 # The plain way: the orders come here.
