@@ -73,14 +73,14 @@ AS $risk_sample$
 DECLARE
 	customers bigint;
 BEGIN
-	EXECUTE format('SELECT count(*) FROM %I.customer_history', portfolio) INTO customers;
-	RETURN CASE WHEN customers < 200000 THEN 'true'
+	EXECUTE format('SELECT s.customers FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio) INTO customers;
+	RETURN CASE WHEN coalesce(customers, 0) < 200000 THEN 'true'
 		ELSE format('pg_catalog.hash_record_extended(ROW(c.customer_id), 0) & %s = 0',
 			(2 ^ floor(log(2, customers / 100000.0)))::bigint - 1) END;
 END
 $risk_sample$;
 COMMENT ON FUNCTION segment_internal.risk_sample(text) IS
-'the condition on c.customer_id of a sample of 100,000 to 200,000 customers, the same ones as long as their number is about the same; true where there are fewer (internal)';
+'the condition on c.customer_id of a sample of 100,000 to 200,000 customers, the same ones as long as their number, that of the newest scorecard, is about the same; true where there are fewer (internal)';
 
 CREATE FUNCTION segment_internal.risk_first_day(portfolio text) RETURNS date
 LANGUAGE plpgsql STABLE PARALLEL SAFE
