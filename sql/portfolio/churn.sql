@@ -217,20 +217,23 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.best_list(n integer DEFAULT 100, min_probability float8 DEFAULT 0)
 		RETURNS TABLE (place bigint, customer_id %2$s, purchase_probability float8,
-			expected_spend float8, expected_value float8, clv float8, days_since_last integer)
+			expected_spend float8, expected_value float8, clv float8, days_since_last integer,
+			class text, action text, action_zh text)
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 		BEGIN ATOMIC
 		SELECT row_number() OVER (ORDER BY b.expected_value DESC, b.customer_id), b.customer_id,
-			b.purchase_probability, b.expected_spend, b.expected_value, b.clv, b.days_since_last
+			b.purchase_probability, b.expected_spend, b.expected_value, b.clv, b.days_since_last, a.class, a.action, a.action_zh
 		FROM (
 			SELECT c.customer_id, c.purchase_probability, c.expected_spend,
 				c.purchase_probability * c.expected_spend AS expected_value, c.clv, c.days_since_last
 			FROM %1$I.customer AS c
 			WHERE c.purchase_probability >= coalesce($2, 0) AND c.expected_spend IS NOT NULL
 		) AS b
+		-- what every other list says of the customer, too
+		JOIN %1$I.customer_action AS a ON a.customer_id %3$s b.customer_id
 		ORDER BY b.expected_value DESC, b.customer_id
 		LIMIT segment_internal.best_list_limit($1, $2);
-		END$template$, portfolio, key_type);
+		END$template$, portfolio, key_type, (segment_internal.portfolio_key(portfolio)).equality);
 END
 $churn_create_views$;
 COMMENT ON FUNCTION segment_internal.churn_create_views(text, boolean) IS
@@ -284,7 +287,7 @@ SELECT v.* FROM (VALUES
 	('win_back', 'returns', 'how many times the customer has come back, >= 1'),
 	('win_back', 'orders', 'orders from the return on, >= 1; more is better'),
 	('win_back', 'value', 'net amount from the return on, in units of money; may be negative where refunds came after it; more is better'),
-	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend, equal ones by key; only those with a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
+	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those with a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.churn_comments() IS

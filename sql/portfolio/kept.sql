@@ -86,6 +86,8 @@ BEGIN
 		EXECUTE format('CREATE TABLE %I.kept_customer AS %s WITH NO DATA', portfolio, segment_internal.kept_query(portfolio));
 		EXECUTE format('ALTER TABLE %1$I.kept_customer ADD PRIMARY KEY (customer_id)', portfolio);
 		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (clv)', portfolio);
+		-- as a rule of nobody or few
+		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (next_event) WHERE next_event IS NOT NULL', portfolio);
 		RETURN;
 	END IF;
 	FOR command IN EXECUTE format($query$
@@ -218,6 +220,7 @@ AS $kept_move$
 DECLARE
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 	kept_day date;
+	others boolean;
 	same_rule boolean;
 	day date;
 BEGIN
@@ -231,12 +234,24 @@ BEGIN
 	EXECUTE format($query$
 		INSERT INTO %1$I.refresh_key (customer_id, everybody)
 		SELECT c.customer_id, false FROM %1$I.kept_customer AS c WHERE c.next_event <= $1$query$, portfolio) USING today;
-	-- not told by counts: one customer may have come into sight while another went
-	EXECUTE format($query$
-		INSERT INTO %1$I.refresh_key (customer_id, everybody)
-		SELECT h.customer_id, false FROM %1$I.customer_history AS h
-		WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
 	EXECUTE format('ANALYZE %I.refresh_key', portfolio);
+	-- who was kept and has not changed is still in customer_history; so, the
+	-- changed ones left aside, counts tell whether it has others, not known before
+	EXECUTE format($query$
+		SELECT (SELECT count(*) FROM %1$I.customer_history)
+				- (SELECT count(*) FROM %1$I.customer_history AS h
+					WHERE EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s h.customer_id))
+			<> (SELECT count(*) FROM %1$I.kept_customer)
+				- (SELECT count(*) FROM %1$I.kept_customer AS c
+					WHERE EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s c.customer_id))$query$, portfolio, equality)
+	INTO others;
+	IF others THEN
+		EXECUTE format($query$
+			INSERT INTO %1$I.refresh_key (customer_id, everybody)
+			SELECT h.customer_id, false FROM %1$I.customer_history AS h
+			WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
+		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
+	END IF;
 	day := given;
 	IF day IS NULL THEN
 		-- of those who are not computed again, and of those who are

@@ -391,8 +391,9 @@ SELECT is_empty($$
 
 SELECT results_eq($$ SELECT * FROM simulated.best_list(50, 0.5) $$,
 	$$ SELECT row_number() OVER (ORDER BY purchase_probability * expected_spend DESC, customer_id), customer_id,
-		purchase_probability, expected_spend, purchase_probability * expected_spend, clv, days_since_last
-	FROM simulated.customer WHERE purchase_probability >= 0.5 ORDER BY 1 LIMIT 50 $$, 'best first, with a least probability');
+		purchase_probability, expected_spend, purchase_probability * expected_spend, clv, days_since_last, k.class, k.action, k.action_zh
+	FROM simulated.customer JOIN simulated.scheme_class AS k ON k.scheme = 'next_step' AND k.class = next_step
+	WHERE purchase_probability >= 0.5 ORDER BY 1 LIMIT 50 $$, 'best first, with a least probability, and with the action of the scheme that leads');
 SELECT is((SELECT count(*) FROM simulated.best_list()), 100::bigint, 'a hundred unless said');
 SELECT is((SELECT count(*) FROM simulated.best_list(NULL, NULL)), (SELECT count(*) FROM simulated.customer), 'NULL: all');
 SELECT is((SELECT count(*) FROM simulated.best_list(0)), 0::bigint, 'none');

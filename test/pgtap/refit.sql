@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(25);
+SELECT plan(29);
 \set failure_form message
 \o /dev/null
 \ir ../helpers.sql
@@ -98,7 +98,7 @@ CROSS JOIN LATERAL (SELECT pg_temp.refit(k.kind, f.shop, '2023-12-31', NULL) AS 
 CROSS JOIN LATERAL (SELECT pg_temp.refit(k.kind, f.shop, '2024-03-31', NULL) AS m OFFSET 0) AS anew
 CROSS JOIN LATERAL (SELECT pg_temp.refit(k.kind, f.shop, '2024-03-31', e.m) AS m OFFSET 0) AS again
 CROSS JOIN LATERAL (SELECT pg_temp.refit(k.kind, f.shop, '2024-03-31', pg_temp.refit(k.kind, 1 + f.shop % 200, '2023-12-31', NULL)) AS m OFFSET 0) AS stranger
-WHERE k.kind <> 'pnbd' OR f.shop <= 40;
+WHERE k.kind <> 'pnbd' OR f.shop <= 25;
 -- The largest relative difference in parameters, log-likelihood and standard errors.
 CREATE FUNCTION pg_temp.relative(one float8, other float8) RETURNS float8 LANGUAGE sql IMMUTABLE AS
 $$ SELECT CASE WHEN one IS NOT DISTINCT FROM other THEN 0 ELSE coalesce(abs(one - other) / greatest(abs(one), abs(other)), 'Infinity') END $$;
@@ -170,6 +170,41 @@ SELECT is(pg_temp.failure($$ SELECT segment_internal.refit_purchases('gammagamma
 	'22023 model kind must be one of purchases in time, not "gammagamma"', 'a model of spend is not one of purchases');
 SELECT is(pg_temp.failure($$ SELECT segment_internal.refit_purchases('bgnbd', 'week', NULL, '2023-01-15', 1, '2023-01-01', '2023-02-01') $$),
 	pg_temp.failure($$ SELECT segment.bgnbd_fit(1, 31, 14) $$), 'a last day after as_of is refused as t_x > t');
+
+-- ---------- portfolios ----------
+
+-- Shops with eight orders more, refreshed from kept figures, and then anew.
+CREATE FUNCTION pg_temp.refreshed(which integer, OUT mode text, OUT models float8, OUT classes bigint, OUT customers bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	name text := 'shop_' || which;
+	warm record;
+	cold record;
+BEGIN
+	EXECUTE format('CREATE TABLE %1$I AS SELECT customer, day, 10 + (hashint4(customer) %% 1000) / 100.0 + extract(day FROM day) AS amount
+		FROM purchase WHERE shop = %2$s AND day <= %3$L', name || '_orders', which, '2023-12-31');
+	PERFORM segment.create_portfolio(name, format('SELECT customer, day, amount FROM public.%I', name || '_orders'), timezone => 'UTC');
+	PERFORM segment.watch(name, format('public.%I', name || '_orders')::regclass, 'customer');
+	PERFORM segment.refresh(name);
+	EXECUTE format('INSERT INTO %1$I SELECT customer, day, 10 + extract(day FROM day)
+		FROM purchase WHERE shop = %2$s AND day > %3$L ORDER BY day, customer LIMIT 8', name || '_orders', which, '2023-12-31');
+	mode := (segment.refresh(name)).mode;
+	EXECUTE format('SELECT s.purchase_model, s.spend_model FROM %1$I.scorecard AS s JOIN %1$I.portfolio USING (scorecard_id)', name) INTO warm;
+	EXECUTE format('CREATE TABLE %I AS SELECT customer_id, scheme, class FROM %I.customer_class', name || '_classes', name);
+	PERFORM segment.refresh(name, "full" => true);
+	EXECUTE format('SELECT s.purchase_model, s.spend_model FROM %1$I.scorecard AS s JOIN %1$I.portfolio USING (scorecard_id)', name) INTO cold;
+	EXECUTE format('SELECT count(*) FILTER (WHERE a.class IS DISTINCT FROM b.class), count(DISTINCT customer_id)
+		FROM %I AS a FULL JOIN %I.customer_class AS b USING (customer_id, scheme)', name || '_classes', name) INTO classes, customers;
+	models := greatest(pg_temp.difference(warm.purchase_model, cold.purchase_model, 'params'),
+		pg_temp.difference(warm.spend_model, cold.spend_model, 'params'));
+END $$;
+\o /dev/null
+CREATE TABLE refreshed AS
+SELECT p.shop, r.* FROM (SELECT shop FROM shop WHERE customers > 400 ORDER BY shop LIMIT 4) AS p,
+	LATERAL pg_temp.refreshed(p.shop) AS r;
+\o
+SELECT ok(mode = 'changes' AND models < 1e-10 AND classes = 0 AND customers > 200,
+	format('a new scorecard from kept figures classifies as one made anew (mode %s, models differ by %s, %s classes of %s customers)', mode, models, classes, customers))
+FROM refreshed ORDER BY shop;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -33,7 +33,8 @@ typedef struct Checked
 static Checked checked[] = {
 	{"log_gamma_ratio"}, {"digamma_difference"}, {"log_beta_ratio"},
 	{"negative_binomial_log_pmf"}, {"beta_binomial_log_pmf"},
-	{"expm1_ratio"}, {"log1p_exp"}, {"stirling_error"},
+	{"expm1_ratio"}, {"log1p_exp"}, {"stirling_error"}, {"trigamma"},
+	{"trigamma_difference"},
 };
 
 #define NCHECKED (int) (sizeof(checked) / sizeof(checked[0]))
@@ -57,8 +58,12 @@ evaluate(int function, const double *v)
 			return special_expm1_ratio(v[0]);
 		case 6:
 			return special_log1p_exp(v[0]);
-		default:
+		case 7:
 			return special_stirling_error(v[0]);
+		case 8:
+			return special_trigamma(v[0]);
+		default:
+			return special_trigamma_difference(v[0], v[1]);
 	}
 }
 

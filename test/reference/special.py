@@ -60,6 +60,11 @@ def main():
         value = mp.psi(0, mz + mn) - mp.psi(0, mz)
         row('digamma_difference', [z, n], value, max(value, mpf(10) ** -300))
 
+        value = mp.psi(1, mz)
+        row('trigamma', [z], value, value)
+        value = mp.psi(1, mz + mn) - mp.psi(1, mz)
+        row('trigamma_difference', [z, n], value, max(-value, mpf(10) ** -300))
+
         a, b, n = parameter(), parameter(), increment()
         ma, mb, mn = mpf(a), mpf(b), mpf(n)
         value = log_beta(ma, mb + mn) - log_beta(ma, mb)
