@@ -47,6 +47,7 @@ SQL_FRAGMENTS = \
 	portfolio/scorecard \
 	portfolio/kept \
 	portfolio/watch \
+	portfolio/defect \
 	portfolio/refresh \
 	portfolio/migration \
 	portfolio/snapshot \

@@ -4,8 +4,8 @@
 #
 #   CUSTOMERS, ORDERS  the size (1000000 and 20000000)
 #   ROWS               the rows to measure (all): aggregates read memory size
-#                      scores cuts portfolio migration models lookup growth
-#                      refresh notes
+#                      scores cuts portfolio views migration models lookup
+#                      growth refresh notes
 #   RUNS               runs of each query, interleaved; the median counts (3)
 #   OUT                the file for the table; bench/RESULTS.md when all rows
 #                      are measured at full size, else nothing but the screen
@@ -22,7 +22,7 @@ CUSTOMERS=${CUSTOMERS:-1000000}
 ORDERS=${ORDERS:-20000000}
 RUNS=${RUNS:-3}
 SEED=0.20240229
-ALL_ROWS="aggregates read memory size scores cuts portfolio migration models lookup growth refresh notes"
+ALL_ROWS="aggregates read memory size scores cuts portfolio views migration models lookup growth refresh notes"
 ROWS=${ROWS:-$ALL_ROWS}
 FULL=
 [ "$CUSTOMERS/$ORDERS/$ROWS" != "1000000/20000000/$ALL_ROWS" ] || FULL=yes
@@ -304,6 +304,42 @@ row_portfolio() {
 		"SELECT count(*) FROM segment.refresh('shop', \"full\" => true)" "$HAND_USED" "" ""
 	timing "segments of the view customer beside ntile" \
 		'SELECT rfm_segment, count(*), sum(net), avg(m_score) FROM shop.customer GROUP BY 1' "$NTILE" "" "$NTILE"
+}
+
+# views_line NAME OURS OTHER TARGET: a line for what is read from kept rows,
+# beside the same on a plain table, serial.
+views_line() {
+	compare 0 "$2" "$3"
+	line "| $1 | $(seconds "$OURS_MS") | $(seconds "$OTHER_MS") | $(ratio "$OURS_MS" "$OTHER_MS") | $4 |"
+}
+
+# The views over kept rows beside one scan with GROUP BY of a plain table, which
+# has the columns of the view customer.  count(v) wants all columns of a view.
+row_views() {
+	local view scan
+	scan="SELECT count(g) FROM (SELECT rfm_segment, count(*), sum(gross), sum(refunded), sum(net), sum(margin),
+		sum(cost), sum(net_value), sum(clv) FROM plain_customer GROUP BY rfm_segment) AS g"
+	make_portfolio
+	sql -c 'SET client_min_messages = warning; DROP TABLE IF EXISTS plain_customer, plain_snapshot' \
+		-c 'CREATE TABLE plain_customer AS SELECT * FROM shop.customer' \
+		-c 'CREATE TABLE plain_snapshot AS SELECT * FROM plain_customer WITH NO DATA' \
+		-c 'VACUUM (ANALYZE) plain_customer' -c 'VACUUM (ANALYZE) shop.kept_customer'
+	heading "Views over kept rows, serial, beside one scan with GROUP BY of a plain table" \
+		"| what | segment | plain table | ratio | target |"
+	line "|---|---|---|---|---|"
+	views_line "customers by segment" "${scan//plain_customer/shop.customer}" "$scan" 1.1
+	views_line "customers above a value" 'SELECT count(*), sum(net) FROM shop.customer WHERE net > 1000' \
+		'SELECT count(*), sum(net) FROM plain_customer WHERE net > 1000' 1.1
+	for view in segment_summary pyramid usage_share churn_signal customer_action; do
+		views_line "$view" "SELECT count(v) FROM shop.$view AS v" "$scan" 3
+	done
+	for view in segment_profile concentration segment_pnl; do
+		views_line "$view" "SELECT count(v) FROM shop.$view AS v" "$scan" 8
+	done
+	# the last statement is the one that counts
+	views_line "take_snapshot, beside INSERT ... SELECT" \
+		"TRUNCATE shop.snapshot, shop.snapshot_customer; SELECT segment.take_snapshot('shop')" \
+		'TRUNCATE plain_snapshot; INSERT INTO plain_snapshot SELECT * FROM plain_customer' 3
 }
 
 # Classes at 36 month ends and who moved between them, by hand: as of each day

@@ -10,9 +10,8 @@
 
 CREATE TYPE segment_internal.backtest_customer AS (
 	orders bigint, purchase_days bigint, span_days integer, tenure_days integer, repeat_spend float8,
-	gross float8, net float8, margin float8, cost float8,
-	actual_days float8, actual_net float8, actual_margin float8, actual_cost float8,
-	past_days float8, past_net float8, past_margin float8, past_cost float8
+	gross float8, net float8, cost float8, actual_days float8, actual_net float8, actual_cost float8,
+	past_days float8, past_net float8, past_cost float8, margin float8, actual_margin float8, past_margin float8
 );
 COMMENT ON TYPE segment_internal.backtest_customer IS
 'a customer seen from the end of a cutoff: orders, purchase days, days from the first to the last of them and from the first to the cutoff, mean gross of a repeat purchase day, sums up to the cutoff; actual: purchase days and sums in the days after it; past: those in as many days before it, without the first purchase day and what was before it. margin is NULL where the purchases have none';

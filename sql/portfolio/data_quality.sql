@@ -9,8 +9,13 @@ FROM (VALUES
 	('duplicate', 'rows that repeat customer, time and amount of another: counted all the same', '{purchases,costs,complaints,satisfaction}'),
 	('duplicate_customer', 'rows that name a customer again: one of them, by its text, is kept', '{customers}'),
 	('future_date', 'events dated after the day of the refresh: not counted until that day', '{purchases,costs,complaints,satisfaction}'),
+	('old_date', 'events dated before the setting oldest_day: counted all the same', '{purchases,costs,complaints,satisfaction}'),
 	('refund_without_purchase', 'refunds of customers who have no order', '{purchases}'),
-	('cancelled_same_day', 'orders that were refunded on the same day: counted as orders, but not in visits and usage unless the setting cancel_same_day is off; on a day with several, as many as were refunded', '{purchases}')
+	('cancelled_same_day', 'orders that were refunded on the same day: counted as orders, but not in visits and usage unless the setting cancel_same_day is off; on a day with several, as many as were refunded', '{purchases}'),
+	('unusual_amount', 'orders on days whose mean order is further than outlier_mads median absolute deviations from the median, in logarithms: counted all the same', '{purchases}'),
+	('anonymous_customer', 'rows of keys that are empty or in the setting anonymous_keys: counted as one customer each', '{purchases,customers,costs,complaints,satisfaction}'),
+	('similar_customer', 'rows of keys that differ from another one in case or blanks only: counted as different customers', '{purchases,customers,costs,complaints,satisfaction}'),
+	('unknown_customer', 'rows of customers who are neither in purchases nor in customers: they count as customers without an order', '{costs,complaints,satisfaction}')
 ) AS q(check_name, meaning, sources)
 CROSS JOIN LATERAL unnest(q.sources) AS s(source);
 COMMENT ON VIEW segment_internal.quality_check IS 'the checks of source data that data_quality of a portfolio reports';

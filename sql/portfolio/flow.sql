@@ -9,7 +9,7 @@ CREATE TYPE segment.flow_month AS (
 	opening bigint, new bigint, won_back bigint, lost bigint, lost_opening bigint, closing bigint,
 	sales numeric, sales_opening numeric, sales_new numeric, sales_won_back numeric, sales_other numeric,
 	running_opening numeric, running_new numeric, running_won_back numeric, running_grown numeric,
-	running_shrunk numeric, running_lost numeric, running_other numeric, running_closing numeric
+	running_shrunk numeric, running_lost numeric, running_shrunk_before numeric, running_other numeric, running_closing numeric
 );
 COMMENT ON TYPE segment.flow_month IS
 'a month of the leaky bucket: heads, sales of the month and running sales; the views leaky_bucket and sales_bridge of a portfolio tell what each is';
@@ -100,9 +100,41 @@ BEGIN
 		CREATE OR REPLACE VIEW %1$I.sales_bridge WITH (security_invoker = %2$s) AS
 		SELECT f.month, f.month_end, f.complete, f.running_opening AS opening,
 			f.running_new AS new, f.running_won_back AS won_back, f.running_grown AS grown,
-			f.running_shrunk AS shrunk, f.running_lost AS lost, f.running_other AS other,
-			f.running_closing AS closing
+			f.running_shrunk AS shrunk, f.running_lost AS lost, f.running_shrunk_before AS shrunk_before,
+			f.running_other AS other, f.running_closing AS closing
 		FROM %3$s$template$, portfolio, security_invoker, segment_internal.flow_months(portfolio));
+
+	-- who is lost has not ordered for lost_after_days; the first day there is
+	-- stands for those before it
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.lost_customer WITH (security_invoker = %2$s) AS
+		SELECT l.customer_id, l.last_day, l.lost_on, l.orders, l.sales,
+			CASE WHEN l.margin_rate IS NULL THEN coalesce(segment.net(segment.during(l.margins, l.from_day, l.as_of)), 0)
+				ELSE round(l.sales * l.margin_rate, least(scale(l.sales) + 1, 9)) END AS worth,
+			l.scheme, p.classes ->> l.scheme AS class_before, p.as_of AS class_day
+		FROM (
+			SELECT c.customer_id, c.as_of, c.last_day, c.last_day + s.days AS lost_on, s.margin_rate, s.scheme,
+				h.margins, w.from_day, segment.orders(m.period) AS orders, segment.net(m.period) AS sales
+			FROM %1$I.customer AS c
+			JOIN %1$I.customer_history AS h ON h.customer_id %3$s c.customer_id
+			CROSS JOIN (
+				SELECT (n.settings ->> 'lost_after_days')::numeric::integer AS days, n.margin AS margin_rate,
+					n.settings ->> 'leading_scheme' AS scheme
+				FROM %1$I.scorecard AS n
+				WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
+				OFFSET 0
+			) AS s
+			CROSS JOIN LATERAL (
+				SELECT c.last_day - least(s.days - 1, c.last_day - '4714-11-24 BC'::date) AS from_day
+			) AS w
+			CROSS JOIN LATERAL (
+				SELECT segment.during(h.purchases, w.from_day, c.as_of) AS period OFFSET 0
+			) AS m
+			WHERE c.days_since_last >= s.days
+		) AS l
+		LEFT JOIN %1$I.snapshot_customer AS p ON p.customer_id %3$s l.customer_id
+			AND p.as_of = (SELECT max(t.as_of) FROM %1$I.snapshot AS t WHERE t.as_of < l.lost_on)$template$,
+		portfolio, security_invoker, (segment_internal.portfolio_key(portfolio)).equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.churn_rate WITH (security_invoker = %2$s) AS
@@ -192,7 +224,7 @@ SELECT v.* FROM (VALUES
 	('leaky_bucket', 'sales_new', 'net sales of the month to new customers, in units of money; may be negative; more is better'),
 	('leaky_bucket', 'sales_won_back', 'net sales of the month to customers won back, in units of money; may be negative; more is better'),
 	('leaky_bucket', 'sales_other', 'refunds of the month to all others, as a negative amount in units of money, <= 0; nearer to 0 is better'),
-	('sales_bridge', NULL, 'one row per month: opening + new + won_back + grown - shrunk - lost + other = closing, in running sales: net sales of the lost_after_days (setting, 365 days unless set) up to a day. Each customer''s change over the month is in one place; closing is the next month''s opening'),
+	('sales_bridge', NULL, 'one row per month: opening + new + won_back + grown - shrunk - lost + shrunk_before + other = closing, in running sales: net sales of the lost_after_days (setting, 365 days unless set) up to a day. Each customer is in one place; closing is the next month''s opening'),
 	('sales_bridge', 'month', 'first day of the month'),
 	('sales_bridge', 'month_end', 'last day of the month, or as_of if that is earlier'),
 	('sales_bridge', 'complete', 'whether the month had ended at as_of; only the last month can be incomplete'),
@@ -201,9 +233,20 @@ SELECT v.* FROM (VALUES
 	('sales_bridge', 'won_back', 'change by customers won back in the month, in units of money; more is better'),
 	('sales_bridge', 'grown', 'increase by customers active before and after the month, in units of money, >= 0; more is better'),
 	('sales_bridge', 'shrunk', 'decrease by customers active before and after the month, in units of money, >= 0; less is better'),
-	('sales_bridge', 'lost', 'decrease by customers active before the month and not after it, in units of money; negative only if refunds outweighed their orders; less is better'),
+	('sales_bridge', 'lost', 'what customers active before the month and not after it brought in their last active period: net sales of the lost_after_days up to the last order, less refunds since, in units of money; negative only if refunds outweighed their orders; less is better'),
+	('sales_bridge', 'shrunk_before', 'what of lost had left the running sales before the month, while they stayed away, and was counted as shrunk then, in units of money'),
 	('sales_bridge', 'other', 'change by all others, whose running sales are refunds only, in units of money'),
 	('sales_bridge', 'closing', 'running sales at month_end, in units of money; more is better'),
+	('lost_customer', NULL, 'one row per customer who is lost at as_of: when, what was lost, and the class before. Who came back is not lost any longer, and has no row'),
+	('lost_customer', 'customer_id', 'key of the customer'),
+	('lost_customer', 'last_day', 'day of the last order'),
+	('lost_customer', 'lost_on', 'day at whose end the customer was lost: lost_after_days (setting, 365 days unless set) after last_day'),
+	('lost_customer', 'orders', 'orders in the last active period, which is the lost_after_days up to last_day, >= 1; more is better'),
+	('lost_customer', 'sales', 'net sales of that period, less refunds since, in units of money; may be negative'),
+	('lost_customer', 'worth', 'contribution of that period, less that of refunds since, in units of money: what the customer would have gone on to bring; from the purchases where they have margins, else sales times the setting margin; may be negative'),
+	('lost_customer', 'scheme', 'the scheme that leads (setting leading_scheme)'),
+	('lost_customer', 'class_before', 'class in it in the last snapshot before lost_on; NULL: none, or the customer is not in it'),
+	('lost_customer', 'class_day', 'day of that snapshot'),
 	('churn_rate', NULL, 'one row per month: the share of the customers active at its beginning who are lost at its end, beside that of the 12 months before. Who is lost bought for the last time lost_after_days earlier'),
 	('churn_rate', 'month', 'first day of the month'),
 	('churn_rate', 'month_end', 'last day of the month, or as_of if that is earlier'),

@@ -40,6 +40,24 @@ END;
 COMMENT ON FUNCTION segment_internal.portfolio_key(text) IS
 'the base type of a portfolio''s keys, qualified for a cast, the COLLATE clause that comparisons need, and their equality operator (internal)';
 
+/* ---------- keys that look like others ---------- */
+
+CREATE FUNCTION segment_internal.key_is_string(portfolio text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT t.typcategory = 'S' FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+	WHERE a.attrelid = format('%I.defect', portfolio)::regclass AND a.attname = 'customer_id');
+COMMENT ON FUNCTION segment_internal.key_is_string(text) IS
+'whether a portfolio''s keys are of a type of strings, which can differ in case and blanks (internal)';
+
+/* The collation is given, since that of a key may know no regular expressions. */
+CREATE FUNCTION segment_internal.plain_key(key text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 10
+SET search_path = pg_catalog, pg_temp
+RETURN lower(regexp_replace(key COLLATE "default", '\s+', '', 'g'));
+COMMENT ON FUNCTION segment_internal.plain_key(text) IS
+'a key in lower case and without blanks: equal for keys that differ in nothing else (internal)';
+
 /* ---------- the keys in table refresh_key ---------- */
 
 /*

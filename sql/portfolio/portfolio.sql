@@ -32,7 +32,8 @@ BEGIN
 			created_at timestamptz NOT NULL DEFAULT now(),
 			refreshed_at timestamptz,
 			scorecard_id bigint,
-			read_fingerprint text
+			read_fingerprint text,
+			usual_orders float8[]
 		-- so that the planner learns soon, also after a restore, that it has one row
 		) WITH (autovacuum_analyze_threshold = 0, autovacuum_analyze_scale_factor = 0);
 		CREATE TABLE %1$I.refresh_log (
@@ -100,6 +101,9 @@ BEGIN
 			ALTER COLUMN source SET NOT NULL,
 			ALTER COLUMN check_name SET NOT NULL;
 		CREATE INDEX ON %1$I.defect (customer_id)$template$, portfolio);
+	IF segment_internal.key_is_string(portfolio) THEN
+		EXECUTE format('CREATE INDEX ON %I.customer_history (segment_internal.plain_key(customer_id::text))', portfolio);
+	END IF;
 	FOREACH concept IN ARRAY segment_internal.portfolio_concepts() LOOP
 		EXECUTE format('SELECT segment_internal.%I($1)', concept || '_create_tables') USING portfolio;
 	END LOOP;

@@ -112,6 +112,7 @@ SELECT v.* FROM (VALUES
 	('portfolio', 'refreshed_at', 'when the last refresh had read the sources'),
 	('portfolio', 'scorecard_id', 'the newest scorecard, by which customers are judged; NULL: none yet'),
 	('portfolio', 'read_fingerprint', 'what the last refresh found of sources and watched tables; while it stays the same, their notes are complete; NULL: not all tables are watched'),
+	('portfolio', 'usual_orders', 'smallest and largest usual amount of an order in units of money, as of the last refresh that read everything, for the check unusual_amount of data_quality; NULL: the amounts do not vary'),
 	('refresh_log', NULL, 'one row per refresh that was completed (setting refresh_log_days)'),
 	('refresh_log', 'started_at', 'when it began'),
 	('refresh_log', 'who', 'user of the session that called'),

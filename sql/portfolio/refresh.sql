@@ -176,7 +176,7 @@ RETURN format($template$
 	SELECT q.source, q.check_name, NULL, NULL, NULL
 	FROM segment_internal.quality_check AS q
 	WHERE q.source OPERATOR(pg_catalog.=) %1$L
-		AND q.check_name OPERATOR(pg_catalog.<>) ALL ('{null_customer,future_date,refund_without_purchase,cancelled_same_day}'::pg_catalog.text[])$template$,
+		AND q.check_name OPERATOR(pg_catalog.=) ANY ('{null_date,null_amount,null_margin,zero_amount,duplicate}'::pg_catalog.text[])$template$,
 	source, segment_internal.source_events(shape), CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
 	(segment_internal.portfolio_key(portfolio)).key_cast);
 COMMENT ON FUNCTION segment_internal.refresh_histories_defect_query(text, text, segment_internal.source_shape) IS
@@ -268,18 +268,10 @@ BEGIN
 			segment_internal.check_source(s.source, s.query, definition ->> 'search_path'),
 			definition ->> 'search_path', changes_only);
 	END LOOP;
-	EXECUTE format($template$
-		INSERT INTO %1$I.defect
-		SELECT 'purchases', 'refund_without_purchase', r.customer_id,
-			segment.refunds(r.purchases), segment.net(r.purchases)
-		FROM %1$I.refresh_read AS r
-		WHERE segment.orders(r.purchases) = 0 AND segment.refunds(r.purchases) > 0
-		UNION ALL
-		SELECT 'purchases', 'cancelled_same_day', r.customer_id, sum(least(u.orders, u.refunds)), sum(least(u.gross, u.refunded))
-		FROM %1$I.refresh_read AS r
-		CROSS JOIN LATERAL segment.unnest(r.purchases) AS u
-		WHERE segment.orders(r.purchases) > 0 AND segment.refunds(r.purchases) > 0 AND u.gross > 0 AND u.refunds > 0
-		GROUP BY r.customer_id$template$, portfolio);
+	PERFORM segment_internal.defect_histories(portfolio, definition, changes_only);
+	IF segment_internal.key_is_string(portfolio) THEN
+		PERFORM segment_internal.defect_similar_keys(portfolio, changes_only);
+	END IF;
 	PERFORM segment_internal.refresh_future_dates(portfolio, definition, key_equality, today, changes_only);
 END
 $refresh_defects$;
@@ -659,6 +651,51 @@ $refresh_retain$;
 COMMENT ON FUNCTION segment_internal.refresh_retain(text, jsonb) IS
 'deletes scorecards beyond the settings scorecards_per_day and scorecard_days, unless a snapshot names them, and old rows of refresh_log (internal)';
 
+/*
+ * What whoever refreshes should know, though nothing has failed: warnings of the
+ * models, and settings with which figures say less than they seem to.
+ */
+CREATE FUNCTION segment_internal.refresh_notice(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $refresh_notice$
+DECLARE
+	card record;
+	warning record;
+	is_long boolean;
+	first_day date;
+BEGIN
+	EXECUTE format('SELECT s.as_of, s.margin, s.purchase_model, s.spend_model, (s.settings ->> ''lost_after_days'')::integer AS lost_after
+		FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio)
+	INTO STRICT card;
+	FOR warning IN
+		SELECT m.name, w.text
+		FROM (VALUES (1, 'purchases', card.purchase_model), (2, 'amounts', card.spend_model)) AS m(nth, name, model)
+		CROSS JOIN LATERAL unnest(segment.warnings(m.model)) WITH ORDINALITY AS w(text, nth)
+		ORDER BY m.nth, w.nth
+	LOOP
+		RAISE NOTICE USING MESSAGE = format('model of %s of portfolio "%s": %s', warning.name, portfolio, warning.text);
+	END LOOP;
+	IF card.margin = 1 THEN
+		RAISE NOTICE USING MESSAGE = format('setting "margin" of portfolio "%s" is 1, so margin and clv are revenue', portfolio),
+			HINT = 'Set it to the share of sales that is contribution, or give each purchase its margin as a fourth column.';
+	END IF;
+	-- found at once where the data are long
+	EXECUTE format('SELECT EXISTS (SELECT FROM %I.kept_customer AS k WHERE k.first_day <= $1)', portfolio)
+	INTO is_long USING card.as_of + 1 - 2 * card.lost_after;
+	IF NOT is_long THEN
+		EXECUTE format('SELECT min(k.first_day) FROM %I.kept_customer AS k', portfolio) INTO first_day;
+		IF first_day IS NOT NULL THEN
+			RAISE NOTICE USING MESSAGE = format('setting "lost_after_days" of portfolio "%s" (%s) is longer than half of the data (%s days)',
+					portfolio, card.lost_after, card.as_of - first_day + 1),
+				HINT = 'Hardly anybody can be lost yet in leaky_bucket, sales_bridge and churn_rate. Set it shorter, or read older purchases.';
+		END IF;
+	END IF;
+END
+$refresh_notice$;
+COMMENT ON FUNCTION segment_internal.refresh_notice(text) IS
+'raises a NOTICE for each warning of the newest models, where the setting margin makes clv revenue, and where lost_after_days is longer than half of the data (internal)';
+
 /* All of a refresh, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.portfolio_refresh(name text, arguments jsonb)
 RETURNS segment.refresh_report
@@ -747,6 +784,9 @@ BEGIN
 			$2.customers_changed, $2.scorecard_id, $2.purchase_model, $2.spend_model, $2.seconds', name)
 	USING started, report;
 	PERFORM segment_internal.refresh_retain(name, settings);
+	IF (arguments ->> 'scorecard')::boolean THEN
+		PERFORM segment_internal.refresh_notice(name);
+	END IF;
 	RETURN report;
 END
 $portfolio_refresh$;
@@ -764,4 +804,4 @@ SELECT segment_internal.portfolio_run(name, 'refresh', pg_catalog.jsonb_build_ob
 	'scorecard', COALESCE(scorecard, true)), NULL::segment.refresh_report)
 $refresh$;
 COMMENT ON FUNCTION segment.refresh(text, date, boolean, boolean, boolean) IS
-'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Where segment.watch notes the changes, only changed customers are read, unless "full" asks for all. Readers see the old state until it commits, a second refresh waits or, with nowait, fails with 55P03; an error leaves the old state. With scorecard false the newest scorecard stays in force, with its day: only the histories change. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date or without a new scorecard, and those of the sources';
+'reads the sources of a portfolio, in its owner''s name, and computes a new scorecard as of a day (default: the last purchase day that is not after the current date); says what it did. Where segment.watch notes the changes, only changed customers are read, unless "full" asks for all. Readers see the old state until it commits, a second refresh waits or, with nowait, fails with 55P03; an error leaves the old state. With scorecard false the newest scorecard stays in force, with its day: only the histories change. A NOTICE tells each warning of a model, that margin is 1, so that clv is revenue, and that lost_after_days is longer than half of the data. Errors: 42704 no such portfolio, 42501 not the owner, 22023 as_of after the current date or without a new scorecard, and those of the sources';

@@ -75,19 +75,38 @@ FROM (VALUES
 	 'days that a scorecard is kept, counted back from the newest one''s as_of; those that snapshots name are kept as well'),
 	('refresh_log_days', 'number', '400', 0, 36525, NULL,
 	 'days that the rows of refresh_log are kept'),
+	('anonymous_keys', 'text', 'unknown, guest, anonymous', NULL, NULL, NULL,
+	 'keys that stand for nobody, with commas between them, besides empty ones, whatever their case and blanks: data_quality counts their rows'),
+	('oldest_day', 'date', '1971-01-01', NULL, NULL, NULL,
+	 'data_quality counts events before this day, such as those at the zero of a clock'),
+	('outlier_mads', 'number', '8', 1, 1000, NULL,
+	 'data_quality counts orders whose logarithm is further from the median than so many median absolute deviations; 8 are about 5.4 standard deviations of a lognormal amount'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
 	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);
 COMMENT ON VIEW segment.setting IS
 'the settings of a portfolio: one row each, with type, default and range';
 COMMENT ON COLUMN segment.setting.name IS 'key in the settings of create_portfolio and alter_portfolio';
-COMMENT ON COLUMN segment.setting.type IS 'number, boolean or text';
+COMMENT ON COLUMN segment.setting.type IS 'number, boolean, text or date (as text: YYYY-MM-DD)';
 COMMENT ON COLUMN segment.setting.default_value IS 'value in force where nothing is set';
 COMMENT ON COLUMN segment.setting.least IS 'smallest value allowed; NULL where there is no order';
 COMMENT ON COLUMN segment.setting.greatest IS 'largest value allowed; NULL where there is no order';
 COMMENT ON COLUMN segment.setting.choices IS 'values allowed, where there are only a few';
 COMMENT ON COLUMN segment.setting.meaning IS 'what it does, with its unit';
 GRANT SELECT ON segment.setting TO PUBLIC;
+
+CREATE FUNCTION segment_internal.is_day(day text) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $is_day$
+BEGIN
+	RETURN day ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' AND day::date IS NOT NULL;
+EXCEPTION WHEN datetime_field_overflow THEN
+	RETURN false;
+END
+$is_day$;
+COMMENT ON FUNCTION segment_internal.is_day(text) IS
+'whether a text is a day of the calendar as YYYY-MM-DD (internal)';
 
 CREATE FUNCTION segment_internal.check_settings(settings jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -108,9 +127,13 @@ BEGIN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" is not known', given.key),
 				HINT = 'The view segment.setting lists the settings.';
-		ELSIF jsonb_typeof(given.value) <> (CASE known.type WHEN 'text' THEN 'string' ELSE known.type END) THEN
+		ELSIF jsonb_typeof(given.value) <> (CASE WHEN known.type IN ('text', 'date') THEN 'string' ELSE known.type END) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be a %s, not %s', given.key, known.type, given.value),
+				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
+		ELSIF known.type = 'date' AND NOT segment_internal.is_day(given.value #>> '{}') THEN
+			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+				MESSAGE = format('setting "%s" must be a date as YYYY-MM-DD, not %s', given.key, given.value),
 				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
 		ELSIF NOT (given.value #>> '{}') = ANY (string_to_array(known.choices, ', ')) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -125,7 +148,7 @@ BEGIN
 				HINT = upper(left(known.meaning, 1)) || substr(known.meaning, 2) || '.';
 		END IF;
 	END LOOP;
-	SELECT jsonb_object_agg(s.name, CASE s.type WHEN 'text' THEN to_jsonb(s.default_value)
+	SELECT jsonb_object_agg(s.name, CASE WHEN s.type IN ('text', 'date') THEN to_jsonb(s.default_value)
 			ELSE s.default_value::jsonb END) || settings
 	INTO complete FROM segment.setting AS s;
 	IF NOT ((complete ->> 'dormancy_drowsy')::numeric <= (complete ->> 'dormancy_half_asleep')::numeric

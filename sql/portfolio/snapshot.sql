@@ -3,6 +3,18 @@
  * moved from class to class between two days
  */
 
+CREATE FUNCTION segment_internal.snapshot_forget() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $snapshot_forget$
+BEGIN
+	EXECUTE format('DELETE FROM %I.snapshot_customer AS c WHERE c.as_of = $1', TG_TABLE_SCHEMA) USING OLD.as_of;
+	RETURN NULL;
+END
+$snapshot_forget$;
+COMMENT ON FUNCTION segment_internal.snapshot_forget() IS
+'trigger function: deletes the customers of a snapshot that is deleted (internal)';
+
 CREATE FUNCTION segment_internal.snapshot_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -21,7 +33,6 @@ BEGIN
 			SELECT NULL::date AS as_of, c.customer_id FROM %1$I.customer_history AS c WITH NO DATA;
 		ALTER TABLE %1$I.snapshot_customer
 			ADD PRIMARY KEY (as_of, customer_id),
-			ADD FOREIGN KEY (as_of) REFERENCES %1$I.snapshot ON DELETE CASCADE,
 			ADD COLUMN orders bigint NOT NULL,
 			ADD COLUMN net numeric NOT NULL,
 			ADD COLUMN margin numeric NOT NULL,
@@ -31,7 +42,10 @@ BEGIN
 			ADD COLUMN clv float8,
 			-- scheme -> class; the keys of an object are distinct, so that a
 			-- customer is in one class of each scheme
-			ADD COLUMN classes jsonb NOT NULL CHECK (jsonb_typeof(classes) = 'object')$template$, portfolio);
+			ADD COLUMN classes jsonb NOT NULL CHECK (jsonb_typeof(classes) = 'object');
+		-- what a foreign key would do, without looking up the day for each customer
+		CREATE TRIGGER forget AFTER DELETE ON %1$I.snapshot
+			FOR EACH ROW EXECUTE FUNCTION segment_internal.snapshot_forget()$template$, portfolio);
 END
 $snapshot_create_tables$;
 COMMENT ON FUNCTION segment_internal.snapshot_create_tables(text) IS
@@ -188,11 +202,14 @@ BEGIN
 		SELECT g.as_of, g.scheme, g.class, g.customers, g.customers::float8 / t.customers AS share,
 			g.customers - lag(g.customers) OVER before AS customers_change,
 			g.net, g.net - lag(g.net) OVER before AS net_change,
-			g.net_value, g.net_value - lag(g.net_value) OVER before AS net_value_change
+			g.net_value, g.net_value - lag(g.net_value) OVER before AS net_value_change,
+			g.clv::float8 AS clv, (g.clv - lag(g.clv) OVER before)::float8 AS clv_change
 		FROM (
 			-- a class that was empty in a snapshot has a row as well
 			SELECT t.as_of, k.scheme, k.class, coalesce(n.customers, 0) AS customers,
-				coalesce(n.net, 0) AS net, coalesce(n.net_value, 0) AS net_value
+				coalesce(n.net, 0) AS net, coalesce(n.net_value, 0) AS net_value,
+				-- nobody is worth nothing; who has no prediction is worth nobody knows what
+				CASE WHEN n.class IS NULL THEN 0 ELSE n.clv END AS clv
 			FROM %1$I.snapshot AS t
 			JOIN (
 				SELECT c.scheme, c.class FROM %1$I.scheme_class AS c
@@ -201,7 +218,7 @@ BEGIN
 			) AS k ON k.scheme = ANY (t.schemes)
 			LEFT JOIN (
 				SELECT p.as_of, p.scheme, p.class, count(*) AS customers,
-					sum(p.net) AS net, sum(p.net_value) AS net_value
+					sum(p.net) AS net, sum(p.net_value) AS net_value, segment_internal.exact_sum(p.clv) AS clv
 				FROM %1$I.snapshot_class AS p
 				GROUP BY p.as_of, p.scheme, p.class
 			) AS n ON n.as_of = t.as_of AND n.scheme = k.scheme AND n.class = k.class
@@ -210,6 +227,65 @@ BEGIN
 		WHERE t.customers > 0
 		WINDOW before AS (PARTITION BY g.scheme, g.class ORDER BY g.as_of)$template$,
 		portfolio, security_invoker);
+
+	-- where each customer was at both ends of a period, and whose that is
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.owner_scoreboard WITH (security_invoker = %2$s) AS
+		SELECT g.scheme, g.owner, g.from_day, g.to_day,
+			g.customers_from, g.customers_to, g.came, g."left",
+			coalesce(g.equity_from, 0)::float8 AS equity_from, coalesce(g.equity_to, 0)::float8 AS equity_to,
+			(coalesce(g.equity_to, 0) - coalesce(g.equity_from, 0))::float8 AS equity_change,
+			coalesce(g.equity_came, 0)::float8 AS equity_came, coalesce(g.equity_left, 0)::float8 AS equity_left,
+			coalesce(g.equity_grown, 0)::float8 AS equity_grown, coalesce(g.equity_shrunk, 0)::float8 AS equity_shrunk,
+			coalesce(g.net_value, 0) AS net_value
+		FROM (
+			SELECT m.scheme, m.owner, m.from_day, m.to_day,
+				count(*) FILTER (WHERE m.had) AS customers_from, count(*) FILTER (WHERE m.has) AS customers_to,
+				count(*) FILTER (WHERE NOT m.had) AS came, count(*) FILTER (WHERE NOT m.has) AS "left",
+				segment_internal.exact_sum(m.clv_from) FILTER (WHERE m.had) AS equity_from,
+				segment_internal.exact_sum(m.clv_to) FILTER (WHERE m.has) AS equity_to,
+				segment_internal.exact_sum(m.clv_to) FILTER (WHERE NOT m.had) AS equity_came,
+				segment_internal.exact_sum(m.clv_from) FILTER (WHERE NOT m.has) AS equity_left,
+				segment_internal.exact_sum(m.clv_to) FILTER (WHERE m.had AND m.has AND m.clv_to > m.clv_from)
+					- segment_internal.exact_sum(m.clv_from) FILTER (WHERE m.had AND m.has AND m.clv_to > m.clv_from) AS equity_grown,
+				segment_internal.exact_sum(m.clv_from) FILTER (WHERE m.had AND m.has AND m.clv_to < m.clv_from)
+					- segment_internal.exact_sum(m.clv_to) FILTER (WHERE m.had AND m.has AND m.clv_to < m.clv_from) AS equity_shrunk,
+				sum(m.net_value) FILTER (WHERE m.had) AS net_value
+			FROM (
+				SELECT c.from_day, c.to_day, s.scheme, o.owner, c.clv_from, c.clv_to, c.net_value,
+					coalesce(a.owner = o.owner, false) AS had, coalesce(b.owner = o.owner, false) AS has
+				FROM (
+					SELECT coalesce(f.from_day, t.from_day) AS from_day, coalesce(f.to_day, t.to_day) AS to_day,
+						coalesce(f.schemes, t.schemes) AS schemes, f.classes AS classes_from, t.classes AS classes_to,
+						coalesce(f.clv, 0) AS clv_from, coalesce(t.clv, 0) AS clv_to,
+						-- who is no longer known brought nothing
+						t.net_value - coalesce(f.net_value, 0) AS net_value
+					FROM (SELECT p.*, c.customer_id, c.classes, c.clv, c.net_value
+						FROM %3$s AS p JOIN %1$I.snapshot_customer AS c ON c.as_of = p.from_day) AS f
+					FULL JOIN (SELECT p.*, c.customer_id, c.classes, c.clv, c.net_value
+						FROM %3$s AS p JOIN %1$I.snapshot_customer AS c ON c.as_of = p.to_day) AS t
+						ON t.to_day = f.to_day AND t.customer_id %4$s f.customer_id
+				) AS c
+				CROSS JOIN LATERAL unnest(c.schemes) AS s(scheme)
+				LEFT JOIN %1$I.scheme_class AS a ON a.scheme = s.scheme AND a.class = c.classes_from ->> s.scheme
+				LEFT JOIN %1$I.scheme_class AS b ON b.scheme = s.scheme AND b.class = c.classes_to ->> s.scheme
+				CROSS JOIN LATERAL (
+					SELECT a.owner WHERE a.owner IS NOT NULL
+					UNION
+					SELECT b.owner WHERE b.owner IS NOT NULL
+				) AS o
+			) AS m
+			GROUP BY m.scheme, m.owner, m.from_day, m.to_day
+		) AS g$template$, portfolio, security_invoker,
+		-- from snapshot to snapshot, with the schemes of both
+		format($periods$(
+							SELECT d.from_day, d.as_of AS to_day, ARRAY(SELECT unnest(d.schemes) INTERSECT SELECT unnest(d.before)) AS schemes
+							FROM (
+								SELECT t.as_of, t.schemes, lag(t.as_of) OVER w AS from_day, lag(t.schemes) OVER w AS before
+								FROM %1$I.snapshot AS t WINDOW w AS (ORDER BY t.as_of)
+							) AS d
+							WHERE d.from_day IS NOT NULL
+						)$periods$, portfolio), equality);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.migration(from_day date, to_day date, scheme text,
@@ -356,6 +432,25 @@ SELECT v.* FROM (VALUES
 	('segment_trend', 'net_change', 'change of net since the snapshot before, in units of money; NULL in the first'),
 	('segment_trend', 'net_value', 'sum of their margin minus cost since the beginning, in units of money; more is better'),
 	('segment_trend', 'net_value_change', 'change of net_value since the snapshot before, in units of money; NULL in the first'),
+	('segment_trend', 'clv', 'customer equity: sum of their customer lifetime values, in units of money; more is better; NULL: no predictions'),
+	('segment_trend', 'clv_change', 'change of clv since the snapshot before, in units of money; NULL in the first, and without predictions'),
+	('owner_scoreboard', NULL, 'one row per scheme, owner of classes (table scheme_class, as it is now) and period from one snapshot to the next: equity_from + equity_came - equity_left + equity_grown - equity_shrunk = equity_to. Classes without an owner are left out'),
+	('owner_scoreboard', 'scheme', 'code of the scheme'),
+	('owner_scoreboard', 'owner', 'who is responsible for the classes'),
+	('owner_scoreboard', 'from_day', 'snapshot at which the period begins: what the owner was given'),
+	('owner_scoreboard', 'to_day', 'snapshot at which it ends; never NULL'),
+	('owner_scoreboard', 'customers_from', 'customers in the owner''s classes at the end of from_day, >= 0'),
+	('owner_scoreboard', 'customers_to', 'customers in them at the end of to_day, >= 0; more is better'),
+	('owner_scoreboard', 'came', 'customers in them on to_day and not on from_day, >= 0; more is better'),
+	('owner_scoreboard', 'left', 'customers in them on from_day and not on to_day, >= 0; fewer is better'),
+	('owner_scoreboard', 'equity_from', 'customer equity on from_day: sum of the customer lifetime values, in units of money; who has no prediction counts 0'),
+	('owner_scoreboard', 'equity_to', 'customer equity on to_day, in units of money; more is better'),
+	('owner_scoreboard', 'equity_change', 'equity_to minus equity_from, in units of money; more is better'),
+	('owner_scoreboard', 'equity_came', 'equity on to_day of customers who came, in units of money; more is better'),
+	('owner_scoreboard', 'equity_left', 'equity on from_day of customers who left, in units of money; less is better'),
+	('owner_scoreboard', 'equity_grown', 'increase of those who stayed and are worth more, in units of money, >= 0; more is better'),
+	('owner_scoreboard', 'equity_shrunk', 'decrease of those who stayed and are worth less, in units of money, >= 0; less is better'),
+	('owner_scoreboard', 'net_value', 'margin minus cost of the period, of the customers that the owner had on from_day, wherever they are on to_day, in units of money; may be negative; more is better'),
 	('migration(date, date, text)', NULL, 'one row per pair of classes of a scheme: how many customers were in from_class at the end of from_day and in to_class at the end of to_day, with net sales and net value since the beginning on both days and what they gained between (net_change: their sales of the period). from_class is NULL for customers who were not known on from_day, to_class for those no longer known. A day with a snapshot is read from it, any other is computed by customer_at. Errors: 22023 unknown scheme, days NULL, infinite or in the wrong order'),
 	('monthly_migration(date, date, text)', NULL, 'migration from month end to month end: one row per day (each end of a month between from_day and to_day, and to_day), day before it, and pair of classes; all days are computed, snapshots are not read but for the classes that stay rules keep; columns and errors as migration, and error 54000 for a period of more than 1200 months'),
 	('movers(date, date, text)', NULL, 'one row per customer whose class in a scheme differs between the ends of two days, with the ranks of both classes, net sales and net value on both days in units of money, and the change (sales and net value of the period); NULLs and errors as migration'),

@@ -283,7 +283,7 @@ BEGIN
 			SELECT c.measure, c.shown AS value, sum(c.customers) AS customers
 			FROM category AS c GROUP BY c.measure, c.shown
 			UNION ALL
-			SELECT c.measure, NULL, e.customers - sum(c.customers)
+			SELECT c.measure, NULL::text AS value, e.customers - sum(c.customers) AS customers
 			FROM category AS c CROSS JOIN everybody AS e
 			GROUP BY c.measure, e.customers
 			HAVING sum(c.customers) < e.customers
@@ -310,8 +310,9 @@ BEGIN
 			%7$s
 			) AS v(measure, customers, mean, median, all_mean)
 			UNION ALL
-			SELECT g.scheme, g.class, 'attributes', g.measure, 'number', NULL, g.customers,
-				g.mean, g.median, a.mean, NULL, NULL
+			SELECT g.scheme, g.class, 'attributes'::text AS source, g.measure, 'number'::text AS kind,
+				NULL::text AS value, g.customers, g.mean, g.median, a.mean AS all_mean,
+				NULL::float8 AS share, NULL::float8 AS all_share
 			FROM (
 				SELECT m.scheme, m.class, a.measure, count(*) AS customers, avg(a.number) AS mean,
 					(percentile_disc(0.5) WITHIN GROUP (ORDER BY a.number))::float8 AS median
@@ -326,8 +327,9 @@ BEGIN
 				FROM attribute AS a WHERE a.number IS NOT NULL GROUP BY a.measure
 			) AS a ON a.measure = g.measure
 			UNION ALL
-			SELECT q.scheme, q.class, 'attributes', q.measure, 'category', q.value, q.customers::bigint,
-				NULL, NULL, NULL, (q.customers / q.size)::float8, (q.all_customers / q.all_size)::float8
+			SELECT q.scheme, q.class, 'attributes'::text AS source, q.measure, 'category'::text AS kind, q.value,
+				q.customers::bigint AS customers, NULL::numeric AS mean, NULL::float8 AS median, NULL::numeric AS all_mean,
+				(q.customers / q.size)::float8 AS share, (q.all_customers / q.all_size)::float8 AS all_share
 			FROM (
 				-- those without a value are what is left of the class
 				SELECT z.scheme, z.class, w.measure, w.value, z.customers AS size,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * data_quality.c
- *		Checks of the rows of a source of events.
+ *		Checks of the rows of a source of events, and of amounts.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,11 +9,13 @@
 #include "base/compat.h"
 
 #include "catalog/pg_type.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 
 #include "portfolio/data_quality.h"
+#include "types/history.h"
 
 #define FIRST_CAPACITY	128		/* customers with counts */
 
@@ -186,4 +188,44 @@ quality_check_duplicates(QualityList *list, uint32 *number, const EventFormat *f
 			count_repeated(list, number, format, rows + begin, i - begin, scale);
 		begin = i;
 	}
+}
+
+/* ---------- orders of an unusual amount ---------- */
+
+/*
+ * unusual_orders(series history, smallest float8, largest float8): the orders of the
+ * days on which the mean amount of an order is above 0 but below smallest, or
+ * above largest; NULL if there are none
+ *
+ * A history knows the sum and the number of a day's orders, not each.
+ */
+PG_FUNCTION_INFO_V1(segment_unusual_orders);
+Datum
+segment_unusual_orders(PG_FUNCTION_ARGS)
+{
+	float8		smallest = PG_GETARG_FLOAT8(1);
+	float8		largest = PG_GETARG_FLOAT8(2);
+	HistoryReader reader;
+	HistoryDays list;
+	HistoryDay	day;
+
+	history_open(&reader, history_argument(PG_GETARG_DATUM(0)));
+	history_days_init(&list, reader.scale, reader.display_scale);
+	while (history_next(&reader, &day))
+	{
+		double		mean;
+
+		CHECK_FOR_INTERRUPTS();
+		if (day.gross == 0)
+			continue;
+		mean = decimal_to_float8(day.gross, reader.scale) / day.orders;
+		if (mean >= smallest && mean <= largest)
+			continue;
+		day.refunds = 0;
+		day.refunded = 0;
+		history_days_add(&list, &day);
+	}
+	if (list.count == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(history_store(&list));
 }

@@ -12,6 +12,12 @@
  * lost_after days behind the other, and a customer costs time proportional to
  * the days of the history, however many months there are.
  *
+ * What is lost with a customer is not what happens to be left of the running
+ * sales on that day, which shrink all the time that the customer stays away: it
+ * is what the last active period brought, the lost_after days up to the last
+ * order, less refunds since.  What of it had left the running sales before is
+ * given back, so that the books balance.
+ *
  * Months are counted back from the month of as_of, which is month 0: as
  * customers with an earlier first day come along, the array grows at its end.
  *
@@ -62,7 +68,9 @@ enum
 	CHANGE_WON_BACK,
 	CHANGE_GROWN,				/* active before and after */
 	CHANGE_SHRUNK,
-	CHANGE_LOST,				/* active before, not after */
+	CHANGE_LOST,				/* active before, not after: what the last
+								 * active period brought */
+	CHANGE_SHRUNK_BEFORE,		/* what of that had left already */
 	CHANGE_OTHER,				/* active neither before nor after: refunds
 								 * only */
 	CHANGE_COUNT
@@ -125,6 +133,8 @@ typedef struct CustomerMonth
 	bool		active_after;
 	int128		entered;		/* net sales of the month */
 	int128		left;			/* net sales that leave the running sales */
+	int128		worth;			/* net sales from lost_after days before the
+								 * last order on */
 } CustomerMonth;
 
 static void
@@ -165,7 +175,21 @@ flow_add_month(FlowMonth *month, const CustomerMonth *customer)
 		reason = CHANGE_OTHER;
 	}
 	decimal_sum_add(&month->sales[sales], customer->entered);
-	decimal_sum_add(&month->change[reason], change);
+	if (reason == CHANGE_LOST)
+	{
+		decimal_sum_add(&month->change[CHANGE_LOST], -customer->worth);
+		decimal_sum_add(&month->change[CHANGE_SHRUNK_BEFORE], change + customer->worth);
+	}
+	else
+		decimal_sum_add(&month->change[reason], change);
+}
+
+/* Take the days out of the running sales that are lost_after days old on a day. */
+static void
+flow_leave(HistoryStream *leaving, int64 lost_after, DateADT day, int128 *left)
+{
+	for (; leaving->more && leaving->day.day + lost_after <= day; history_stream_next(leaving))
+		*left += history_stream_net(leaving);
 }
 
 static void
@@ -177,6 +201,8 @@ flow_add_customer(FlowState *state, const struct varlena *history)
 	HistoryStream leaving;
 	bool		bought = false;
 	DateADT		last_order = 0; /* valid if bought */
+	int128		running = 0;	/* at the end of the month before */
+	int128		worth = 0;
 
 	history_stream_open(&entering, history, state->as_of);
 	history_stream_open(&leaving, history, state->as_of - lost_after);
@@ -198,18 +224,24 @@ flow_add_customer(FlowState *state, const struct varlena *history)
 		customer.active_before = bought && last_order + lost_after >= month.first;
 		for (; entering.more && entering.day.day <= end; history_stream_next(&entering))
 		{
-			customer.entered += history_stream_net(&entering);
+			int128		net = history_stream_net(&entering);
+
+			customer.entered += net;
+			worth += net;
 			if (entering.day.orders > 0)
 			{
 				customer.ordered = bought = true;
 				last_order = entering.day.day;
+				flow_leave(&leaving, lost_after, last_order, &customer.left);
+				worth = running + customer.entered - customer.left;
 			}
 		}
-		for (; leaving.more && leaving.day.day + lost_after <= end; history_stream_next(&leaving))
-			customer.left += history_stream_net(&leaving);
+		flow_leave(&leaving, lost_after, end, &customer.left);
+		running += customer.entered - customer.left;
 		customer.active_after = bought && last_order + lost_after > end;
 		customer.entered *= factor;
 		customer.left *= factor;
+		customer.worth = worth * factor;
 		flow_add_month(flow_month(state, calendar_months_back(&state->newest, &month)), &customer);
 	}
 }
@@ -328,7 +360,7 @@ flow_receive(StringInfo buf, const AggregateKind *kind)
 
 static const AggregateKind flow_kind = {
 	.name = "flow_agg",
-	.version = 1,
+	.version = 2,
 	.create_like = flow_create_like,
 	.merge = flow_merge,
 	.send = flow_send,
@@ -359,7 +391,7 @@ segment_flow_deserialize(PG_FUNCTION_ARGS)
 /* ---------- the result ---------- */
 
 /* Columns of the type segment.flow_month. */
-#define FLOW_COLUMNS	22
+#define FLOW_COLUMNS	23
 
 /* One row; opening and running are those before the month, and move on. */
 static void

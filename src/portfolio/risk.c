@@ -25,6 +25,7 @@
 #include "base/arguments.h"
 #include "base/result_row.h"
 #include "portfolio/customer.h"
+#include "portfolio/risk.h"
 #include "types/history.h"
 
 /* Cutoffs: the last one the days before as_of, each other a quarter of them earlier */
@@ -394,28 +395,40 @@ segment_risk_final(PG_FUNCTION_ARGS)
 /* ---------- a customer ---------- */
 
 /*
- * risk_share(shares, gap_ratio, orders): the share of customers alike who made no
- * order; NULL without an order
+ * risk_shares_checked: the shares in the result of risk_agg
  *
- * Error 22023 for shares that are not those of risk_agg.
+ * Error 22023 for another array.
  */
-PG_FUNCTION_INFO_V1(segment_risk_share);
-Datum
-segment_risk_share(PG_FUNCTION_ARGS)
+const double *
+risk_shares_checked(ArrayType *shares)
 {
-	ArrayType  *shares = PG_GETARG_ARRAYTYPE_P(0);
-	double		gap_ratio = PG_GETARG_FLOAT8(1);
-	int64		orders = PG_GETARG_INT64(2);
-
 	if (ARR_NDIM(shares) != 2 || ARR_DIMS(shares)[0] != RISK_BANDS ||
 		ARR_DIMS(shares)[1] != RISK_STEPS || array_contains_nulls(shares))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must be an array of %d times %d numbers", "shares",
 						(int) RISK_BANDS, (int) RISK_STEPS)));
+	return (const double *) ARR_DATA_PTR(shares);
+}
+
+/* risk_share: the share of customers alike who made no order, from one order on */
+double
+risk_share(const double *shares, double gap_ratio, int64 orders)
+{
+	return shares[band_of(orders) * RISK_STEPS + step_of(gap_ratio)];
+}
+
+/* risk_share(shares, gap_ratio, orders): the same; NULL without an order */
+PG_FUNCTION_INFO_V1(segment_risk_share);
+Datum
+segment_risk_share(PG_FUNCTION_ARGS)
+{
+	const double *shares = risk_shares_checked(PG_GETARG_ARRAYTYPE_P(0));
+	int64		orders = PG_GETARG_INT64(2);
+
 	if (orders < 1)
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(((double *) ARR_DATA_PTR(shares))[band_of(orders) * RISK_STEPS + step_of(gap_ratio)]);
+	PG_RETURN_FLOAT8(risk_share(shares, PG_GETARG_FLOAT8(1), orders));
 }
 
 /*

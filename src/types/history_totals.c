@@ -188,7 +188,6 @@ name(PG_FUNCTION_ARGS) \
 HISTORY_ACCESSOR(segment_history_orders, 0, PG_RETURN_INT64(totals.orders))
 HISTORY_ACCESSOR(segment_history_refunds, 0, PG_RETURN_INT64(totals.refunds))
 HISTORY_ACCESSOR(segment_history_purchase_days, 0, PG_RETURN_INT64(totals.purchase_days))
-HISTORY_ACCESSOR(segment_history_first_day, 1, PG_RETURN_DATEADT(totals.first_day))
 HISTORY_ACCESSOR(segment_history_last_day, 1, PG_RETURN_DATEADT(totals.last_day))
 HISTORY_ACCESSOR(segment_history_gross, 0,
 				 PG_RETURN_NUMERIC(history_amount(&totals, totals.gross)))
@@ -200,6 +199,24 @@ HISTORY_ACCESSOR(segment_history_average_order, 1,
 				 return average_of(&totals, totals.gross, totals.orders))
 HISTORY_ACCESSOR(segment_history_mean_gap_days, 2, PG_RETURN_FLOAT8(history_mean_gap(&totals)))
 HISTORY_ACCESSOR(segment_history_gap_cv, 3, PG_RETURN_FLOAT8(history_gap_variation(&totals)))
+
+/* The first day with an order, without looking at what comes after it. */
+PG_FUNCTION_INFO_V1(segment_history_first_day);
+Datum
+segment_history_first_day(PG_FUNCTION_ARGS)
+{
+	HistoryReader reader;
+	HistoryDay	day;
+
+	history_open(&reader, history_argument(PG_GETARG_DATUM(0)));
+	while (history_next(&reader, &day))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (day.orders > 0)
+			PG_RETURN_DATEADT(day.day);
+	}
+	PG_RETURN_NULL();
+}
 
 /* ---------- as of a day ---------- */
 

@@ -16,7 +16,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(58);
+SELECT plan(64);
 
 -- ---------- the definitions, row by row ----------
 
@@ -55,7 +55,10 @@ status AS (
 		coalesce(bool_or(e.amount >= 0 AND e.day BETWEEN m.month AND m.month_end), false) AS ordered,
 		coalesce(sum(e.amount) FILTER (WHERE e.day BETWEEN m.month AND m.month_end), 0) AS sales,
 		coalesce(sum(e.amount) FILTER (WHERE e.day < m.month AND e.day > m.month - 1 - k.days), 0) AS running_before,
-		coalesce(sum(e.amount) FILTER (WHERE e.day <= m.month_end AND e.day > m.month_end - k.days), 0) AS running_after
+		coalesce(sum(e.amount) FILTER (WHERE e.day <= m.month_end AND e.day > m.month_end - k.days), 0) AS running_after,
+		-- the last active period: the days up to the last order, and refunds since
+		(SELECT coalesce(sum(w.amount), 0) FROM known AS w WHERE w.customer = c.customer AND w.day <= m.month_end AND w.day >
+			(SELECT max(l.day) FROM known AS l WHERE l.customer = c.customer AND l.amount >= 0 AND l.day <= m.month_end) - k.days) AS worth
 	FROM unnest('{1,2,20,31,90,365,2000}'::integer[]) AS k(days)
 	CROSS JOIN month AS m
 	CROSS JOIN (SELECT DISTINCT customer FROM known) AS c
@@ -81,7 +84,8 @@ SELECT days, month, month_end, count(*) FILTER (WHERE before) AS opening, count(
 	coalesce(sum(change) FILTER (WHERE back), 0) AS running_won_back,
 	coalesce(sum(change) FILTER (WHERE before AND after AND change > 0), 0) AS running_grown,
 	coalesce(-sum(change) FILTER (WHERE before AND after AND change < 0), 0) AS running_shrunk,
-	coalesce(-sum(change) FILTER (WHERE before AND NOT after), 0) AS running_lost,
+	coalesce(sum(worth) FILTER (WHERE before AND NOT after), 0) AS running_lost,
+	coalesce(sum(worth + change) FILTER (WHERE before AND NOT after), 0) AS running_shrunk_before,
 	coalesce(sum(change) FILTER (WHERE NOT (before OR is_new OR back)), 0) AS running_other,
 	sum(running_after) AS running_closing
 FROM sorted GROUP BY days, month, month_end;
@@ -103,14 +107,14 @@ SELECT results_eq(
 	'sales of the groups follow the definition');
 SELECT results_eq(
 	$$ SELECT days, month, running_opening, running_new, running_won_back, running_grown, running_shrunk,
-		running_lost, running_other, running_closing FROM books ORDER BY 1, 2 $$,
+		running_lost, running_shrunk_before, running_other, running_closing FROM books ORDER BY 1, 2 $$,
 	$$ SELECT days, month, running_opening, running_new, running_won_back, running_grown, running_shrunk,
-		running_lost, running_other, running_closing FROM expected ORDER BY 1, 2 $$,
+		running_lost, running_shrunk_before, running_other, running_closing FROM expected ORDER BY 1, 2 $$,
 	'running sales follow the definition');
 -- the data contain every case, so that the comparisons above mean something
 SELECT ok(bool_and(n > 0), 'every group has heads and money in the test data') FROM (
 	SELECT unnest(ARRAY[sum(new), sum(won_back), sum(lost), sum(lost - lost_opening), -sum(sales_other),
-		sum(running_grown), sum(running_shrunk), sum(running_lost), sum(abs(running_other))]) AS n
+		sum(running_grown), sum(running_shrunk), sum(running_lost), sum(running_shrunk_before), sum(abs(running_other))]) AS n
 	FROM books) AS s;
 SELECT is_empty($$ SELECT * FROM books WHERE complete IS DISTINCT FROM (month < '2022-08-01') $$,
 	'only the month of as_of is incomplete');
@@ -204,9 +208,17 @@ SELECT results_eq(
 	'SELECT month, month_end, opening, new, won_back, lost, closing, sales, sales_opening, sales_new, sales_won_back, sales_other FROM expected WHERE days = 90 ORDER BY month',
 	'leaky_bucket of a portfolio, with the setting lost_after_days');
 SELECT results_eq(
-	'SELECT month, opening, new, won_back, grown, shrunk, lost, other, closing FROM flow_shop.sales_bridge',
-	'SELECT month, running_opening, running_new, running_won_back, running_grown, running_shrunk, running_lost, running_other, running_closing FROM expected WHERE days = 90 ORDER BY month',
+	'SELECT month, opening, new, won_back, grown, shrunk, lost, shrunk_before, other, closing FROM flow_shop.sales_bridge',
+	'SELECT month, running_opening, running_new, running_won_back, running_grown, running_shrunk, running_lost, running_shrunk_before, running_other, running_closing FROM expected WHERE days = 90 ORDER BY month',
 	'sales_bridge of a portfolio');
+-- who was lost, by definition: the setting margin is 1, so that worth is sales
+SELECT results_eq('SELECT customer_id, last_day, lost_on, orders, sales, worth FROM flow_shop.lost_customer ORDER BY 1',
+	format($$ SELECT l.customer, l.last_day, l.last_day + 90, count(*) FILTER (WHERE o.amount >= 0), sum(o.amount), sum(o.amount)
+	FROM (SELECT customer, max(day) FILTER (WHERE amount >= 0) AS last_day FROM flow_order WHERE day <= %L GROUP BY customer) AS l
+	JOIN flow_order AS o ON o.customer = l.customer AND o.day > l.last_day - 90 AND o.day <= %L
+	WHERE l.last_day + 90 <= %L GROUP BY l.customer, l.last_day ORDER BY 1 $$, :as_of, :as_of, :as_of), 'lost_customer lists who was lost, when, and what they brought');
+SELECT is((SELECT count(*) FROM flow_shop.lost_customer),
+	(SELECT sum(lost) - sum(won_back) FROM flow_shop.leaky_bucket)::bigint, 'as many as were lost and not won back');
 SELECT is((SELECT sum(sales) FROM flow_shop.leaky_bucket),
 	(SELECT sum(amount) FROM flow_order WHERE day <= :as_of), 'sales of all months equal those of the source');
 SELECT is((SELECT sum(sales) FROM flow_shop.leaky_bucket),
@@ -294,6 +306,22 @@ SELECT is(pg_temp.books($$ SELECT 1, day, 2 FROM unnest('{2024-01-31,2024-04-01}
 	'0 1 0 0 1 2, 1 0 0 0 1 0, 1 0 0 0 1 0, 1 0 0 0 1 2 | 0 2 0 0 0 0 2, 2 0 0 0 0 0 2, 2 0 0 0 0 0 2, 2 0 2 0 0 0 4 | 0 1 1 2, 1 1 0 0, 2 1 0 0, 3 1 1 2 | 4',
 	'months without events have rows');
 
+-- a customer who brought 44 a month for a year, stayed away and came back after
+-- the loss is not lost; one who did not is, with the whole year
+SELECT segment.create_portfolio('flow_loss', $$ SELECT c, date '2021-01-15' + m * interval '1 month', 44.10 FROM generate_series(1, 2) AS c, generate_series(0, 11) AS m
+	UNION ALL SELECT 2, date '2023-06-01', 1 UNION ALL SELECT 1, date '2022-03-01', -0.10 UNION ALL SELECT 3, date '2023-08-15', 5 $$,
+	timezone => 'UTC', settings => '{"margin": 0.25, "leading_scheme": "rfm_segment"}') IS NOT NULL \g /dev/null
+SELECT results_eq('SELECT customer_id, last_day, lost_on, orders, sales, worth, scheme, class_before FROM flow_loss.lost_customer',
+	$$ VALUES (1, date '2021-12-15', date '2022-12-15', 12::bigint, 529.10, 132.275, 'rfm_segment', NULL::text) $$,
+	'what was lost is what the last active year brought, less refunds since');
+SELECT results_eq('SELECT month, lost, shrunk_before FROM flow_loss.sales_bridge WHERE lost <> 0',
+	$$ VALUES (date '2022-12-01', 529.10 + 529.20, 11 * 2 * 44.10 - 0.10) $$, 'and so in the bridge, of which eleven months had gone before, and the refund goes later');
+SELECT is(sum(lost), 1058.30, 'not what a month of the year was worth') FROM flow_loss.sales_bridge;
+SELECT segment.take_snapshot('flow_loss', '2021-12-31') IS NOT NULL AND segment.take_snapshot('flow_loss', '2022-12-15') IS NOT NULL \g /dev/null
+SELECT results_eq('SELECT class_before, class_day FROM flow_loss.lost_customer',
+	$$ SELECT rfm_segment, date '2021-12-31' FROM flow_loss.customer_at('2021-12-31') WHERE customer_id = 1 $$,
+	'the class before is that of the last snapshot before the loss');
+
 -- without an order, as_of is today, so there are many months
 SELECT segment.create_portfolio('flow_refund', $$ SELECT 1, day, amount FROM (VALUES (date '2024-05-07', -2), ('2024-06-09', -3)) AS v(day, amount) $$,
 	timezone => 'UTC') IS NOT NULL \g /dev/null
@@ -316,7 +344,7 @@ SELECT is_empty($$ SELECT * FROM flow_cdnow.leaky_bucket WHERE opening + new + w
 SELECT is_empty($$ SELECT * FROM (SELECT *, lag(closing, 1, 0) OVER (ORDER BY month) AS before FROM flow_cdnow.leaky_bucket) AS b
 	WHERE opening <> before $$, 'CDNOW: closing is the next opening');
 SELECT is_empty($$ SELECT * FROM (SELECT *, lag(closing, 1, 0) OVER (ORDER BY month) AS before FROM flow_cdnow.sales_bridge) AS b
-	WHERE opening <> before OR opening + new + won_back + grown - shrunk - lost + other <> closing $$,
+	WHERE opening <> before OR opening + new + won_back + grown - shrunk - lost + shrunk_before + other <> closing $$,
 	'CDNOW: running sales balance');
 SELECT results_eq('SELECT month, closing FROM flow_cdnow.leaky_bucket',
 	$$ SELECT m.month::date, (SELECT count(DISTINCT customer) FROM cdnow_order AS o

@@ -277,7 +277,13 @@ SELECT bag_eq('SELECT source, check_name, count, money FROM dirty_shop.data_qual
 	('costs', 'null_customer', 1, 7), ('costs', 'null_date', 1, 8), ('costs', 'null_amount', 1, 0), ('costs', 'duplicate', 1, 5), ('costs', 'future_date', 1, 9),
 	('complaints', 'null_customer', 1, 0), ('complaints', 'null_date', 1, 0), ('complaints', 'duplicate', 1, 0), ('complaints', 'future_date', 1, 0),
 	('satisfaction', 'null_customer', 1, 0), ('satisfaction', 'null_date', 1, 0), ('satisfaction', 'null_amount', 1, 0),
-	('satisfaction', 'duplicate', 1, 0), ('satisfaction', 'future_date', 1, 0) $$,
+	('satisfaction', 'duplicate', 1, 0), ('satisfaction', 'future_date', 1, 0),
+	-- means of days 10.25, 5, 6, 1 and 1000: the logarithm of the last is 5.1 from the median, more than 8 times 0.54
+	('purchases', 'unusual_amount', 1, 1000) $$ || (
+	SELECT string_agg(format(' UNION ALL SELECT %L, %L, 0, 0', n.source, n.check_name), '')
+	FROM (SELECT s.source, c.check_name FROM unnest('{purchases,customers,costs,complaints,satisfaction}'::text[]) AS s(source),
+			unnest('{anonymous_customer,similar_customer,old_date,unknown_customer}'::text[]) AS c(check_name)
+		WHERE (s.source, c.check_name) NOT IN (('customers', 'old_date'), ('customers', 'unknown_customer'), ('purchases', 'unknown_customer'))) AS n),
 	'each kind of defect is counted, with its money');
 SELECT is(
 	(SELECT sum(segment.orders(purchases) + segment.refunds(purchases)) FROM dirty_shop.customer_history)

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(23);
+SELECT plan(34);
 
 -- ---------- counted by other means ----------
 
@@ -99,6 +99,36 @@ SELECT throws_ok(format('SELECT segment_internal.risk_agg(purchases, %s) FROM ri
 	($$ 'infinity', 1, 1, 1, 1 $$, '22008', 'argument "as_of" must be finite, not "infinity"'),
 	($$ '2023-01-01', 0, 1, 1, 1 $$, '22023', 'days must be between 1 and 36525, not "0"'),
 	($$ '2023-01-01', 1, 1, id, 1 $$, '22023', 'argument "usual_gap_days" must be the same for all rows')) AS t(a, s, m);
+
+-- ---------- in a portfolio ----------
+
+-- Everybody pays every month; the first has been silent for four.
+CREATE TABLE pay AS SELECT i AS id, d::date AS day, 30 AS amount FROM generate_series(1, 200) AS i,
+	generate_series(timestamp '2022-01-05', timestamp '2024-12-05', interval '1 month') AS d WHERE i > 1 OR d < '2024-08-20';
+-- Random buyers, half of whom leave at some time.
+CREATE TABLE leave AS SELECT i AS id, date '2022-01-01' + i % 100 + (hashint8extended(i * 1000 + k, 1) & 1023)::integer AS day, 10 AS amount
+FROM generate_series(1, 500) AS i, generate_series(1, 3 + (hashint8extended(i, 2) & 31)::integer) AS k
+WHERE i % 2 = 0 OR (hashint8extended(i * 1000 + k, 1) & 1023) < (hashint8extended(i, 3) & 1023) OR k = 1;
+DELETE FROM leave WHERE day > '2024-12-31';
+CREATE FUNCTION pg_temp.source(portfolio text, OUT basis text, OUT days integer, OUT shares float8[], OUT reason text) LANGUAGE plpgsql AS $$ BEGIN
+	EXECUTE format('SELECT r.* FROM %I.scorecard AS s, segment_internal.risk_source(%L, s.as_of, s.settings, ''day'', s.margin, s.usual_gap_days, s.purchase_model) AS r',
+		portfolio, portfolio) INTO basis, days, shares, reason; END $$;
+SELECT segment.create_portfolio('pay', 'TABLE pay', timezone => 'UTC') \g /dev/null
+SELECT segment.create_portfolio('short', $$ SELECT * FROM pay WHERE day >= '2024-01-01' $$, timezone => 'UTC') \g /dev/null
+SELECT segment.create_portfolio('leave', 'TABLE leave', customers => 'SELECT generate_series(1, 510)', timezone => 'UTC') \g /dev/null
+SELECT segment.create_portfolio('few', 'SELECT * FROM pay WHERE id < 40', timezone => 'UTC') \g /dev/null
+CREATE TEMP TABLE source AS SELECT p, s.* FROM unnest('{pay,short,leave,few}'::text[]) AS p, pg_temp.source(p) AS s;
+SELECT results_eq('SELECT p, basis, days FROM source', $$ VALUES ('pay', 'past', 365), ('short', 'past_short', 167), ('leave', 'model', 365), ('few', 'too_short', 365) $$,
+	'what the risk is taken from');
+SELECT matches(reason, w, w) FROM source JOIN (VALUES ('pay', '^not the model, since the data show no customer leaving; instead what became of'), ('short', 'in the 167 days after$'),
+	('leave', '^the model ranked who made no order in the last 365 days: auc 0\.\d+'), ('few', 'fewer than 50 customers were known 365 days ago$')) AS t(p, w) USING (p);
+SELECT ok(min(p_alive) > 0.9999, 'the model finds nobody who left') FROM pay.customer;
+SELECT ok(segment_internal.risk_share(s.shares, c.gap_ratio, c.orders) > 0.4, 'whoever has been silent for four months is at risk all the same')
+FROM pay.customer AS c, source AS s WHERE c.customer_id = 1 AND s.p = 'pay';
+SELECT ok(max(segment_internal.risk_share(s.shares, c.gap_ratio, c.orders)) < 0.05, 'and who pays is not') FROM pay.customer AS c, source AS s WHERE c.customer_id > 1 AND s.p = 'pay';
+SELECT ok(segment_internal.risk_share(s.shares, c.gap_ratio, c.orders) > 0.4, 'also with a year of data') FROM short.customer AS c, source AS s WHERE c.customer_id = 1 AND s.p = 'short';
+SELECT is_empty($$ SELECT customer_id FROM pay.churn_signal WHERE p_alive_low IS NOT NULL $$, 'p_alive_low is unknown where nobody leaves');
+SELECT results_eq('SELECT customer_id FROM pay.churn_signal WHERE overdue', 'VALUES (1)', 'who is silent is overdue');
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(47);
+SELECT plan(52);
 
 SELECT setseed(0.6);
 CREATE TABLE snap_order AS
@@ -181,6 +181,51 @@ SELECT is_empty($$ SELECT t.* FROM snap.segment_trend AS t LEFT JOIN snap.segmen
 		AND b.as_of = (SELECT max(as_of) FROM snap.snapshot WHERE as_of < t.as_of)
 	WHERE t.customers_change IS DISTINCT FROM t.customers - b.customers OR t.net_change IS DISTINCT FROM t.net - b.net
 		OR t.net_value_change IS DISTINCT FROM t.net_value - b.net_value $$, 'changes are those since the snapshot before');
+
+SELECT is_empty($$ SELECT t.* FROM snap.segment_trend AS t WHERE t.customers > 0 AND t.clv IS DISTINCT FROM
+	(SELECT sum(p.clv::numeric)::float8 FROM snap.snapshot_class AS p WHERE p.as_of = t.as_of AND p.scheme = t.scheme AND p.class = t.class) $$,
+	'segment_trend carries customer equity');
+SELECT ok(count(t.clv) > 0 AND bool_and(abs(t.clv_change - (t.clv - b.clv)) <= 1e-9 * (abs(t.clv) + abs(b.clv))), 'and its change')
+FROM snap.segment_trend AS t JOIN snap.segment_trend AS b ON b.scheme = t.scheme AND b.class = t.class
+	AND b.as_of = (SELECT max(as_of) FROM snap.snapshot WHERE as_of < t.as_of)
+WHERE t.clv IS NOT NULL AND b.clv IS NOT NULL;
+
+-- owners: each period by hand, customer by customer
+UPDATE snap.scheme_class SET owner = CASE class_rank % 3 WHEN 0 THEN 'Ann' WHEN 1 THEN 'Bo' END WHERE scheme IN ('rfm_segment', 'abcd');
+SELECT results_eq($$ SELECT scheme, owner, from_day, to_day, customers_from, customers_to, came, "left", net_value,
+		round(equity_from::numeric, 4), round(equity_to::numeric, 4), round(equity_came::numeric, 4), round(equity_left::numeric, 4),
+		round(equity_grown::numeric, 4), round(equity_shrunk::numeric, 4)
+	FROM snap.owner_scoreboard ORDER BY 1, 2, 3 $$,
+	$$ WITH period AS (
+		SELECT a.as_of AS from_day, min(b.as_of) AS to_day FROM snap.snapshot AS a JOIN snap.snapshot AS b ON b.as_of > a.as_of GROUP BY 1
+	), owned AS (
+		SELECT s.as_of, s.customer_id, s.scheme, k.owner FROM snap.snapshot_class AS s JOIN snap.class AS k USING (scheme, class)
+	), pair AS (
+		SELECT p.from_day, p.to_day, o.scheme, o.owner, c.customer_id, f.owner IS NOT NULL AS had, t.owner IS NOT NULL AS has,
+			coalesce(cf.clv, 0)::numeric AS clv_from, coalesce(ct.clv, 0)::numeric AS clv_to,
+			-- late is in the first snapshot alone, and brought nothing
+			CASE WHEN ct.net_value IS NOT NULL THEN ct.net_value - coalesce(cf.net_value, 0) ELSE 0 END AS net_value
+		FROM period AS p
+		CROSS JOIN (SELECT DISTINCT scheme, owner FROM snap.class WHERE owner IS NOT NULL) AS o
+		CROSS JOIN (SELECT DISTINCT customer_id FROM snap.snapshot_customer) AS c
+		LEFT JOIN owned AS f ON f.as_of = p.from_day AND f.customer_id = c.customer_id AND f.scheme = o.scheme AND f.owner = o.owner
+		LEFT JOIN owned AS t ON t.as_of = p.to_day AND t.customer_id = c.customer_id AND t.scheme = o.scheme AND t.owner = o.owner
+		LEFT JOIN snap.snapshot_customer AS cf ON cf.as_of = p.from_day AND cf.customer_id = c.customer_id
+		LEFT JOIN snap.snapshot_customer AS ct ON ct.as_of = p.to_day AND ct.customer_id = c.customer_id
+		WHERE f.owner IS NOT NULL OR t.owner IS NOT NULL
+	)
+	SELECT scheme, owner, from_day, to_day, count(*) FILTER (WHERE had), count(*) FILTER (WHERE has), count(*) FILTER (WHERE NOT had),
+		count(*) FILTER (WHERE NOT has), coalesce(sum(net_value) FILTER (WHERE had), 0),
+		round(coalesce(sum(clv_from) FILTER (WHERE had), 0), 4), round(coalesce(sum(clv_to) FILTER (WHERE has), 0), 4),
+		round(coalesce(sum(clv_to) FILTER (WHERE NOT had), 0), 4), round(coalesce(sum(clv_from) FILTER (WHERE NOT has), 0), 4),
+		round(coalesce(sum(greatest(clv_to - clv_from, 0)) FILTER (WHERE had AND has), 0), 4),
+		round(coalesce(sum(greatest(clv_from - clv_to, 0)) FILTER (WHERE had AND has), 0), 4)
+	FROM pair GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3 $$, 'owner_scoreboard follows the definition');
+SELECT ok(count(*) = 8 AND sum(came) > 0 AND sum("left") > 0 AND sum(equity_grown) > 0 AND sum(equity_shrunk) > 0, 'of all owners and periods')
+FROM snap.owner_scoreboard;
+SELECT is_empty($$ SELECT * FROM snap.owner_scoreboard WHERE customers_from + came - "left" <> customers_to
+	OR abs(equity_from + equity_came - equity_left + equity_grown - equity_shrunk - equity_to) > 1e-9 * (1 + equity_from + equity_to)
+	OR abs(equity_change - (equity_to - equity_from)) > 1e-9 * (1 + equity_from + equity_to) $$, 'and its books balance');
 
 DELETE FROM snap.snapshot WHERE as_of = '2022-09-30';
 SELECT is_empty($$ SELECT FROM snap.snapshot_customer WHERE as_of = '2022-09-30' $$, 'deleting a snapshot deletes what it holds');

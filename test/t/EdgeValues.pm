@@ -120,7 +120,7 @@ my %usual = (
 	'backtest_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)}, 'backtest_lead_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)},
 	'backtest_query.sample' => 'true', 'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
 	'backtest_objections.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'churn_signs.limits' => '(0.05,0.8,3,0.5,0.8)',
-	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')},
+	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')}, 'risk_source.settings' => q{=&check_settings('{}')},
 	'risk_share.shares' => '=array_fill(0.5::float8, ARRAY[6, 20])', 'risk_agg.as_of' => '2024-03-01', 'risk_agg.days' => 30, 'risk_agg.prior_gaps' => 2,
 	'risk_agg.usual_gap_days' => 30, 'risk_agg.prior_customers' => 20, 'tenths_agg.amounts' => '{1,2}', 'tenths_total.tenths' => '{{1,2},{3,4}}', 'tenths_total.col' => 1,
 	'tenths_error.tenths' => '{{1,2,3},{3,4,5}}', 'cheapest_threshold_agg.false_alarm_cost' => 1, 'cheapest_threshold_agg.miss_cost' => 1,
