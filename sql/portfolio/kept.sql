@@ -71,6 +71,29 @@ $kept_define$;
 COMMENT ON FUNCTION segment_internal.kept_define(text) IS
 'creates the table kept_customer of a portfolio, with its indexes, or gives it the columns of the schemes as they are now (internal)';
 
+/*
+ * Rules, classes and cuts as they are now take effect.  Readers are locked out
+ * only if there is something new to add columns for.
+ */
+CREATE FUNCTION segment_internal.kept_define_rules(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $kept_define_rules$
+BEGIN
+	PERFORM segment_internal.kept_define(portfolio);
+	IF EXISTS (
+		SELECT FROM segment_internal.scheme_figures(portfolio) AS f
+		WHERE NOT EXISTS (SELECT FROM pg_attribute AS a
+			WHERE a.attrelid = to_regclass(format('%I.scorecard_figures', portfolio)) AND a.attname = f.name)
+	) THEN
+		PERFORM segment_internal.customer_define_scorecard(portfolio, security_invoker);
+	END IF;
+	PERFORM segment_internal.customer_define_row(portfolio);
+END
+$kept_define_rules$;
+COMMENT ON FUNCTION segment_internal.kept_define_rules(text, boolean) IS
+'brings the table kept_customer and the function customer_row of a portfolio to its schemes as they are now (internal)';
+
 /* ---------- the rows ---------- */
 
 /* As they are to be kept: see customer_items. */

@@ -239,10 +239,11 @@ BEGIN
 			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
 				d.timezone, d.unit, d.settings, d.search_path, d.session_settings
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
+	-- rules may have been changed, by hand too
+	PERFORM segment_internal.kept_define_rules(name,
+		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	-- a day that was asked for stays until the next refresh
-	EXECUTE format('SELECT s.as_of FROM %1$I.scorecard AS s
-		WHERE s.as_of_given AND s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)', name)
-	INTO given_day;
+	SELECT s.as_of INTO given_day FROM segment_internal.scorecard_in_force(name) AS s WHERE s.as_of_given;
 	report := segment_internal.portfolio_refresh(name, jsonb_build_object('as_of', given_day, 'full', false,
 		'nowait', false, 'scorecard', true, 'all_rows', true));
 	-- last, since it locks out readers

@@ -219,7 +219,7 @@ INSERT INTO call VALUES
 	('segment.explain(text,text)', $$ SELECT count(*) FROM segment.explain(%L, '3') $$),
 	('segment.explain(text,anynonarray)', $$ SELECT count(*) FROM segment.explain(%L, 3) $$),
 	('segment.backtest(text,date,integer,float8,float8)', $$ SELECT count(*) FROM segment.backtest(%L, '2023-06-30', 60) $$),
-	('segment.backtest_deciles(text,date,integer)', $$ SELECT count(*) FROM segment.backtest_deciles(%L, '2023-06-30', 60) $$),
+	('segment.backtest_deciles(text,date,integer,text)', $$ SELECT count(*) FROM segment.backtest_deciles(%L, '2023-06-30', 60) $$),
 	('segment.backtest_series(text,integer,date[])', $$ SELECT count(*) FROM segment.backtest_series(%L, 60, '{2023-06-30}') $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L) $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L, '2023-07-31') $$),

@@ -46,7 +46,7 @@ BEGIN
 	PERFORM segment.override_key_account(name, 3, true, 'why', '2099-01-01');
 	PERFORM segment.assign_key_account(name, 3, 'Ann');
 	PERFORM segment.end_key_account_override(name, 3, 'why');
-	IF (SELECT count(*) FROM segment.scheme_check(name, 'mine')) <> 2 OR (SELECT count(*) FROM segment.explain(name, '3')) <> 12
+	IF (SELECT count(*) FROM segment.scheme_check(name, 'mine')) <> 2 OR (SELECT count(*) FROM segment.explain(name, '3')) <> 13
 		OR NOT EXISTS (SELECT FROM segment.backtest(name, '2023-06-30', 60))
 		OR (SELECT count(*) FROM segment.backtest_deciles(name, '2023-06-30', 60)) > 10 THEN
 		said := said || 'another explanation'::text;
