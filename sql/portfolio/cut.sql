@@ -67,42 +67,25 @@ $cuts_object$;
 COMMENT ON FUNCTION segment_internal.cuts_object(text[], numeric[]) IS
 'names and values of cuts as one JSON object; error 42601 if there are not as many of each (internal)';
 
-/*
- * The relation customers for the cuts of a scorecard: only the columns that
- * some cut mentions.  The scorecard is a constant in it.
- */
-CREATE FUNCTION segment_internal.scheme_cut_customers(portfolio text, scorecard_id bigint, from_kept boolean) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+/* The relation customers for the cuts of a scorecard: all columns but the schemes', which may depend on them. */
+CREATE FUNCTION segment_internal.scheme_cut_customers(portfolio text, scorecard_id bigint, as_of date, from_kept boolean) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $scheme_cut_customers$
-DECLARE
-	columns text;
-	scorecard text;
-BEGIN
-	EXECUTE format($query$
-		SELECT string_agg(format('k.%%I', a.attname), ', ' ORDER BY a.attnum)
-		FROM pg_attribute AS a
-		WHERE a.attrelid = %2$L::regclass AND a.attnum > 0
-			AND NOT EXISTS (SELECT FROM %1$I.scheme AS s WHERE s.scheme = a.attname)
-			AND (a.attname = 'customer_id' OR EXISTS (SELECT FROM %1$I.scheme_cut AS m
-				WHERE m.query ~* ('\m' || a.attname || '\M')))$query$, portfolio, format('%I.customer', portfolio))
-	INTO columns;
-	EXECUTE format('SELECT n::text FROM %I.scorecard AS n WHERE n.scorecard_id = $1', portfolio)
-	INTO STRICT scorecard USING scorecard_id;
-	RETURN format('(SELECT %s FROM (%s) AS k)', columns, segment_internal.portfolio_scored_query(portfolio,
-		's.scorecard_as_of', format('(SELECT (%L::%I.scorecard).*) AS n', scorecard, portfolio), '', from_kept => from_kept));
-END
-$scheme_cut_customers$;
-COMMENT ON FUNCTION segment_internal.scheme_cut_customers(text, bigint, boolean) IS
-'the FROM item behind the relation customers, over which the cuts of a scorecard are computed (internal)';
+RETURN (SELECT format('(SELECT c.customer_id, %3$s FROM %1$I.scorecards(ARRAY[%2$s]) AS s%4$s)', portfolio, scorecard_id,
+		string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal),
+		segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept))
+	FROM segment_internal.customer_columns() AS k
+	WHERE k.is_shown);
+COMMENT ON FUNCTION segment_internal.scheme_cut_customers(text, bigint, date, boolean) IS
+'the FROM item behind the relation customers, over which the cuts of a scorecard are computed as of its day (internal)';
 
 /* Each cut by itself; an error names the cut. */
-CREATE FUNCTION segment_internal.scheme_compute_each_cut(portfolio text, scorecard_id bigint, from_kept boolean) RETURNS jsonb
+CREATE FUNCTION segment_internal.scheme_compute_each_cut(portfolio text, scorecard_id bigint, as_of date, from_kept boolean) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_compute_each_cut$
 DECLARE
-	customers text := segment_internal.scheme_cut_customers(portfolio, scorecard_id, from_kept);
+	customers text := segment_internal.scheme_cut_customers(portfolio, scorecard_id, as_of, from_kept);
 	c record;
 	amount numeric;
 	amounts jsonb := '{}';
@@ -128,14 +111,16 @@ BEGIN
 	RETURN amounts;
 END
 $scheme_compute_each_cut$;
-COMMENT ON FUNCTION segment_internal.scheme_compute_each_cut(text, bigint, boolean) IS
+COMMENT ON FUNCTION segment_internal.scheme_compute_each_cut(text, bigint, date, boolean) IS
 'the cuts of a scorecard as one JSON object, each computed by itself; an error names the cut (internal)';
 
 /*
  * The cuts of a new scorecard.  Those that do not depend on it have come with
  * its other figures; they are NULL if something was wrong with one of them.
  */
-CREATE FUNCTION segment_internal.scheme_compute_cuts(portfolio text, scorecard_id bigint, unscored jsonb, from_kept boolean) RETURNS void
+CREATE FUNCTION segment_internal.scheme_compute_cuts(
+	portfolio text, scorecard_id bigint, as_of date, unscored jsonb, from_kept boolean
+) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_compute_cuts$
@@ -148,7 +133,7 @@ DECLARE
 BEGIN
 	BEGIN
 		IF cuts IS NOT NULL AND (expressions.elements IS NOT NULL OR queries.elements IS NOT NULL) THEN
-			customers := segment_internal.scheme_cut_customers(portfolio, scorecard_id, from_kept);
+			customers := segment_internal.scheme_cut_customers(portfolio, scorecard_id, as_of, from_kept);
 		END IF;
 		IF cuts IS NOT NULL AND expressions.elements IS NOT NULL THEN
 			EXECUTE format(E'SELECT ARRAY[%s]\nFROM %s AS customers', expressions.elements, customers) INTO amounts;
@@ -165,10 +150,10 @@ BEGIN
 		END IF;
 		cuts := NULL;
 	END;
-	cuts := coalesce(cuts, segment_internal.scheme_compute_each_cut(portfolio, scorecard_id, from_kept));
+	cuts := coalesce(cuts, segment_internal.scheme_compute_each_cut(portfolio, scorecard_id, as_of, from_kept));
 	EXECUTE format('UPDATE %I.scorecard AS s SET cuts = $1 WHERE s.scorecard_id = $2 AND s.cuts IS DISTINCT FROM $1', portfolio)
 	USING nullif(cuts, '{}'), scorecard_id;
 END
 $scheme_compute_cuts$;
-COMMENT ON FUNCTION segment_internal.scheme_compute_cuts(text, bigint, jsonb, boolean) IS
+COMMENT ON FUNCTION segment_internal.scheme_compute_cuts(text, bigint, date, jsonb, boolean) IS
 'computes the cuts of a new scorecard, beyond those given; an error names the cut (internal)';

@@ -3,58 +3,49 @@
  */
 
 /*
- * The customer's rows in the view customer if there were n more orders of the
- * usual amount on the day everything is seen from, and if d days went by
- * without any: the view's own query, over the history to which the orders are
- * added, judged by the newest scorecard.  Nothing is stored.
+ * The customer's row, with what rules see besides, if there were n more orders
+ * of the usual amount on the day everything is seen from, and if d days went by
+ * without any: the one definition, over the history to which the orders are
+ * added, judged by the scorecard in force.  Nothing is stored.
  *
- * Parameters: $1 key as text, $2 amount and $3 contribution of an order.
+ * Parameters: $1 key as text, $2 amount and $3 contribution of an order, $4
+ * number of the scorecard.
  */
 CREATE FUNCTION segment_internal.explain_query(portfolio text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $explain_query$
-DECLARE
-	schemes record := segment_internal.scheme_columns(portfolio);
-	key record := segment_internal.portfolio_key(portfolio);
-	supposed_history text := $supposed$(
-		SELECT o.customer_id,
-			CASE WHEN w.orders = 0 THEN o.purchases
-				ELSE coalesce(o.purchases OPERATOR(segment.+) w.more, w.more) END AS purchases,
-			-- no margins: they are a share of the net amount
-			CASE WHEN w.orders = 0 OR NOT o.own_margin THEN o.margins
-				ELSE coalesce(o.margins OPERATOR(segment.+) w.more_margin, w.more_margin) END AS margins,
-			o.costs, o.complaints, o.satisfaction, o.listed, o.attributes) AS c$supposed$;
-BEGIN
-	RETURN format($template$
-		SELECT w.orders, w.days, to_jsonb(k)
-		FROM (
-			SELECT h.customer_id, h.costs, h.complaints, h.satisfaction, h.listed, h.attributes, n.as_of,
-				n.margin IS NULL AS own_margin,
-				-- not what is dated later: of that, the view knows nothing yet
-				segment.as_of(h.purchases, n.as_of) AS purchases, segment.as_of(h.margins, n.as_of) AS margins
-			FROM %1$I.customer_history AS h
-			JOIN %1$I.scorecard AS n ON n.scorecard_id = (SELECT max(x.scorecard_id) FROM %1$I.scorecard AS x)
-			WHERE h.customer_id %2$s $1::%3$s
-		) AS o
-		CROSS JOIN LATERAL (
-			SELECT g.orders, 0 AS days,
-				(SELECT segment.history_agg(a.day, $2) FROM (SELECT o.as_of AS day FROM generate_series(1, g.orders)) AS a) AS more,
-				(SELECT segment.history_agg(a.day, $3) FROM (SELECT o.as_of AS day FROM generate_series(1, g.orders)) AS a) AS more_margin
-			FROM generate_series(0, 12) AS g(orders)
+RETURN (SELECT format($template$
+		SELECT h.orders, h.days, to_jsonb(s) || to_jsonb(c)
+		FROM %1$I.scorecards(ARRAY[$4]) AS s
+		CROSS JOIN (
+			SELECT g.orders, 0 AS days FROM generate_series(0, 12) AS g(orders)
 			UNION ALL
-			SELECT 0, g.days, NULL, NULL FROM generate_series(1, 366) AS g(days)
+			SELECT 0, g.days FROM generate_series(1, 366) AS g(days)
 		) AS w
-		CROSS JOIN LATERAL (%4$s) AS k$template$,
-		portfolio,
-		key.equality, key.key_cast,
-		replace(segment_internal.portfolio_customer_query(portfolio, '(s.scorecard_as_of + w.days)', NULL,
-				concat(schemes.columns, schemes.kept,
-					(SELECT string_agg(format(', k.%I', f.name), '') FROM segment_internal.scheme_figures(portfolio) AS f)),
-				schemes.held_classes),
-			format('%I.customer_history AS c', portfolio), supposed_history));
-END
-$explain_query$;
+		CROSS JOIN LATERAL (
+			SELECT o.customer_id, o.costs, o.complaints, o.satisfaction, o.listed, w.orders, w.days,
+				-- not what is dated later: of that, nobody knows anything yet
+				coalesce(segment.as_of(o.purchases, s.scorecard_as_of) OPERATOR(segment.+) more.purchases,
+					more.purchases, segment.as_of(o.purchases, s.scorecard_as_of)) AS purchases,
+				-- no margins: they are a share of the net amount
+				CASE WHEN (s.terms).margin_rate IS NULL
+					THEN coalesce(segment.as_of(o.margins, s.scorecard_as_of) OPERATOR(segment.+) more.margins,
+						more.margins, segment.as_of(o.margins, s.scorecard_as_of))
+					ELSE segment.as_of(o.margins, s.scorecard_as_of) END AS margins
+			FROM %1$I.customer_history AS o
+			CROSS JOIN LATERAL (
+				SELECT segment.history_agg(a.day, $2) AS purchases, segment.history_agg(a.day, $3) AS margins
+				FROM (SELECT s.scorecard_as_of AS day FROM generate_series(1, w.orders)) AS a
+			) AS more
+			WHERE o.customer_id %2$s $1::%3$s
+			OFFSET 0
+		) AS h
+		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
+			h.satisfaction, h.listed, s.scorecard_as_of + h.days, s.terms) AS f%4$s
+		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f, s, %5$s) AS c$template$,
+		portfolio, key.equality, key.key_cast, held.item, held.columns)
+	FROM segment_internal.portfolio_key(portfolio) AS key
+	CROSS JOIN segment_internal.scheme_held_item(portfolio, 's.scorecard_as_of + h.days') AS held);
 COMMENT ON FUNCTION segment_internal.explain_query(text) IS
 'the query behind explain (internal)';
 
@@ -77,7 +68,8 @@ DECLARE
 				segment.orders(segment.as_of(h.purchases, n.as_of)) AS orders,
 				coalesce(segment.net(segment.as_of(h.margins, n.as_of)), 0) AS margin
 			FROM %1$I.customer_history AS h
-			CROSS JOIN (SELECT s.as_of FROM %1$I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1) AS n
+			CROSS JOIN %1$I.scorecard AS n
+			JOIN %1$I.portfolio AS p ON p.scorecard_id = n.scorecard_id
 			WHERE %2$s
 		) AS f$figures$;
 	key record := segment_internal.portfolio_key(portfolio);
@@ -116,7 +108,8 @@ BEGIN
 	usual_order := segment_internal.explain_usual_order(name, customer);
 	EXECUTE format('SELECT jsonb_agg(jsonb_build_object(''orders'', q.orders, ''days'', q.days, ''row'', q.row)
 		ORDER BY q.orders, q.days) FROM (%s) AS q(orders, days, row)', segment_internal.explain_query(name))
-	INTO supposed USING customer, usual_order.amount, usual_order.contribution;
+	INTO supposed USING customer, usual_order.amount, usual_order.contribution,
+		(segment_internal.scorecard_in_force(name)).scorecard_id;
 	IF supposed IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 			MESSAGE = format('customer "%s" is not in portfolio "%s"', coalesce(customer, 'NULL'), name);
@@ -133,8 +126,7 @@ BEGIN
 			(SELECT string_agg(format('%%s = %%s', f.key, coalesce(CASE WHEN f.value ~ '^-?[0-9]+\.[0-9]{5,}$'
 					THEN round(f.value::numeric, 4)::text ELSE f.value END, 'NULL')), ', ' ORDER BY f.key)
 				FROM jsonb_each_text(now.row) AS f
-				-- not the columns that are made for this query alone
-				WHERE f.key !~ ' ' AND CASE WHEN h.kept_from IS NOT NULL THEN c.stay_rule
+				WHERE CASE WHEN h.kept_from IS NOT NULL THEN c.stay_rule
 					ELSE coalesce(c.rule, (SELECT string_agg(a.rule, ' ') FROM %1$I.scheme_class AS a WHERE a.scheme = s.scheme)) END
 					~* ('\m' || f.key || '\M')),
 			b.class,
@@ -144,7 +136,7 @@ BEGIN
 		FROM %1$I.scheme AS s
 		CROSS JOIN now
 		JOIN %1$I.scheme_class AS c ON c.scheme = s.scheme AND c.class = now.row ->> s.scheme
-		CROSS JOIN LATERAL (SELECT (now.row ->> ('kept ' || s.ordinal))::date AS kept_from) AS h
+		CROSS JOIN LATERAL (SELECT (now.row -> 'kept_from' ->> s.scheme)::date AS kept_from) AS h
 		LEFT JOIN LATERAL (
 			SELECT k.class, u.orders
 			FROM supposed AS u

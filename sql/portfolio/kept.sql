@@ -10,45 +10,11 @@
  * seeing the old rows, whole.
  */
 
-/*
- * The rows as they are to be kept: what customer.sql defines, by the scorecard in
- * force, from the histories or from figures that are kept and still hold.
- */
-CREATE FUNCTION segment_internal.kept_query(portfolio text, as_of text DEFAULT 's.scorecard_as_of', from_kept boolean DEFAULT false)
-RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN (SELECT segment_internal.portfolio_customer_query(portfolio, as_of, NULL,
-		concat(', k."the monetary" AS monetary, k."the repeat spend" AS repeat_spend, k."the next event" AS next_event', c.columns),
-		c.held_classes, NULL, from_kept)
-	FROM segment_internal.scheme_columns(portfolio) AS c);
-COMMENT ON FUNCTION segment_internal.kept_query(text, text, boolean) IS
-'the query of all rows of the table kept_customer, judged by the scorecard in force as of a day (an expression) (internal)';
+/* ---------- the table ---------- */
 
 /*
- * What a scorecard is made of, as portfolio_unscored_query has it, from figures
- * that are kept and still hold.
- */
-CREATE FUNCTION segment_internal.kept_unscored_query(portfolio text, as_of date, margin_rate numeric) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN format($template$
-SELECT k.*, k.margin - k.cost AS net_value
-FROM (
-	SELECT c.customer_id, %2$L::date AS as_of, c.orders, c.purchase_days, c.visits, c.first_day, c.last_day,
-		%2$L::date - c.last_day AS days_since_last, %2$L::date - c.first_day AS tenure_days,
-		c.gross, c.refunded, c.net, c.usage, %3$s AS margin,
-		c.cost, c.average_order, c.mean_gap_days, c.gap_cv, c.monetary, c.repeat_spend
-	FROM %1$I.kept_customer AS c
-) AS k$template$, portfolio, as_of,
-	CASE WHEN margin_rate IS NULL THEN 'c.margin'
-		ELSE format('CASE WHEN c.monetary IS NOT NULL THEN c.net * %L::numeric ELSE 0 END', margin_rate) END);
-COMMENT ON FUNCTION segment_internal.kept_unscored_query(text, date, numeric) IS
-'portfolio_unscored_query from the table kept_customer, whose figures must hold on the day (internal)';
-
-/*
- * The columns: what is known of a customer, then a class for each scheme.  Those
- * that are kept for the next computation only are not shown by the view customer.
+ * Its columns in the order of the view customer: the key, what is known of a
+ * customer, then a class for each scheme.
  */
 CREATE FUNCTION segment_internal.kept_columns(portfolio text) RETURNS TABLE (name text, is_shown boolean, ordinal bigint)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
@@ -56,15 +22,14 @@ SET search_path = pg_catalog, pg_temp
 AS $kept_columns$
 BEGIN
 	RETURN QUERY EXECUTE format($query$
-		SELECT c.name, c.name NOT IN ('monetary', 'repeat_spend', 'next_event'), row_number() OVER (ORDER BY c.is_scheme, c.place)
+		SELECT c.name, c.is_shown, row_number() OVER (ORDER BY c.part, c.ordinal)
 		FROM (
-			SELECT a.attname::text AS name, false AS is_scheme, a.attnum::integer AS place
-			FROM pg_attribute AS a
-			WHERE a.attrelid = %2$L::regclass AND a.attnum > 0 AND NOT a.attisdropped
-				AND NOT EXISTS (SELECT FROM %1$I.scheme AS s WHERE s.scheme = a.attname)
+			SELECT 'customer_id' AS name, true AS is_shown, 1 AS part, 1 AS ordinal
 			UNION ALL
-			SELECT s.scheme, true, s.ordinal FROM %1$I.scheme AS s
-		) AS c$query$, portfolio, format('%I.kept_customer', portfolio));
+			SELECT k.name, k.is_shown, 2, k.ordinal FROM segment_internal.customer_columns() AS k
+			UNION ALL
+			SELECT s.scheme, true, 3, s.ordinal FROM %1$I.scheme AS s
+		) AS c$query$, portfolio);
 END
 $kept_columns$;
 COMMENT ON FUNCTION segment_internal.kept_columns(text) IS
@@ -79,24 +44,25 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $kept_define$
 DECLARE
-	kept regclass := to_regclass(format('%I.kept_customer', portfolio));
 	command text;
 BEGIN
-	IF kept IS NULL THEN
-		EXECUTE format('CREATE TABLE %I.kept_customer AS %s WITH NO DATA', portfolio, segment_internal.kept_query(portfolio));
+	IF to_regclass(format('%I.kept_customer', portfolio)) IS NULL THEN
+		-- from the histories, so that domain and collation of the key are kept
+		EXECUTE format('CREATE TABLE %1$I.kept_customer AS SELECT h.customer_id, %2$s FROM %1$I.customer_history AS h WITH NO DATA',
+			portfolio, (SELECT string_agg(format('NULL::%s AS %I', c.type, c.name), ', ' ORDER BY c.ordinal)
+			FROM segment_internal.customer_columns() AS c));
 		EXECUTE format('ALTER TABLE %1$I.kept_customer ADD PRIMARY KEY (customer_id)', portfolio);
 		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (clv)', portfolio);
 		-- as a rule of nobody or few
 		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (next_event) WHERE next_event IS NOT NULL', portfolio);
-		RETURN;
 	END IF;
 	FOR command IN EXECUTE format($query$
-		SELECT CASE WHEN s.scheme IS NULL THEN format('DROP COLUMN %%I', a.attname) ELSE format('ADD COLUMN %%I text', s.scheme) END
-		FROM (SELECT * FROM pg_attribute WHERE attrelid = $1 AND NOT attisdropped
-			AND attnum > (SELECT b.attnum FROM pg_attribute AS b WHERE b.attrelid = $1 AND b.attname = 'next_event')) AS a
-		FULL JOIN %I.scheme AS s ON s.scheme = a.attname
-		WHERE s.scheme IS NULL OR a.attname IS NULL
-		ORDER BY s.ordinal$query$, portfolio) USING kept
+		SELECT CASE WHEN k.name IS NULL THEN format('DROP COLUMN %%I', a.attname) ELSE format('ADD COLUMN %%I text', k.name) END
+		FROM segment_internal.kept_columns($1) AS k
+		FULL JOIN (SELECT * FROM pg_attribute WHERE attrelid = %1$L::regclass AND attnum > 0 AND NOT attisdropped) AS a
+			ON a.attname = k.name
+		WHERE k.name IS NULL OR a.attname IS NULL
+		ORDER BY k.ordinal$query$, format('%I.kept_customer', portfolio)) USING portfolio
 	LOOP
 		EXECUTE format('ALTER TABLE %I.kept_customer %s', portfolio, command);
 	END LOOP;
@@ -104,6 +70,22 @@ END
 $kept_define$;
 COMMENT ON FUNCTION segment_internal.kept_define(text) IS
 'creates the table kept_customer of a portfolio, with its indexes, or gives it the columns of the schemes as they are now (internal)';
+
+/* ---------- the rows ---------- */
+
+/* As they are to be kept: see customer_items. */
+CREATE FUNCTION segment_internal.kept_query(portfolio text, scorecard_id bigint, as_of date, from_kept boolean)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT format($template$
+	SELECT h.customer_id, %3$s
+	FROM %1$I.scorecards(ARRAY[%2$s]) AS s%4$s$template$, portfolio, scorecard_id,
+	string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FILTER (WHERE k.name <> 'customer_id'),
+	segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept))
+	FROM segment_internal.kept_columns(portfolio) AS k);
+COMMENT ON FUNCTION segment_internal.kept_query(text, bigint, date, boolean) IS
+'the query of all rows of the table kept_customer, by a scorecard as of a day, from the histories, or from figures that are kept and still hold (internal)';
 
 /*
  * Do two scorecards judge alike?  All but the number, the time and the counts of
@@ -129,11 +111,11 @@ COMMENT ON FUNCTION segment_internal.scorecards_agree(text, bigint, bigint) IS
 'whether two scorecards give every customer the same row (internal)';
 
 /*
- * Runs a query that computes rows, with the keys of table refresh_key as $1 if
- * only theirs are wanted.  A rule that cannot be computed for somebody is an
- * error that names its scheme.
+ * Runs a command that stores rows of a query, with the keys of table refresh_key
+ * as $1 if only theirs are wanted.  A rule that cannot be computed for somebody
+ * is an error that names its scheme.
  */
-CREATE FUNCTION segment_internal.kept_run(portfolio text, query text, changes_only boolean, from_kept boolean) RETURNS void
+CREATE FUNCTION segment_internal.kept_run(portfolio text, command text, query text, changes_only boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $kept_run$
@@ -144,7 +126,7 @@ DECLARE
 	state text;
 	failure record;
 BEGIN
-	PERFORM segment_internal.refresh_run(portfolio, query, 'pg_catalog, pg_temp', changes_only);
+	PERFORM segment_internal.refresh_run(portfolio, command, 'pg_catalog, pg_temp', changes_only);
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
 	IF segment_internal.is_beyond_query(state) THEN
@@ -154,8 +136,7 @@ EXCEPTION WHEN OTHERS THEN
 	FOREACH scheme IN ARRAY coalesce(schemes, '{}') LOOP
 		BEGIN
 			-- not count(), for which the planner computes nothing that cannot be NULL
-			EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme,
-				segment_internal.kept_query(portfolio, from_kept => from_kept));
+			EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme, query);
 		EXCEPTION WHEN OTHERS THEN
 			failure := segment_internal.scheme_rule_failure(scheme, message);
 			RAISE EXCEPTION USING ERRCODE = state, MESSAGE = failure.message, HINT = failure.hint;
@@ -164,26 +145,26 @@ EXCEPTION WHEN OTHERS THEN
 	RAISE;
 END
 $kept_run$;
-COMMENT ON FUNCTION segment_internal.kept_run(text, text, boolean, boolean) IS
-'runs a query that computes rows of the table kept_customer; an error of a rule names its scheme (internal)';
+COMMENT ON FUNCTION segment_internal.kept_run(text, text, text, boolean) IS
+'runs a command that stores rows which a query computes; an error of a rule names its scheme (internal)';
 
-/* The rows of the customers in table refresh_key, from their histories, as of a day (an expression). */
-CREATE FUNCTION segment_internal.kept_fill_changed(portfolio text, as_of text) RETURNS void
+/* The rows of the customers in table refresh_key, from their histories, by the scorecard in force. */
+CREATE FUNCTION segment_internal.kept_fill_changed(portfolio text, as_of date) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $kept_fill_changed$
 DECLARE
 	columns text := (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.ordinal) FROM segment_internal.kept_columns(portfolio) AS c);
+	query text := segment_internal.kept_query(portfolio, (segment_internal.scorecard_in_force(portfolio)).scorecard_id, as_of, false);
 BEGIN
 	EXECUTE format('DELETE FROM %1$I.kept_customer AS c USING %1$I.refresh_key AS k WHERE c.customer_id %2$s k.customer_id',
 		portfolio, (segment_internal.portfolio_key(portfolio)).equality);
 	PERFORM segment_internal.kept_run(portfolio, format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM (%3$s) AS c WHERE %4$s',
-		portfolio, columns, segment_internal.kept_query(portfolio, as_of), segment_internal.key_condition(portfolio, 'c.customer_id')),
-		true, false);
+		portfolio, columns, query, segment_internal.key_condition(portfolio, 'c.customer_id')), query, true);
 END
 $kept_fill_changed$;
-COMMENT ON FUNCTION segment_internal.kept_fill_changed(text, text) IS
-'computes the rows of the customers in table refresh_key from their histories, by the scorecard in force as of a day (internal)';
+COMMENT ON FUNCTION segment_internal.kept_fill_changed(text, date) IS
+'computes the rows of the customers in table refresh_key from their histories, by the scorecard in force, as of a day (internal)';
 
 /* All rows, by the scorecard in force. */
 CREATE FUNCTION segment_internal.kept_fill(portfolio text, from_kept boolean) RETURNS void
@@ -192,15 +173,16 @@ SET search_path = pg_catalog, pg_temp
 AS $kept_fill$
 DECLARE
 	columns text := (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.ordinal) FROM segment_internal.kept_columns(portfolio) AS c);
+	judge record := segment_internal.scorecard_in_force(portfolio);
+	query text := segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, from_kept);
 BEGIN
 	-- computed first and then inserted, since an INSERT never uses parallel
 	-- workers; in the order of keys, which the primary key's index likes
-	PERFORM segment_internal.kept_run(portfolio, format('CREATE UNLOGGED TABLE %I.refresh_row AS %s', portfolio,
-		segment_internal.kept_query(portfolio, 's.scorecard_as_of', from_kept)), false, from_kept);
+	PERFORM segment_internal.kept_run(portfolio, format('CREATE UNLOGGED TABLE %I.refresh_row AS %s', portfolio, query), query, false);
 	EXECUTE format('DELETE FROM %I.kept_customer', portfolio);
 	EXECUTE format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM %1$I.refresh_row AS r ORDER BY r.customer_id', portfolio, columns);
 	EXECUTE format('DROP TABLE %I.refresh_row', portfolio);
-	EXECUTE format('ANALYZE %I.kept_customer', portfolio);
+	EXECUTE format('ANALYZE %1$I.kept_customer; ANALYZE %1$I.scorecard', portfolio);
 END
 $kept_fill$;
 COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean) IS
@@ -219,16 +201,14 @@ SET search_path = pg_catalog, pg_temp
 AS $kept_move$
 DECLARE
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
-	kept_day date;
+	kept record := segment_internal.scorecard_in_force(portfolio);
 	others boolean;
 	same_rule boolean;
 	day date;
 BEGIN
-	EXECUTE format($query$
-		SELECT s.as_of, s.settings -> 'cancel_same_day' IS NOT DISTINCT FROM segment_internal.check_settings(p.settings) -> 'cancel_same_day'
-		FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id$query$, portfolio)
-	INTO kept_day, same_rule;
-	IF given < kept_day OR kept_day IS NULL OR NOT same_rule THEN
+	EXECUTE format('SELECT $1 IS NOT DISTINCT FROM segment_internal.check_settings(p.settings) -> ''cancel_same_day'' FROM %I.portfolio AS p', portfolio)
+	INTO same_rule USING kept.settings -> 'cancel_same_day';
+	IF given < kept.as_of OR kept.as_of IS NULL OR NOT same_rule THEN
 		RETURN NULL;
 	END IF;
 	EXECUTE format($query$
@@ -264,10 +244,10 @@ BEGIN
 		INTO day USING today;
 		day := coalesce(day, today);
 	END IF;
-	IF day < kept_day THEN
+	IF day < kept.as_of THEN
 		RETURN NULL;
 	END IF;
-	PERFORM segment_internal.kept_fill_changed(portfolio, format('%L::date', day));
+	PERFORM segment_internal.kept_fill_changed(portfolio, day);
 	RETURN day;
 END
 $kept_move$;

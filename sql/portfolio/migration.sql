@@ -72,12 +72,12 @@ COMMENT ON FUNCTION segment_internal.check_period(date, date) IS
  * the scorecard that judges it: the same as in customer_at.  Every customer is
  * judged on each of these days, so there is a limit: a hundred years.
  */
-CREATE FUNCTION segment_internal.judged_days(scorecards regclass, from_day date, to_day date) RETURNS segment_internal.judged_day[]
+CREATE FUNCTION segment_internal.scored_days(scorecards regclass, from_day date, to_day date) RETURNS segment_internal.scored_day[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $judged_days$
+AS $scored_days$
 DECLARE
-	days segment_internal.judged_day[];
+	days segment_internal.scored_day[];
 BEGIN
 	PERFORM segment_internal.check_period(from_day, to_day);
 	IF to_day >= from_day + interval '1200 months' THEN
@@ -86,8 +86,7 @@ BEGIN
 			DETAIL = 'At most 1200 months are possible.';
 	END IF;
 	EXECUTE format($query$
-		SELECT array_agg(ROW(e.day, n.scorecard_id, n.recency_cuts, n.frequency_cuts, n.monetary_cuts,
-			(n.settings ->> 'dormancy_prior_gaps')::float8, n.usual_gap_days)::segment_internal.judged_day ORDER BY e.day)
+		SELECT array_agg(ROW(e.day, n.scorecard_id, n.terms)::segment_internal.scored_day ORDER BY e.day)
 		FROM (
 			SELECT $1 AS day
 			UNION
@@ -97,14 +96,12 @@ BEGIN
 			UNION
 			SELECT $2
 		) AS e
-		JOIN %1$s AS n ON n.scorecard_id = coalesce(
-			(SELECT b.scorecard_id FROM %1$s AS b WHERE b.as_of <= e.day
-				ORDER BY b.as_of DESC, b.scorecard_id DESC LIMIT 1),
-			(SELECT b.scorecard_id FROM %1$s AS b ORDER BY b.as_of, b.scorecard_id DESC LIMIT 1))
-		WHERE e.day BETWEEN $1 AND $2$query$, scorecards)
+		JOIN %1$s.scorecard_figures AS n ON n.scorecard_id = %1$s.scorecard_on(e.day)
+		WHERE e.day BETWEEN $1 AND $2$query$,
+		(SELECT c.relnamespace::regnamespace FROM pg_class AS c WHERE c.oid = scorecards))
 	INTO days USING from_day, to_day;
 	RETURN days;
 END
-$judged_days$;
-COMMENT ON FUNCTION segment_internal.judged_days(regclass, date, date) IS
+$scored_days$;
+COMMENT ON FUNCTION segment_internal.scored_days(regclass, date, date) IS
 'the first day, each end of a month up to the last day, and that, ascending, with the scorecard of a table that judges each: the newest that is not later, or the oldest; errors: 22023 as check_period, 54000 for more than 1200 months (internal)';

@@ -24,25 +24,24 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_create_views$
 DECLARE
-	schemes record := segment_internal.scheme_columns(portfolio);
+	columns text := (SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal)
+		FROM segment_internal.kept_columns(portfolio) AS k WHERE k.is_shown AND k.name <> 'customer_id');
 	concept text;
 BEGIN
 	PERFORM segment_internal.kept_define(portfolio);
-	EXECUTE format('CREATE OR REPLACE VIEW %1$I.customer WITH (security_invoker = %2$s) AS SELECT %3$s FROM %1$I.kept_customer AS c',
-		portfolio, security_invoker,
-		(SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FROM segment_internal.kept_columns(portfolio) AS k WHERE k.is_shown));
+	PERFORM segment_internal.customer_define_scorecard(portfolio, security_invoker);
+	PERFORM segment_internal.customer_define_row(portfolio);
+	EXECUTE format('CREATE OR REPLACE VIEW %1$I.customer WITH (security_invoker = %2$s) AS
+		SELECT c.customer_id, %3$s FROM %1$I.kept_customer AS c', portfolio, security_invoker, columns);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_at(day date) RETURNS SETOF %1$I.customer
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
-		BEGIN ATOMIC %2$s;
-		END$template$, portfolio,
-		segment_internal.portfolio_customer_query(portfolio, '$1', format($scorecard$coalesce(
-			(SELECT n.scorecard_id FROM %1$I.scorecard AS n WHERE n.as_of <= $1
-				ORDER BY n.as_of DESC, n.scorecard_id DESC LIMIT 1),
-			(SELECT n.scorecard_id FROM %1$I.scorecard AS n
-				ORDER BY n.as_of, n.scorecard_id DESC LIMIT 1))$scorecard$, portfolio),
-			schemes.columns, schemes.held_classes));
+		BEGIN ATOMIC
+		SELECT h.customer_id, %2$s
+		FROM (SELECT %1$I.scorecard_on($1) AS scorecard_id OFFSET NULL) AS n
+		CROSS JOIN LATERAL %1$I.scorecards(ARRAY[n.scorecard_id]) AS s%3$s;
+		END$template$, portfolio, columns, segment_internal.customer_items(portfolio, '$1', false));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.model_card WITH (security_invoker = %2$s) AS
@@ -164,40 +163,21 @@ SELECT v.* FROM (VALUES
 	('defect', 'count', 'number of rows; NULL: nobody could look, since the source brings histories'),
 	('defect', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
 	('kept_customer', NULL, 'the rows of the view customer, as the last refresh computed them'),
-	('kept_customer', 'monetary', 'net as a floating point number, for scores; NULL without orders and refunds'),
-	('kept_customer', 'repeat_spend', 'what a repeat purchase day brings in units of money: contribution where the purchases have margins, else sales, >= 0; NULL: never bought'),
-	('kept_customer', 'next_event', 'first day after as_of on which the histories say more; NULL: none'),
+	('scorecard_figures', NULL, 'one row per scorecard: what customers are judged by, with the settings and the figures that rules refer to as columns'),
+	('scorecard_figures', 'scorecard_id', 'ascending number'),
+	('scorecard_figures', 'scorecard_as_of', 'day from whose end everything is seen'),
+	('scorecard_figures', 'is_there', 'always true'),
+	('scorecard_figures', 'terms', 'cut points, usual gap, models and rates, as segment_internal.customer_figures takes them'),
+	('scorecard_in_force', 'scorecard_id', 'ascending number'),
+	('scorecard_in_force', 'scorecard_as_of', 'day from whose end everything is seen'),
+	('scorecard_in_force', NULL, 'the row of scorecard_figures by which customers are judged now'),
+	('scorecards()', NULL, 'rows of scorecard_figures'),
+	('scorecards(bigint[])', NULL, 'rows of scorecard_figures by their numbers'),
+	('scorecard_on(date)', NULL, 'number of the scorecard that judges a day: the newest that is not later, or the oldest'),
+	('customer_row(*)', NULL, 'the row of a customer in the view customer: from the figures as of a day (segment_internal.customer_figures), a scorecard, and the classes that stay rules look at'),
 	('customer', NULL, 'one row per customer, including those who never bought, as of the newest scorecard'),
+	('kept_customer', 'customer_id', 'key of the customer, of the type in the source'),
 	('customer', 'customer_id', 'key of the customer, of the type in the source'),
-	('customer', 'as_of', 'day from whose end everything is seen'),
-	('customer', 'orders', 'number of orders, >= 0; more is better'),
-	('customer', 'purchase_days', 'number of days with an order, >= 0; more is better'),
-	('customer', 'visits', 'number of purchase days whose orders were not all refunded on the same day, >= 0; more is better; all purchase days where the setting cancel_same_day is off'),
-	('customer', 'first_day', 'day of the first order; NULL: never bought'),
-	('customer', 'last_day', 'day of the last order; NULL: never bought'),
-	('customer', 'days_since_last', 'days since the last order, >= 0; fewer is better; NULL: never bought'),
-	('customer', 'tenure_days', 'days since the first order, >= 0; NULL: never bought'),
-	('customer', 'gross', 'sum of the orders in units of money, >= 0; more is better'),
-	('customer', 'refunded', 'sum of the refunds in units of money, >= 0; less is better'),
-	('customer', 'net', 'gross minus refunded in units of money; may be negative; more is better'),
-	('customer', 'usage', 'gross less what was refunded on the day of the order, in units of money, >= 0; more is better; gross where the setting cancel_same_day is off'),
-	('customer', 'margin', 'contribution in units of money: from the purchases where they have margins, else net times the setting margin; may be negative; more is better'),
-	('customer', 'cost', 'costs of acquiring and serving in units of money; less is better'),
-	('customer', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
-	('customer', 'average_order', 'gross per order in units of money, >= 0; NULL: never bought'),
-	('customer', 'mean_gap_days', 'mean gap between purchase days in days, >= 1; NULL with fewer than two'),
-	('customer', 'gap_cv', 'coefficient of variation of the gaps between purchase days, >= 0; 0 is perfectly regular, about 1 is random; NULL with fewer than three purchase days'),
-	('customer', 'gap_ratio', 'days since the last order divided by the customer''s usual gap, >= 0; fewer is better. Usual gap = (prior x population''s usual gap + days from first to last purchase day) / (prior + gaps of the customer), prior being the setting dormancy_prior_gaps; NULL: never bought'),
-	('customer', 'r_score', 'recency score 1..5, 5 = most recent fifth of the buyers; equal days have equal scores, the middle of those that they span (score_cuts); NULL: never bought'),
-	('customer', 'f_score', 'frequency score 1..5 by orders, 5 = most frequent; ties as for r_score; NULL: never bought'),
-	('customer', 'm_score', 'monetary score 1..5 by net amount, 5 = highest; ties as for r_score; NULL: never bought'),
-	('customer', 'rfm_cell', 'the three scores as one text, 111 to 555; NULL: never bought'),
-	('customer', 'p_alive', 'probability that the customer is still active, 0..1; higher is better; NULL: never bought, or too little data (model_card)'),
-	('customer', 'expected_purchases', 'expected number of purchase days in the horizon of the scorecard (52 weeks unless set), >= 0; more is better; NULL as p_alive'),
-	('customer', 'purchase_probability', 'probability of at least one purchase in the weeks of the setting probability_weeks (13 unless set), 0..1; higher is better; NULL as p_alive'),
-	('customer', 'expected_spend', 'expected sales of one future purchase day in units of money (contribution, where the purchases have margins), >= 0; more is better; NULL: never bought, or too little data'),
-	('customer', 'clv', 'customer lifetime value: expected discounted contribution within the horizon in units of money, >= 0; more is better; NULL: never bought, or too little data'),
-	('customer', 'churn_risk', '1 - p_alive, 0..1; lower is better; NULL as p_alive'),
 	('model_card', NULL, 'one row per scorecard: what it was computed from, and what came out'),
 	('model_card', 'scorecard_id', 'ascending number; the highest is in force'),
 	('model_card', 'as_of', 'day from whose end everything is seen'),
@@ -234,7 +214,12 @@ SELECT v.* FROM (VALUES
 	('data_quality', 'count', 'number of rows concerned, >= 0; fewer is better; NULL: nobody could look, since the source brings histories'),
 	('data_quality', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
 	('data_quality', 'meaning', 'what is counted, and what becomes of it')
-) AS v(relation, col, meaning);
+) AS v(relation, col, meaning)
+UNION ALL
+SELECT r.relation, c.name, c.meaning
+FROM segment_internal.customer_columns() AS c
+CROSS JOIN (VALUES ('kept_customer', true), ('customer', false)) AS r(relation, has_all)
+WHERE c.is_shown OR r.has_all;
 END;
 COMMENT ON FUNCTION segment_internal.portfolio_column_comments() IS
 'the comments on the tables and views of a portfolio and on their columns';
@@ -251,16 +236,20 @@ BEGIN
 	FOREACH concept IN ARRAY ARRAY['portfolio_column'] || segment_internal.portfolio_concepts() LOOP
 		RETURN QUERY EXECUTE format($query$
 			SELECT CASE WHEN m.relation LIKE '%%)' THEN 'FUNCTION' WHEN c.relkind = 'v' THEN 'VIEW' ELSE 'TABLE' END,
-				m.relation, m.col, m.meaning
+				coalesce(f.signature, m.relation), m.col, m.meaning
 			FROM segment_internal.%I() AS m
 			LEFT JOIN pg_class AS c ON c.relname = m.relation AND c.relnamespace = $1::regnamespace
-			WHERE c.oid IS NOT NULL OR m.relation LIKE '%%)'$query$, concept || '_comments')
+			-- (*): the arguments depend on the portfolio
+			LEFT JOIN LATERAL (
+				SELECT format('%%I(%%s)', p.proname, (SELECT string_agg(format_type(a.type, NULL), ', ' ORDER BY a.ordinal)
+					FROM unnest(p.proargtypes) WITH ORDINALITY AS a(type, ordinal))) AS signature
+				FROM pg_proc AS p
+				WHERE p.pronamespace = $1::regnamespace AND m.relation = p.proname || '(*)'
+			) AS f ON true
+			WHERE c.oid IS NOT NULL OR f.signature IS NOT NULL OR (m.relation LIKE '%%)' AND m.relation NOT LIKE '%%(*)')$query$,
+			concept || '_comments')
 		USING quote_ident(portfolio);
 	END LOOP;
-	-- the table behind the view customer has the same columns
-	RETURN QUERY SELECT 'TABLE', 'kept_customer', m.col, m.meaning
-	FROM segment_internal.portfolio_column_comments() AS m
-	WHERE m.relation = 'customer' AND m.col IS NOT NULL;
 END
 $portfolio_members$;
 COMMENT ON FUNCTION segment_internal.portfolio_members(text) IS
@@ -286,6 +275,16 @@ BEGIN
 	FOR s IN EXECUTE format('SELECT s.scheme, concat_ws('': '', s.label, s.meaning) AS meaning FROM %I.scheme AS s', portfolio) LOOP
 		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
 			portfolio, s.scheme, format('class in the scheme %s (view class)', s.meaning));
+	END LOOP;
+	FOR s IN EXECUTE format($query$
+		SELECT a.attrelid::regclass AS relation, a.attname, coalesce('setting: ' || n.meaning, 'cut: ' || coalesce(c.meaning, c.query),
+			'cut that is no more') AS meaning
+		FROM pg_attribute AS a
+		LEFT JOIN segment.setting AS n ON n.name = a.attname
+		LEFT JOIN %1$I.scheme_cut AS c ON c.cut = a.attname
+		WHERE a.attrelid IN (%2$L::regclass, %3$L::regclass) AND a.attname NOT IN ('scorecard_id', 'scorecard_as_of', 'is_there', 'terms')$query$,
+		portfolio, format('%I.scorecard_figures', portfolio), format('%I.scorecard_in_force', portfolio)) LOOP
+		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', s.relation, s.attname, s.meaning);
 	END LOOP;
 END
 $portfolio_comment$;

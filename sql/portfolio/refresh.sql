@@ -416,14 +416,15 @@ COMMENT ON FUNCTION segment_internal.refresh_day(text, date, date, boolean) IS
 'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today, or NULL if nobody is to look; errors: 22008 infinite, 22023 after today (internal)';
 
 /*
- * What a scorecard is made of, from one pass over the customers; %s is left for
- * the cuts.  $1 and $2 are the models of an earlier scorecard, or NULL, at which
- * the fits begin.
+ * What a scorecard is made of, from one pass over the customers: their rows as
+ * far as they do not depend on it, which is there already, but without cut points
+ * and models.  $1 and $2 are the models of an earlier scorecard, or NULL, at
+ * which the fits begin.
  */
 CREATE FUNCTION segment_internal.refresh_figures_query(
-	customers_query text, unit text, purchase_kind text, spend_kind text
+	portfolio text, scorecard_id bigint, as_of date, from_kept boolean, settings jsonb, unit text, cuts text
 ) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 	SELECT count(*) AS customers, count(*) FILTER (WHERE orders > 0) AS buyers,
@@ -431,16 +432,20 @@ RETURN format($template$
 		segment.score_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
 		segment.score_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
 		segment.exact_avg(mean_gap_days) AS usual_gap_days,
-		segment_internal.refit_purchases(%3$L, %2$L, $1, as_of, purchase_days - 1, first_day, last_day)
+		segment_internal.refit_purchases(%4$L, %5$L, $1, as_of, purchase_days - 1, first_day, last_day)
 			FILTER (WHERE orders > 0) AS purchase_model,
-		segment_internal.refit_spend(%4$L, %2$L, $2, purchase_days - 1, repeat_spend)
+		segment_internal.refit_spend(%6$L, %5$L, $2, purchase_days - 1, repeat_spend)
 			FILTER (WHERE orders > 0) AS spend_model,
-		%%s AS cuts
-	FROM (%1$s) AS customers$template$,
-	-- it is formatted once more
-	replace(customers_query, '%', '%%'), unit, purchase_kind, spend_kind);
-COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, text, text, text) IS
-'the query of the figures of a scorecard over the customers of a query, with a %s for the cuts and two parameters, earlier models; kinds of models, NULL: none (internal)';
+		%7$s AS cuts
+	FROM (
+		SELECT c.*
+		FROM %1$I.scorecards(ARRAY[%2$s]) AS s%3$s
+	) AS customers$template$, portfolio, scorecard_id,
+	segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept),
+	nullif(settings ->> 'purchase_model', 'none'), unit, nullif(settings ->> 'spend_model', 'none'),
+	coalesce(cuts, 'NULL::numeric[]'));
+COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, bigint, date, boolean, jsonb, text, text) IS
+'the query of the figures of a new scorecard, which has its day, margin and settings, over the customers as of its day, with two parameters, earlier models; cuts is an array expression, NULL: none (internal)';
 
 /* ---------- the scorecard ---------- */
 
@@ -457,53 +462,51 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_scorecard$
 DECLARE
-	purchase_kind text := nullif(settings ->> 'purchase_model', 'none');
-	spend_kind text := nullif(settings ->> 'spend_model', 'none');
-	margin_rate numeric := CASE WHEN own_margin THEN NULL ELSE (settings ->> 'margin')::numeric END;
 	cuts record := segment_internal.scheme_cuts(portfolio, false, false);
-	query text := segment_internal.refresh_figures_query(
-		CASE WHEN from_kept THEN segment_internal.kept_unscored_query(portfolio, as_of, margin_rate)
-			ELSE segment_internal.portfolio_unscored_query(portfolio, as_of, margin_rate,
-				(settings ->> 'cancel_same_day')::boolean) END, unit, purchase_kind, spend_kind);
 	unscored jsonb;
 	earlier record;
 	f record;
 BEGIN
+	EXECUTE format($template$
+		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, as_of_given, customers, buyers, usual_gap_days, margin,
+			purchase_model_usable, spend_model_usable, unit_days, horizon, probability_horizon, settings)
+		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1, $5, 0, 0,
+			($2 ->> 'dormancy_default_gap_days')::float8, CASE WHEN NOT $3 THEN ($2 ->> 'margin')::numeric END,
+			false, false, u.days, ($2 ->> 'horizon_weeks')::float8 * 7 / u.days,
+			($2 ->> 'probability_weeks')::float8 * 7 / u.days, $2
+		FROM (SELECT segment_internal.unit_days($4)) AS u(days)
+		RETURNING s.scorecard_id$template$, portfolio)
+	INTO scorecard_id USING as_of, settings, own_margin, unit, as_of_given;
 	-- a full refresh begins anew, and so does not depend on what came before
 	EXECUTE format('SELECT s.purchase_model AS purchases, s.spend_model AS spend
 		FROM (VALUES ($1)) AS k(from_kept)
 		LEFT JOIN (%1$I.portfolio AS p JOIN %1$I.scorecard AS s ON s.scorecard_id = p.scorecard_id) ON k.from_kept', portfolio)
 	INTO STRICT earlier USING from_kept;
-	-- computed first and then inserted, since an INSERT never uses parallel workers
+	-- computed first and then stored, since an UPDATE never uses parallel workers
 	BEGIN
-		EXECUTE format(query, format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f USING earlier.purchases, earlier.spend;
+		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit,
+			format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f USING earlier.purchases, earlier.spend;
 		unscored := segment_internal.cuts_object(cuts.cuts, f.cuts);
 	EXCEPTION WHEN OTHERS THEN
 		IF segment_internal.is_beyond_query(SQLSTATE) THEN
 			RAISE;
 		END IF;
 		-- if it is a cut, scheme_compute_cuts will tell which
-		EXECUTE format(query, 'NULL::numeric[]') INTO STRICT f USING earlier.purchases, earlier.spend;
+		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit, NULL) INTO STRICT f
+		USING earlier.purchases, earlier.spend;
 	END;
 	EXECUTE format($template$
-		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, as_of_given, customers, buyers,
-			recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days, margin,
-			purchase_model, spend_model, purchase_model_usable, spend_model_usable,
-			unit_days, horizon, probability_horizon, settings, cuts)
-		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1, $14,
-			$2, $3, $4, $5, $6, coalesce($7, ($8 ->> 'dormancy_default_gap_days')::float8), $9, $10, $11,
-			coalesce(segment.status($10) <> 'too_few', false),
-			coalesce(segment.status($11) <> 'too_few', false),
-			u.days, ($8 ->> 'horizon_weeks')::float8 * 7 / u.days,
-			($8 ->> 'probability_weeks')::float8 * 7 / u.days, $8, $12
-		FROM (SELECT segment_internal.unit_days($13)) AS u(days)
-		RETURNING s.scorecard_id, s.customers,
-			segment.status(s.purchase_model), segment.status(s.spend_model)$template$, portfolio)
-	INTO scorecard_id, customers, purchase_status, spend_status
-	USING as_of, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
-		f.usual_gap_days, settings, margin_rate, f.purchase_model, f.spend_model,
-		nullif(unscored, '{}'), unit, as_of_given;
-	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, unscored, from_kept);
+		UPDATE %1$I.scorecard AS s
+		SET (customers, buyers, recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days,
+				purchase_model, spend_model, purchase_model_usable, spend_model_usable, cuts)
+			= ROW($2, $3, $4, $5, $6, coalesce($7, s.usual_gap_days), $8, $9,
+				coalesce(segment.status($8) <> 'too_few', false), coalesce(segment.status($9) <> 'too_few', false), $10)
+		WHERE s.scorecard_id = $1
+		RETURNING s.customers, segment.status(s.purchase_model), segment.status(s.spend_model)$template$, portfolio)
+	INTO customers, purchase_status, spend_status
+	USING scorecard_id, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
+		f.usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}');
+	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, as_of, unscored, from_kept);
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END
 $refresh_scorecard$;
@@ -542,7 +545,7 @@ BEGIN
 	EXECUTE format('DELETE FROM %I.unnoted_change', portfolio);
 	GET DIAGNOSTICS unnoted = ROW_COUNT;
 	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.everybody),
-		coalesce((SELECT s.customers FROM %1$I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1), 0)', portfolio)
+		coalesce((SELECT s.customers FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id), 0)', portfolio)
 	INTO everybody, known;
 	reason := CASE
 		WHEN full_asked THEN 'it was asked for'
@@ -761,13 +764,13 @@ BEGIN
 	ELSE
 		EXECUTE format('SELECT s.as_of, s.scorecard_id, s.customers, segment.status(s.purchase_model),
 				segment.status(s.spend_model)
-			FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
+			FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id', name)
 		INTO STRICT report.as_of, report.scorecard_id, report.customers, report.purchase_model, report.spend_model;
 		judged_alike := true;
 	END IF;
 	PERFORM segment_internal.refresh_step(name, 'keeping');
 	IF NOT (arguments ->> 'scorecard')::boolean AND plan.mode = 'changes' THEN
-		PERFORM segment_internal.kept_fill_changed(name, 's.scorecard_as_of');
+		PERFORM segment_internal.kept_fill_changed(name, report.as_of);
 	-- where the scorecard judges as the one before, and no rule was changed, the rows are
 	-- right if no history changed, and those of changed customers if they were computed
 	ELSIF NOT (judged_alike AND (from_kept OR report.customers_changed = 0)) OR (arguments ->> 'all_rows')::boolean THEN

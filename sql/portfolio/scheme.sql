@@ -122,45 +122,39 @@ COMMENT ON FUNCTION segment_internal.scheme_divide_middle(text, integer) IS
  * cuts, each taken out of the scorecard once per query.  Three settings have
  * names of columns, which win.
  */
-CREATE FUNCTION segment_internal.scheme_figures(portfolio text) RETURNS TABLE (name text, expression text)
+CREATE FUNCTION segment_internal.scheme_figures(portfolio text) RETURNS TABLE (name text, type regtype, expression text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
 SET search_path = pg_catalog, pg_temp
 AS $scheme_figures$
 BEGIN
 	RETURN QUERY EXECUTE format($query$
-		SELECT s.name, format(CASE s.type WHEN 'number' THEN '(n.settings ->> %%L)::float8'
-			WHEN 'boolean' THEN '(n.settings ->> %%L)::boolean'
+		SELECT s.name, v.type, format(CASE v.type WHEN 'float8'::regtype THEN '(n.settings ->> %%L)::float8'
+			WHEN 'boolean'::regtype THEN '(n.settings ->> %%L)::boolean'
 			ELSE 'n.settings ->> %%L' END, s.name)
 		FROM segment.setting AS s
+		CROSS JOIN LATERAL (SELECT CASE s.type WHEN 'number' THEN 'float8'::regtype WHEN 'boolean' THEN 'boolean'::regtype ELSE 'text'::regtype END AS type) AS v
 		WHERE s.name NOT IN ('margin', 'purchase_model', 'spend_model')
 		UNION ALL
-		SELECT c.cut, format('(n.cuts ->> %%L)::numeric', c.cut)
+		SELECT c.cut, 'numeric'::regtype, format('(n.cuts ->> %%L)::numeric', c.cut)
 		FROM %1$I.scheme_cut AS c$query$, portfolio);
 END
 $scheme_figures$;
 COMMENT ON FUNCTION segment_internal.scheme_figures(text) IS
 'the settings and cuts of a portfolio, with the expressions that take them out of the scorecard n (internal)';
 
-CREATE FUNCTION segment_internal.scheme_figure_columns(portfolio text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN (SELECT string_agg(format(E',\n\t\t\t%s AS %I', f.expression, f.name), '' ORDER BY f.name)
-	FROM segment_internal.scheme_figures(portfolio) AS f);
-COMMENT ON FUNCTION segment_internal.scheme_figure_columns(text) IS
-'the settings and cuts of a portfolio as columns of its scorecard (internal)';
-
 /*
  * A customer is in a class with a stay rule if its rule is true, or if the customer
- * was in it in the last snapshot and its stay rule is true.  held_classes, for the query
- * of the customers, is NULL if no class has one; then nothing of this is in any
- * query.  kept has a column per scheme with stay rules: the day of the snapshot
- * if nothing but the stay rule keeps the customer in the class.  The names of
- * these columns have a space, so that no setting, cut or scheme has them.
+ * was in it in the last snapshot and its stay rule is true.  held_classes, the columns
+ * that take the classes out of the snapshot, is NULL if no class has one; then
+ * nothing of this is in any query.  kept_from is an object with an element per
+ * scheme with stay rules: the day of the snapshot if nothing but the stay rule
+ * keeps the customer in the class.  The names of these columns have a space, so
+ * that no setting, cut or scheme has them.
  *
  * A rule stands in parentheses and before a line break: it may end in a comment.
  */
 CREATE FUNCTION segment_internal.scheme_columns(
-	portfolio text, OUT columns text, OUT pairs text, OUT held_classes text, OUT kept text
+	portfolio text, OUT columns text, OUT pairs text, OUT held_classes text, OUT kept_from text
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -172,19 +166,16 @@ BEGIN
 				'' ORDER BY s.ordinal),
 			format('%%L::text[], ARRAY[%%s]', array_agg(s.scheme ORDER BY s.ordinal),
 				string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal)),
-			-- not strict, so that the planner takes the class out of the row where
-			-- it reads it, and does not carry all classes along
-			string_agg(format(', coalesce(p.classes ->> %%L, NULL) AS %%I', s.scheme, k.held), ''
-				ORDER BY s.ordinal) FILTER (WHERE k.stays),
-			string_agg(format(E',\n\tCASE%%s END AS %%I', k.keeps, 'kept ' || s.ordinal), ''
-				ORDER BY s.ordinal) FILTER (WHERE k.stays)
+			string_agg(format(', $4 ->> %%L AS %%I', s.scheme, k.held), '' ORDER BY s.ordinal) FILTER (WHERE k.stays),
+			format(E'nullif(jsonb_strip_nulls(jsonb_build_object(%%s)), ''{}'')',
+				string_agg(format(E'%%L, CASE%%s END', s.scheme, k.keeps), E',\n\t' ORDER BY s.ordinal) FILTER (WHERE k.stays))
 		FROM %1$I.scheme AS s
 		CROSS JOIN LATERAL (
 			SELECT string_agg(format(E'\n\t\tWHEN (%%s\n\t\t)%%s THEN %%L', c.rule, r.or_kept, c.class), ''
 					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS rules,
 				min(c.class) FILTER (WHERE c.rule IS NULL) AS otherwise,
 				string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN NULL', c.rule)
-					|| coalesce(format(E'\n\t\tWHEN false%%s THEN k."held on"', r.or_kept), ''), ''
+					|| coalesce(format(E'\n\t\tWHEN false%%s THEN $5', r.or_kept), ''), ''
 					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS keeps,
 				'held ' || s.ordinal AS held,
 				count(c.stay_rule) > 0 AS stays
@@ -195,46 +186,43 @@ BEGIN
 			) AS r
 			WHERE c.scheme = s.scheme
 		) AS k$query$, portfolio)
-	INTO columns, pairs, held_classes, kept;
+	INTO columns, pairs, held_classes, kept_from;
+	kept_from := CASE WHEN held_classes IS NOT NULL THEN kept_from END;
 END
 $scheme_columns$;
 COMMENT ON FUNCTION segment_internal.scheme_columns(text) IS
-'the schemes of a portfolio as columns of the view customer, and as arrays of names and classes; the classes of the last snapshot that stay rules ask for, NULL if none does, and who is kept by them (internal)';
+'the schemes of a portfolio as columns of the view customer, and as arrays of names and classes; the classes of the last snapshot that stay rules ask for, and who is kept by them, both NULL if there are none (internal)';
 
 /*
  * The last snapshot is the one whose day is the last before the day that
- * customers are seen from.  That day must not be taken from a row of this
- * query: then it is looked up once, and the snapshot is read by its key.
+ * customers are seen from.  That day (an expression) should not be taken from a
+ * row of the query: then it is looked up once, and the snapshot is read by its
+ * key.
  */
-CREATE FUNCTION segment_internal.scheme_held_item(portfolio text, held_classes text, as_of text, scorecard text) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+CREATE FUNCTION segment_internal.scheme_held_item(portfolio text, as_of text, OUT item text, OUT columns text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format($template$
-		-- the classes held in the last snapshot
-		LEFT JOIN (
-			SELECT p.customer_id AS "held by", p.as_of AS "held on"%2$s
+AS $scheme_held_item$
+DECLARE
+	has_stay_rules boolean;
+BEGIN
+	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme_class AS c WHERE c.stay_rule IS NOT NULL)', portfolio) INTO has_stay_rules;
+	item := '';
+	columns := 'NULL, NULL';
+	IF has_stay_rules THEN
+		item := format($template$
+		LEFT JOIN LATERAL (
+			SELECT p.classes, p.as_of
 			FROM %1$I.snapshot_customer AS p
-			WHERE p.as_of = (SELECT max(t.as_of) FROM %1$I.snapshot AS t WHERE t.as_of < %3$s)
-		) AS held ON held."held by" %4$s h.customer_id$template$, portfolio, held_classes,
-	replace(as_of, 's.scorecard_as_of',
-		format('(SELECT n.as_of FROM %I.scorecard AS n WHERE n.scorecard_id = %s)', portfolio, scorecard)),
-	(segment_internal.portfolio_key(portfolio)).equality);
-COMMENT ON FUNCTION segment_internal.scheme_held_item(text, text, text, text) IS
-'the FROM item, to be joined to the customers h, that finds the classes of the last snapshot before a day; NULL if no class is asked for (internal)';
-
-/* The same for many days: s has a row for each, with the day of that snapshot. */
-CREATE FUNCTION segment_internal.scheme_held_on_days(portfolio text, held_classes text) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN format($template$
-		LEFT JOIN (
-			SELECT p.customer_id AS "held by", p.as_of AS "held on"%2$s
-			FROM %1$I.snapshot_customer AS p
-		) AS held ON held."held on" = s."held day" AND held."held by" %3$s h.customer_id$template$,
-	portfolio, held_classes,
-	(segment_internal.portfolio_key(portfolio)).equality);
-COMMENT ON FUNCTION segment_internal.scheme_held_on_days(text, text) IS
-'the FROM item of scheme_held_item for customers on many judged days; NULL if no class is asked for (internal)';
+			WHERE p.as_of = (SELECT max(t.as_of) FROM %1$I.snapshot AS t WHERE t.as_of < %2$s)
+				AND p.customer_id %3$s h.customer_id
+		) AS held ON true$template$, portfolio, as_of, (segment_internal.portfolio_key(portfolio)).equality);
+		columns := 'held.classes, held.as_of';
+	END IF;
+END
+$scheme_held_item$;
+COMMENT ON FUNCTION segment_internal.scheme_held_item(text, text) IS
+'the FROM item that finds the classes of customers h in the last snapshot before a day (an expression), and its columns; empty, and NULLs, where no stay rule asks for them (internal)';
 
 CREATE FUNCTION segment_internal.scheme_rule_failure(scheme text, reason text, OUT message text, OUT hint text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -85,7 +85,6 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_check_rules$
 DECLARE
-	names text;
 	classes text[];
 	whats text[];
 	conditions text[];
@@ -95,9 +94,10 @@ DECLARE
 	bad integer;
 	middle integer;
 BEGIN
-	SELECT string_agg(format(', k.%I', f.name), '') INTO names FROM segment_internal.scheme_figures(portfolio) AS f;
-	EXECUTE format('CREATE TABLE %I.rule_check AS %s WITH NO DATA', portfolio,
-		segment_internal.portfolio_customer_query(portfolio, 's.scorecard_as_of', '0', names));
+	EXECUTE format('CREATE TABLE %1$I.rule_check AS SELECT c.customer_id, %2$s FROM %1$I.kept_customer AS c WITH NO DATA', portfolio,
+		concat_ws(', ',
+			(SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FROM segment_internal.customer_columns() AS k WHERE k.is_shown),
+			(SELECT string_agg(format('NULL::%s AS %I', f.type, f.name), ', ' ORDER BY f.name) FROM segment_internal.scheme_figures(portfolio) AS f)));
 	SELECT array_agg(e.rule ->> 'class' ORDER BY e.place), array_agg(e.rule ->> 'what' ORDER BY e.place),
 		array_agg(e.rule ->> 'rule' ORDER BY e.place)
 	INTO classes, whats, conditions
@@ -369,23 +369,22 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_try$
 DECLARE
+	judge record := segment_internal.scorecard_in_force(portfolio);
 	stay_rules text;
-	counts text;
 	message text;
 	state text;
 	failure record;
 BEGIN
 	-- not count(), for which the planner computes nothing that cannot be NULL
-	EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme, segment_internal.kept_query(portfolio, from_kept => true));
+	EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme,
+		segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, true));
 	-- these for everybody, not only for those who are in the class now
 	EXECUTE format($query$
-		SELECT string_agg(format(E', (%%s\n) AS %%I', c.stay_rule, 'stay ' || c.class_rank), ''),
-			string_agg(format('bool_or(k.%%I)', 'stay ' || c.class_rank), ', ')
+		SELECT string_agg(format(E'bool_or((%%s\n))', c.stay_rule), ', ')
 		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.stay_rule IS NOT NULL$query$, portfolio)
-	INTO stay_rules, counts USING scheme;
+	INTO stay_rules USING scheme;
 	IF stay_rules IS NOT NULL THEN
-		EXECUTE format('SELECT %s FROM (%s) AS k', counts, segment_internal.portfolio_customer_query(portfolio,
-			's.scorecard_as_of', NULL, stay_rules));
+		EXECUTE format('SELECT %s FROM %s', stay_rules, segment_internal.customer_rule_item(portfolio));
 	END IF;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
@@ -444,8 +443,8 @@ BEGIN
 	IF arguments ->> 'command' <> 'drop' THEN
 		PERFORM segment_internal.portfolio_renew_views(name, (settings ->> 'security_invoker')::boolean);
 	END IF;
-	EXECUTE format('SELECT s.as_of, s.as_of_given, s.margin IS NULL FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', name)
-	INTO report.as_of, as_of_given, own_margin;
+	SELECT s.as_of, s.as_of_given, s.own_margin INTO report.as_of, as_of_given, own_margin
+	FROM segment_internal.scorecard_in_force(name) AS s;
 	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
 	FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of, as_of_given, true) AS s;
@@ -531,25 +530,18 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_members$
 DECLARE
-	columns record := segment_internal.scheme_columns(portfolio);
-	kept text;
 	enters_only text;
 BEGIN
 	EXECUTE format($query$
-		SELECT 'kept ' || s.ordinal,
-			(SELECT format(E', CASE%%s END AS enters_only',
-				string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN (%%s\n\t\t) IS NOT TRUE', c.rule,
-					coalesce(c.stay_rule, 'true')), '' ORDER BY c.class_rank))
-			FROM %1$I.scheme_class AS c WHERE c.scheme = s.scheme AND c.rule IS NOT NULL)
-		FROM %1$I.scheme AS s
-		WHERE s.scheme = $1
-			AND EXISTS (SELECT FROM %1$I.scheme_class AS c WHERE c.scheme = s.scheme AND c.stay_rule IS NOT NULL)$query$,
-		portfolio)
-	INTO kept, enters_only USING scheme;
-	RETURN CASE WHEN kept IS NULL THEN format('SELECT c.%I, false, false FROM %I.customer AS c', scheme, portfolio)
-		ELSE format('SELECT q.%1$I, q.%2$I IS NOT NULL, q.%2$I IS NULL AND q.enters_only FROM (%3$s) AS q', scheme, kept,
-			segment_internal.portfolio_customer_query(portfolio, 's.scorecard_as_of', NULL,
-				columns.columns || columns.kept || enters_only, columns.held_classes)) END;
+		SELECT string_agg(format(E'\n\t\tWHEN (%%s\n\t\t) THEN (%%s\n\t\t) IS NOT TRUE', c.rule,
+			coalesce(c.stay_rule, 'true')), '' ORDER BY c.class_rank)
+		FROM %1$I.scheme_class AS c
+		WHERE c.scheme = $1 AND c.rule IS NOT NULL
+		HAVING count(c.stay_rule) > 0$query$, portfolio)
+	INTO enters_only USING scheme;
+	RETURN CASE WHEN enters_only IS NULL THEN format('SELECT c.%I, false, false FROM %I.customer AS c', scheme, portfolio)
+		ELSE format('SELECT k.%1$I, k.kept_from ? %1$L IS TRUE, k.kept_from ? %1$L IS NOT TRUE AND CASE%2$s END FROM %3$s',
+			scheme, enters_only, segment_internal.customer_rule_item(portfolio)) END;
 END
 $scheme_members$;
 COMMENT ON FUNCTION segment_internal.scheme_members(text, text) IS

@@ -75,10 +75,7 @@ DECLARE
 BEGIN
 	-- not while a refresh or another snapshot is under way
 	EXECUTE format('SELECT FROM %I.portfolio AS p FOR UPDATE', name);
-	EXECUTE format($query$
-		SELECT s.as_of FROM %1$I.scorecard AS s
-		WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)$query$, name)
-	INTO STRICT newest;
+	newest := (segment_internal.scorecard_in_force(name)).as_of;
 	report.portfolio := name;
 	report.as_of := coalesce(as_of, newest);
 	IF NOT isfinite(report.as_of) THEN
@@ -97,7 +94,7 @@ BEGIN
 	EXECUTE format('DELETE FROM %I.snapshot AS s WHERE s.as_of = $1', name) USING report.as_of;
 	GET DIAGNOSTICS deleted = ROW_COUNT;
 	EXECUTE format('INSERT INTO %1$I.snapshot (as_of, scorecard_id, customers, schemes)
-		SELECT $1, %2$s, 0, $2', name, segment_internal.snapshot_scorecard(name, '$1'))
+		VALUES ($1, %1$I.scorecard_on($1), 0, $2)', name)
 	USING report.as_of, coalesce(names, '{}');
 	EXECUTE format($query$
 		INSERT INTO %1$I.snapshot_customer (as_of, customer_id, orders, net, margin, cost, net_value,
@@ -133,18 +130,6 @@ SELECT segment_internal.portfolio_run(name, 'snapshot', pg_catalog.jsonb_build_o
 $take_snapshot$;
 COMMENT ON FUNCTION segment.take_snapshot(text, date) IS
 'keeps the class in every scheme and the value of every customer as of a day (default: that of the last refresh), as customer_at of that day gives them now; an older snapshot of the same day is replaced. What it holds decides about classes with stay rules on later days, up to the next snapshot. Errors: 42704 no such portfolio, 42501 not the owner, 22008 infinite as_of, 22023 as_of after that of the last refresh';
-
-/* The scorecard that judges a day: as in customer_at. */
-CREATE FUNCTION segment_internal.snapshot_scorecard(portfolio text, day text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN format($scorecard$coalesce(
-			(SELECT n.scorecard_id FROM %1$I.scorecard AS n WHERE n.as_of <= %2$s
-				ORDER BY n.as_of DESC, n.scorecard_id DESC LIMIT 1),
-			(SELECT n.scorecard_id FROM %1$I.scorecard AS n
-				ORDER BY n.as_of, n.scorecard_id DESC LIMIT 1))$scorecard$, portfolio, day);
-COMMENT ON FUNCTION segment_internal.snapshot_scorecard(text, text) IS
-'the number of the scorecard that customer_at uses for a day, as an expression (internal)';
 
 CREATE FUNCTION segment_internal.check_scheme(scheme text, schemes text[]) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -198,8 +183,7 @@ AS $snapshot_create_views$
 DECLARE
 	schemes text[];
 	checks text;
-	judged_days text;
-	scheme_columns record;
+	held record := segment_internal.scheme_held_item(portfolio, 'f.as_of');
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 BEGIN
 	EXECUTE format('SELECT coalesce(array_agg(s.scheme ORDER BY s.ordinal), ''{}'') FROM %I.scheme AS s', portfolio)
@@ -324,8 +308,6 @@ BEGIN
 		equality);
 
 	-- each customer is read once, for all days, and nothing is sorted
-	scheme_columns := segment_internal.scheme_columns(portfolio);
-	judged_days := format('segment_internal.judged_days(%L::regclass, $1, $2)', format('%I.scorecard', portfolio));
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.monthly_migration(from_day date, to_day date, scheme text,
 			OUT day_before date, OUT day date, OUT from_class text, OUT to_class text,
@@ -339,18 +321,21 @@ BEGIN
 			SELECT %4$s AS days,
 				segment.migration_agg(q.customer, q.place, q.places, q.class, q.net) AS moves
 			FROM (
-				SELECT one.ctid AS customer, c."day place" AS place, c."day places" AS places,
+				SELECT h.ctid AS customer, f.day_number AS place, f.days_known AS places,
 					CASE $3 %3$s END AS class, c.net
-				FROM %1$I.customer_history AS one
-				CROSS JOIN %4$s AS d(days)
-				CROSS JOIN LATERAL (%5$s) AS c
+				-- with a FROM clause, without which workers could not take part
+				FROM (SELECT %4$s AS days FROM generate_series(1, 1) OFFSET NULL) AS d
+				JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = (d.days IS NOT NULL)
+				CROSS JOIN LATERAL segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints,
+					h.satisfaction, h.listed, d.days) AS f
+				JOIN %1$I.scorecards() AS s ON s.scorecard_id = f.scorecard_id%5$s
+				CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f, s, %6$s) AS c
 				WHERE %2$s
 			) AS q
 		) AS a
 		CROSS JOIN LATERAL unnest(a.moves) AS m;
-		END$template$, portfolio, checks, segment_internal.scheme_choice(portfolio), judged_days,
-		segment_internal.portfolio_customer_query(portfolio, 's."judged day"', NULL,
-			concat(scheme_columns.columns, ', k."day place", k."day places"'), scheme_columns.held_classes, judged_days));
+		END$template$, portfolio, checks, segment_internal.scheme_choice(portfolio),
+		format('segment_internal.scored_days(%L::regclass, $1, $2)', format('%I.scorecard', portfolio)), held.item, held.columns);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.movers(from_day date, to_day date, scheme text)

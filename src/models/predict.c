@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * predict.c
- *		What a model says about a customer: the functions users call.
+ *		What a model says about a customer.
  *
- * The mathematics is that of the kinds (model_kind.h).  Here the arguments are checked, once, and annual rates become continuous
- * rates per time unit of the model.
+ * The mathematics is that of the kinds (model_kind.h).  Here the arguments are
+ * checked, once, and annual rates become continuous rates per time unit of the
+ * model.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +18,7 @@
 #include "base/arguments.h"
 #include "base/time_unit.h"
 #include "models/model.h"
+#include "models/predict.h"
 
 /* Highest annual discount rate: 100 is 10,000 % */
 #define MAX_ANNUAL_RATE	100
@@ -57,41 +59,40 @@ spend_kind(const Model *model, const char *what)
 	return kind;
 }
 
-/* Check x, t_x and t, which are arguments n, n + 1 and n + 2. */
 static void
-check_customer(FunctionCallInfo fcinfo, const Model *model, int n)
+check_customer(const Model *model, const CustomerInput *input)
 {
-	double		x = PG_GETARG_FLOAT8(n);
-	double		t_x = PG_GETARG_FLOAT8(n + 1);
-	double		t = PG_GETARG_FLOAT8(n + 2);
-
 	if (model_kinds[model->kind]->discrete)
-		arguments_check_chances(x, t_x, t);
+		arguments_check_chances(input->x, input->t_x, input->t);
 	else
-		arguments_check_customer(x, t_x, t);
+		arguments_check_customer(input->x, input->t_x, input->t);
 }
 
-/* The horizon, in units of the model; whole opportunities if it has those */
-static double
-horizon_argument(FunctionCallInfo fcinfo, const Model *model, int n)
+/* A horizon in units of the model; whole opportunities if it has those */
+static void
+check_horizon(const Model *model, double horizon)
 {
-	double		horizon = PG_GETARG_FLOAT8(n);
-
 	if (model_kinds[model->kind]->discrete)
 		arguments_check_count("horizon", horizon, ARGUMENTS_MAX_CHANCES);
 	else
 		arguments_check_range("horizon", horizon, 0, ARGUMENTS_MAX_TIME);
-	return horizon;
 }
 
 /* An effective annual rate as continuous rate per time unit of the model */
 static double
-rate_argument(FunctionCallInfo fcinfo, const Model *model, int n, double least)
+continuous_rate(const Model *model, double annual_rate, double least)
 {
-	double		annual_rate = PG_GETARG_FLOAT8(n);
-
 	arguments_check_range("annual_rate", annual_rate, least, MAX_ANNUAL_RATE);
 	return log1p(annual_rate) * time_unit_days(model->unit) / DAYS_PER_YEAR_MEAN;
+}
+
+/* x, t_x and t, from argument n on */
+static CustomerInput
+customer_argument(FunctionCallInfo fcinfo, int n)
+{
+	CustomerInput input = {PG_GETARG_FLOAT8(n), PG_GETARG_FLOAT8(n + 1), PG_GETARG_FLOAT8(n + 2)};
+
+	return input;
 }
 
 /* Money that is too large for a double is given as the largest double. */
@@ -101,6 +102,77 @@ finite_money(double value)
 	return Max(-DBL_MAX, Min(DBL_MAX, value));
 }
 
+/* ---------- what is predicted ---------- */
+
+/* Probability that the customer is still active. */
+double
+predict_p_alive(const Model *model, const CustomerInput *input)
+{
+	const ModelKind *kind = purchase_kind(model, "p_alive");
+
+	check_customer(model, input);
+	return kind->p_alive(model->values, input->x, input->t_x, input->t);
+}
+
+/* Expected number of purchases within a horizon. */
+double
+predict_purchases(const Model *model, const CustomerInput *input, double horizon)
+{
+	const ModelKind *kind = purchase_kind(model, "expected_purchases");
+
+	check_customer(model, input);
+	check_horizon(model, horizon);
+	return kind->expected(model->values, input->x, input->t_x, input->t, horizon);
+}
+
+/* Probability of at least one purchase within a horizon. */
+double
+predict_purchase_probability(const Model *model, const CustomerInput *input, double horizon)
+{
+	const ModelKind *kind = purchase_kind(model, "purchase_probability");
+
+	check_customer(model, input);
+	check_horizon(model, horizon);
+	return kind->probability(model->values, input->x, input->t_x, input->t, horizon);
+}
+
+/* The same as predict_purchases, each purchase discounted to now; what is for the error message. */
+double
+predict_discounted_purchases(const Model *model, const CustomerInput *input, double horizon, double annual_rate,
+							 const char *what)
+{
+	const ModelKind *kind = purchase_kind(model, what);
+
+	check_customer(model, input);
+	check_horizon(model, horizon);
+	return kind->discounted(model->values, input->x, input->t_x, input->t,
+							horizon, continuous_rate(model, annual_rate, 0));
+}
+
+/*
+ * Expected spend per purchase of a customer with x repeat purchases whose mean
+ * is mean_spend, which is not looked at if x = 0; spend_name is for the error
+ * message.
+ */
+double
+predict_spend(const Model *model, double x, double mean_spend, const char *spend_name)
+{
+	const ModelKind *kind = spend_kind(model, "expected_spend");
+
+	arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
+	if (x > 0)
+		arguments_check_range(spend_name, mean_spend, 0, ARGUMENTS_MAX_MONEY);
+	return kind->expected_spend(model->values, x, x > 0 ? mean_spend : 0);
+}
+
+/* Value of purchases that bring an amount each, of which margin is contribution. */
+double
+predict_value(double purchases, double amount, double margin)
+{
+	arguments_check_range("margin", margin, -ARGUMENTS_MAX_MONEY, 1);
+	return finite_money(margin * finite_money(amount * purchases));
+}
+
 /* ---------- purchases ---------- */
 
 /* p_alive(model, x, t_x, t) */
@@ -108,12 +180,9 @@ PG_FUNCTION_INFO_V1(segment_p_alive);
 Datum
 segment_p_alive(PG_FUNCTION_ARGS)
 {
-	const Model *model = PG_GETARG_MODEL_P(0);
-	const ModelKind *kind = purchase_kind(model, "p_alive");
+	CustomerInput input = customer_argument(fcinfo, 1);
 
-	check_customer(fcinfo, model, 1);
-	PG_RETURN_FLOAT8(kind->p_alive(model->values, PG_GETARG_FLOAT8(1),
-								   PG_GETARG_FLOAT8(2), PG_GETARG_FLOAT8(3)));
+	PG_RETURN_FLOAT8(predict_p_alive(PG_GETARG_MODEL_P(0), &input));
 }
 
 /* expected_purchases(model, x, t_x, t, horizon) */
@@ -121,15 +190,9 @@ PG_FUNCTION_INFO_V1(segment_expected_purchases);
 Datum
 segment_expected_purchases(PG_FUNCTION_ARGS)
 {
-	const Model *model = PG_GETARG_MODEL_P(0);
-	const ModelKind *kind = purchase_kind(model, "expected_purchases");
-	double		horizon;
+	CustomerInput input = customer_argument(fcinfo, 1);
 
-	check_customer(fcinfo, model, 1);
-	horizon = horizon_argument(fcinfo, model, 4);
-	PG_RETURN_FLOAT8(kind->expected(model->values, PG_GETARG_FLOAT8(1),
-									PG_GETARG_FLOAT8(2), PG_GETARG_FLOAT8(3),
-									horizon));
+	PG_RETURN_FLOAT8(predict_purchases(PG_GETARG_MODEL_P(0), &input, PG_GETARG_FLOAT8(4)));
 }
 
 /* expected_purchases(model, horizon), of a new customer */
@@ -139,10 +202,11 @@ segment_expected_purchases_new(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 	const ModelKind *kind = purchase_kind(model, "expected_purchases");
+	double		horizon = PG_GETARG_FLOAT8(1);
 
+	check_horizon(model, horizon);
 	/* nothing has been observed yet */
-	PG_RETURN_FLOAT8(kind->expected(model->values, 0, 0, 0,
-									horizon_argument(fcinfo, model, 1)));
+	PG_RETURN_FLOAT8(kind->expected(model->values, 0, 0, 0, horizon));
 }
 
 /* purchase_probability(model, x, t_x, t, horizon) */
@@ -150,15 +214,9 @@ PG_FUNCTION_INFO_V1(segment_purchase_probability);
 Datum
 segment_purchase_probability(PG_FUNCTION_ARGS)
 {
-	const Model *model = PG_GETARG_MODEL_P(0);
-	const ModelKind *kind = purchase_kind(model, "purchase_probability");
-	double		horizon;
+	CustomerInput input = customer_argument(fcinfo, 1);
 
-	check_customer(fcinfo, model, 1);
-	horizon = horizon_argument(fcinfo, model, 4);
-	PG_RETURN_FLOAT8(kind->probability(model->values, PG_GETARG_FLOAT8(1),
-									   PG_GETARG_FLOAT8(2), PG_GETARG_FLOAT8(3),
-									   horizon));
+	PG_RETURN_FLOAT8(predict_purchase_probability(PG_GETARG_MODEL_P(0), &input, PG_GETARG_FLOAT8(4)));
 }
 
 /* purchase_pmf(model, x, t_x, t, horizon, n) */
@@ -168,32 +226,14 @@ segment_purchase_pmf(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 	const ModelKind *kind = purchase_kind(model, "purchase_pmf");
-	double		horizon;
+	CustomerInput input = customer_argument(fcinfo, 1);
+	double		horizon = PG_GETARG_FLOAT8(4);
 	double		n = PG_GETARG_FLOAT8(5);
 
-	check_customer(fcinfo, model, 1);
-	horizon = horizon_argument(fcinfo, model, 4);
+	check_customer(model, &input);
+	check_horizon(model, horizon);
 	arguments_check_count("n", n, ARGUMENTS_MAX_COUNT);
-	PG_RETURN_FLOAT8(kind->pmf(model->values, PG_GETARG_FLOAT8(1),
-							   PG_GETARG_FLOAT8(2), PG_GETARG_FLOAT8(3),
-							   horizon, n));
-}
-
-/* Discounted purchases of the customer in arguments n to n + 4 */
-static double
-discounted(FunctionCallInfo fcinfo, const Model *model, const char *what, int n,
-		   int horizon_at)
-{
-	const ModelKind *kind = purchase_kind(model, what);
-	double		horizon;
-	double		rate;
-
-	check_customer(fcinfo, model, n);
-	horizon = horizon_argument(fcinfo, model, horizon_at);
-	rate = rate_argument(fcinfo, model, horizon_at + 1, 0);
-	return kind->discounted(model->values, PG_GETARG_FLOAT8(n),
-							PG_GETARG_FLOAT8(n + 1), PG_GETARG_FLOAT8(n + 2),
-							horizon, rate);
+	PG_RETURN_FLOAT8(kind->pmf(model->values, input.x, input.t_x, input.t, horizon, n));
 }
 
 /* discounted_purchases(model, x, t_x, t, horizon, annual_rate) */
@@ -201,9 +241,10 @@ PG_FUNCTION_INFO_V1(segment_discounted_purchases);
 Datum
 segment_discounted_purchases(PG_FUNCTION_ARGS)
 {
-	const Model *model = PG_GETARG_MODEL_P(0);
+	CustomerInput input = customer_argument(fcinfo, 1);
 
-	PG_RETURN_FLOAT8(discounted(fcinfo, model, "discounted_purchases", 1, 4));
+	PG_RETURN_FLOAT8(predict_discounted_purchases(PG_GETARG_MODEL_P(0), &input, PG_GETARG_FLOAT8(4),
+												  PG_GETARG_FLOAT8(5), "discounted_purchases"));
 }
 
 /* dert(model, x, t_x, t, annual_rate) */
@@ -213,53 +254,25 @@ segment_dert(PG_FUNCTION_ARGS)
 {
 	const Model *model = PG_GETARG_MODEL_P(0);
 	const ModelKind *kind = purchase_kind(model, "dert");
+	CustomerInput input = customer_argument(fcinfo, 1);
 	double		rate;
 
-	check_customer(fcinfo, model, 1);
-	rate = rate_argument(fcinfo, model, 4, MIN_DERT_RATE);
-	PG_RETURN_FLOAT8(kind->discounted(model->values, PG_GETARG_FLOAT8(1),
-									  PG_GETARG_FLOAT8(2), PG_GETARG_FLOAT8(3),
-									  INFINITY, rate));
+	check_customer(model, &input);
+	rate = continuous_rate(model, PG_GETARG_FLOAT8(4), MIN_DERT_RATE);
+	PG_RETURN_FLOAT8(kind->discounted(model->values, input.x, input.t_x, input.t, INFINITY, rate));
 }
 
 /* ---------- money ---------- */
-
-/*
- * Expected spend of a customer with argument x_at repeat purchases whose mean
- * is argument spend_at, which is not looked at if x = 0.  Returns false if
- * the result is NULL.
- */
-static bool
-spend(FunctionCallInfo fcinfo, const Model *model, const char *what, int x_at,
-	  const char *spend_name, int spend_at, double *result)
-{
-	const ModelKind *kind = spend_kind(model, what);
-	double		x = PG_GETARG_FLOAT8(x_at);
-	double		mean_spend = 0;
-
-	arguments_check_count("x", x, ARGUMENTS_MAX_COUNT);
-	if (x > 0)
-	{
-		if (PG_ARGISNULL(spend_at))
-			return false;
-		mean_spend = PG_GETARG_FLOAT8(spend_at);
-		arguments_check_range(spend_name, mean_spend, 0, ARGUMENTS_MAX_MONEY);
-	}
-	*result = kind->expected_spend(model->values, x, mean_spend);
-	return true;
-}
 
 /* expected_spend(model, x, mean_spend) */
 PG_FUNCTION_INFO_V1(segment_expected_spend);
 Datum
 segment_expected_spend(PG_FUNCTION_ARGS)
 {
-	double		result;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
-		!spend(fcinfo, PG_GETARG_MODEL_P(0), "expected_spend", 1, "mean_spend", 2, &result))
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || (PG_ARGISNULL(2) && PG_GETARG_FLOAT8(1) > 0))
 		PG_RETURN_NULL();
-	PG_RETURN_FLOAT8(result);
+	PG_RETURN_FLOAT8(predict_spend(PG_GETARG_MODEL_P(0), PG_GETARG_FLOAT8(1),
+								   PG_ARGISNULL(2) ? 0 : PG_GETARG_FLOAT8(2), "mean_spend"));
 }
 
 /*
@@ -270,22 +283,23 @@ PG_FUNCTION_INFO_V1(segment_clv);
 Datum
 segment_clv(PG_FUNCTION_ARGS)
 {
-	double		margin;
-	double		amount;
+	CustomerInput input;
 	double		purchases;
+	double		amount;
 
 	for (int i = 0; i < PG_NARGS(); i++)
 	{
 		if (i != 5 && PG_ARGISNULL(i))
 			PG_RETURN_NULL();
 	}
-	purchases = discounted(fcinfo, PG_GETARG_MODEL_P(0), "clv", 2, 6);
-	if (!spend(fcinfo, PG_GETARG_MODEL_P(1), "expected_spend", 2,
-			   "mean_repeat_spend", 5, &amount))
+	input = customer_argument(fcinfo, 2);
+	purchases = predict_discounted_purchases(PG_GETARG_MODEL_P(0), &input, PG_GETARG_FLOAT8(6),
+											 PG_GETARG_FLOAT8(7), "clv");
+	if (input.x > 0 && PG_ARGISNULL(5))
 		PG_RETURN_NULL();
-	margin = PG_GETARG_FLOAT8(8);
-	arguments_check_range("margin", margin, -ARGUMENTS_MAX_MONEY, 1);
-	PG_RETURN_FLOAT8(finite_money(margin * finite_money(amount * purchases)));
+	amount = predict_spend(PG_GETARG_MODEL_P(1), input.x, PG_ARGISNULL(5) ? 0 : PG_GETARG_FLOAT8(5),
+						   "mean_repeat_spend");
+	PG_RETURN_FLOAT8(predict_value(purchases, amount, PG_GETARG_FLOAT8(8)));
 }
 
 /*

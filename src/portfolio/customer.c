@@ -1,10 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * customer.c
- *		The figures of a customer as of a day, or of many days: all that the
- *		view customer takes from the histories, in one pass over each.
+ *		The row of a customer as of a day, or of many days, but for classes: what
+ *		the histories say, in one pass over each, and by a scorecard scores and
+ *		predictions.
  *
- * This is the only place that says what a customer's margin, cost or gap ratio
+ * This is the only place that says what a customer's margin, gap ratio or value
  * is, and from when on a customer is known.
  *
  *-------------------------------------------------------------------------
@@ -16,64 +17,137 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
 #include "base/arguments.h"
 #include "base/result_row.h"
+#include "models/predict.h"
 #include "portfolio/customer.h"
 #include "statistics/score.h"
 #include "types/history.h"
 #include "types/history_totals.h"
 
-/*
- * Columns of the type segment_internal.customer_figures.  Those that are read most come
- * first, where they are found fastest.
- */
+/* Columns of the type segment_internal.customer_figures. */
 enum
 {
-	/* of the day */
-	FIGURE_PLACE,				/* number of the day among those asked for */
-	FIGURE_PLACES,				/* number of days by which the customer was
-								 * known */
-	FIGURE_R_SCORE,
-	FIGURE_F_SCORE,
-	FIGURE_M_SCORE,
-	FIGURE_GAP_RATIO,
-	FIGURE_DAYS_SINCE_LAST,
-	FIGURE_TENURE_DAYS,
-
-	/* of the histories up to the day */
+	FIGURE_AS_OF,
 	FIGURE_ORDERS,
 	FIGURE_PURCHASE_DAYS,
 	FIGURE_VISITS,				/* purchase days but for those cancelled at
 								 * once */
 	FIGURE_FIRST_DAY,
 	FIGURE_LAST_DAY,
-	FIGURE_MEAN_GAP_DAYS,
-	FIGURE_GAP_CV,
-	FIGURE_MONETARY,
-	FIGURE_REPEAT_SPEND,
-	FIGURE_NEXT_EVENT,			/* first day after it on which they say more */
+	FIGURE_DAYS_SINCE_LAST,
+	FIGURE_TENURE_DAYS,
 	FIGURE_GROSS,
 	FIGURE_REFUNDED,
 	FIGURE_NET,
 	FIGURE_USAGE,				/* gross but for what was cancelled at once */
 	FIGURE_MARGIN,
 	FIGURE_COST,
+	FIGURE_NET_VALUE,
+	FIGURE_AVERAGE_ORDER,
+	FIGURE_MEAN_GAP_DAYS,
+	FIGURE_GAP_CV,
+	FIGURE_GAP_RATIO,
+	FIGURE_R_SCORE,
+	FIGURE_F_SCORE,
+	FIGURE_M_SCORE,
+	FIGURE_RFM_CELL,
+	FIGURE_P_ALIVE,
+	FIGURE_EXPECTED_PURCHASES,
+	FIGURE_PURCHASE_PROBABILITY,
+	FIGURE_EXPECTED_SPEND,
+	FIGURE_CLV,
+	FIGURE_CHURN_RISK,
+	FIGURE_MONETARY,			/* net as a double */
+	FIGURE_REPEAT_SPEND,
+	FIGURE_NEXT_EVENT,			/* first day on which the histories say more */
+	FIGURE_DAY_NUMBER,			/* of the day among those asked for, from 1 */
+	FIGURE_DAYS_KNOWN,			/* by how many of them the customer was known */
+	FIGURE_SCORECARD_ID,		/* the scorecard that scores the day */
 	FIGURES
 };
 
-/* What a scorecard says that customers are scored by. */
-typedef struct Scoring
+/* The arguments of customer_figures that are kept figures. */
+static const int kept_figures[] = {
+	FIGURE_ORDERS, FIGURE_PURCHASE_DAYS, FIGURE_VISITS, FIGURE_FIRST_DAY, FIGURE_LAST_DAY,
+	FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_USAGE, FIGURE_MARGIN, FIGURE_COST,
+	FIGURE_MEAN_GAP_DAYS, FIGURE_GAP_CV, FIGURE_MONETARY, FIGURE_REPEAT_SPEND, FIGURE_NEXT_EVENT
+};
+
+/* Columns of the type segment_internal.scorecard_terms. */
+enum
+{
+	TERM_CUTS,					/* three of them */
+	TERM_PRIOR_GAPS = TERM_CUTS + 3,
+	TERM_USUAL_GAP,
+	TERM_PURCHASE_MODEL,
+	TERM_SPEND_MODEL,
+	TERM_UNIT_DAYS,
+	TERM_HORIZON,
+	TERM_PROBABILITY_HORIZON,
+	TERM_ANNUAL_RATE,
+	TERM_MARGIN_RATE,
+	TERM_CANCEL_SAME_DAY,
+	TERMS
+};
+
+/* Columns of the type segment_internal.scored_day. */
+enum
+{
+	DAY_DAY,
+	DAY_SCORECARD_ID,
+	DAY_TERMS,
+	DAY_COLUMNS
+};
+
+/* What a customer's figures take from a scorecard. */
+typedef struct ScorecardTerms
 {
 	struct varlena *cuts[3];	/* of recency, frequency, monetary: detoasted
 								 * float8[]; or NULL */
 	bool		has_gap;		/* are the next two known? */
 	double		prior_gaps;
 	double		usual_gap;
-} Scoring;
+	const Model *purchase_model;	/* NULL: none, and so with spend_model */
+	const Model *spend_model;
+	double		unit_days;
+	double		horizon;
+	double		probability_horizon;
+	double		annual_rate;
+	bool		has_margin_rate;	/* else the purchases have their margins */
+	Datum		margin_rate;	/* numeric */
+	double		contribution;	/* share of an expected amount: the margin
+								 * rate, or 1 */
+	bool		cancel_same_day;	/* orders that were refunded on the same
+									 * day do not count as visits and usage */
+} ScorecardTerms;
+
+/* Without a scorecard there are no scores and no predictions. */
+static const ScorecardTerms no_terms = {.contribution = 1,.cancel_same_day = true};
+
+typedef struct ScoredDay
+{
+	DateADT		day;
+	Datum		scorecard_id;
+	bool		has_scorecard_id;
+	ScorecardTerms terms;
+} ScoredDay;
+
+/* The last argument of the last call, deformed; it is hardly ever another. */
+typedef struct ScoredDays
+{
+	MemoryContext context;		/* of what belongs to this argument */
+	struct varlena *image;
+	int			count;
+	ScoredDay  *days;
+	TupleDesc	result;
+} ScoredDays;
 
 /* A customer's histories on the way through the days, and the figures so far. */
 typedef struct Customer
@@ -243,222 +317,192 @@ customer_move(Customer *customer, DateADT day)
 		!customer->nulls[FIGURE_COST] || customer->first_contact <= day;
 }
 
-/*
- * The figures that change from day to day, from those that do not.  NULL without
- * an order; scores and gap ratio also without cut points or gap.  Errors: those
- * of score.
- */
-static void
-set_scores(Datum *values, bool *nulls, DateADT as_of, const Scoring *scoring)
-{
-	DateADT		first_day = DatumGetDateADT(values[FIGURE_FIRST_DAY]);
-	DateADT		last_day = DatumGetDateADT(values[FIGURE_LAST_DAY]);
-	int64		days = (int64) as_of - last_day;
-	double		scored[3];
+/* ---------- what the scorecard makes of them ---------- */
 
-	if (nulls[FIGURE_LAST_DAY])
-		return;					/* nor was there an order on an earlier day */
-	scored[0] = -(double) days;
-	scored[1] = (double) DatumGetInt64(values[FIGURE_ORDERS]);
-	scored[2] = DatumGetFloat8(values[FIGURE_MONETARY]);
+/* Scores and gap ratio; NULL without an order, or without cut points or gap. */
+static void
+set_scores(Datum *values, bool *nulls, const ScorecardTerms *terms)
+{
+	int32		days = DatumGetInt32(values[FIGURE_DAYS_SINCE_LAST]);
+	int32		span = DatumGetInt32(values[FIGURE_TENURE_DAYS]) - days;
+	double		scored[] = {-(double) days, (double) DatumGetInt64(values[FIGURE_ORDERS]),
+	DatumGetFloat8(values[FIGURE_MONETARY])};
+	char		cell[3];
+
+	nulls[FIGURE_RFM_CELL] = false;
 	for (int i = 0; i < 3; i++)
 	{
-		nulls[FIGURE_R_SCORE + i] = scoring->cuts[i] == NULL;
-		if (scoring->cuts[i] != NULL)
-			values[FIGURE_R_SCORE + i] = Int32GetDatum(score_of(scored[i], scoring->cuts[i]));
+		nulls[FIGURE_R_SCORE + i] = terms->cuts[i] == NULL;
+		if (nulls[FIGURE_R_SCORE + i])
+			nulls[FIGURE_RFM_CELL] = true;
+		else
+		{
+			int			score = score_of(scored[i], terms->cuts[i]);
+
+			values[FIGURE_R_SCORE + i] = Int32GetDatum(score);
+			cell[i] = '0' + score;
+		}
 	}
-	nulls[FIGURE_GAP_RATIO] = !scoring->has_gap;
-	if (scoring->has_gap)
+	if (!nulls[FIGURE_RFM_CELL])
+		values[FIGURE_RFM_CELL] = PointerGetDatum(cstring_to_text_with_len(cell, 3));
+	nulls[FIGURE_GAP_RATIO] = !terms->has_gap;
+	if (terms->has_gap)
 		values[FIGURE_GAP_RATIO] =
-			Float8GetDatum(customer_gap_ratio(days, (int64) last_day - first_day,
-											  DatumGetInt64(values[FIGURE_PURCHASE_DAYS]),
-											  scoring->prior_gaps, scoring->usual_gap));
-	values[FIGURE_DAYS_SINCE_LAST] = Int32GetDatum(as_of - last_day);
-	values[FIGURE_TENURE_DAYS] = Int32GetDatum(as_of - first_day);
-	nulls[FIGURE_DAYS_SINCE_LAST] = nulls[FIGURE_TENURE_DAYS] = false;
+			Float8GetDatum(customer_gap_ratio(days, span, DatumGetInt64(values[FIGURE_PURCHASE_DAYS]),
+											  terms->prior_gaps, terms->usual_gap));
 }
 
-/*
- * Five arguments from a number on: cut points of recency, frequency and monetary
- * value, prior gaps and usual gap.  Cut points are for buyers only.
- */
-static Scoring
-scoring_argument(FunctionCallInfo fcinfo, int first, bool buyer)
+static inline void
+set_double(Datum *values, bool *nulls, int figure, double value)
 {
-	Scoring		scoring = {0};
-
-	for (int i = 0; i < 3 && buyer; i++)
-		if (!PG_ARGISNULL(first + i))
-			scoring.cuts[i] = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(first + i));
-	scoring.has_gap = !PG_ARGISNULL(first + 3) && !PG_ARGISNULL(first + 4);
-	if (scoring.has_gap)
-	{
-		scoring.prior_gaps = PG_GETARG_FLOAT8(first + 3);
-		scoring.usual_gap = PG_GETARG_FLOAT8(first + 4);
-	}
-	return scoring;
+	values[figure] = Float8GetDatum(value);
+	nulls[figure] = false;
 }
 
+/* What the models say; NULL without them. */
 static void
-set_place(Customer *customer, int place, int places)
+set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
 {
-	customer->values[FIGURE_PLACE] = Int32GetDatum(place);
-	customer->values[FIGURE_PLACES] = Int32GetDatum(places);
-	customer->nulls[FIGURE_PLACE] = customer->nulls[FIGURE_PLACES] = false;
+	int32		tenure = DatumGetInt32(values[FIGURE_TENURE_DAYS]);
+	CustomerInput input = {
+		.x = (double) (DatumGetInt64(values[FIGURE_PURCHASE_DAYS]) - 1),
+		.t_x = (tenure - DatumGetInt32(values[FIGURE_DAYS_SINCE_LAST])) / terms->unit_days,
+		.t = tenure / terms->unit_days
+	};
+	double		spend = 0;
+
+	if (terms->spend_model != NULL)
+	{
+		spend = predict_spend(terms->spend_model, input.x, DatumGetFloat8(values[FIGURE_REPEAT_SPEND]), "mean_spend");
+		set_double(values, nulls, FIGURE_EXPECTED_SPEND, spend);
+	}
+	if (terms->purchase_model != NULL)
+	{
+		double		p_alive = predict_p_alive(terms->purchase_model, &input);
+
+		set_double(values, nulls, FIGURE_P_ALIVE, p_alive);
+		set_double(values, nulls, FIGURE_CHURN_RISK, 1 - p_alive);
+		set_double(values, nulls, FIGURE_EXPECTED_PURCHASES,
+				   predict_purchases(terms->purchase_model, &input, terms->horizon));
+		set_double(values, nulls, FIGURE_PURCHASE_PROBABILITY,
+				   predict_purchase_probability(terms->purchase_model, &input, terms->probability_horizon));
+		if (terms->spend_model != NULL)
+			set_double(values, nulls, FIGURE_CLV,
+					   predict_value(predict_discounted_purchases(terms->purchase_model, &input, terms->horizon,
+																  terms->annual_rate, "clv"),
+									 spend, terms->contribution));
+	}
 }
 
-/* ---------- one day ---------- */
-
-/*
- * customer_figures(purchases, margins, costs, complaints, satisfaction, listed,
- * as_of, recency_cuts, frequency_cuts, monetary_cuts, prior_gaps, usual_gap):
- * the figures of a customer as of a day; no row if the customer was not known
- *
- * To SQL this is a set of at most one row: so the planner keeps the subquery
- * that calls it in one piece, and a customer's histories are read once, not
- * once for every column that is taken out of the result.
- */
-PG_FUNCTION_INFO_V1(segment_customer_figures);
-Datum
-segment_customer_figures(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Scoring		scoring;
-	Customer	customer;
-	DateADT		as_of;
-
-	if (result == NULL || !IsA(result, ReturnSetInfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	if (!PG_ARGISNULL(6))
-	{
-		as_of = finite_date(PG_GETARG_DATEADT(6), "as_of");
-		customer_open(&customer, fcinfo);
-	}
-	if (PG_ARGISNULL(6) || !customer_move(&customer, as_of))
-	{
-		result->isDone = ExprEndResult;
-		PG_RETURN_NULL();
-	}
-	scoring = scoring_argument(fcinfo, 7, !customer.nulls[FIGURE_LAST_DAY]);
-	set_scores(customer.values, customer.nulls, as_of, &scoring);
-	set_place(&customer, 1, 1);
-	PG_RETURN_DATUM(row_form(result_row(fcinfo, FIGURES), customer.values, customer.nulls));
-}
-
-/*
- * customer_figures(orders, ..., cost, as_of, recency_cuts, ..., usual_gap): the
- * same from figures that were kept, which still hold on the day
- *
- * The figures are the first arguments, in the order of the type, from orders on.  NULL is what is not known, as there.
- */
-PG_FUNCTION_INFO_V1(segment_customer_figures_kept);
-Datum
-segment_customer_figures_kept(PG_FUNCTION_ARGS)
-{
-	const int	kept = FIGURES - FIGURE_ORDERS;
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[FIGURES] = {0};
-	bool		nulls[FIGURES];
-	DateADT		as_of;
-	Scoring		scoring;
-
-	if (result == NULL || !IsA(result, ReturnSetInfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	if (PG_ARGISNULL(kept))
-	{
-		result->isDone = ExprEndResult;
-		PG_RETURN_NULL();
-	}
-	as_of = finite_date(PG_GETARG_DATEADT(kept), "as_of");
-	memset(nulls, true, sizeof(nulls));
-	for (int i = FIGURE_ORDERS; i < FIGURES; i++)
-	{
-		nulls[i] = PG_ARGISNULL(i - FIGURE_ORDERS);
-		if (!nulls[i])
-			values[i] = PG_GETARG_DATUM(i - FIGURE_ORDERS);
-	}
-	scoring = scoring_argument(fcinfo, kept + 1, !nulls[FIGURE_LAST_DAY]);
-	set_scores(values, nulls, as_of, &scoring);
-	PG_RETURN_DATUM(row_form(result_row(fcinfo, FIGURES), values, nulls));
-}
-
-/*
- * one_row(): true.  To SQL this is a set, too: a subquery that calls it is kept
- * in one piece as well.
- */
-PG_FUNCTION_INFO_V1(segment_one_row);
-Datum
-segment_one_row(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(true);
-}
-
-/* ---------- many days ---------- */
-
-/* Columns of the type segment_internal.judged_day. */
-enum
-{
-	DAY_DAY,
-	DAY_SCORECARD,
-	DAY_CUTS,					/* three of them */
-	DAY_PRIOR_GAPS = DAY_CUTS + 3,
-	DAY_USUAL_GAP,
-	DAY_COLUMNS
-};
-
-typedef struct ScoredDay
-{
-	DateADT		day;
-	Scoring		scoring;
-} ScoredDay;
-
-/* The argument "days" of the last call, deformed; it is hardly ever another. */
-typedef struct ScoredDays
-{
-	MemoryContext context;		/* of what belongs to this argument */
-	struct varlena *image;
-	int			count;
-	ScoredDay  *days;
-	TupleDesc	result;
-} ScoredDays;
-
+/* Amounts and counts of nothing are 0 to whoever reads the row. */
 static void
-deform_day(Datum row, TupleDesc tupdesc, ScoredDay *day)
+set_nothing(Datum *values, bool *nulls)
 {
-	Datum		values[DAY_COLUMNS];
-	bool		nulls[DAY_COLUMNS];
+	static const int counts[] = {FIGURE_ORDERS, FIGURE_PURCHASE_DAYS, FIGURE_VISITS};
+	static const int amounts[] = {FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_USAGE, FIGURE_MARGIN, FIGURE_COST};
+
+	for (int i = 0; i < lengthof(counts); i++)
+		if (nulls[counts[i]])
+			values[counts[i]] = Int64GetDatum(0);
+	for (int i = 0; i < lengthof(amounts); i++)
+		if (nulls[amounts[i]])
+			values[amounts[i]] = NumericGetDatum(int64_to_numeric(0));
+	for (int i = 0; i < lengthof(counts); i++)
+		nulls[counts[i]] = false;
+	for (int i = 0; i < lengthof(amounts); i++)
+		nulls[amounts[i]] = false;
+}
+
+/*
+ * All that changes from day to day and with the scorecard, from what does not:
+ * the row is complete afterwards.  Errors: those of score and of the
+ * predictions.
+ */
+static void
+set_rest(Datum *values, bool *nulls, DateADT as_of, const ScorecardTerms *terms)
+{
+	bool		buyer = !nulls[FIGURE_LAST_DAY];
+
+	values[FIGURE_AS_OF] = DateADTGetDatum(as_of);
+	nulls[FIGURE_AS_OF] = false;
+	if (nulls[FIGURE_MARGIN] && terms->has_margin_rate && !nulls[FIGURE_NET])
+	{
+		values[FIGURE_MARGIN] = DirectFunctionCall2(numeric_mul, values[FIGURE_NET], terms->margin_rate);
+		nulls[FIGURE_MARGIN] = false;
+	}
+	set_nothing(values, nulls);
+	if (!terms->cancel_same_day)
+	{
+		values[FIGURE_VISITS] = values[FIGURE_PURCHASE_DAYS];
+		values[FIGURE_USAGE] = values[FIGURE_GROSS];
+	}
+	values[FIGURE_NET_VALUE] = DirectFunctionCall2(numeric_sub, values[FIGURE_MARGIN], values[FIGURE_COST]);
+	nulls[FIGURE_NET_VALUE] = false;
+	if (!buyer)
+		return;
+	values[FIGURE_AVERAGE_ORDER] = DirectFunctionCall2(numeric_div, values[FIGURE_GROSS],
+													   NumericGetDatum(int64_to_numeric(DatumGetInt64(values[FIGURE_ORDERS]))));
+	values[FIGURE_DAYS_SINCE_LAST] = Int32GetDatum(as_of - DatumGetDateADT(values[FIGURE_LAST_DAY]));
+	values[FIGURE_TENURE_DAYS] = Int32GetDatum(as_of - DatumGetDateADT(values[FIGURE_FIRST_DAY]));
+	nulls[FIGURE_AVERAGE_ORDER] = nulls[FIGURE_DAYS_SINCE_LAST] = nulls[FIGURE_TENURE_DAYS] = false;
+	set_scores(values, nulls, terms);
+	set_predictions(values, nulls, terms);
+}
+
+/* ---------- arguments and results ---------- */
+
+static const Model *
+model_copy(Datum model)
+{
+	return model_checked((struct varlena *) PG_DETOAST_DATUM_COPY(model));
+}
+
+/* Into the current memory context, where what it points to stays, too. */
+static void
+deform_terms(Datum row, ScorecardTerms *terms)
+{
+	TupleDesc	tupdesc = row_type_lookup(HeapTupleHeaderGetTypeId(DatumGetHeapTupleHeader(row)), TERMS);
+	Datum		values[TERMS];
+	bool		nulls[TERMS];
 
 	row_deform(row, tupdesc, values, nulls);
-	if (nulls[DAY_DAY])
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not contain nulls", "days")));
-	day->day = finite_date(DatumGetDateADT(values[DAY_DAY]), "days");
 	for (int i = 0; i < 3; i++)
-		if (!nulls[DAY_CUTS + i])
-			day->scoring.cuts[i] = PG_DETOAST_DATUM_COPY(values[DAY_CUTS + i]);
-	day->scoring.has_gap = !nulls[DAY_PRIOR_GAPS] && !nulls[DAY_USUAL_GAP];
-	if (day->scoring.has_gap)
+		if (!nulls[TERM_CUTS + i])
+			terms->cuts[i] = PG_DETOAST_DATUM_COPY(values[TERM_CUTS + i]);
+	terms->has_gap = !nulls[TERM_PRIOR_GAPS] && !nulls[TERM_USUAL_GAP];
+	if (terms->has_gap)
 	{
-		day->scoring.prior_gaps = DatumGetFloat8(values[DAY_PRIOR_GAPS]);
-		day->scoring.usual_gap = DatumGetFloat8(values[DAY_USUAL_GAP]);
+		terms->prior_gaps = DatumGetFloat8(values[TERM_PRIOR_GAPS]);
+		terms->usual_gap = DatumGetFloat8(values[TERM_USUAL_GAP]);
 	}
+	terms->has_margin_rate = !nulls[TERM_MARGIN_RATE];
+	if (terms->has_margin_rate)
+	{
+		terms->margin_rate = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[TERM_MARGIN_RATE]));
+		terms->contribution = DatumGetFloat8(DirectFunctionCall1(numeric_float8, terms->margin_rate));
+	}
+	terms->cancel_same_day = nulls[TERM_CANCEL_SAME_DAY] || DatumGetBool(values[TERM_CANCEL_SAME_DAY]);
+	for (int i = TERM_UNIT_DAYS; i <= TERM_ANNUAL_RATE; i++)
+		if (nulls[i])
+			return;				/* no predictions, then */
+	terms->unit_days = DatumGetFloat8(values[TERM_UNIT_DAYS]);
+	terms->horizon = DatumGetFloat8(values[TERM_HORIZON]);
+	terms->probability_horizon = DatumGetFloat8(values[TERM_PROBABILITY_HORIZON]);
+	terms->annual_rate = DatumGetFloat8(values[TERM_ANNUAL_RATE]);
+	if (!nulls[TERM_PURCHASE_MODEL])
+		terms->purchase_model = model_copy(values[TERM_PURCHASE_MODEL]);
+	if (!nulls[TERM_SPEND_MODEL])
+		terms->spend_model = model_copy(values[TERM_SPEND_MODEL]);
 }
 
+/* An array of days, each with the terms of its scorecard. */
 static void
-deform_days(ScoredDays *days, const struct varlena *argument)
+deform_days(ScoredDays *days, ArrayType *array)
 {
-	ArrayType  *array;
 	TupleDesc	tupdesc;
 	Datum	   *rows;
 	bool	   *nulls;
 
-	days->image = PG_DETOAST_DATUM_COPY(PointerGetDatum(argument));
-	array = (ArrayType *) days->image;
 	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_DOUBLE,
 					  &rows, &nulls, &days->count);
 	if (days->count == 0)
@@ -467,24 +511,40 @@ deform_days(ScoredDays *days, const struct varlena *argument)
 	days->days = palloc0(days->count * sizeof(ScoredDay));
 	for (int i = 0; i < days->count; i++)
 	{
+		ScoredDay  *day = &days->days[i];
+		Datum		values[DAY_COLUMNS];
+		bool		day_nulls[DAY_COLUMNS] = {true, true, true};
+
 		CHECK_FOR_INTERRUPTS();
-		if (nulls[i])
+		if (!nulls[i])
+			row_deform(rows[i], tupdesc, values, day_nulls);
+		if (day_nulls[DAY_DAY])
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("argument \"%s\" must not contain nulls", "days")));
-		deform_day(rows[i], tupdesc, &days->days[i]);
-		if (i > 0 && days->days[i].day <= days->days[i - 1].day)
+		day->day = finite_date(DatumGetDateADT(values[DAY_DAY]), "days");
+		day->scorecard_id = values[DAY_SCORECARD_ID];
+		day->has_scorecard_id = !day_nulls[DAY_SCORECARD_ID];
+		day->terms = no_terms;
+		if (!day_nulls[DAY_TERMS])
+			deform_terms(values[DAY_TERMS], &day->terms);
+		if (i > 0 && day->day <= days->days[i - 1].day)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("argument \"%s\" must be in ascending order", "days")));
 	}
 }
 
+/*
+ * What a call is asked for: an array of days, or the terms for one day, which
+ * the caller has from another argument; NULL: none.
+ */
 static ScoredDays *
-scored_days(FunctionCallInfo fcinfo, int argument_number)
+scored_days(FunctionCallInfo fcinfo, int argument_number, bool is_array)
 {
 	ScoredDays *days = (ScoredDays *) fcinfo->flinfo->fn_extra;
-	struct varlena *argument = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument_number));
+	struct varlena *argument;
+	struct varlena *image;
 	MemoryContext old;
 
 	if (days == NULL)
@@ -497,6 +557,15 @@ scored_days(FunctionCallInfo fcinfo, int argument_number)
 		MemoryContextSwitchTo(old);
 		fcinfo->flinfo->fn_extra = days;
 	}
+	if (PG_ARGISNULL(argument_number))
+	{
+		days->image = NULL;
+		days->count = 1;
+		days->days = MemoryContextAllocZero(days->context, sizeof(ScoredDay));
+		days->days[0].terms = no_terms;
+		return days;
+	}
+	argument = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(argument_number));
 	if (days->image != NULL &&
 		VARSIZE_ANY_EXHDR(days->image) == VARSIZE_ANY_EXHDR(argument) &&
 		memcmp(VARDATA_ANY(days->image), VARDATA_ANY(argument), VARSIZE_ANY_EXHDR(argument)) == 0)
@@ -505,7 +574,17 @@ scored_days(FunctionCallInfo fcinfo, int argument_number)
 	days->image = NULL;			/* should the new argument be an error */
 	MemoryContextReset(days->context);
 	old = MemoryContextSwitchTo(days->context);
-	deform_days(days, argument);
+	image = PG_DETOAST_DATUM_COPY(PointerGetDatum(argument));
+	if (is_array)
+		deform_days(days, (ArrayType *) image);
+	else
+	{
+		days->count = 1;
+		days->days = palloc0(sizeof(ScoredDay));
+		days->days[0].terms = no_terms;
+		deform_terms(PointerGetDatum(image), &days->days[0].terms);
+	}
+	days->image = image;
 	MemoryContextSwitchTo(old);
 	return days;
 }
@@ -530,16 +609,85 @@ materialize(FunctionCallInfo fcinfo)
 	return result->setResult;
 }
 
+/* ---------- functions ---------- */
+
+/*
+ * customer_figures(purchases, margins, costs, complaints, satisfaction, listed,
+ * as_of, terms): the row of a customer as of a day; none if the customer was not
+ * known by then
+ *
+ * This is a set of at most one row, in a FROM clause: so a customer's histories
+ * are read once, not once for every column.
+ */
+PG_FUNCTION_INFO_V1(segment_customer_figures);
+Datum
+segment_customer_figures(PG_FUNCTION_ARGS)
+{
+	Tuplestorestate *rows = materialize(fcinfo);
+	ScoredDays *days;
+	Customer	customer;
+	DateADT		as_of;
+
+	if (PG_ARGISNULL(6))
+		return (Datum) 0;
+	as_of = finite_date(PG_GETARG_DATEADT(6), "as_of");
+	days = scored_days(fcinfo, 7, false);
+	customer_open(&customer, fcinfo);
+	if (customer_move(&customer, as_of))
+	{
+		set_rest(customer.values, customer.nulls, as_of, &days->days[0].terms);
+		tuplestore_putvalues(rows, days->result, customer.values, customer.nulls);
+	}
+	return (Datum) 0;
+}
+
+/*
+ * customer_figures(orders, ..., next_event, as_of, terms): the same from figures
+ * that were kept, which still hold on the day
+ */
+PG_FUNCTION_INFO_V1(segment_customer_figures_kept);
+Datum
+segment_customer_figures_kept(PG_FUNCTION_ARGS)
+{
+	const int	as_of_at = lengthof(kept_figures);
+	Tuplestorestate *rows = materialize(fcinfo);
+	ScoredDays *days;
+	Datum		values[FIGURES];
+	bool		nulls[FIGURES];
+
+	if (PG_ARGISNULL(as_of_at))
+		return (Datum) 0;
+	days = scored_days(fcinfo, as_of_at + 1, false);
+	memset(nulls, true, sizeof(nulls));
+	for (int i = 0; i < lengthof(kept_figures); i++)
+	{
+		values[kept_figures[i]] = PG_GETARG_DATUM(i);
+		nulls[kept_figures[i]] = PG_ARGISNULL(i);
+	}
+
+	/*
+	 * counts and sums that are kept as 0 and were not known; a margin that
+	 * was a share of sales
+	 */
+	if (nulls[FIGURE_MONETARY])
+		nulls[FIGURE_NET] = true;
+	if (days->days[0].terms.has_margin_rate)
+		nulls[FIGURE_MARGIN] = true;
+	set_rest(values, nulls, finite_date(PG_GETARG_DATEADT(as_of_at), "as_of"), &days->days[0].terms);
+	tuplestore_putvalues(rows, days->result, values, nulls);
+	return (Datum) 0;
+}
+
 /*
  * customer_days(purchases, margins, costs, complaints, satisfaction, listed,
- * days): the figures for each of the days by which the customer was known
+ * days): the rows for each of the days by which the customer was known
  *
  * The same as customer_figures for each day, but each history is read once.
- * place is the number of the day in the array, places the number of rows: once
+ * day_number is that of the day in the array, days_known the number of rows: once
  * known, a customer stays known, so these are the last days.
  *
  * Errors: 22004 a NULL among the days, 22023 days that are not in ascending
- * order, 22008 an infinite day, those of score.
+ * order, 22008 an infinite day, those of score and of the predictions.
  */
 PG_FUNCTION_INFO_V1(segment_customer_days);
 Datum
@@ -548,24 +696,45 @@ segment_customer_days(PG_FUNCTION_ARGS)
 	Tuplestorestate *rows = materialize(fcinfo);
 	ScoredDays *days;
 	Customer	customer;
-	int			places = 0;
+	int			days_known = 0;
 
 	if (PG_ARGISNULL(6))
 		return (Datum) 0;
-	days = scored_days(fcinfo, 6);
+	days = scored_days(fcinfo, 6, true);
 	customer_open(&customer, fcinfo);
 	for (int i = 0; i < days->count; i++)
 	{
 		const ScoredDay *day = &days->days[i];
+		Datum		values[FIGURES];
+		bool		nulls[FIGURES];
 
 		CHECK_FOR_INTERRUPTS();
 		if (!customer_move(&customer, day->day))
 			continue;
-		if (places == 0)
-			places = days->count - i;
-		set_place(&customer, i + 1, places);
-		set_scores(customer.values, customer.nulls, day->day, &day->scoring);
-		tuplestore_putvalues(rows, days->result, customer.values, customer.nulls);
+		if (days_known == 0)
+			days_known = days->count - i;
+		memcpy(values, customer.values, sizeof(values));
+		memcpy(nulls, customer.nulls, sizeof(nulls));
+		set_rest(values, nulls, day->day, &day->terms);
+		values[FIGURE_DAY_NUMBER] = Int32GetDatum(i + 1);
+		values[FIGURE_DAYS_KNOWN] = Int32GetDatum(days_known);
+		values[FIGURE_SCORECARD_ID] = day->scorecard_id;
+		nulls[FIGURE_DAY_NUMBER] = nulls[FIGURE_DAYS_KNOWN] = false;
+		nulls[FIGURE_SCORECARD_ID] = !day->has_scorecard_id;
+		tuplestore_putvalues(rows, days->result, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* ---------- subqueries in one piece ---------- */
+
+/*
+ * one_row(): true.  To SQL this is a set: a subquery that calls it is kept in
+ * one piece.
+ */
+PG_FUNCTION_INFO_V1(segment_one_row);
+Datum
+segment_one_row(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(true);
 }

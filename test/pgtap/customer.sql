@@ -11,7 +11,12 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(26);
+SELECT plan(27);
+
+-- what a scorecard says of scores and gaps, without models
+CREATE FUNCTION pg_temp.terms(recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[], prior_gaps float8, usual_gap_days float8)
+RETURNS segment_internal.scorecard_terms LANGUAGE sql IMMUTABLE
+RETURN ROW(recency_cuts, frequency_cuts, monetary_cuts, prior_gaps, usual_gap_days, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::segment_internal.scorecard_terms;
 
 SELECT setseed(0.25);
 CREATE TEMP TABLE series AS
@@ -25,15 +30,17 @@ SELECT s.id, s.h, d.day, f.*
 FROM series AS s
 CROSS JOIN (VALUES (date '2020-06-30'), ('2022-12-31'), ('2019-12-31')) AS d(day)
 CROSS JOIN LATERAL segment_internal.customer_figures(s.h, NULL, NULL, NULL, NULL, true, d.day,
-	'{-400,-200,-100}', '{1,3}', '{10,50,100,200}', 2, 45.5) AS f;
+	pg_temp.terms('{-400,-200,-100}', '{1,3}', '{10,50,100,200}', 2, 45.5)) AS f;
 SELECT is(count(*)::integer, 1200, 'one row for each call') FROM figures;
 SELECT is_empty($$
 	SELECT * FROM figures AS f CROSS JOIN LATERAL segment.measures(f.h, f.day) AS m
-	WHERE ROW(f.orders, f.purchase_days, f.first_day, f.last_day, f.days_since_last, f.tenure_days,
+	WHERE f.monetary IS NOT NULL AND ROW(f.orders, f.purchase_days, f.first_day, f.last_day, f.days_since_last, f.tenure_days,
 		f.gross, f.refunded, f.net, f.monetary, f.repeat_spend, f.mean_gap_days, f.gap_cv)
 		IS DISTINCT FROM ROW(m.orders, m.purchase_days, m.first_day, m.last_day, m.days_since_last, m.tenure_days,
 		m.gross, m.refunded, m.net, m.monetary, m.mean_repeat_spend, m.mean_gap_days, m.gap_cv) $$,
 	'measures as measures() gives them');
+SELECT is_empty($$ SELECT * FROM figures AS f WHERE (f.monetary IS NULL) <> ((segment.measures(f.h, f.day)).monetary IS NULL) $$,
+	'where there are any');
 -- what was refunded on the day of the order, from the days by themselves
 SELECT is_empty($$
 	SELECT f.id, f.day, f.visits, f.usage FROM figures AS f
@@ -46,7 +53,7 @@ SELECT is(ROW(f.orders, f.purchase_days, f.visits, f.gross, f.usage)::text, '(7,
 	'cancelled, in part, one of two, not on the day, a gift of nothing, more returned than bought')
 FROM segment_internal.customer_figures(
 	'{2020-01-01: 10, 2020-01-01: -10, 2020-01-02: 20, 2020-01-02: -5, 2020-01-03: 12, 2020-01-03: 15, 2020-01-03: -12, 2020-01-04: 23, 2020-01-05: -23, 2020-01-06: 0, 2020-01-06: -1, 2020-01-07: 5, 2020-01-07: -9}',
-	NULL, NULL, NULL, NULL, NULL, '2020-02-01', NULL, NULL, NULL, NULL, NULL) AS f;
+	NULL, NULL, NULL, NULL, NULL, '2020-02-01', NULL) AS f;
 SELECT is_empty($$
 	SELECT * FROM figures AS f WHERE f.orders > 0 AND
 		ROW(f.r_score, f.f_score, f.m_score) IS DISTINCT FROM
@@ -60,25 +67,25 @@ SELECT is_empty($$
 	SELECT * FROM figures AS f WHERE coalesce(f.orders, 0) = 0
 		AND num_nonnulls(f.r_score, f.f_score, f.m_score, f.gap_ratio, f.days_since_last, f.first_day) > 0 $$,
 	'without an order there is no score, ratio or day');
-SELECT is_empty($$ SELECT * FROM figures AS f WHERE f.day = '2019-12-31' AND f.orders IS NOT NULL $$,
-	'nothing is known before the first day');
-SELECT is(f.orders, NULL, 'nothing is known of no history')
-FROM segment_internal.customer_figures(NULL, NULL, NULL, NULL, NULL, true, '2020-01-01', NULL, NULL, NULL, NULL, NULL) AS f;
+SELECT is_empty($$ SELECT * FROM figures AS f WHERE f.day = '2019-12-31' AND (f.orders <> 0 OR f.monetary IS NOT NULL) $$,
+	'nothing has happened before the first day');
+SELECT is(ROW(f.orders, f.net, f.net_value, f.average_order, f.monetary, f.first_day)::text, '(0,0,0,,,)', 'nothing has happened without a history')
+FROM segment_internal.customer_figures(NULL, NULL, NULL, NULL, NULL, true, '2020-01-01', NULL) AS f;
 SELECT is(ROW(f.orders, f.r_score, f.m_score, f.gap_ratio)::text, '(1,,,)', 'no cut points, no scores')
-FROM segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05', NULL, NULL, NULL, NULL, NULL) AS f;
+FROM segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05', NULL) AS f;
 SELECT is(f.gap_ratio, 0.4::float8, 'without prior gaps one purchase counts by the usual gap')
-FROM segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05', NULL, NULL, NULL, 0, 10) AS f;
-SELECT throws_ok($$ SELECT segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, 'infinity', NULL, NULL, NULL, 0, 10) $$,
+FROM segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05', pg_temp.terms(NULL, NULL, NULL, 0, 10)) AS f;
+SELECT throws_ok($$ SELECT segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, 'infinity', pg_temp.terms(NULL, NULL, NULL, 0, 10)) $$,
 	'22008', 'argument "as_of" must be finite, not "infinity"', 'an infinite day is refused');
-SELECT throws_ok($$ SELECT segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05', '{3,2}', NULL, NULL, 0, 10) $$,
+SELECT throws_ok($$ SELECT segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05', pg_temp.terms('{3,2}', NULL, NULL, 0, 10)) $$,
 	'22023', 'cut points must be in ascending order', 'descending cut points are refused');
 
 -- from when on a customer is known, and by what
 SELECT is(count(*)::integer, 0, 'nobody is known before something has happened')
 FROM segment_internal.customer_figures('{2020-01-01: 5}', '{2020-01-01: 5}', '{2020-01-02: 1}', '{2020-01-03: 1}',
-	'{2020-01-04: 1}', false, '2019-12-31', NULL, NULL, NULL, NULL, NULL);
+	'{2020-01-04: 1}', false, '2019-12-31', NULL);
 SELECT is(count(*)::integer, 0, 'nor on an unknown day')
-FROM segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, true, NULL, NULL, NULL, NULL, NULL, NULL);
+FROM segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, true, NULL, NULL);
 SELECT is(string_agg(k.name, ' ' ORDER BY k.name), 'complaints costs listed purchases satisfaction',
 	'a purchase, a cost, a complaint or a score makes a customer known, and so does the list of customers')
 FROM (VALUES ('purchases', '{2020-01-01: 5}'::segment.history, NULL::segment.history, NULL::segment.history,
@@ -88,39 +95,39 @@ FROM (VALUES ('purchases', '{2020-01-01: 5}'::segment.history, NULL::segment.his
 	('complaints', NULL, NULL, NULL, '{2020-01-01: 1}', NULL, NULL),
 	('satisfaction', NULL, NULL, NULL, NULL, '{2020-01-01: 3}', NULL),
 	('listed', NULL, NULL, NULL, NULL, NULL, true)) AS k(name, p, m, c, n, s, l),
-	segment_internal.customer_figures(k.p, k.m, k.c, k.n, k.s, k.l, '2020-01-01', NULL, NULL, NULL, NULL, NULL);
+	segment_internal.customer_figures(k.p, k.m, k.c, k.n, k.s, k.l, '2020-01-01', NULL);
 
 -- margins and costs
 SELECT is(ROW(f.net, f.margin, f.cost, f.repeat_spend)::text, '(60.00,21.5,7,5.75)',
 	'margin and cost up to the day; a repeat purchase day brings the margin after the first')
 FROM segment_internal.customer_figures('{2020-01-01: 10.00, 2020-02-01: 20.00, 2020-03-01: 30.00, 2021-01-01: 90.00}',
 	'{2020-01-01: 10, 2020-02-01: 5.5, 2020-03-01: 6, 2021-01-01: 30}', '{2020-02-01: 7, 2021-01-01: 9}',
-	NULL, NULL, NULL, '2020-12-31', NULL, NULL, NULL, NULL, NULL) AS f;
+	NULL, NULL, NULL, '2020-12-31', NULL) AS f;
 SELECT is(f.repeat_spend, 0::float8, 'never less than nothing')
 FROM segment_internal.customer_figures('{2020-01-01: 10, 2020-02-01: 20}', '{2020-01-01: 10, 2020-02-01: -5.5}',
-	NULL, NULL, NULL, NULL, '2020-12-31', NULL, NULL, NULL, NULL, NULL) AS f;
+	NULL, NULL, NULL, NULL, '2020-12-31', NULL) AS f;
 
 -- the same in one call for many days
 SELECT is_empty($$
 	SELECT s.id, a.day FROM series AS s
-	CROSS JOIN (SELECT array_agg(ROW(d, 1, '{-400,-200,-100}', '{1,3}', '{10,50,100,200}', 2, 45.5)::segment_internal.judged_day
+	CROSS JOIN (SELECT array_agg(ROW(d, 1, pg_temp.terms('{-400,-200,-100}', '{1,3}', '{10,50,100,200}', 2, 45.5))::segment_internal.scored_day
 			ORDER BY d) AS days FROM generate_series(date '2019-12-31', date '2022-12-31', interval '50 days') AS d) AS d
 	CROSS JOIN LATERAL segment_internal.customer_days(s.h, s.h, s.h, NULL, NULL, s.id % 2 = 0, d.days) AS m
-	CROSS JOIN LATERAL (SELECT (d.days[m.place]).day) AS a
+	CROSS JOIN LATERAL (SELECT (d.days[m.day_number]).day) AS a
 	LEFT JOIN LATERAL segment_internal.customer_figures(s.h, s.h, s.h, NULL, NULL, s.id % 2 = 0, a.day,
-		'{-400,-200,-100}', '{1,3}', '{10,50,100,200}', 2, 45.5) AS f ON true
-	WHERE (to_jsonb(m) - '{place,places}'::text[])::text IS DISTINCT FROM (to_jsonb(f) - '{place,places}'::text[])::text
+		pg_temp.terms('{-400,-200,-100}', '{1,3}', '{10,50,100,200}', 2, 45.5)) AS f ON true
+	WHERE (to_jsonb(m) - '{day_number,days_known,scorecard_id}'::text[])::text IS DISTINCT FROM (to_jsonb(f) - '{day_number,days_known,scorecard_id}'::text[])::text
 	$$, 'each day of many has the figures of that day alone');
 
 -- a type that the C code does not fit is an error, before anything is read or written
 SELECT throws_ok($$ ALTER TYPE segment_internal.customer_figures ADD ATTRIBUTE further text;
 	SELECT segment_internal.customer_figures('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL, '2020-01-05',
-		NULL, NULL, NULL, NULL, NULL) $$,
-	'42804', 'row type segment_internal.customer_figures has 25 columns where 24 are expected', 'a result of another shape is refused');
-SELECT throws_ok($$ ALTER TYPE segment_internal.judged_day ADD ATTRIBUTE further text;
+		NULL) $$,
+	'42804', 'row type segment_internal.customer_figures has 36 columns where 35 are expected', 'a result of another shape is refused');
+SELECT throws_ok($$ ALTER TYPE segment_internal.scored_day ADD ATTRIBUTE further text;
 	SELECT segment_internal.customer_days('{2020-01-01: 5}', NULL, NULL, NULL, NULL, NULL,
-		ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$,
-	'42804', 'row type segment_internal.judged_day has 8 columns where 7 are expected', 'and so is an argument');
+		ARRAY[ROW('2022-01-01', 1, NULL, NULL)::segment_internal.scored_day]) $$,
+	'42804', 'row type segment_internal.scored_day has 4 columns where 3 are expected', 'and so is an argument');
 
 -- numeric to float8
 SELECT is_empty($$
@@ -134,7 +141,7 @@ SELECT is_empty($$
 SELECT throws_ok($$ SELECT segment_internal.float8(1e400) $$, '22003', NULL, 'too large for a double');
 SELECT is(segment_internal.float8(NULL), NULL, 'NULL in, NULL out');
 SELECT is(count(*)::integer, 1, 'the planner keeps the call in one piece')
-FROM (SELECT segment_internal.customer_figures(h, NULL, NULL, NULL, NULL, NULL, '2022-12-31', NULL, NULL, NULL, NULL, NULL) AS m FROM series WHERE id = 7) AS s
+FROM (SELECT segment_internal.customer_figures(h, NULL, NULL, NULL, NULL, NULL, '2022-12-31', NULL) AS m FROM series WHERE id = 7) AS s
 WHERE (s.m).orders + (s.m).purchase_days > 0 OR (s.m).orders = 0;
 
 SELECT * FROM finish();

@@ -48,7 +48,7 @@ BEGIN
 		FROM pg_class AS c
 		WHERE c.relnamespace = a::regnamespace AND c.relkind IN ('r', 'v')
 			-- when, from what, and what only events can tell
-			AND c.relname NOT IN ('portfolio', 'scorecard', 'model_card', 'defect', 'data_quality', 'key_account_criterion', 'refresh_log',
+			AND c.relname NOT IN ('portfolio', 'scorecard', 'scorecard_figures', 'scorecard_in_force', 'model_card', 'defect', 'data_quality', 'key_account_criterion', 'refresh_log',
 				-- whose last digits depend on the order of rows; and empty without snapshots
 				'segment_profile', 'segment_trend')
 	LOOP

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(70);
+SELECT plan(71);
 
 -- ---------- a portfolio with everything ----------
 
@@ -57,17 +57,17 @@ SELECT is(count(DISTINCT as_of)::integer, 4, 'the scorecards are of several days
 -- ---------- the figures of many days ----------
 
 CREATE TEMP TABLE figures AS
-SELECT h.customer_id, (d.days[m.place]).day AS day, m.*
+SELECT h.customer_id, (d.days[m.day_number]).day AS day, m.*
 FROM mm.customer_history AS h,
-	segment_internal.judged_days('mm.scorecard', '2022-01-01', '2024-01-31') AS d(days),
+	segment_internal.scored_days('mm.scorecard', '2022-01-01', '2024-01-31') AS d(days),
 	segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints, h.satisfaction, h.listed, d.days) AS m;
 CREATE TEMP TABLE one_by_one AS
 SELECT d.day, c.* FROM (SELECT DISTINCT day FROM figures) AS d, LATERAL (SELECT * FROM mm.customer_at(d.day)) AS c;
 SELECT is(count(DISTINCT day)::integer, 26, 'the first day, month ends, and the last day') FROM figures;
 SELECT set_eq('SELECT day, customer_id FROM figures', 'SELECT day, customer_id FROM one_by_one',
 	'known on the same days as in customer_at');
-SELECT ok(count(*) FILTER (WHERE orders IS NULL) > 50 AND count(*) FILTER (WHERE orders = 0) > 50
-	AND count(*) FILTER (WHERE gap_cv > 0) > 200 AND count(*) FILTER (WHERE cost IS NULL) > 50,
+SELECT ok(count(*) FILTER (WHERE orders = 0 AND monetary IS NULL) > 50 AND count(*) FILTER (WHERE orders = 0) > 50
+	AND count(*) FILTER (WHERE gap_cv > 0) > 200 AND count(*) FILTER (WHERE cost = 0) > 50,
 	'there are customers of every kind') FROM figures;
 SELECT is_empty($$
 	SELECT * FROM figures AS f JOIN one_by_one AS c USING (day, customer_id)
@@ -78,12 +78,14 @@ SELECT is_empty($$
 	'counts, days, rhythm and scores as in customer_at, to the last bit');
 SELECT is_empty($$
 	SELECT * FROM figures AS f JOIN one_by_one AS c USING (day, customer_id)
-	WHERE coalesce(ROW(f.gross, f.refunded, f.net, f.margin, f.cost)::text, '') <>
-		ROW(CASE WHEN f.gross IS NOT NULL THEN c.gross END, CASE WHEN f.refunded IS NOT NULL THEN c.refunded END,
-			CASE WHEN f.net IS NOT NULL THEN c.net END, CASE WHEN f.margin IS NOT NULL THEN c.margin END,
-			CASE WHEN f.cost IS NOT NULL THEN c.cost END)::text
-		OR (f.gross IS NULL AND c.gross <> 0) OR (f.cost IS NULL AND c.cost <> 0) OR (f.margin IS NULL AND c.margin <> 0) $$,
+	WHERE ROW(f.gross, f.refunded, f.net, f.margin, f.cost, f.net_value, f.average_order)::text
+		<> ROW(c.gross, c.refunded, c.net, c.margin, c.cost, c.net_value, c.average_order)::text $$,
 	'amounts too, with their decimals');
+SELECT is_empty($$
+	SELECT * FROM figures AS f JOIN one_by_one AS c USING (day, customer_id)
+	WHERE ROW(f.p_alive, f.expected_purchases, f.purchase_probability, f.expected_spend, f.clv, f.churn_risk)
+		IS DISTINCT FROM ROW(c.p_alive, c.expected_purchases, c.purchase_probability, c.expected_spend, c.clv, c.churn_risk) $$,
+	'and predictions');
 SELECT is_empty($$
 	SELECT f.customer_id, f.day FROM figures AS f
 	JOIN mm.customer_history AS h USING (customer_id)
@@ -94,12 +96,12 @@ SELECT is_empty($$
 	'what a repeat purchase day brings comes from the margins');
 SELECT is_empty($$
 	SELECT customer_id FROM figures GROUP BY customer_id
-	HAVING min(places) <> max(places) OR max(places) <> count(*) OR max(place) - min(place) + 1 <> count(*) OR max(place) <> 26 $$,
-	'places are consecutive, up to the last, and counted');
+	HAVING min(days_known) <> max(days_known) OR max(days_known) <> count(*) OR max(day_number) - min(day_number) + 1 <> count(*) OR max(day_number) <> 26 $$,
+	'days are consecutive, up to the last, and counted');
 
 -- days and arguments
 SET LOCAL statement_timeout = '5s';
-SELECT throws_ok(format('SELECT segment_internal.judged_days(''mm.scorecard'', %s)', v), state, message, 'judged days: ' || v)
+SELECT throws_ok(format('SELECT segment_internal.scored_days(''mm.scorecard'', %s)', v), state, message, 'judged days: ' || v)
 FROM (VALUES
 	($$'-infinity', '0001-01-01'$$, '22023', 'both days must be finite: from -infinity to 0001-01-01'),
 	($$'2022-01-01', 'infinity'$$, '22023', 'both days must be finite: from 2022-01-01 to infinity'),
@@ -111,13 +113,13 @@ FROM (VALUES
 SELECT throws_ok($$ SELECT * FROM mm.monthly_migration('0001-01-01', '9999-12-01', 'abcd') $$,
 	'54000', 'period is too long: from 0001-01-01 to 9999-12-01', 'a migration of ten thousand years');
 SET LOCAL statement_timeout = 0;
-SELECT is(cardinality(segment_internal.judged_days('mm.scorecard', '1922-01-31', '2022-01-30')), 1201, 'a hundred years are possible');
-SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment_internal.judged_days('mm.scorecard', '2022-01-31', '2022-03-31'))),
+SELECT is(cardinality(segment_internal.scored_days('mm.scorecard', '1922-01-31', '2022-01-30')), 1201, 'a hundred years are possible');
+SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment_internal.scored_days('mm.scorecard', '2022-01-31', '2022-03-31'))),
 	'2022-01-31 2022-02-28 2022-03-31', 'month ends');
-SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment_internal.judged_days('mm.scorecard', '2024-02-10', '2024-02-10'))),
+SELECT is((SELECT string_agg(day::text, ' ') FROM unnest(segment_internal.scored_days('mm.scorecard', '2024-02-10', '2024-02-10'))),
 	'2024-02-10', 'one day');
 SELECT is_empty($$
-	SELECT j.day FROM unnest(segment_internal.judged_days('mm.scorecard', '2021-11-15', '2024-01-31')) AS j
+	SELECT j.day FROM unnest(segment_internal.scored_days('mm.scorecard', '2021-11-15', '2024-01-31')) AS j
 	WHERE j.scorecard_id IS DISTINCT FROM (SELECT s.scorecard_id FROM mm.scorecard AS s
 		ORDER BY s.as_of > j.day, CASE WHEN s.as_of <= j.day THEN -(s.as_of - date '2000-01-01') ELSE s.as_of - date '2000-01-01' END,
 			s.scorecard_id DESC LIMIT 1) $$,
@@ -125,24 +127,24 @@ SELECT is_empty($$
 SELECT is_empty($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, NULL) $$, 'no days, no rows');
 SELECT is_empty($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, '{}') $$, 'nor with an empty array');
 SELECT is_empty($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, NULL,
-	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$, 'nor for somebody nobody knows');
-SELECT is((SELECT ROW(place, places, r_score, orders, net)::text FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-	ARRAY[ROW('2022-01-01', 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day])), '(1,1,,,)', 'a prospect');
+	ARRAY[ROW('2022-01-01', 1, NULL)::segment_internal.scored_day]) $$, 'nor for somebody nobody knows');
+SELECT is((SELECT ROW(day_number, days_known, r_score, orders, net)::text FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
+	ARRAY[ROW('2022-01-01', 1, NULL)::segment_internal.scored_day])), '(1,1,,0,0)', 'a prospect');
 PREPARE unordered AS SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-	ARRAY[ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL), ROW('2022-02-01', 1, NULL, NULL, NULL, NULL, NULL)]::segment_internal.judged_day[]);
+	ARRAY[ROW('2022-02-01', 1, NULL), ROW('2022-02-01', 1, NULL)]::segment_internal.scored_day[]);
 SELECT throws_ok('unordered', '22023', 'argument "days" must be in ascending order', 'days ascend');
-SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, ARRAY[NULL]::segment_internal.judged_day[]) $$,
+SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true, ARRAY[NULL]::segment_internal.scored_day[]) $$,
 	'22004', NULL, 'no NULL among the days');
 SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-	ARRAY[ROW(NULL, 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$, '22004', NULL, 'nor a day that is NULL');
+	ARRAY[ROW(NULL, 1, NULL)::segment_internal.scored_day]) $$, '22004', NULL, 'nor a day that is NULL');
 SELECT throws_ok($$ SELECT * FROM segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-	ARRAY[ROW('infinity', 1, NULL, NULL, NULL, NULL, NULL)::segment_internal.judged_day]) $$, '22008', NULL, 'nor an infinite one');
+	ARRAY[ROW('infinity', 1, NULL)::segment_internal.scored_day]) $$, '22008', NULL, 'nor an infinite one');
 -- a call whose days differ from row to row
 SELECT is_empty($$
 	SELECT m.* FROM (SELECT n, date '2022-01-01' + n AS day FROM generate_series(1, 50) AS n) AS d,
 		segment_internal.customer_days(NULL, NULL, NULL, NULL, NULL, true,
-			ARRAY[ROW(d.day, 1, NULL, NULL, NULL, NULL, NULL), ROW(d.day + 1, 1, NULL, NULL, NULL, NULL, NULL)]::segment_internal.judged_day[]) AS m
-	WHERE m.places <> 2 $$, 'the days may be others in each row');
+			ARRAY[ROW(d.day, 1, NULL), ROW(d.day + 1, 1, NULL)]::segment_internal.scored_day[]) AS m
+	WHERE m.days_known <> 2 $$, 'the days may be others in each row');
 
 -- ---------- the migration ----------
 
@@ -155,7 +157,7 @@ SELECT ok(count(DISTINCT scheme || from_class || to_class) > 150, 'many pairs of
 SELECT set_eq('SELECT scheme, day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM monthly',
 	$$ SELECT d.scheme, d.day_before, d.day, m.from_class, m.to_class, m.customers, m.net_from, m.net_to, m.net_change
 	FROM (SELECT s.scheme, lag(j.day) OVER (PARTITION BY s.scheme ORDER BY j.day) AS day_before, j.day
-		FROM mm.scheme AS s, unnest(segment_internal.judged_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
+		FROM mm.scheme AS s, unnest(segment_internal.scored_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
 		mm.migration(d.day_before, d.day, d.scheme) AS m WHERE d.day_before IS NOT NULL $$,
 	'the migration of each month, for all schemes, judged by the scorecards of the days');
 SELECT is(count(*), (SELECT count(*) FROM (SELECT DISTINCT scheme, day, from_class, to_class FROM monthly) AS d), 'a pair is once there') FROM monthly;
@@ -226,7 +228,7 @@ CREATE TEMP TABLE sticky AS SELECT * FROM mm.monthly_migration('2021-12-15', '20
 SELECT set_eq('SELECT day_before, day, from_class, to_class, customers, net_from, net_to, net_change FROM sticky',
 	$$ SELECT d.day_before, d.day, m.from_class, m.to_class, m.customers, m.net_from, m.net_to, m.net_change
 	FROM (SELECT lag(j.day) OVER (ORDER BY j.day) AS day_before, j.day
-		FROM unnest(segment_internal.judged_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
+		FROM unnest(segment_internal.scored_days('mm.scorecard', '2021-12-15', '2024-01-20')) AS j) AS d,
 		mm.migration(d.day_before, d.day, 'sticky') AS m WHERE d.day_before IS NOT NULL $$,
 	'the same with stay rules');
 SELECT isnt_empty('TABLE sticky EXCEPT TABLE not_sticky', 'and they matter');
@@ -251,8 +253,8 @@ FROM (VALUES ('2022-07-31'::date, '2022-08-31'::date), ('2022-08-31', '2022-08-3
 SELECT is_empty($$ SELECT * FROM judge AS j, LATERAL (SELECT * FROM mm.customer_at(j.day)) AS c
 	WHERE c.orders > 0 AND c.m_score IS DISTINCT FROM segment.score(c.net::float8, j.monetary_cuts) $$,
 	'of two scorecards of one day the later judges in customer_at, the earlier days too');
-SELECT results_eq($$ SELECT j.day, (d).scorecard_id, (d).monetary_cuts FROM judge AS j, unnest(segment_internal.judged_days('mm.scorecard', j.day, j.day)) AS d ORDER BY 1 $$,
-	'SELECT day, scorecard_id, monetary_cuts FROM judge ORDER BY 1', 'and in judged_days');
+SELECT results_eq($$ SELECT j.day, (d).scorecard_id, ((d).terms).monetary_cuts FROM judge AS j, unnest(segment_internal.scored_days('mm.scorecard', j.day, j.day)) AS d ORDER BY 1 $$,
+	'SELECT day, scorecard_id, monetary_cuts FROM judge ORDER BY 1', 'and in scored_days');
 CREATE TEMP TABLE placed AS
 SELECT d.day, c.customer_id, c.placed, c.net
 FROM unnest('{2022-01-31,2022-02-28,2022-03-31,2022-07-31,2022-08-31,2023-02-28,2023-03-31,2023-04-30}'::date[]) AS d(day),
@@ -274,7 +276,7 @@ FROM (VALUES ('2022-01-31', '2022-03-31'), ('2022-07-31', '2022-08-31'), ('2023-
 -- ---------- the aggregate ----------
 
 CREATE TABLE mm_row AS
-SELECT h.ctid AS customer, f.place, f.places, 'class ' || coalesce(f.r_score, 0) AS class, f.net
+SELECT h.ctid AS customer, f.day_number AS place, f.days_known AS places, 'class ' || coalesce(f.r_score, 0) AS class, f.net
 FROM figures AS f JOIN mm.customer_history AS h USING (customer_id) ORDER BY random();
 ANALYZE mm_row;
 CREATE TEMP TABLE counted AS

@@ -46,10 +46,12 @@ SELECT format('SELECT count(*) FROM %I.%I', portfolio, c.relname) FROM pg_class 
 WHERE c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relkind = 'v'
 UNION ALL
 SELECT format('SELECT count(*) FROM %I.%I(%s)', portfolio, p.proname, CASE p.proname
-	WHEN 'customer_at' THEN '''2024-06-30''' WHEN 'best_list' THEN '5'
+	WHEN 'customer_at' THEN '''2024-06-30''' WHEN 'scorecard_on' THEN '''2024-06-30'''
+	WHEN 'scorecards' THEN CASE p.pronargs WHEN 0 THEN '' ELSE '''{1}''' END WHEN 'best_list' THEN '5'
 	WHEN 'churn_change' THEN '''2024-01-01'', ''2024-03-31'', ''2024-04-01'', ''2024-06-30'''
 	ELSE '''2024-03-31'', ''2024-06-30'', ''rfm_segment''' END)
-FROM pg_proc AS p WHERE p.pronamespace = quote_ident(portfolio)::regnamespace
+-- customer_row stands in the FROM clauses of others
+FROM pg_proc AS p WHERE p.pronamespace = quote_ident(portfolio)::regnamespace AND p.proname <> 'customer_row'
 UNION ALL
 SELECT format(q.query, portfolio) FROM (VALUES
 	('SELECT count(*) FROM segment.explain(%L, ''3'')'), ('SELECT count(*) FROM segment.explain(%L, 3)'),

@@ -104,7 +104,7 @@ my %usual = (
 	source_shape => qq{=&check_source('purchases', '$purchases', 'public')},
 	'key_equality text' => 'OPERATOR(pg_catalog.=)', 'regclass' => 'trade.orders', 'type oid' => q{='integer'::regtype},
 	'check_source_column.col' => '{"ordinal": 1, "name": "customer", "type": 23, "base_type": 23}', 'check_source_column.meaning' => 'customer',
-	'refresh.scorecard' => 'true', 'judged_days.scorecards' => 'mine.scorecard', 'customer_column text' => 'customer',
+	'refresh.scorecard' => 'true', 'scored_days.scorecards' => 'mine.scorecard', 'customer_column text' => 'customer',
 	'create_portfolio.name' => 'new', 'portfolio_create.name' => 'new', 'portfolio_create_tables.portfolio' => 'new', 'portfolio_create_schema.name' => 'new',
 	'portfolio_create.arguments' => qq{=jsonb_build_object('definition', jsonb_build_object('purchases', '$purchases', 'unit', 'day', 'settings', '{}'::jsonb,
 		'search_path', 'public'), 'session', jsonb_build_object('timezone', 'UTC', 'session_settings', &session_settings()))},
