@@ -13,11 +13,15 @@ CREATE TYPE segment_internal.customer_figures AS (
 	as_of date, orders bigint, purchase_days bigint, visits bigint, first_day date, last_day date,
 	days_since_last integer, tenure_days integer,
 	gross numeric, refunded numeric, net numeric, usage numeric, margin numeric, cost numeric, net_value numeric,
-	average_order numeric, mean_gap_days float8, gap_cv float8, gap_ratio float8,
+	average_order numeric,
+	period_orders bigint, period_net numeric, period_margin numeric, period_cost numeric, period_net_value numeric,
+	previous_net numeric, net_change numeric, trend float8, trend_p_value float8,
+	mean_gap_days float8, gap_cv float8, gap_ratio float8,
 	r_score integer, f_score integer, m_score integer, rfm_cell text,
 	p_alive float8, expected_purchases float8, purchase_probability float8, expected_spend float8, clv float8,
 	churn_risk float8, churn_risk_basis text,
-	monetary float8, repeat_spend float8, next_event date,
+	monetary float8, repeat_spend float8, trend_net float8, trend_moment float8, trend_square float8,
+	next_event date, next_change date,
 	day_number integer, days_known integer, scorecard_id bigint
 );
 COMMENT ON TYPE segment_internal.customer_figures IS
@@ -27,10 +31,11 @@ CREATE TYPE segment_internal.scorecard_terms AS (
 	recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
 	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
 	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric,
-	cancel_same_day boolean, churn_basis text, churn_horizon float8, churn_shares float8[]
+	cancel_same_day boolean, churn_basis text, churn_horizon float8, churn_shares float8[],
+	period_days integer, trend_periods integer
 );
 COMMENT ON TYPE segment_internal.scorecard_terms IS
-'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike (internal)';
+'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike; the days of a period, and how many periods a trend looks back over (internal)';
 
 CREATE TYPE segment_internal.scored_day AS (day date, scorecard_id bigint, terms segment_internal.scorecard_terms);
 COMMENT ON TYPE segment_internal.scored_day IS
@@ -49,12 +54,15 @@ COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.h
 CREATE FUNCTION segment_internal.customer_figures(
 	orders bigint, purchase_days bigint, visits bigint, first_day date, last_day date,
 	gross numeric, refunded numeric, net numeric, usage numeric, margin numeric, cost numeric,
-	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8, next_event date,
+	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8,
+	period_orders bigint, period_net numeric, period_margin numeric, period_cost numeric, previous_net numeric,
+	trend_net float8, trend_moment float8, trend_square float8,
+	next_event date, next_change date,
 	as_of date, terms segment_internal.scorecard_terms
 ) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 30 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_customer_figures_kept';
-COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, bigint, date, date, numeric, numeric, numeric, numeric, numeric, numeric, float8, float8, float8, float8, date, date, segment_internal.scorecard_terms) IS
+COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, bigint, date, date, numeric, numeric, numeric, numeric, numeric, numeric, float8, float8, float8, float8, bigint, numeric, numeric, numeric, numeric, float8, float8, float8, date, date, date, segment_internal.scorecard_terms) IS
 'the same from the row of an earlier day whose figures still hold, without the histories (internal)';
 
 CREATE FUNCTION segment_internal.customer_days(
@@ -79,7 +87,7 @@ COMMENT ON FUNCTION segment_internal.one_row() IS
  */
 CREATE FUNCTION segment_internal.customer_columns()
 RETURNS TABLE (ordinal integer, name text, type regtype, is_shown boolean, meaning text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 32
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 46
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT row_number() OVER ()::integer, v.name, v.type, v.is_shown, v.meaning
@@ -100,6 +108,15 @@ FROM (VALUES
 	('cost', 'numeric'::regtype, true, 'costs of acquiring and serving in units of money; less is better'),
 	('net_value', 'numeric'::regtype, true, 'margin minus cost in units of money; may be negative; more is better'),
 	('average_order', 'numeric'::regtype, true, 'gross per order in units of money, >= 0; NULL: never bought'),
+	('period_orders', 'bigint'::regtype, true, 'number of orders in the last period: the days of the setting period_days (365 unless set) up to as_of; >= 0; more is better'),
+	('period_net', 'numeric'::regtype, true, 'orders minus refunds of the last period in units of money; may be negative; more is better'),
+	('period_margin', 'numeric'::regtype, true, 'contribution of the last period in units of money, as margin; may be negative; more is better'),
+	('period_cost', 'numeric'::regtype, true, 'costs of acquiring and serving in the last period in units of money; less is better'),
+	('period_net_value', 'numeric'::regtype, true, 'period_margin minus period_cost in units of money; may be negative; more is better'),
+	('previous_net', 'numeric'::regtype, true, 'orders minus refunds of the period before the last in units of money; may be negative'),
+	('net_change', 'numeric'::regtype, true, 'period_net minus previous_net in units of money; negative: sales have fallen; more is better'),
+	('trend', 'float8'::regtype, true, 'by how much the net amount of a period changes from one to the next, in units of money, over the last periods of the setting trend_periods (4 unless set), the first order left aside; negative: sales fall; more is better; NULL: first bought less than a period ago, or nothing after that'),
+	('trend_p_value', 'float8'::regtype, true, 'chance of a trend so strong, up or down, if nothing had changed, 0..1; lower is clearer; NULL as trend'),
 	('mean_gap_days', 'float8'::regtype, true, 'mean gap between purchase days in days, >= 1; NULL with fewer than two'),
 	('gap_cv', 'float8'::regtype, true, 'coefficient of variation of the gaps between purchase days, >= 0; 0 is perfectly regular, about 1 is random; NULL with fewer than three purchase days'),
 	('gap_ratio', 'float8'::regtype, true, 'days since the last order divided by the customer''s usual gap, >= 0; fewer is better. Usual gap = (prior x population''s usual gap + days from first to last purchase day) / (prior + gaps of the customer), prior being the setting dormancy_prior_gaps; NULL: never bought'),
@@ -116,7 +133,11 @@ FROM (VALUES
 	('churn_risk_basis', 'text'::regtype, true, 'what churn_risk comes from: model; past: what became of customers alike, by gap ratio and orders; past_short: the same within half of the days that the data go back, which are fewer than lost_after_days; too_short: nothing, so it is NULL (model_card tells why); NULL: never bought'),
 	('monetary', 'float8'::regtype, false, 'net as a floating point number, for scores; NULL without orders and refunds'),
 	('repeat_spend', 'float8'::regtype, false, 'what a repeat purchase day brings in units of money: contribution where the purchases have margins, else sales, >= 0; NULL: never bought'),
+	('trend_net', 'float8'::regtype, false, 'sum of the net amounts of the days that trend looks at, in units of money; NULL: never bought'),
+	('trend_moment', 'float8'::regtype, false, 'sum of these amounts, each times the days since the first order; NULL: never bought'),
+	('trend_square', 'float8'::regtype, false, 'sum of the squares of these amounts; NULL: never bought'),
 	('next_event', 'date'::regtype, false, 'first day after as_of on which the histories say more; NULL: none'),
+	('next_change', 'date'::regtype, false, 'first day after as_of on which figures of periods change without that; NULL: none'),
 	('kept_from', 'jsonb'::regtype, false, 'per scheme in whose class nothing but the stay rule keeps the customer, the day of the snapshot that says so, as a JSON object; NULL: none')
 ) AS v(name, type, is_shown, meaning);
 END;
@@ -152,7 +173,8 @@ BEGIN
 				CASE WHEN n.spend_model_usable THEN n.spend_model END,
 				n.unit_days, n.horizon, n.probability_horizon, (n.settings ->> 'annual_rate')::float8,
 				n.margin, (n.settings ->> 'cancel_same_day')::boolean, n.churn_basis,
-				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares)::segment_internal.scorecard_terms AS terms%3$s
+				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares,
+				(n.settings ->> 'period_days')::float8::integer, (n.settings ->> 'trend_periods')::float8::integer)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS
@@ -260,8 +282,9 @@ SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format(CASE WHEN from_kept THEN $template$
 		JOIN %1$I.kept_customer AS h ON (h.orders IS NOT NULL) = s.is_there
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.orders, h.purchase_days, h.visits, h.first_day, h.last_day,
-			h.gross, h.refunded, h.net, h.usage, h.margin, h.cost, h.mean_gap_days, h.gap_cv, h.monetary, h.repeat_spend, h.next_event,
-			%2$s, s.terms) AS f$template$
+			h.gross, h.refunded, h.net, h.usage, h.margin, h.cost, h.mean_gap_days, h.gap_cv, h.monetary, h.repeat_spend,
+			h.period_orders, h.period_net, h.period_margin, h.period_cost, h.previous_net, h.trend_net, h.trend_moment, h.trend_square,
+			h.next_event, h.next_change, %2$s, s.terms) AS f$template$
 	ELSE $template$
 		JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = s.is_there
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,

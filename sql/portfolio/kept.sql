@@ -211,12 +211,22 @@ $kept_fill$;
 COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean) IS
 'computes all rows of the table kept_customer by the scorecard in force, from the histories or from kept figures, which must hold on its day (internal)';
 
+/* The settings that kept figures depend on: by others they have to be computed anew. */
+CREATE FUNCTION segment_internal.kept_settings(settings jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT jsonb_object_agg(k.name, settings -> k.name)
+	FROM unnest('{cancel_same_day,period_days,trend_periods}'::text[]) AS k(name));
+COMMENT ON FUNCTION segment_internal.kept_settings(jsonb) IS
+'those of the settings that figures which are kept depend on (internal)';
+
 /*
  * Moves the kept figures on to the day of a new scorecard: the one given, else
  * the last purchase day.  Besides the customers in table refresh_key only those
- * are computed again whose histories say more since, and those who were not
- * known before.  NULL, and no row is computed, if that day is before the one that
- * the figures are of, or if they were computed by another cancel_same_day.
+ * are computed again whose histories say more since, whose figures change by then
+ * without that, and those who were not known before.  NULL, and no row is
+ * computed, if that day is before the one that the figures are of, if they were
+ * computed by other settings, or if so many change that all are computed faster.
  */
 CREATE FUNCTION segment_internal.kept_move(portfolio text, given date, today date) RETURNS date
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -227,10 +237,12 @@ DECLARE
 	kept record := segment_internal.scorecard_in_force(portfolio);
 	others boolean;
 	same_rule boolean;
+	many boolean;
 	day date;
 BEGIN
-	EXECUTE format('SELECT $1 IS NOT DISTINCT FROM segment_internal.check_settings(p.settings) -> ''cancel_same_day'' FROM %I.portfolio AS p', portfolio)
-	INTO same_rule USING kept.settings -> 'cancel_same_day';
+	EXECUTE format('SELECT segment_internal.kept_settings($1) = segment_internal.kept_settings(segment_internal.check_settings(p.settings))
+		FROM %I.portfolio AS p', portfolio)
+	INTO same_rule USING kept.settings;
 	IF given < kept.as_of OR kept.as_of IS NULL OR NOT same_rule THEN
 		RETURN NULL;
 	END IF;
@@ -269,6 +281,22 @@ BEGIN
 	END IF;
 	IF day < kept.as_of THEN
 		RETURN NULL;
+	END IF;
+	IF day > kept.as_of THEN
+		-- a quarter of the customers is written as fast as all are, who will be
+		-- written once more by the new scorecard
+		EXECUTE format($query$
+			SELECT count(*) FILTER (WHERE c.next_change <= $1) > count(*) / 4 FROM %1$I.kept_customer AS c$query$, portfolio)
+		INTO many USING day;
+		IF many THEN
+			RETURN NULL;
+		END IF;
+		EXECUTE format($query$
+			INSERT INTO %1$I.refresh_key (customer_id, everybody)
+			SELECT c.customer_id, false FROM %1$I.kept_customer AS c
+			WHERE c.next_change <= $1
+				AND NOT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s c.customer_id)$query$, portfolio, equality) USING day;
+		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
 	END IF;
 	PERFORM segment_internal.kept_fill_changed(portfolio, day);
 	RETURN day;

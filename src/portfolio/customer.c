@@ -27,6 +27,7 @@
 #include "base/result_row.h"
 #include "models/predict.h"
 #include "portfolio/customer.h"
+#include "portfolio/period.h"
 #include "portfolio/risk.h"
 #include "statistics/score.h"
 #include "types/history.h"
@@ -52,6 +53,15 @@ enum
 	FIGURE_COST,
 	FIGURE_NET_VALUE,
 	FIGURE_AVERAGE_ORDER,
+	FIGURE_PERIOD_ORDERS,		/* of the last period, as all with this prefix */
+	FIGURE_PERIOD_NET,
+	FIGURE_PERIOD_MARGIN,
+	FIGURE_PERIOD_COST,
+	FIGURE_PERIOD_NET_VALUE,
+	FIGURE_PREVIOUS_NET,
+	FIGURE_NET_CHANGE,
+	FIGURE_TREND,
+	FIGURE_TREND_P_VALUE,
 	FIGURE_MEAN_GAP_DAYS,
 	FIGURE_GAP_CV,
 	FIGURE_GAP_RATIO,
@@ -68,7 +78,12 @@ enum
 	FIGURE_CHURN_RISK_BASIS,
 	FIGURE_MONETARY,			/* net as a double */
 	FIGURE_REPEAT_SPEND,
+	FIGURE_TREND_NET,			/* sums behind the trend */
+	FIGURE_TREND_MOMENT,
+	FIGURE_TREND_SQUARE,
 	FIGURE_NEXT_EVENT,			/* first day on which the histories say more */
+	FIGURE_NEXT_CHANGE,			/* first day on which kept figures change
+								 * without that */
 	FIGURE_DAY_NUMBER,			/* of the day among those asked for, from 1 */
 	FIGURE_DAYS_KNOWN,			/* by how many of them the customer was known */
 	FIGURE_SCORECARD_ID,		/* the scorecard that scores the day */
@@ -79,7 +94,10 @@ enum
 static const int kept_figures[] = {
 	FIGURE_ORDERS, FIGURE_PURCHASE_DAYS, FIGURE_VISITS, FIGURE_FIRST_DAY, FIGURE_LAST_DAY,
 	FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_USAGE, FIGURE_MARGIN, FIGURE_COST,
-	FIGURE_MEAN_GAP_DAYS, FIGURE_GAP_CV, FIGURE_MONETARY, FIGURE_REPEAT_SPEND, FIGURE_NEXT_EVENT
+	FIGURE_MEAN_GAP_DAYS, FIGURE_GAP_CV, FIGURE_MONETARY, FIGURE_REPEAT_SPEND,
+	FIGURE_PERIOD_ORDERS, FIGURE_PERIOD_NET, FIGURE_PERIOD_MARGIN, FIGURE_PERIOD_COST, FIGURE_PREVIOUS_NET,
+	FIGURE_TREND_NET, FIGURE_TREND_MOMENT, FIGURE_TREND_SQUARE,
+	FIGURE_NEXT_EVENT, FIGURE_NEXT_CHANGE
 };
 
 /* Columns of the type segment_internal.scorecard_terms. */
@@ -99,6 +117,8 @@ enum
 	TERM_CHURN_BASIS,
 	TERM_CHURN_HORIZON,
 	TERM_CHURN_SHARES,
+	TERM_PERIOD_DAYS,
+	TERM_TREND_PERIODS,
 	TERMS
 };
 
@@ -135,6 +155,7 @@ typedef struct ScorecardTerms
 								 * model's */
 	bool		cancel_same_day;	/* orders that were refunded on the same
 									 * day do not count as visits and usage */
+	PeriodTerms period;
 } ScorecardTerms;
 
 /* Without a scorecard there are no scores and no predictions. */
@@ -164,6 +185,9 @@ typedef struct Customer
 	HistoryRun	purchases;
 	HistoryRun	margins;
 	HistoryRun	costs;
+	KnownDays	purchase_days;
+	KnownDays	margin_days;
+	KnownDays	cost_days;
 	const struct varlena *margin_history;	/* NULL: the purchases have none */
 	int128		first_margin;	/* of the first purchase day and all before it */
 	bool		first_margin_known;
@@ -205,6 +229,9 @@ customer_open(Customer *customer, FunctionCallInfo fcinfo)
 	customer->margin_history = optional_history(fcinfo, 1);
 	history_run_start(&customer->margins, customer->margin_history);
 	history_run_start(&customer->costs, optional_history(fcinfo, 2));
+	known_days_open(&customer->purchase_days, optional_history(fcinfo, 0));
+	known_days_open(&customer->margin_days, customer->margin_history);
+	known_days_open(&customer->cost_days, optional_history(fcinfo, 2));
 	customer->first_contact = Min(first_event(fcinfo, 3), first_event(fcinfo, 4));
 	customer->listed = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
 	customer->first_margin_known = false;
@@ -281,6 +308,59 @@ set_purchases(Customer *customer)
 	set_amount(customer, FIGURE_USAGE, totals, totals->gross - totals->cancelled);
 }
 
+static inline void
+set_day(Customer *customer, int figure, int64 day)
+{
+	customer->nulls[figure] = !IS_VALID_DATE(day);
+	if (!customer->nulls[figure])
+		customer->values[figure] = DateADTGetDatum((DateADT) day);
+}
+
+/* The figures of periods, which change from day to day as days leave them. */
+static void
+set_periods(Customer *customer, DateADT as_of, const PeriodTerms *terms)
+{
+	const HistoryTotals *purchases = &customer->purchases.totals;
+	const KnownDays *all[] = {&customer->purchase_days, &customer->margin_days, &customer->cost_days};
+	int64		change = PG_INT64_MAX;
+	PeriodFigures figures;
+
+	known_days_move(&customer->purchase_days, as_of);
+	known_days_move(&customer->margin_days, as_of);
+	known_days_move(&customer->cost_days, as_of);
+	if (terms->days == 0)
+		return;
+	if (customer->purchase_days.count > 0)
+	{
+		period_purchases(&customer->purchase_days, purchases->first_day, as_of, terms, &figures);
+		customer->values[FIGURE_PERIOD_ORDERS] = Int64GetDatum(figures.orders);
+		customer->nulls[FIGURE_PERIOD_ORDERS] = false;
+		set_amount(customer, FIGURE_PERIOD_NET, purchases, figures.net);
+		set_amount(customer, FIGURE_PREVIOUS_NET, purchases, figures.previous_net);
+		change = Min(known_days_leave(&customer->purchase_days, as_of, 2 * (int64) terms->days),
+					 known_days_leave(&customer->purchase_days, as_of, terms->periods * (int64) terms->days));
+		if (purchases->purchase_days > 0)
+		{
+			double		sums[] = {figures.trend_net, figures.trend_moment, figures.trend_square};
+
+			for (int i = 0; i < lengthof(sums); i++)
+			{
+				customer->values[FIGURE_TREND_NET + i] = Float8GetDatum(sums[i]);
+				customer->nulls[FIGURE_TREND_NET + i] = false;
+			}
+		}
+	}
+	if (customer->margin_days.count > 0)
+		set_amount(customer, FIGURE_PERIOD_MARGIN, &customer->margins.totals,
+				   period_net(&customer->margin_days, as_of, terms->days));
+	if (customer->cost_days.count > 0)
+		set_amount(customer, FIGURE_PERIOD_COST, &customer->costs.totals,
+				   period_net(&customer->cost_days, as_of, terms->days));
+	for (int i = 0; i < lengthof(all); i++)
+		change = Min(change, known_days_leave(all[i], as_of, terms->days));
+	set_day(customer, FIGURE_NEXT_CHANGE, change);
+}
+
 /* The day of the first event that is not counted yet, of those that change figures. */
 static void
 set_next_event(Customer *customer)
@@ -291,9 +371,7 @@ set_next_event(Customer *customer)
 	for (int i = 0; i < lengthof(runs); i++)
 		if (runs[i]->more)
 			next = Min(next, runs[i]->next.day);
-	customer->nulls[FIGURE_NEXT_EVENT] = next == PG_INT64_MAX;
-	if (next != PG_INT64_MAX)
-		customer->values[FIGURE_NEXT_EVENT] = DateADTGetDatum((DateADT) next);
+	set_day(customer, FIGURE_NEXT_EVENT, next);
 }
 
 /*
@@ -303,7 +381,7 @@ set_next_event(Customer *customer)
  * happened.  Only what has changed since the last day is computed again.
  */
 static bool
-customer_move(Customer *customer, DateADT day)
+customer_move(Customer *customer, DateADT day, const ScorecardTerms *terms)
 {
 	bool		bought = history_run_to(&customer->purchases, day);
 	bool		earned = history_run_to(&customer->margins, day);
@@ -321,6 +399,7 @@ customer_move(Customer *customer, DateADT day)
 		customer->values[FIGURE_REPEAT_SPEND] = Float8GetDatum(repeat_spend(customer));
 		customer->nulls[FIGURE_REPEAT_SPEND] = false;
 	}
+	set_periods(customer, day, &terms->period);
 	set_next_event(customer);
 	return customer->listed || !customer->nulls[FIGURE_ORDERS] ||
 		!customer->nulls[FIGURE_COST] || customer->first_contact <= day;
@@ -425,8 +504,9 @@ set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
 static void
 set_nothing(Datum *values, bool *nulls)
 {
-	static const int counts[] = {FIGURE_ORDERS, FIGURE_PURCHASE_DAYS, FIGURE_VISITS};
-	static const int amounts[] = {FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_USAGE, FIGURE_MARGIN, FIGURE_COST};
+	static const int counts[] = {FIGURE_ORDERS, FIGURE_PURCHASE_DAYS, FIGURE_VISITS, FIGURE_PERIOD_ORDERS};
+	static const int amounts[] = {FIGURE_GROSS, FIGURE_REFUNDED, FIGURE_NET, FIGURE_USAGE, FIGURE_MARGIN, FIGURE_COST,
+		FIGURE_PERIOD_NET, FIGURE_PERIOD_MARGIN, FIGURE_PERIOD_COST, FIGURE_PREVIOUS_NET};
 
 	for (int i = 0; i < lengthof(counts); i++)
 		if (nulls[counts[i]])
@@ -438,6 +518,29 @@ set_nothing(Datum *values, bool *nulls)
 		nulls[counts[i]] = false;
 	for (int i = 0; i < lengthof(amounts); i++)
 		nulls[amounts[i]] = false;
+}
+
+/* What follows from the sums of periods. */
+static void
+set_period_results(Datum *values, bool *nulls, DateADT as_of, const PeriodTerms *terms)
+{
+	PeriodFigures figures;
+	double		slope;
+	double		p_value;
+
+	values[FIGURE_PERIOD_NET_VALUE] = DirectFunctionCall2(numeric_sub, values[FIGURE_PERIOD_MARGIN], values[FIGURE_PERIOD_COST]);
+	values[FIGURE_NET_CHANGE] = DirectFunctionCall2(numeric_sub, values[FIGURE_PERIOD_NET], values[FIGURE_PREVIOUS_NET]);
+	nulls[FIGURE_PERIOD_NET_VALUE] = nulls[FIGURE_NET_CHANGE] = false;
+	if (nulls[FIGURE_TREND_NET])
+		return;
+	figures.trend_net = DatumGetFloat8(values[FIGURE_TREND_NET]);
+	figures.trend_moment = DatumGetFloat8(values[FIGURE_TREND_MOMENT]);
+	figures.trend_square = DatumGetFloat8(values[FIGURE_TREND_SQUARE]);
+	if (period_trend(&figures, DatumGetDateADT(values[FIGURE_FIRST_DAY]), as_of, terms, &slope, &p_value))
+	{
+		set_double(values, nulls, FIGURE_TREND, slope);
+		set_double(values, nulls, FIGURE_TREND_P_VALUE, p_value);
+	}
 }
 
 /*
@@ -456,8 +559,14 @@ set_rest(Datum *values, bool *nulls, DateADT as_of, const ScorecardTerms *terms)
 	{
 		values[FIGURE_MARGIN] = DirectFunctionCall2(numeric_mul, values[FIGURE_NET], terms->margin_rate);
 		nulls[FIGURE_MARGIN] = false;
+		if (!nulls[FIGURE_PERIOD_NET])
+		{
+			values[FIGURE_PERIOD_MARGIN] = DirectFunctionCall2(numeric_mul, values[FIGURE_PERIOD_NET], terms->margin_rate);
+			nulls[FIGURE_PERIOD_MARGIN] = false;
+		}
 	}
 	set_nothing(values, nulls);
+	set_period_results(values, nulls, as_of, &terms->period);
 	if (!terms->cancel_same_day)
 	{
 		values[FIGURE_VISITS] = values[FIGURE_PURCHASE_DAYS];
@@ -482,6 +591,16 @@ static const Model *
 model_copy(Datum model)
 {
 	return model_checked((struct varlena *) PG_DETOAST_DATUM_COPY(model));
+}
+
+/* A number of days or periods among the terms; error 22023 unless it is from 1 to most. */
+static int32
+checked_days(Datum value, const char *name, int32 most)
+{
+	int32		days = DatumGetInt32(value);
+
+	arguments_check_range(name, days, 1, most);
+	return days;
 }
 
 /* Into the current memory context, where what it points to stays, too. */
@@ -515,6 +634,11 @@ deform_terms(Datum row, ScorecardTerms *terms)
 		terms->churn_horizon = DatumGetFloat8(values[TERM_CHURN_HORIZON]);
 	if (!nulls[TERM_CHURN_SHARES])
 		terms->churn_shares = risk_shares_checked(DatumGetArrayTypePCopy(values[TERM_CHURN_SHARES]));
+	if (!nulls[TERM_PERIOD_DAYS] && !nulls[TERM_TREND_PERIODS])
+	{
+		terms->period.days = checked_days(values[TERM_PERIOD_DAYS], "period_days", 36525);
+		terms->period.periods = checked_days(values[TERM_TREND_PERIODS], "trend_periods", 100);
+	}
 	for (int i = TERM_UNIT_DAYS; i <= TERM_ANNUAL_RATE; i++)
 		if (nulls[i])
 			return;				/* no predictions, then */
@@ -666,7 +790,7 @@ segment_customer_figures(PG_FUNCTION_ARGS)
 	as_of = finite_date(PG_GETARG_DATEADT(6), "as_of");
 	days = scored_days(fcinfo, 7, false);
 	customer_open(&customer, fcinfo);
-	if (customer_move(&customer, as_of))
+	if (customer_move(&customer, as_of, &days->days[0].terms))
 	{
 		set_rest(customer.values, customer.nulls, as_of, &days->days[0].terms);
 		tuplestore_putvalues(rows, days->result, customer.values, customer.nulls);
@@ -703,9 +827,9 @@ segment_customer_figures_kept(PG_FUNCTION_ARGS)
 	 * was a share of sales
 	 */
 	if (nulls[FIGURE_MONETARY])
-		nulls[FIGURE_NET] = true;
+		nulls[FIGURE_NET] = nulls[FIGURE_PERIOD_NET] = true;
 	if (days->days[0].terms.has_margin_rate)
-		nulls[FIGURE_MARGIN] = true;
+		nulls[FIGURE_MARGIN] = nulls[FIGURE_PERIOD_MARGIN] = true;
 	set_rest(values, nulls, finite_date(PG_GETARG_DATEADT(as_of_at), "as_of"), &days->days[0].terms);
 	tuplestore_putvalues(rows, days->result, values, nulls);
 	return (Datum) 0;
@@ -742,7 +866,7 @@ segment_customer_days(PG_FUNCTION_ARGS)
 		bool		nulls[FIGURES];
 
 		CHECK_FOR_INTERRUPTS();
-		if (!customer_move(&customer, day->day))
+		if (!customer_move(&customer, day->day, &day->terms))
 			continue;
 		if (days_known == 0)
 			days_known = days->count - i;
