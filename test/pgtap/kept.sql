@@ -96,8 +96,10 @@ INSERT INTO step VALUES
 	(17, 'no model', $$ SELECT mode FROM segment.alter_portfolio(%2$L, settings => '{"purchase_model": "none"}') $$),
 	(18, 'without costs', $$ SELECT mode FROM segment.alter_portfolio(%2$L, costs => '', settings => '{"purchase_model": null, "spend_model": null}') $$),
 	(19, 'without the scheme', $$ SELECT mode FROM segment.drop_scheme(%2$L, 'size') $$),
-	(20, 'many changed', $$ SELECT happen(%1$s, 40, '2024-05-01'); SELECT mode FROM segment.refresh(%2$L) $$),
-	(21, 'nobody left', $$ DELETE FROM orders WHERE shop = %1$s; SELECT mode FROM segment.refresh(%2$L) $$);
+	(20, 'another period, which kept figures do not know', $$ SELECT mode FROM segment.alter_portfolio(%2$L, settings => '{"period_days": 50, "trend_periods": 2}') $$),
+	(21, 'a later day, by that period', $$ SELECT mode FROM segment.refresh(%2$L, '2024-04-15') $$),
+	(22, 'many changed', $$ SELECT happen(%1$s, 40, '2024-05-01'); SELECT mode FROM segment.refresh(%2$L) $$),
+	(23, 'nobody left', $$ DELETE FROM orders WHERE shop = %1$s; SELECT mode FROM segment.refresh(%2$L) $$);
 CREATE FUNCTION take(nth integer, which integer, name text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	statement text;
@@ -127,6 +129,53 @@ BEGIN
 END $$;
 SELECT is_empty(format('SELECT which, kept, computed FROM difference WHERE nth = %s', nth), 'kept is computed: ' || what) FROM step ORDER BY nth;
 SELECT is((SELECT count(*) FROM taken WHERE nth IN (2, 3, 4, 5, 6, 7, 8, 9, 10, 14) AND mode IS DISTINCT FROM 'changes'), 0::bigint, 'refreshes of changes are');
+
+-- ---------- from day to day ----------
+
+-- orders leave the windows as the days go on, also of customers without new ones
+CREATE TABLE daily (nth integer, which integer, mode text, kept text, computed text);
+CREATE TABLE slow AS SELECT which, 'slow ' || which AS name FROM generate_series(20, 22) AS which;
+DO $$
+DECLARE
+	s slow;
+	day date;
+	mode text;
+BEGIN
+	FOR s IN TABLE slow LOOP
+		PERFORM happen(s.which, 200, '2024-03-01');
+		PERFORM segment.create_portfolio(s.name, format('SELECT id, at, amount%s FROM orders WHERE shop = %s', CASE WHEN s.which = 21 THEN ', margin' END, s.which),
+			costs => format('SELECT id, at, amount FROM costs WHERE shop = %s', s.which), complaints => format('SELECT id, at FROM complaints WHERE shop = %s', s.which),
+			satisfaction => format('SELECT id, at, score FROM answers WHERE shop = %s', s.which), timezone => 'UTC',
+			settings => jsonb_build_object('period_days', (ARRAY[365, 40, 7])[s.which - 19], 'trend_periods', (ARRAY[4, 3, 1])[s.which - 19], 'purchase_model', 'none'));
+		PERFORM segment.watch(s.name, t, 'id') FROM unnest('{orders,costs,complaints,answers}'::regclass[]) AS t;
+		FOR nth IN 1 .. 15 LOOP
+			day := '2024-03-01'::date + nth * (nth + 1) / 2;
+			IF nth % 5 = 0 THEN
+				INSERT INTO orders VALUES (s.which, nth, day, 5.5, 1);
+			END IF;
+			SELECT r.mode INTO mode FROM segment.refresh(s.name, day) AS r;
+			INSERT INTO daily SELECT nth, s.which, mode, w.* FROM (VALUES (1)) AS v(one) LEFT JOIN wrong(s.name) AS w ON true;
+		END LOOP;
+	END LOOP;
+END $$;
+SELECT is_empty($$ SELECT * FROM daily WHERE nth > 1 AND mode <> 'changes' $$, 'changes are read');
+SELECT is_empty('SELECT * FROM daily WHERE kept IS NOT NULL OR computed IS NOT NULL', 'kept is computed on every day');
+-- the day from which on the figures do not hold is the first one: on the day before
+-- they are the same, and on it they are not
+CREATE FUNCTION held(portfolio text, day date) RETURNS TABLE (id integer, figures text, next_change date) LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY EXECUTE format($query$
+		SELECT h.customer_id, (to_jsonb(f) - '{as_of,days_since_last,tenure_days,trend,trend_p_value,next_change,next_event,gap_ratio}'::text[])::text, f.next_change
+		FROM %1$I.customer_history AS h
+		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints, h.satisfaction, h.listed, $1,
+			jsonb_populate_record(NULL::segment_internal.scorecard_terms, '{"period_days": 40, "trend_periods": 3}')) AS f$query$, portfolio) USING day;
+END $$;
+CREATE TABLE first AS SELECT * FROM held('slow 21', '2024-12-01');
+SELECT is_empty($$ SELECT a.id, a.next_change FROM generate_series(1, 130) AS n CROSS JOIN LATERAL held('slow 21', '2024-12-01'::date + n) AS b
+	JOIN first AS a ON a.id = b.id WHERE a.next_change > '2024-12-01'::date + n AND a.figures <> b.figures $$, 'figures hold until next_change');
+SELECT is_empty($$ SELECT a.id, a.next_change FROM first AS a WHERE a.next_change <= '2024-12-01' $$, 'which is later');
+SELECT cmp_ok((SELECT count(*) FROM held('slow 21', '2024-03-20') AS a WHERE a.next_change > '2024-03-22'), '>', 60::bigint, 'and not always the next day');
+SELECT is((SELECT count(*) FROM held('slow 21', '2026-03-20') AS a WHERE a.next_change IS NOT NULL), 0::bigint, 'and some day nothing changes any more');
 
 -- ---------- one goes while another becomes known ----------
 
