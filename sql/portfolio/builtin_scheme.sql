@@ -58,6 +58,26 @@ COMMENT ON FUNCTION segment_internal.builtin_schemes() IS
 'the built-in schemes, with what they are';
 
 /*
+ * Cuts and rules of the pyramid abcd, whose classes are shares of the buyers: of all, or
+ * of those of the last period.  The setting abcd_by says which measure is taken.
+ */
+CREATE FUNCTION segment_internal.abcd_rules() RETURNS TABLE (measure text, class text, cut text, query text, meaning text, rule text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 12
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT m.measure, k.class, 'abcd_' || k.class,
+	format('(segment.top_cuts(%s, 100) FILTER (WHERE %s > 0))[%s]', m.measure, m.orders, k.percent),
+	format('%s of the last of the top %s %% of the buyers%s, their number rounded up', m.meaning, k.percent, m.who),
+	format('%s > 0 AND %s >= abcd_%s', m.orders, m.measure, k.class)
+FROM (VALUES ('net', 'orders', 'net amount', ''), ('net_value', 'orders', 'net value', ''),
+	('period_net', 'period_orders', 'net amount of the last period', ' of the last period'),
+	('period_net_value', 'period_orders', 'net value of the last period', ' of the last period')) AS m(measure, orders, meaning, who)
+CROSS JOIN (VALUES ('a', 1), ('b', 5), ('c', 20)) AS k(class, percent);
+END;
+COMMENT ON FUNCTION segment_internal.abcd_rules() IS
+'the cuts and rules of the classes a, b and c of the scheme abcd, for each choice of the setting abcd_by (internal)';
+
+/*
  * Each cut is an expression of aggregates over the relation customers: one row
  * per customer, with the columns of the view customer.  They are computed
  * together, in one pass; aggregates with equal arguments are computed once.
@@ -73,12 +93,6 @@ SELECT v.* FROM (VALUES
 	('rfm8', 'rfm8_recency', 'avg(days_since_last)', 'mean days since the last order, of the buyers'),
 	('rfm8', 'rfm8_frequency', 'avg(orders) FILTER (WHERE orders > 0)', 'mean number of orders of the buyers'),
 	('rfm8', 'rfm8_monetary', 'avg(net) FILTER (WHERE orders > 0)', 'mean net amount of the buyers'),
-	('abcd', 'abcd_a', '(segment.top_cuts(net, 100) FILTER (WHERE orders > 0))[1]',
-	 'net amount of the last of the top 1 % of the buyers, their number rounded up: 10 of 1,000'),
-	('abcd', 'abcd_b', '(segment.top_cuts(net, 100) FILTER (WHERE orders > 0))[5]',
-	 'net amount of the last of the top 5 % of the buyers'),
-	('abcd', 'abcd_c', '(segment.top_cuts(net, 100) FILTER (WHERE orders > 0))[20]',
-	 'net amount of the last of the top 20 % of the buyers'),
 	('abc', 'abc_a', '(segment.share_cuts(net, 100) FILTER (WHERE orders > 0))[80]',
 	 'least net amount of those who bring the first 80 % of sales'),
 	('abc', 'abc_b', '(segment.share_cuts(net, 100) FILTER (WHERE orders > 0))[95]',
@@ -105,7 +119,9 @@ SELECT v.* FROM (VALUES
 	 'usage of the last of the top two thirds of the buyers'),
 	('next_step', 'step_high', '(segment.score_cuts(net_value::float8, 5) FILTER (WHERE orders > 0))[4]',
 	 'a net value above this is of the best fifth of the buyers, equal ones together (score_cuts)')
-) AS v(scheme, cut, query, meaning);
+) AS v(scheme, cut, query, meaning)
+UNION ALL
+SELECT 'abcd', a.cut, a.query, a.meaning FROM segment_internal.abcd_rules() AS a WHERE a.measure = 'net';
 END;
 COMMENT ON FUNCTION segment_internal.builtin_cuts() IS
 'the figures over all customers that the rules of the built-in schemes refer to';
@@ -117,7 +133,7 @@ CREATE FUNCTION segment_internal.builtin_classes() RETURNS TABLE (
 LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 110
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT v.scheme, v.class, v.class_rank, v.rule, v.label, segment_internal.unescape(v.label_zh, v.label),
+SELECT v.scheme, v.class, v.class_rank, coalesce(v.rule, a.rule), v.label, segment_internal.unescape(v.label_zh, v.label),
 	v.priority, v.service_level, v.action, segment_internal.unescape(v.action_zh, v.action)
 FROM (VALUES
 	-- the 5 x 5 recency x frequency grid: 25 cells, each in exactly one class
@@ -194,11 +210,11 @@ FROM (VALUES
 	('rfm8', 'prospects', 10, NULL, 'prospects', '潜在客户',
 	 4, 'basic', 'Win the first order.', '促成首次购买。'),
 	-- the pyramid by sales: top 1 %, next 4 %, next 15 % of the buyers, and the rest
-	('abcd', 'a', 1, 'orders > 0 AND net >= abcd_a', 'A: VIP', 'A类：VIP客户',
+	('abcd', 'a', 1, NULL, 'A: VIP', 'A类：VIP客户',
 	 1, 'personal', 'Named contact, best conditions.', '专属客户经理，最优条件。'),
-	('abcd', 'b', 2, 'orders > 0 AND net >= abcd_b', 'B: main', 'B类：主要客户',
+	('abcd', 'b', 2, NULL, 'B: main', 'B类：主要客户',
 	 2, 'premium', 'Regular contact, chances to grow.', '定期联系，促进增长。'),
-	('abcd', 'c', 3, 'orders > 0 AND net >= abcd_c', 'C: ordinary', 'C类：普通客户',
+	('abcd', 'c', 3, NULL, 'C: ordinary', 'C类：普通客户',
 	 3, 'standard', 'Good standard service.', '良好的标准服务。'),
 	('abcd', 'd', 4, 'orders > 0', 'D: small', 'D类：小客户',
 	 4, 'basic', 'Service at low cost.', '低成本服务。'),
@@ -321,7 +337,9 @@ FROM (VALUES
 	 4, 'basic', 'Settle the return and find out what went wrong; no offer before that.', '妥善处理退货并了解原因，之前不作推荐。'),
 	('next_step', 'prospects', 12, NULL, 'prospects', '潜在客户',
 	 4, 'basic', 'Win the first order.', '促成首次购买。')
-) AS v(scheme, class, class_rank, rule, label, label_zh, priority, service_level, action, action_zh);
+) AS v(scheme, class, class_rank, rule, label, label_zh, priority, service_level, action, action_zh)
+-- see abcd_rules
+LEFT JOIN segment_internal.abcd_rules() AS a ON v.scheme = 'abcd' AND a.measure = 'net' AND a.class = v.class;
 END;
 COMMENT ON FUNCTION segment_internal.builtin_classes() IS
 'the classes of the built-in schemes, with rules, labels and actions; the class without a rule is the default';

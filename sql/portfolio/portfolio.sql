@@ -141,6 +141,7 @@ BEGIN
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
 	PERFORM segment_internal.scheme_divide_middle(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'value_middle_classes')::float8::integer);
+	PERFORM segment_internal.scheme_measure_abcd(name, segment_internal.check_settings(definition -> 'settings') ->> 'abcd_by');
 	PERFORM segment_internal.portfolio_create_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	RETURN segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true, "all_rows": true}');
@@ -224,6 +225,7 @@ BEGIN
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
 	PERFORM segment_internal.scheme_divide_middle(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'value_middle_classes')::float8::integer);
+	PERFORM segment_internal.scheme_measure_abcd(name, segment_internal.check_settings(definition -> 'settings') ->> 'abcd_by');
 
 	SELECT format_type(a.atttypid, -1) INTO STRICT old_key
 	FROM pg_attribute AS a
@@ -265,6 +267,35 @@ COMMENT ON FUNCTION segment_internal.portfolio_alter(text, jsonb) IS
  * drops a portfolio may have more rights than its owner, who could have put
  * views that call functions in the tables' place.
  */
+/* Views that functions of the portfolio need, directly or through other views. */
+CREATE FUNCTION segment_internal.portfolio_needed_views(portfolio text) RETURNS SETOF oid
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+WITH RECURSIVE needed AS (
+	SELECT v.oid
+	FROM pg_proc AS p
+	JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+	-- the view itself, or the type of its rows
+	JOIN pg_class AS v ON v.relkind = 'v' AND (d.refclassid = 'pg_class'::regclass AND d.refobjid = v.oid
+		OR d.refclassid = 'pg_type'::regclass AND d.refobjid = v.reltype)
+	WHERE p.pronamespace = to_regnamespace(quote_ident(portfolio))
+	UNION
+	SELECT v.oid
+	FROM needed AS n
+	JOIN pg_rewrite AS r ON r.ev_class = n.oid
+	JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+	JOIN pg_class AS v ON v.oid = d.refobjid AND v.relkind = 'v'
+)
+SELECT n.oid FROM needed AS n;
+END;
+COMMENT ON FUNCTION segment_internal.portfolio_needed_views(text) IS
+'the views that functions of a portfolio depend on: they can be dropped only after those (internal)';
+
+/*
+ * Functions depend on views, and views on functions: so first the views that no function
+ * needs.
+ */
 CREATE FUNCTION segment_internal.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -276,9 +307,13 @@ BEGIN
 		SELECT format('DROP %s IF EXISTS %s', m.kind, string_agg(format(
 				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
 		FROM segment_internal.portfolio_members(portfolio) AS m
+		CROSS JOIN LATERAL (
+			SELECT m.kind = 'VIEW' AND coalesce(to_regclass(format('%I.%I', portfolio, m.relation)) NOT IN (
+				SELECT n.oid FROM segment_internal.portfolio_needed_views(portfolio) AS n(oid)), false) AS is_first
+		) AS o
 		WHERE m.col IS NULL AND m.kind = ANY (kinds)
-		GROUP BY m.kind
-		ORDER BY array_position(kinds, m.kind)
+		GROUP BY m.kind, o.is_first
+		ORDER BY o.is_first DESC, array_position(kinds, m.kind)
 	LOOP
 		EXECUTE drop_command;
 	END LOOP;

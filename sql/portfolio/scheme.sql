@@ -115,6 +115,43 @@ $scheme_divide_middle$;
 COMMENT ON FUNCTION segment_internal.scheme_divide_middle(text, integer) IS
 'divides the middle of the scheme value_class into so many classes; error 22023 if it has no class that could be divided (internal)';
 
+/*
+ * What the pyramid abcd is built by.  Rules and cuts that somebody changed stay as they
+ * are, and go with no other measure than the usual one.
+ */
+CREATE FUNCTION segment_internal.scheme_measure_abcd(portfolio text, measure text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_measure_abcd$
+DECLARE
+	as_asked bigint;
+BEGIN
+	EXECUTE format($query$
+		UPDATE %1$I.scheme_class AS c SET rule = n.rule
+		FROM segment_internal.abcd_rules() AS o
+		JOIN segment_internal.abcd_rules() AS n ON n.class = o.class AND n.measure = $1 AND n.measure <> o.measure
+		WHERE c.scheme = 'abcd' AND c.class = o.class AND c.rule = o.rule$query$, portfolio) USING measure;
+	EXECUTE format($query$
+		UPDATE %1$I.scheme_cut AS c SET query = n.query, meaning = n.meaning
+		FROM segment_internal.abcd_rules() AS o
+		JOIN segment_internal.abcd_rules() AS n ON n.class = o.class AND n.measure = $1 AND n.measure <> o.measure
+		WHERE c.scheme = 'abcd' AND c.cut = o.cut AND c.query = o.query$query$, portfolio) USING measure;
+	EXECUTE format($query$
+		SELECT count(*)
+		FROM segment_internal.abcd_rules() AS n
+		JOIN %1$I.scheme_class AS k ON k.scheme = 'abcd' AND k.class = n.class AND k.rule = n.rule
+		JOIN %1$I.scheme_cut AS c ON c.scheme = 'abcd' AND c.cut = n.cut AND c.query = n.query
+		WHERE n.measure = $1$query$, portfolio) INTO as_asked USING measure;
+	IF as_asked < 3 AND measure <> 'net' THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('setting "abcd_by" must be net where the scheme "abcd" was changed, not "%s"', measure),
+			HINT = 'The rules and cuts of the scheme say what it is built by.';
+	END IF;
+END
+$scheme_measure_abcd$;
+COMMENT ON FUNCTION segment_internal.scheme_measure_abcd(text, text) IS
+'builds the scheme abcd by a measure: choices of the setting abcd_by; error 22023 if its rules or cuts were changed and the measure is another than net (internal)';
+
 /* ---------- rules and cuts as SQL ---------- */
 
 /*

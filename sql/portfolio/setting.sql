@@ -31,6 +31,8 @@ FROM (VALUES
 	 'days of a period: of the period_ figures and previous_net of the view customer'),
 	('trend_periods', 'number', '4', 1, 100, NULL,
 	 'periods that trend looks back over, the last among them'),
+	('abcd_by', 'text', 'net', NULL, NULL, 'net, net_value, period_net, period_net_value',
+	 'what the pyramid abcd is built by: sales or profit, since the beginning or of the last period'),
 	('cost_per_non_buyer', 'number', '0', 0, 1e15, NULL,
 	 'what a customer without an order costs, in units of money: taken off the profit in segment_summary, pyramid, usage_share, profit, concentration and exposure'),
 	('profile_values', 'number', '50', 1, 1000, NULL,

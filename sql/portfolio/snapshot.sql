@@ -363,6 +363,41 @@ BEGIN
 		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
 		equality);
 
+	-- everybody who bought, returned or cost something in one of the two periods
+	EXECUTE format($template$
+		CREATE OR REPLACE FUNCTION %1$I.customer_change(from_day date, to_day date)
+		RETURNS TABLE (customer_id %2$s, orders_before bigint, orders bigint, net_before numeric, net numeric, net_change numeric,
+			net_value_before numeric, net_value numeric, net_value_change numeric)
+		LANGUAGE sql STABLE PARALLEL SAFE ROWS 10000
+		BEGIN ATOMIC
+		SELECT c.customer_id, c.orders_before, c.orders, c.net_before, c.net, c.net - c.net_before,
+			v.net_value_before, v.net_value, v.net_value - v.net_value_before
+		FROM (
+			SELECT h.customer_id, n.margin AS margin_rate,
+				coalesce(segment.orders(p.before), 0) AS orders_before, coalesce(segment.orders(p.now), 0) AS orders,
+				coalesce(segment.net(p.before), 0) AS net_before, coalesce(segment.net(p.now), 0) AS net,
+				coalesce(segment.net(p.margin_before), 0) AS margin_before, coalesce(segment.net(p.margin_now), 0) AS margin_now,
+				coalesce(segment.net(p.cost_before), 0) AS cost_before, coalesce(segment.net(p.cost_now), 0) AS cost_now
+			FROM %1$I.scorecard AS n
+			JOIN %1$I.portfolio AS o ON o.scorecard_id = n.scorecard_id
+			CROSS JOIN %1$I.customer_history AS h
+			CROSS JOIN LATERAL (
+				SELECT segment.during(h.purchases, $1 - ($2 - $1) + 1, $1) AS before, segment.during(h.purchases, $1 + 1, $2) AS now,
+					segment.during(h.margins, $1 - ($2 - $1) + 1, $1) AS margin_before, segment.during(h.margins, $1 + 1, $2) AS margin_now,
+					segment.during(h.costs, $1 - ($2 - $1) + 1, $1) AS cost_before, segment.during(h.costs, $1 + 1, $2) AS cost_now
+				OFFSET 0
+			) AS p
+			WHERE segment_internal.check_period($1, $2) AND num_nonnulls(p.before, p.now, p.cost_before, p.cost_now) > 0
+		) AS c
+		CROSS JOIN LATERAL (
+			SELECT coalesce(c.net_before * c.margin_rate, c.margin_before) - c.cost_before AS net_value_before,
+				coalesce(c.net * c.margin_rate, c.margin_now) - c.cost_now AS net_value
+			OFFSET 0
+		) AS v;
+		END$template$, portfolio,
+		(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
+		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'));
+
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.class_retention(from_day date, to_day date, scheme text,
 			OUT class text, OUT customers bigint, OUT active bigint, OUT retention float8,
@@ -454,6 +489,7 @@ SELECT v.* FROM (VALUES
 	('migration(date, date, text)', NULL, 'one row per pair of classes of a scheme: how many customers were in from_class at the end of from_day and in to_class at the end of to_day, with net sales and net value since the beginning on both days and what they gained between (net_change: their sales of the period). from_class is NULL for customers who were not known on from_day, to_class for those no longer known. A day with a snapshot is read from it, any other is computed by customer_at. Errors: 22023 unknown scheme, days NULL, infinite or in the wrong order'),
 	('monthly_migration(date, date, text)', NULL, 'migration from month end to month end: one row per day (each end of a month between from_day and to_day, and to_day), day before it, and pair of classes; all days are computed, snapshots are not read but for the classes that stay rules keep; columns and errors as migration, and error 54000 for a period of more than 1200 months'),
 	('movers(date, date, text)', NULL, 'one row per customer whose class in a scheme differs between the ends of two days, with the ranks of both classes, net sales and net value on both days in units of money, and the change (sales and net value of the period); NULLs and errors as migration'),
+	('customer_change(date, date)', NULL, 'one row per customer with an order, refund or cost from the day after from_day to to_day, or in as many days before: orders, net sales and net value (margin minus cost) of both periods, in units of money, and the change, which is negative for those who bring less. Over all customers net_change is the change of sales. Errors: 22023 days NULL, infinite or in the wrong order'),
 	('class_retention(date, date, text)', NULL, 'one row per class of a scheme at the end of from_day: its customers, how many of them ordered later, up to to_day (active), as a share (retention, 0..1, with its 95 % interval by Wilson), and their net sales in that time; classes without customers are left out; errors as migration')
 ) AS v(relation, col, meaning);
 END;

@@ -152,45 +152,90 @@ BEGIN
 			t.profit, t.profit_share
 		FROM %1$I.segment_summary AS t$template$, portfolio, security_invoker);
 
-	-- one history per class, not one row per customer and month: a class has few days
+	-- one history per class and span of months that are judged alike, not one row per
+	-- customer and month: a class has few days
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.segment_pnl WITH (security_invoker = %2$s) AS
-		SELECT k.scheme, k.class, k.class_rank, k.owner, p.month,
-			sum(p.orders)::bigint AS orders, sum(p.revenue) AS revenue, sum(p.margin) AS margin,
-			sum(p.cost) AS cost, sum(p.margin) - sum(p.cost) AS net
-		FROM %1$I.class AS k
-		JOIN (
-			SELECT g.scheme, g.class, date_trunc('month', e.day::timestamp)::date AS month,
-				e.orders, e.revenue, e.margin, e.cost
+		WITH span AS MATERIALIZED (
+			-- judged at the start of the year, or by a snapshot taken since
+			SELECT d.class_day, min(d.month) AS from_day, (max(d.month) + interval '1 month')::date - 1 AS to_day,
+				%1$I.scorecard_on(d.class_day) AS scorecard_id,
+				EXISTS (SELECT FROM %1$I.snapshot AS t WHERE t.as_of = d.class_day AND t.schemes @> %4$s) AS is_snapshot
 			FROM (
-				SELECT m.scheme, m.class, segment.rollup(c.purchases) AS purchases,
-					segment.rollup(c.margins) AS margins, segment.rollup(c.costs) AS costs
+				SELECT m.month::date AS month, greatest(date_trunc('year', m.month)::date - 1,
+					(SELECT max(t.as_of) FROM %1$I.snapshot AS t WHERE t.as_of < m.month AND t.schemes @> %4$s)) AS class_day
 				FROM (
-					SELECT %5$s AS classes, segment.rollup(h.purchases) AS purchases,
-						segment.rollup(h.margins) AS margins, segment.rollup(h.costs) AS costs
-					FROM %1$I.customer AS c
-					JOIN %1$I.customer_history AS h ON h.customer_id %6$s c.customer_id
-					GROUP BY 1
-				) AS c
-				CROSS JOIN LATERAL unnest(%4$s, c.classes) AS m(scheme, class)
-				GROUP BY m.scheme, m.class
-			) AS g
-			CROSS JOIN %3$s
-			CROSS JOIN LATERAL (
-				SELECT u.day, u.orders, u.gross - u.refunded AS revenue,
-					coalesce((u.gross - u.refunded) * s.margin, 0) AS margin, 0::numeric AS cost
-				FROM segment.unnest(segment.as_of(g.purchases, s.as_of)) AS u
-				UNION ALL
-				SELECT u.day, 0, 0, u.gross - u.refunded, 0
-				FROM segment.unnest(segment.as_of(g.margins, s.as_of)) AS u
-				UNION ALL
-				SELECT u.day, 0, 0, 0, u.gross - u.refunded
-				FROM segment.unnest(segment.as_of(g.costs, s.as_of)) AS u
-			) AS e
-		) AS p ON p.scheme = k.scheme AND p.class = k.class
-		GROUP BY k.scheme, k.class, k.class_rank, k.owner, p.month$template$,
+					SELECT min(u.day) AS day
+					FROM (
+						SELECT segment.rollup(h.purchases) AS purchases, segment.rollup(h.margins) AS margins, segment.rollup(h.costs) AS costs
+						FROM %1$I.customer_history AS h
+					) AS a
+					CROSS JOIN LATERAL (
+						SELECT p.day FROM segment.unnest(a.purchases) AS p
+						UNION ALL
+						SELECT m.day FROM segment.unnest(a.margins) AS m
+						UNION ALL
+						SELECT c.day FROM segment.unnest(a.costs) AS c
+					) AS u
+				) AS f
+				CROSS JOIN %3$s
+				CROSS JOIN LATERAL generate_series(date_trunc('month', f.day::timestamp), s.as_of::timestamp, interval '1 month') AS m(month)
+			) AS d
+			GROUP BY d.class_day
+		)
+		SELECT g.scheme, g.class, k.class_rank, k.owner, date_trunc('month', e.day::timestamp)::date AS month,
+			g.class_day, CASE WHEN g.is_snapshot THEN 'snapshot' ELSE 'computed' END AS class_basis,
+			sum(e.orders)::bigint AS orders, sum(e.revenue) AS revenue, sum(e.margin) AS margin,
+			sum(e.cost) AS cost, sum(e.margin) - sum(e.cost) AS net
+		FROM (
+			SELECT c.class_day, c.is_snapshot, m.scheme, m.class, segment.rollup(c.purchases) AS purchases,
+				segment.rollup(c.margins) AS margins, segment.rollup(c.costs) AS costs
+			FROM (
+				SELECT p.class_day, p.is_snapshot, p.classes, segment.rollup(segment.during(p.purchases, p.from_day, p.to_day)) AS purchases,
+					segment.rollup(segment.during(p.margins, p.from_day, p.to_day)) AS margins,
+					segment.rollup(segment.during(p.costs, p.from_day, p.to_day)) AS costs
+				FROM (
+					SELECT i.*, h.purchases, h.margins, h.costs, %5$s AS classes
+					FROM span AS i
+					CROSS JOIN LATERAL %1$I.scorecards(ARRAY[i.scorecard_id]) AS s%7$s
+					WHERE NOT i.is_snapshot
+					UNION ALL
+					SELECT i.*, h.purchases, h.margins, h.costs, ARRAY(SELECT t.classes ->> n.scheme FROM unnest(%4$s) WITH ORDINALITY AS n(scheme, nth) ORDER BY n.nth)
+					FROM span AS i
+					JOIN %1$I.snapshot_customer AS t ON t.as_of = i.class_day
+					JOIN %1$I.customer_history AS h ON h.customer_id %6$s t.customer_id
+					WHERE i.is_snapshot
+					UNION ALL
+					-- who was not known then is in no class
+					SELECT i.*, h.purchases, h.margins, h.costs, NULL
+					FROM span AS i
+					CROSS JOIN %1$I.customer_history AS h
+					WHERE CASE WHEN i.is_snapshot
+						THEN NOT EXISTS (SELECT FROM %1$I.snapshot_customer AS t WHERE t.as_of = i.class_day AND t.customer_id %6$s h.customer_id)
+						ELSE NOT EXISTS (SELECT FROM segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
+							h.satisfaction, h.listed, i.class_day, NULL)) END
+				) AS p
+				GROUP BY p.class_day, p.is_snapshot, p.classes
+			) AS c
+			CROSS JOIN LATERAL unnest(%4$s, coalesce(c.classes, '{}')) AS m(scheme, class)
+			GROUP BY c.class_day, c.is_snapshot, m.scheme, m.class
+		) AS g
+		CROSS JOIN %3$s
+		CROSS JOIN LATERAL (
+			SELECT u.day, u.orders, u.gross - u.refunded AS revenue,
+				coalesce((u.gross - u.refunded) * s.margin, 0) AS margin, 0::numeric AS cost
+			FROM segment.unnest(segment.as_of(g.purchases, s.as_of)) AS u
+			UNION ALL
+			SELECT u.day, 0, 0, u.gross - u.refunded, 0
+			FROM segment.unnest(segment.as_of(g.margins, s.as_of)) AS u
+			UNION ALL
+			SELECT u.day, 0, 0, 0, u.gross - u.refunded
+			FROM segment.unnest(segment.as_of(g.costs, s.as_of)) AS u
+		) AS e
+		LEFT JOIN %1$I.class AS k ON k.scheme = g.scheme AND k.class = g.class
+		GROUP BY g.scheme, g.class, k.class_rank, k.owner, month, g.class_day, g.is_snapshot$template$,
 		portfolio, security_invoker, segment_internal.value_scorecard(portfolio), schemes.names, schemes.classes,
-		(segment_internal.portfolio_key(portfolio)).equality);
+		(segment_internal.portfolio_key(portfolio)).equality, segment_internal.customer_items(portfolio, 'i.class_day', false));
 END
 $value_create_class_views$;
 COMMENT ON FUNCTION segment_internal.value_create_class_views(text, boolean) IS
@@ -540,12 +585,14 @@ SELECT v.* FROM (VALUES
 	('pyramid', 'sales_share', 'share of the sales of all customers, 0..1 unless some class is negative; NULL unless they are positive'),
 	('pyramid', 'profit', 'net value less the cost of non-buyers in units of money; may be negative; more is better'),
 	('pyramid', 'profit_share', 'share of the profit of all customers, 0..1 unless some class is negative; NULL unless it is positive'),
-	('segment_pnl', NULL, 'profit and loss of each class, one row per scheme, class and month in which something happened; customers count in the class that they have now'),
+	('segment_pnl', NULL, 'profit and loss of each class, one row per scheme, class and month in which something happened. Customers count in the class that they were in at the start of the year, or in the last snapshot of the year before the month, whatever became of them since: see class_day'),
 	('segment_pnl', 'scheme', 'code of the scheme'),
-	('segment_pnl', 'class', 'code of the class'),
-	('segment_pnl', 'class_rank', 'order of the classes in the scheme, 1 is first'),
-	('segment_pnl', 'owner', 'who is responsible for the class; NULL: nobody named'),
+	('segment_pnl', 'class', 'code of the class on class_day; NULL: customers who were not known then'),
+	('segment_pnl', 'class_rank', 'order of the classes in the scheme, 1 is first; NULL as class'),
+	('segment_pnl', 'owner', 'who is responsible for the class (table scheme_class, as it is now), and answers for who was in it on class_day; NULL: nobody named'),
 	('segment_pnl', 'month', 'first day of the month; never NULL'),
+	('segment_pnl', 'class_day', 'day from whose end the class is: the last of the year before, or that of the last snapshot after it and before the month; never NULL'),
+	('segment_pnl', 'class_basis', 'snapshot: the class as it was kept; computed: from the histories, by the scorecard of that day or else the oldest'),
 	('segment_pnl', 'orders', 'number of orders, >= 0; more is better'),
 	('segment_pnl', 'revenue', 'orders minus refunds in units of money; may be negative; more is better'),
 	('segment_pnl', 'margin', 'contribution in units of money; may be negative; more is better'),

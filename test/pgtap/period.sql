@@ -147,6 +147,56 @@ SELECT segment.refresh('six', '2023-12-31') \g /dev/null
 SELECT ok(trend < -90 AND trend_p_value < 0.03, 'six orders a year that fade away are a trend') FROM six.customer WHERE customer_id = 1;
 SELECT ok(abs(trend) < 15 AND trend_p_value > 0.8, 'six a year that go on are none') FROM six.customer WHERE customer_id = 2;
 
+-- ---------- who brings more, who less ----------
+
+SELECT is_empty($$
+	SELECT * FROM (
+		SELECT e.id AS customer_id, coalesce(sum(e.orders) FILTER (WHERE NOT e.now), 0)::bigint AS orders_before, coalesce(sum(e.orders) FILTER (WHERE e.now), 0)::bigint AS orders,
+			coalesce(sum(e.amount) FILTER (WHERE NOT e.now), 0) AS net_before, coalesce(sum(e.amount) FILTER (WHERE e.now), 0) AS net,
+			sum(CASE WHEN e.now THEN e.amount ELSE -e.amount END) AS net_change,
+			coalesce(sum(e.value) FILTER (WHERE NOT e.now), 0) AS value_before, coalesce(sum(e.value) FILTER (WHERE e.now), 0) AS value,
+			sum(CASE WHEN e.now THEN e.value ELSE -e.value END) AS value_change
+		FROM (
+			SELECT id, (amount >= 0)::integer AS orders, amount, amount * 0.3 AS value, at, at > '2022-03-31' AS now FROM sold WHERE amount IS NOT NULL
+			UNION ALL SELECT id, 0, 0, -amount, at, at > '2022-03-31' FROM spent
+		) AS e
+		WHERE e.id IS NOT NULL AND e.at > '2022-01-01' AND e.at <= '2022-06-28'
+		GROUP BY e.id
+	) AS plain
+	FULL JOIN years.customer_change('2022-03-31', '2022-06-28') AS c USING (customer_id)
+	WHERE ROW(plain.orders_before, plain.orders, plain.net_before, plain.net, plain.net_change, plain.value_before, plain.value, plain.value_change)
+		IS DISTINCT FROM ROW(c.orders_before, c.orders, c.net_before, c.net, c.net_change, c.net_value_before, c.net_value, c.net_value_change) $$,
+	'customer_change: everybody, with what they brought before and now');
+SELECT is((SELECT sum(net_change) FROM margins.customer_change('2022-03-31', '2022-06-28')),
+	(SELECT sum(CASE WHEN at > '2022-03-31' THEN amount ELSE -amount END) FROM sold WHERE id IS NOT NULL AND at > '2022-01-01' AND at <= '2022-06-28'), 'which adds up to the change of sales');
+SELECT is_empty($$ SELECT c.customer_id FROM margins.customer_change('2022-10-31', '2023-10-31') AS c JOIN margins.customer AS k USING (customer_id)
+	WHERE (c.net, c.net_before, c.net_change, c.orders, c.net_value) IS DISTINCT FROM (k.period_net, k.previous_net, k.net_change, k.period_orders, k.period_net_value) $$,
+	'over the last period as the view customer has it');
+SELECT throws_ok($$ SELECT * FROM margins.customer_change('2022-10-31', '2022-10-30') $$, '22023', NULL, 'days in the wrong order');
+
+-- ---------- the pyramid by period and profit ----------
+
+SELECT is_empty($$ SELECT rule FROM years.scheme_class WHERE scheme = 'abcd' AND class = 'a' AND rule <> 'orders > 0 AND net >= abcd_a' $$, 'by sales since the beginning');
+CREATE FUNCTION pg_temp.wrong_abcd(measure text, orders text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	wrong bigint;
+BEGIN
+	PERFORM segment.alter_portfolio('years', settings => jsonb_build_object('abcd_by', measure));
+	EXECUTE format($query$
+		SELECT count(*) FROM (
+			SELECT c.abcd, c.orders, c.refunded, b.best, b.number FROM years.customer AS c
+			LEFT JOIN (SELECT customer_id, rank() OVER (ORDER BY %1$I DESC) AS best, count(*) OVER () AS number FROM years.customer WHERE %2$I > 0) AS b USING (customer_id)
+		) AS r
+		WHERE r.abcd <> CASE WHEN r.best <= ceil(r.number / 100.0) THEN 'a' WHEN r.best <= ceil(r.number / 20.0) THEN 'b' WHEN r.best <= ceil(r.number / 5.0) THEN 'c'
+			WHEN r.orders > 0 THEN 'd' WHEN r.refunded > 0 THEN 'returns_only' ELSE 'prospects' END$query$, measure, orders) INTO wrong;
+	RETURN wrong;
+END $$;
+SELECT is(pg_temp.wrong_abcd(measure, orders), 0::bigint, 'abcd by ' || measure || ': the best 1, 5 and 20 %, equal ones together')
+FROM (VALUES ('period_net', 'period_orders'), ('net_value', 'orders'), ('period_net_value', 'period_orders'), ('net', 'orders')) AS v(measure, orders);
+SELECT segment.alter_scheme('years', 'abcd', '[{"class": "a", "rule": "orders > 0 AND net >= abcd_a"}, {"class": "rest"}]', '{"abcd_a": "max(net)"}') \g /dev/null
+SELECT throws_ok($$ SELECT segment.alter_portfolio('years', settings => '{"abcd_by": "period_net"}') $$, '22023',
+	'setting "abcd_by" must be net where the scheme "abcd" was changed, not "period_net"', 'what somebody changed is theirs');
+
 -- ---------- in rules and cuts ----------
 
 SELECT segment.create_scheme('years', 'course', '[{"class": "fading", "rule": "trend < 0 AND trend_p_value < 0.1"}, {"class": "big", "rule": "period_net_value > usual_period"}, {"class": "rest"}]',
