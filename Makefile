@@ -42,8 +42,10 @@ SQL_FRAGMENTS = \
 	portfolio/scheme \
 	portfolio/backtest \
 	portfolio/risk \
+	portfolio/attribute \
 	portfolio/customer \
 	portfolio/cut \
+	portfolio/rule \
 	portfolio/scorecard \
 	portfolio/kept \
 	portfolio/watch \
@@ -58,6 +60,7 @@ SQL_FRAGMENTS = \
 	portfolio/key_account \
 	portfolio/portfolio_view \
 	portfolio/reader \
+	portfolio/attribute_change \
 	portfolio/portfolio \
 	portfolio/scheme_change \
 	portfolio/explain \
