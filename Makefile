@@ -64,6 +64,8 @@ SQL_FRAGMENTS = \
 	portfolio/portfolio \
 	portfolio/scheme_change \
 	portfolio/explain \
+	portfolio/crosstab \
+	portfolio/value_score \
 	portfolio/evaluation
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))

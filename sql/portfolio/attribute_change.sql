@@ -60,7 +60,6 @@ AS $attribute_define$
 DECLARE
 	d record;
 BEGIN
-	PERFORM segment_internal.attribute_check_names(portfolio, (shape).names[2:]);
 	FOR d IN SELECT * FROM segment_internal.attribute_differences(portfolio, shape) AS f ORDER BY f.ordinal LOOP
 		IF d.old_type IS NOT NULL THEN
 			EXECUTE format('ALTER TYPE %I.customer_attributes DROP ATTRIBUTE %I', portfolio, d.name);
@@ -73,7 +72,7 @@ BEGIN
 END
 $attribute_define$;
 COMMENT ON FUNCTION segment_internal.attribute_define(text, segment_internal.source_shape) IS
-'gives the attributes of a portfolio the names and types of the columns of its source customers; errors: 2BP01 others depend on a column that goes, those of attribute_check_names (internal)';
+'gives the attributes of a portfolio the names and types of the columns of its source customers; error 2BP01 if others depend on a column that goes (internal)';
 
 /* The source customers of a definition; NULL if there is none. */
 CREATE FUNCTION segment_internal.attribute_source(definition jsonb) RETURNS segment_internal.source_shape
@@ -98,12 +97,15 @@ DECLARE
 	gone text[] := ARRAY(SELECT d.name FROM segment_internal.attribute_differences(portfolio, shape) AS d WHERE d.old_type IS NOT NULL);
 	grants text[];
 BEGIN
+	PERFORM segment_internal.attribute_check_names(portfolio, (shape).names[2:]);
 	IF gone = '{}' THEN
 		PERFORM segment_internal.attribute_define(portfolio, shape);
+		PERFORM segment_internal.scheme_check_contact(portfolio, definition -> 'settings');
 		PERFORM segment_internal.kept_define_rules(portfolio, security_invoker);
 	ELSE
 		grants := segment_internal.portfolio_take_views(portfolio, gone);
 		PERFORM segment_internal.attribute_define(portfolio, shape);
+		PERFORM segment_internal.scheme_check_contact(portfolio, definition -> 'settings');
 		PERFORM segment_internal.portfolio_put_views(portfolio, security_invoker, grants);
 	END IF;
 END

@@ -127,6 +127,7 @@ SET search_path = pg_catalog, pg_temp
 AS $portfolio_create$
 DECLARE
 	definition jsonb;
+	attributes segment_internal.source_shape;
 BEGIN
 	PERFORM segment_internal.portfolio_create_schema(name);
 	definition := segment_internal.portfolio_check((arguments -> 'definition') || (arguments -> 'session'));
@@ -143,7 +144,10 @@ BEGIN
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
 	PERFORM segment_internal.scheme_divide_middle(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'value_middle_classes')::float8::integer);
-	PERFORM segment_internal.attribute_define(name, segment_internal.attribute_source(definition));
+	attributes := segment_internal.attribute_source(definition);
+	PERFORM segment_internal.attribute_check_names(name, attributes.names[2:]);
+	PERFORM segment_internal.attribute_define(name, attributes);
+	PERFORM segment_internal.scheme_check_contact(name, definition -> 'settings');
 	PERFORM segment_internal.portfolio_create_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	RETURN segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true, "all_rows": true}');

@@ -281,6 +281,7 @@ SET search_path = pg_catalog, pg_temp
 AS $scheme_create_views$
 DECLARE
 	settings jsonb;
+	contact text;
 	pairs text;
 BEGIN
 	EXECUTE format($template$
@@ -304,13 +305,16 @@ BEGIN
 
 	-- one row, one action per customer, from the scheme that leads
 	EXECUTE format('SELECT p.settings FROM %I.portfolio AS p', portfolio) INTO settings;
+	contact := segment_internal.check_settings(settings) ->> 'contact_column';
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.customer_action WITH (security_invoker = %2$s) AS
 		SELECT c.customer_id, k.scheme, k.class, k.label, k.label_zh, k.priority,
-			k.service_level, k.owner, k.action, k.action_zh
+			k.service_level, k.owner, k.action, k.action_zh, %4$s AS may_contact
 		FROM %1$I.customer AS c
 		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
-		$template$, portfolio, security_invoker, segment_internal.check_settings(settings) ->> 'leading_scheme');
+		$template$, portfolio, security_invoker, segment_internal.check_settings(settings) ->> 'leading_scheme',
+		-- who has not said yes may not
+		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END);
 END
 $scheme_create_views$;
 COMMENT ON FUNCTION segment_internal.scheme_create_views(text, boolean) IS
@@ -351,6 +355,26 @@ END
 $scheme_check_leading$;
 COMMENT ON FUNCTION segment_internal.scheme_check_leading(text, jsonb) IS
 'error 22023 if the setting leading_scheme names no scheme of the portfolio (internal)';
+
+/* What an attribute says of permission must be there, and be yes or no. */
+CREATE FUNCTION segment_internal.scheme_check_contact(portfolio text, settings jsonb) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_contact$
+DECLARE
+	col text := nullif(segment_internal.check_settings(settings) ->> 'contact_column', '');
+	found_type regtype := (SELECT a.atttypid FROM pg_attribute AS a
+		WHERE a.attrelid = to_regclass(format('%I.customer_attributes', portfolio)) AND a.attname = col);
+BEGIN
+	IF col IS NOT NULL AND found_type IS DISTINCT FROM 'boolean'::regtype THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('setting "contact_column" must name an attribute of type boolean, not "%s"%s', col, ' of type ' || found_type::text),
+			HINT = 'Attributes are the columns of the source customers after the key.';
+	END IF;
+END
+$scheme_check_contact$;
+COMMENT ON FUNCTION segment_internal.scheme_check_contact(text, jsonb) IS
+'error 22023 if the setting contact_column names no boolean attribute of the portfolio (internal)';
 
 CREATE FUNCTION segment_internal.scheme_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 50
@@ -413,7 +437,8 @@ SELECT v.* FROM (VALUES
 	('customer_action', 'service_level', 'level of service'),
 	('customer_action', 'owner', 'who is responsible; NULL: nobody named'),
 	('customer_action', 'action', 'what to do, in English'),
-	('customer_action', 'action_zh', 'what to do, in Chinese')
+	('customer_action', 'action_zh', 'what to do, in Chinese'),
+	('customer_action', 'may_contact', 'whether the customer may be contacted: the column that the setting contact_column names, NULL counting as no; true where it names none')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.scheme_comments() IS
