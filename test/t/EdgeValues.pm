@@ -300,6 +300,7 @@ sub usual
 	}
 	return sprintf 'ARRAY[%s]', $self->usual($function, $argument, $1) if $type =~ /^(.*)\[\]$/s;
 	return $type =~ /^any(compatible)?array$/ ? 'ARRAY[1, 2]' : '1' if $type =~ /^any/;
+	return sprintf '(%s)::%s', $self->usual($function, $argument, $self->{base}{$type}), $type if $self->{base}{$type};
 	if (my $columns = $self->{columns}{$type})
 	{
 		return sprintf 'ROW(%s)::%s', join(', ', map { $self->usual('', '', $_) } @$columns), $type;
