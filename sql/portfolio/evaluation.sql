@@ -107,12 +107,12 @@ RETURN format($template$
 	) AS w
 	WHERE coalesce(segment.purchase_days(segment.during(h.purchases, g.last_day + 1, g.last_day + %4$s)), 0) = 0$template$,
 	portfolio, (segment_internal.portfolio_key(portfolio)).equality,
-	segment_internal.backtest_customers(portfolio, run, segment_internal.customer_sample((fit).leaving, 150)),
+	segment_internal.backtest_customers(portfolio, run, segment_internal.customer_sample((fit).leaving, 100)),
 	((run).settings ->> 'lost_after_days')::float8::integer, (run).cutoff, (run).horizon_days, (run).settings,
 	((run).settings ->> 'churn_recent_days')::float8::integer, ((run).settings ->> 'churn_past_days')::float8::integer,
 	(run).settings ->> 'dormancy_prior_gaps', segment_internal.unit_days((run).unit));
 COMMENT ON FUNCTION segment_internal.backtest_lead_query(text, segment_internal.backtest_run, segment_internal.backtest_fit) IS
-'the query, of one row, for the customers lost in the days after a cutoff, 150 to 300 of them if there are more: their number, those with a sign of leaving before, median of the days from the first sign to the loss. Parameter $2 is the backtest_fit (internal)';
+'the query, of one row, for the customers lost in the days after a cutoff, 100 to 200 of them if there are more: their number, those with a sign of leaving before, median of the days from the first sign to the loss. Parameter $2 is the backtest_fit (internal)';
 
 CREATE TYPE segment_internal.backtest_measure AS (measure text, model float8, baseline float8, meaning text);
 COMMENT ON TYPE segment_internal.backtest_measure IS
@@ -226,7 +226,7 @@ BEGIN
 		('churn_auc_low', 'model', (f.churn).auc_low, CASE WHEN f.has_risk THEN (f.churn).baseline_low END, 'lower end of its 95 %% interval (DeLong)'),
 		('churn_auc_high', 'model', (f.churn).auc_high, CASE WHEN f.has_risk THEN (f.churn).baseline_high END, 'upper end of its 95 %% interval (DeLong)'),
 		('churn_calibration_error', 'model', f.churn_error, CASE WHEN f.has_risk THEN f.risk_error END, 'mean distance, over tenths by risk, of the mean risk from the share that did not buy, 0..1; lower is better'),
-		('lost_customers', 'nothing', f.lost, NULL, 'customers looked at, at most a few hundred, who were lost in the days after the cutoff: no order for lost_after_days'),
+		('lost_customers', 'nothing', f.lost, NULL, 'customers looked at, at most 200, who were lost in the days after the cutoff: no order for lost_after_days'),
 		('lost_with_sign', 'nothing', f.warned / nullif(f.lost, 0), NULL, 'share of them with a sign of leaving (churn_signal) between the last order and the loss, 0..1; higher is better'),
 		('sign_lead_days', 'nothing', f.lead_days, NULL, 'median of the days from their first sign to the loss; more is better'),
 		('verdict', 'nothing', CASE WHEN NOT f.usable THEN 0 WHEN f.buyers > 0 THEN (f.objections = '')::integer END, NULL,
