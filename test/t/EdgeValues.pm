@@ -93,7 +93,7 @@ my %usual = (
 	'bgbb_fit.n' => '=m.n % 9 + 12', 'bgbb_fit.x' => '=m.n % 4', 'bgbb_fit.t_x' => '=CASE WHEN m.n % 4 = 0 THEN 0 ELSE 4 + m.n % 8 END',
 	'clv.margin' => 0.5, 'clv.spend_model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')}, 'retention double precision' => 0.5, 'fraction double precision' => 0.5, 'min_probability double precision' => 0.5,
 	'class_medians.class_of' => '{{1,2},{2,1}}', 'class_medians.customer_group' => '=1 + m.n % 2', 'class_medians.group_values' => '=ARRAY[m.n % 7, NULL]::float8[]',
-	'migration_agg.customer' => q{=format('(0,%s)', 1 + (m.n - 1) / 5)}, 'migration_agg.place' => '=1 + (m.n - 1) % 5', 'migration_agg.places' => 5,
+	'migration_agg.customer' => q{=format('(0,%s)', 1 + (m.n - 1) / 5)}, 'migration_agg.day_number' => '=1 + (m.n - 1) % 5', 'migration_agg.days' => 5,
 	 'cohort_agg.as_of' => '2024-03-01', 'flow_agg.as_of' => '2024-03-01',
 
 	# portfolios
