@@ -155,6 +155,7 @@ SELECT isnt_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT T
 
 -- ---------- indexes ----------
 
+\set failure_form message
 \ir ../helpers.sql
 SET LOCAL enable_seqscan = off;
 CREATE FUNCTION pg_temp.indexed(portfolio text) RETURNS text LANGUAGE sql AS $$
