@@ -315,13 +315,13 @@ BEGIN
 		RETURNS SETOF record
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
 		BEGIN ATOMIC
-		SELECT (a.days[m.place - 1]).day, (a.days[m.place]).day, m.from_class, m.to_class, m.customers,
+		SELECT (a.days[m.day_number - 1]).day, (a.days[m.day_number]).day, m.from_class, m.to_class, m.customers,
 			m.net_from, m.net_to, m.net_to - m.net_from
 		FROM (
 			SELECT %4$s AS days,
-				segment.migration_agg(q.customer, q.place, q.places, q.class, q.net) AS moves
+				segment.migration_agg(q.customer, q.day_number, q.days_known, q.class, q.net) AS moves
 			FROM (
-				SELECT h.ctid AS customer, f.day_number AS place, f.days_known AS places,
+				SELECT h.ctid AS customer, f.day_number, f.days_known,
 					CASE $3 %3$s END AS class, c.net
 				-- with a FROM clause, without which workers could not take part
 				FROM (SELECT %4$s AS days FROM generate_series(1, 1) OFFSET NULL) AS d
