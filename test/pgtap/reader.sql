@@ -48,6 +48,7 @@ UNION ALL
 SELECT format('SELECT count(*) FROM %I.%I(%s)', portfolio, p.proname, CASE p.proname
 	WHEN 'customer_at' THEN '''2024-06-30''' WHEN 'scorecard_on' THEN '''2024-06-30'''
 	WHEN 'scorecards' THEN CASE p.pronargs WHEN 0 THEN '' ELSE '''{1}''' END WHEN 'best_list' THEN '5'
+	WHEN 'customer_change' THEN '''2024-03-31'', ''2024-06-30'''
 	WHEN 'churn_change' THEN '''2024-01-01'', ''2024-03-31'', ''2024-04-01'', ''2024-06-30'''
 	ELSE '''2024-03-31'', ''2024-06-30'', ''rfm_segment''' END)
 -- customer_row stands in the FROM clauses of others

@@ -88,12 +88,12 @@ my %usual = (
 	# models
 	'model.kind' => 'pnbd', 'model.params' => '{"r": 0.5, "alpha": 10, "s": 0.6, "beta": 12}', 'param.name' => 'r', 'stderr.name' => 'r',
 	'x double precision' => '=m.n % 4', 't_x double precision' => '=CASE WHEN m.n % 4 = 0 THEN 0 ELSE 1 + m.n % 30 END', 't double precision' => '=32 + m.n % 9',
-	'purchase_pmf.n' => 2, 'expected_spend.model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')},
+	'purchase_pmf.n' => 2, 'refit_purchases.kind' => 'pnbd', 'refit_purchases.as_of' => '2024-03-01', 'refit_spend.kind' => 'gammagamma', 'expected_spend.model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')},
 
 	'bgbb_fit.n' => '=m.n % 9 + 12', 'bgbb_fit.x' => '=m.n % 4', 'bgbb_fit.t_x' => '=CASE WHEN m.n % 4 = 0 THEN 0 ELSE 4 + m.n % 8 END',
 	'clv.margin' => 0.5, 'clv.spend_model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')}, 'retention double precision' => 0.5, 'fraction double precision' => 0.5, 'min_probability double precision' => 0.5,
 	'class_medians.class_of' => '{{1,2},{2,1}}', 'class_medians.customer_group' => '=1 + m.n % 2', 'class_medians.group_values' => '=ARRAY[m.n % 7, NULL]::float8[]',
-	'migration_agg.customer' => q{=format('(0,%s)', 1 + (m.n - 1) / 5)}, 'migration_agg.place' => '=1 + (m.n - 1) % 5', 'migration_agg.places' => 5,
+	'migration_agg.customer' => q{=format('(0,%s)', 1 + (m.n - 1) / 5)}, 'migration_agg.day_number' => '=1 + (m.n - 1) % 5', 'migration_agg.days' => 5,
 	 'cohort_agg.as_of' => '2024-03-01', 'flow_agg.as_of' => '2024-03-01',
 
 	# portfolios
@@ -117,22 +117,31 @@ my %usual = (
 
 	'backtest_measures.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30, "false_alarm_cost": 1, "miss_cost": 1}',
 	'backtest_tenths.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30, "by": "purchases"}', 'by text' => 'purchases',
-	'backtest_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)}, 'backtest_lead_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)},
-	'backtest_query.sample' => 'true', 'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
+	(map { ("$_.run" => q{=&backtest_prepare('mine', '2023-09-01', 30)}, "$_.sample" => 'true') }
+			qw(backtest_customers backtest_fit backtest_judged backtest_lead_query)),
+	'backtest_lead_query.fit' => q{=&backtest_fit('mine', &backtest_prepare('mine', '2023-09-01', 30), 'true', true)},
+	'risk_of_past.sample' => 'true', 'risk_of_past.as_of' => '{2024-03-01}', 'risk_of_past.days' => 30, 'risk_of_past.usual_gap_days' => 30,
+	'risk_objection.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'risk_objection.days' => 30, 'risk_objection.before' => '{0.5}',
+	'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
 	'backtest_objections.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'churn_signs.limits' => '(0.05,0.8,3,0.5,0.8)',
 	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')}, 'risk_source.settings' => q{=&check_settings('{}')},
 	'risk_share.shares' => '=array_fill(0.5::float8, ARRAY[6, 20])', 'risk_agg.as_of' => '2024-03-01', 'risk_agg.days' => 30, 'risk_agg.prior_gaps' => 2,
 	'risk_agg.usual_gap_days' => 30, 'risk_agg.prior_customers' => 20, 'tenths_agg.amounts' => '{1,2}', 'tenths_total.tenths' => '{{1,2},{3,4}}', 'tenths_total.col' => 1,
 	'tenths_error.tenths' => '{{1,2,3},{3,4,5}}', 'cheapest_threshold_agg.false_alarm_cost' => 1, 'cheapest_threshold_agg.miss_cost' => 1,
-	'kept_query.as_of' => 's.scorecard_as_of', 'kept_fill_changed.as_of' => 's.scorecard_as_of', 'kept_move.given' => '2024-02-01',
+	'kept_query.as_of' => '2024-02-01', 'kept_query.scorecard_id' => 1, 'kept_fill_changed.as_of' => '2024-02-01', 'kept_move.given' => '2024-02-01',
+	'kept_run.command' => 'CREATE UNLOGGED TABLE mine.refresh_row AS SELECT 1 AS one', 'kept_run.query' => 'SELECT 1 AS one',
+	'segment_internal.scorecard_terms' => '=(SELECT s.terms FROM mine.scorecard_figures AS s ORDER BY s.scorecard_id LIMIT 1)',
 	'kept_move.today' => '2024-02-01',
 
 	# schemes
-	'role text' => 'caller', 'privilege text' => 'SELECT',
+	'role text' => 'reader', 'privilege text' => 'SELECT',
 	'scheme text' => 'rfm_segment', 'schemes text[]' => '{rfm_segment}', 'classes jsonb' => '[{"class": "a", "rule": "net > 0"}, {"class": "b"}]', 'cuts jsonb' => '{}',
 	'create_scheme.scheme' => 'another', 'scheme_write.scheme' => 'another', 'alter_scheme.scheme' => 'size', 'drop_scheme.scheme' => 'size', 'scheme_drop.scheme' => 'size',
 	'rule text' => 'net > 0',
-	'scheme_check_rules.rules' => '[{"class": "a", "what": "rule", "rule": "net > 0"}]', 'scheme_try_rules.rules' => '{net > 0}',
+	'rule_try.rules' => '{net > 0}', 'rule_find_wrong.rules' => q{{"(rfm_segment,a,rule,\"net > 0\")"}},
+	'col text' => 'net', 'crosstab.row_by' => 'rfm_segment', 'crosstab.column_by' => 'dormancy', 'crosstab_cells.arguments' => '{"row_by": "rfm_segment", "column_by": "dormancy"}',
+	'value_score.weights' => '{"net": 1}', 'value_score_weights.weights' => '{"net": 1}', 'value_scores.arguments' => '{"weights": {"net": 1}}',
+	'attribute_check_names.names' => '{city}', 'portfolio_take_views.gone' => '{city}', 'portfolio_put_views.grants' => '{}',
 	'scheme_proof.arguments' => '{"scheme": "rfm_segment"}', 'explain_classes.arguments' => '{"customer": "1"}',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
@@ -154,9 +163,10 @@ my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH 
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
 	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
+	defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
-	scheme_check_rule => $to_check_rules, scheme_try_rules => $to_check_rules,
+	rule_fail => $to_check_rules, rule_try => $to_check_rules, rule_find_wrong => $to_check_rules,
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
 	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut CASCADE',
@@ -300,6 +310,8 @@ sub usual
 	}
 	return sprintf 'ARRAY[%s]', $self->usual($function, $argument, $1) if $type =~ /^(.*)\[\]$/s;
 	return $type =~ /^any(compatible)?array$/ ? 'ARRAY[1, 2]' : '1' if $type =~ /^any/;
+	# without a cast, for which the caller would need rights on the domain's schema
+	return $self->usual($function, $argument, $self->{base}{$type}) if $self->{base}{$type};
 	if (my $columns = $self->{columns}{$type})
 	{
 		return sprintf 'ROW(%s)::%s', join(', ', map { $self->usual('', '', $_) } @$columns), $type;
