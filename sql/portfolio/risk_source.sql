@@ -85,7 +85,7 @@ DECLARE
 	past_days integer := coalesce(least(lost_after_days, (as_of - first_day) / 2), 0);
 	run segment_internal.backtest_run := ROW(coalesce(segment.kind(purchase_model), 'mbgnbd'), unit, settings, NULL, as_of - past_days,
 		past_days, customers)::segment_internal.backtest_run;
-	sample text := segment_internal.customer_sample(customers, 50000);
+	sample text := segment_internal.customer_sample(customers, 25000);
 	risks segment_internal.risk[];
 	past segment_internal.risk;
 	before segment_internal.risk;

@@ -230,14 +230,15 @@ sub new
 		}
 		push @{ $self->{edges}{$type} }, undef;
 	}
-	# The columns of composite types.
+	# The columns of composite types, which may have none.
 	foreach my $row ($query->(q{
-		SELECT format_type(t.oid, NULL), format_type(a.atttypid, NULL) FROM pg_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid
-		WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND t.typnamespace <> 'pg_catalog'::regnamespace AND t.typnamespace <> 'information_schema'::regnamespace
+		SELECT format_type(t.oid, NULL), format_type(a.atttypid, NULL)
+		FROM pg_type AS t LEFT JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE t.typtype = 'c' AND t.typnamespace <> 'pg_catalog'::regnamespace AND t.typnamespace <> 'information_schema'::regnamespace
 		ORDER BY t.oid, a.attnum}))
 	{
 		my ($type, $column) = split /\|/, $row;
-		push @{ $self->{columns}{$type} }, $column;
+		push @{ $self->{columns}{$type} //= [] }, $column eq '' ? () : $column;
 	}
 	# The types of domains.
 	foreach my $row ($query->(q{
