@@ -111,9 +111,10 @@ SELECT segment.create_scheme('shop', 'lead', '[
 SELECT is_empty('TABLE shop.customer_domain_action', 'another scheme leads');
 SELECT segment.alter_portfolio('shop', settings => '{"leading_scheme": "lead"}') \g /dev/null
 SELECT bag_eq('SELECT customer_id, domain, class, owner, priority, action, action_zh, may_contact FROM shop.customer_domain_action', $$
-	SELECT customer_id, 'handset', 'good', 'Ada', 1, 'Offer the new model.', '推荐新机', true FROM shop.customer WHERE net > 200
-	UNION ALL SELECT customer_id, 'roaming', 'good', 'Ada', 3, 'Offer a day pass.', NULL, true FROM shop.customer WHERE net > 200
-	UNION ALL SELECT customer_id, 'data', 'other', NULL, 2, 'Offer more data.', NULL, true FROM shop.customer WHERE net > 50 AND net <= 200 $$, 'a row for each customer and domain');
+	SELECT c.customer_id, v.domain, v.class, v.owner, v.priority, v.action, v.action_zh, true AS may_contact
+	FROM shop.customer AS c
+	JOIN (VALUES ('handset', 'good', 'Ada', 1, 'Offer the new model.', '推荐新机'), ('roaming', 'good', 'Ada', 3, 'Offer a day pass.', NULL), ('data', 'other', NULL, 2, 'Offer more data.', NULL))
+		AS v(domain, class, owner, priority, action, action_zh) ON v.class = CASE WHEN c.net > 200 THEN 'good' WHEN c.net > 50 THEN 'other' END $$, 'a row for each customer and domain');
 SELECT is((SELECT count(*) FROM shop.customer_action), (SELECT count(*) FROM shop.customer), 'and still one action for each customer');
 SELECT segment.alter_scheme('shop', 'lead', '[
 	{"class": "good", "rule": "net > 300", "domains": {"roaming": {"action_zh": "日包"}, "data": {"action": "Offer all.", "priority": 4}}},
