@@ -121,7 +121,7 @@ my %usual = (
 			qw(backtest_customers backtest_fit backtest_judged backtest_lead_query)),
 	'backtest_lead_query.fit' => q{=&backtest_fit('mine', &backtest_prepare('mine', '2023-09-01', 30), 'true', true)},
 	'risk_of_past.sample' => 'true', 'risk_of_past.as_of' => '{2024-03-01}', 'risk_of_past.days' => 30, 'risk_of_past.usual_gap_days' => 30,
-	'risk_objection.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'risk_objection.days' => 30, 'risk_objection.before' => '{0.5}',
+	'risk_objection.trial' => '("(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)",0.02,0.03)', 'risk_objection.days' => 30,
 	'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
 	'backtest_objections.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'churn_signs.limits' => '(0.05,0.8,3,0.5,0.8)',
 	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')}, 'risk_source.settings' => q{=&check_settings('{}')},
@@ -231,14 +231,15 @@ sub new
 		}
 		push @{ $self->{edges}{$type} }, undef;
 	}
-	# The columns of composite types.
+	# The columns of composite types, which may have none.
 	foreach my $row ($query->(q{
-		SELECT format_type(t.oid, NULL), format_type(a.atttypid, NULL) FROM pg_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid
-		WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND t.typnamespace <> 'pg_catalog'::regnamespace AND t.typnamespace <> 'information_schema'::regnamespace
+		SELECT format_type(t.oid, NULL), format_type(a.atttypid, NULL)
+		FROM pg_type AS t LEFT JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE t.typtype = 'c' AND t.typnamespace <> 'pg_catalog'::regnamespace AND t.typnamespace <> 'information_schema'::regnamespace
 		ORDER BY t.oid, a.attnum}))
 	{
 		my ($type, $column) = split /\|/, $row;
-		push @{ $self->{columns}{$type} }, $column;
+		push @{ $self->{columns}{$type} //= [] }, $column eq '' ? () : $column;
 	}
 	# The types of domains.
 	foreach my $row ($query->(q{
