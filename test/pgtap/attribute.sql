@@ -66,6 +66,7 @@ SELECT results_eq($$ SELECT class, mentions, stay_mentions FROM shop.scheme_clas
 SELECT is((SELECT figures FROM segment.explain('shop', 20) WHERE scheme = 'fit'), (SELECT string_agg(name || ' = ' || value, ', ' ORDER BY name) FROM (VALUES ('f', '21'), ('s', '22'), ('town', 'NULL'),
 	('mood', 'happy'), ('heft', '120.5000'), ('it''s "q" (%1$s \', '20'), ('document', '{"a": 20, "b": null}'), ('place', '{"city": "c20", "post code": 20}')) AS v(name, value)), 'explain shows them');
 SELECT is((SELECT sum(customers)::bigint FROM segment.scheme_check('shop', 'fit')), (SELECT count(*) FROM shop.customer), 'scheme_check proves it');
+SELECT is((SELECT sum(cells)::bigint FROM segment.scheme_check('shop', 'rfm_segment')), 125::bigint, 'and schemes over scores beside them');
 SELECT segment.take_snapshot('shop', '2024-05-01') \g /dev/null
 SELECT is_empty('TABLE shop.customer EXCEPT SELECT * FROM shop.customer_at(''2024-06-01'')', 'with stay rules, too');
 SELECT is((SELECT sum(customers)::bigint FROM shop.monthly_migration('2024-04-01', '2024-04-30', 'fit')), (SELECT count(*) FROM shop.customer_at('2024-04-01')), 'and for many days');
