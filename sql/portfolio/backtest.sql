@@ -48,16 +48,6 @@ COMMENT ON FUNCTION segment_internal.tenths_error(float8[]) IS
 'the calibration error of a result of tenths_agg with two amounts, predicted and actual: mean distance of their means, over the tenths (internal)';
 
 /*
- * The share of gross that is contribution, of a customer: the own one, with some
- * purchases more of usual size and at the portfolio's rate.
- */
-CREATE FUNCTION segment_internal.shrunk_rate(contribution float8, gross float8, rate float8, prior_gross float8) RETURNS float8
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (contribution + prior_gross * rate) / nullif(gross + prior_gross, 0);
-COMMENT ON FUNCTION segment_internal.shrunk_rate(float8, float8, float8, float8) IS
-'contribution per unit of gross, as if prior_gross more had come in at the given rate; may be negative (internal)';
-
-/*
  * The common part of the queries behind backtest.  Relations:
  *
  *	known	the customers with an order up to the cutoff, and what happened
@@ -87,17 +77,24 @@ RETURN format($template$
 		CROSS JOIN (SELECT %4$L::float8 AS rate) AS m
 		WHERE (r.b).orders > 0
 	), base AS MATERIALIZED (
-		SELECT t.customers, segment_internal.tenths_total(t.sums, 2) / t.customers AS mean_past_value,
-			segment_internal.tenths_total(t.sums, 3) / nullif(segment_internal.tenths_total(t.sums, 4), 0) AS rate,
-			segment_internal.tenths_total(t.sums, 4) / nullif(t.orders, 0) AS usual_gross,
+		SELECT t.customers, t.past_value / t.customers AS mean_past_value, r.rate,
+			coalesce(%11$L::float8, segment_internal.contribution_prior(t.moments, r.rate, r.usual_gross)) * r.usual_gross AS prior_gross,
 			t.purchase_model, t.spend_model
 		FROM (
-			SELECT count(*)::float8 AS customers, sum(k.orders)::float8 AS orders,
-				segment_internal.tenths_agg(0, ARRAY[k.past_value, k.value, k.gross]) AS sums,
+			SELECT count(*)::float8 AS customers, sum(k.purchase_days)::float8 AS purchase_days,
+				segment_internal.exact_sum(k.past_value) AS past_value, segment_internal.exact_sum(k.value) AS value,
+				segment_internal.exact_sum(k.gross) AS gross, ARRAY[%12$s] AS moments,
 				segment.with_unit(segment.%7$I(k.purchase_days - 1, k.span_days / %8$s::float8, k.tenure_days / %8$s::float8), %5$L) AS purchase_model,
 				segment.with_unit(segment.gammagamma_fit(k.purchase_days - 1, k.repeat_spend), %5$L) AS spend_model
 			FROM known AS k
+			CROSS JOIN LATERAL (
+				SELECT CASE WHEN k.gross > 0 THEN segment_internal.contribution_moments(k.value, k.gross, k.purchase_days) END AS moments
+				OFFSET 0
+			) AS m
 		) AS t
+		CROSS JOIN LATERAL (
+			SELECT t.value / nullif(t.gross, 0) AS rate, t.gross / nullif(t.purchase_days, 0) AS usual_gross
+		) AS r
 	), fitted AS MATERIALIZED (
 		SELECT b.*, coalesce(segment.status(b.purchase_model) <> 'too_few', false) AS usable,
 			coalesce(segment.status(b.purchase_model) <> 'too_few' AND segment.status(b.spend_model) <> 'too_few', false) AS has_value
@@ -106,7 +103,7 @@ RETURN format($template$
 		SELECT k.customer_id, k.purchase_days, k.span_days, k.tenure_days, k.actual_days, k.past_days, k.actual_value, k.past_value,
 			f.usable, f.has_value, p.expected, p.probability,
 			CASE WHEN f.has_value THEN coalesce(p.expected * segment.expected_spend(f.spend_model, x.x, k.repeat_spend)
-				* segment_internal.shrunk_rate(k.value, k.gross, f.rate, f.usual_gross), 0) ELSE 0 END AS value,
+				* segment_internal.contribution_rate(k.value, k.gross, f.rate, f.prior_gross), 0) ELSE 0 END AS value,
 			coalesce(segment_internal.risk_share($1, segment_internal.gap_ratio(k.tenure_days - k.span_days, k.span_days, k.purchase_days,
 				%9$L::float8, %6$L::float8), k.orders), 0) AS risk
 		FROM known AS k
@@ -121,6 +118,7 @@ RETURN format($template$
 		) AS p
 	)$template$, portfolio, (run).cutoff, (run).horizon_days, (run).margin_rate, (run).unit,
 	(run).usual_gap_days, (run).kind || '_fit', segment_internal.unit_days((run).unit),
-	(run).settings ->> 'dormancy_prior_gaps', sample);
+	(run).settings ->> 'dormancy_prior_gaps', sample, (run).settings ->> 'contribution_prior_purchases',
+	(SELECT string_agg(format('segment_internal.exact_sum(m.moments[%s])', n), ', ' ORDER BY n) FROM generate_series(1, 8) AS n));
 COMMENT ON FUNCTION segment_internal.backtest_query(text, segment_internal.backtest_run, text) IS
 'the common part of the queries behind backtest: relations known, base, fitted and judged, with the shares of risk_agg as parameter $1 (NULL: none), for the customers c of customer_history that a condition picks (internal)';

@@ -670,7 +670,7 @@ SELECT v.* FROM (VALUES
 	('key_account', 'criteria_failed', 'criteria whose exit limit is passed, with the value and since when; NULL: none, or not yet reviewed'),
 	('key_account', 'value', 'lifetime profit: net_value + clv (0 where it is not known) in units of money; more is better; NULL: the sources no longer name the customer'),
 	('key_account', 'net_value', 'margin minus cost so far in units of money; may be negative; more is better'),
-	('key_account', 'clv', 'expected discounted contribution in units of money, >= 0; more is better; NULL: no prediction'),
+	('key_account', 'clv', 'expected discounted contribution in units of money; may be negative; more is better; NULL: no prediction'),
 	('key_account', 'owner', 'account manager; NULL: nobody named'),
 	('key_account', 'executive', 'executive above the account manager; NULL: nobody named'),
 	('key_account', 'since', 'first day as a key account'),
