@@ -254,7 +254,7 @@ SELECT v.* FROM (VALUES
 	('churn_signal', 'p_alive_low', 'whether p_alive is below the setting churn_p_alive; NULL: never bought, too little data for a model, or no dropout in the data, so that p_alive is unknown'),
 	('churn_signal', 'complaints_rising', 'whether the customer complains more than before, by more than chance: complaints_p_value is at most the setting churn_significance; NULL: no source of complaints, or as frequency_falling'),
 	('churn_signal', 'satisfaction_falling', 'whether satisfaction_ratio is below the setting churn_satisfaction_ratio; NULL: no scores in one of the windows, or the past mean is not positive'),
-	('churn_signal', 'churn_risk', '1 - p_alive, 0..1; lower is better; NULL as p_alive_low'),
+	('churn_signal', 'churn_risk', 'probability of no order within the days of the setting lost_after_days, 0..1; lower is better; NULL: too little data'),
 	('churn_signal', 'clv', 'customer lifetime value as in the view customer, in units of money; may be negative; more is better; NULL without models'),
 	('churn_signal', 'value_at_risk', 'clv times churn_risk in units of money, negative for who costs more than he brings: the order in which to act, highest first; NULL without models'),
 	('churn_signal', 'wake_priority', 'purchase_probability times expected_spend times contribution_rate, in units of money: what the next purchase is likely to bring in the weeks of the setting probability_weeks; may be negative; higher is better; NULL without models'),

@@ -16,7 +16,7 @@ CREATE TYPE segment_internal.customer_figures AS (
 	average_order numeric, mean_gap_days float8, gap_cv float8, gap_ratio float8,
 	r_score integer, f_score integer, m_score integer, rfm_cell text,
 	p_alive float8, expected_purchases float8, purchase_probability float8, expected_spend float8,
-	contribution_rate float8, clv float8, clv_before_cost float8, churn_risk float8,
+	contribution_rate float8, clv float8, clv_before_cost float8, churn_risk float8, churn_risk_basis text,
 	monetary float8, repeat_spend float8, next_event date,
 	day_number integer, days_known integer, scorecard_id bigint
 );
@@ -27,10 +27,11 @@ CREATE TYPE segment_internal.scorecard_terms AS (
 	recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
 	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
 	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric,
-	cancel_same_day boolean, contribution_rate float8, rate_before_cost float8, prior_gross float8
+	cancel_same_day boolean, churn_basis text, churn_horizon float8, churn_shares float8[],
+	contribution_rate float8, rate_before_cost float8, prior_gross float8
 );
 COMMENT ON TYPE segment_internal.scorecard_terms IS
-'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; contribution of the portfolio per unit of gross, with and without cost, and the gross for which they count when a customer''s own are averaged with them (internal)';
+'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike; contribution of the portfolio per unit of gross, with and without cost, and the gross for which they count when a customer''s own are averaged with them (internal)';
 
 CREATE TYPE segment_internal.scored_day AS (day date, scorecard_id bigint, terms segment_internal.scorecard_terms);
 COMMENT ON TYPE segment_internal.scored_day IS
@@ -133,7 +134,7 @@ COMMENT ON FUNCTION segment_internal.one_row() IS
  */
 CREATE FUNCTION segment_internal.customer_columns()
 RETURNS TABLE (ordinal integer, name text, type regtype, is_shown boolean, meaning text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 33
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 34
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT row_number() OVER ()::integer, v.name, v.type, v.is_shown, v.meaning
@@ -168,7 +169,8 @@ FROM (VALUES
 	('contribution_rate', 'float8'::regtype, true, 'what of one unit of gross sales is left after refunds, the cost of the goods and the source costs: net_value / gross, averaged with the portfolio''s (model_card), which counts for as many usual purchases as the setting contribution_prior_purchases; may be negative; more is better; NULL: never bought, or nobody has paid anything'),
 	('clv', 'float8'::regtype, true, 'customer lifetime value: expected discounted contribution within the horizon in units of money, that is expected discounted purchases x expected_spend x contribution_rate; may be negative; more is better; NULL: never bought, or too little data'),
 	('clv_before_cost', 'float8'::regtype, true, 'the same without the source costs, from margin / gross; may be negative; more is better; NULL as clv'),
-	('churn_risk', 'float8'::regtype, true, '1 - p_alive, 0..1; lower is better; NULL as p_alive'),
+	('churn_risk', 'float8'::regtype, true, 'probability of no order within the days of the setting lost_after_days, 0..1; lower is better; NULL: never bought, or too little data (churn_risk_basis)'),
+	('churn_risk_basis', 'text'::regtype, true, 'what churn_risk comes from: model; past: what became of customers alike, by gap ratio and orders; past_short: the same within half of the days that the data go back, which are fewer than lost_after_days; too_short: nothing, so it is NULL (model_card tells why); NULL: never bought'),
 	('monetary', 'float8'::regtype, false, 'net as a floating point number, for scores; NULL without orders and refunds'),
 	('repeat_spend', 'float8'::regtype, false, 'mean gross of a repeat purchase day in units of money, >= 0; 0 without one; NULL: never bought'),
 	('next_event', 'date'::regtype, false, 'first day after as_of on which the histories say more; NULL: none'),
@@ -206,7 +208,8 @@ BEGIN
 				CASE WHEN n.purchase_model_usable THEN n.purchase_model END,
 				CASE WHEN n.spend_model_usable THEN n.spend_model END,
 				n.unit_days, n.horizon, n.probability_horizon, (n.settings ->> 'annual_rate')::float8,
-				n.margin, (n.settings ->> 'cancel_same_day')::boolean,
+				n.margin, (n.settings ->> 'cancel_same_day')::boolean, n.churn_basis,
+				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares,
 				n.contribution_rate, n.rate_before_cost, n.prior_purchases * n.usual_gross)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$

@@ -74,7 +74,11 @@ BEGIN
 			horizon float8 NOT NULL,
 			probability_horizon float8 NOT NULL,
 			settings jsonb NOT NULL,
-			cuts jsonb
+			cuts jsonb,
+			churn_basis text,
+			churn_days integer,
+			churn_shares float8[],
+			churn_reason text
 		);
 		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id);
 		ALTER TABLE %1$I.portfolio ADD FOREIGN KEY (scorecard_id) REFERENCES %1$I.scorecard$template$, portfolio);

@@ -64,7 +64,7 @@ BEGIN
 			s.unit_days, s.horizon * s.unit_days / 7 AS horizon_weeks,
 			s.probability_horizon * s.unit_days / 7 AS probability_weeks,
 			(s.settings ->> 'annual_rate')::float8 AS annual_rate,
-			s.settings::text AS settings, s.cuts::text AS cuts
+			s.settings::text AS settings, s.cuts::text AS cuts, s.churn_basis, s.churn_days, s.churn_reason
 		FROM %1$I.scorecard AS s$template$, portfolio, security_invoker);
 
 	EXECUTE format($template$
@@ -161,6 +161,10 @@ SELECT v.* FROM (VALUES
 	('scorecard', 'probability_horizon', 'horizon of purchase_probability, in units of the models'),
 	('scorecard', 'settings', 'all settings in force'),
 	('scorecard', 'cuts', 'figures over all customers that the rules of the schemes refer to'),
+	('scorecard', 'churn_basis', 'what churn_risk comes from: model, past, past_short or too_short, see customer.churn_risk_basis'),
+	('scorecard', 'churn_days', 'the days without an order that churn_risk is the risk of'),
+	('scorecard', 'churn_shares', 'shares of customers alike who made no order for so long, a line for each band of orders, a column for each step of the gap ratio; NULL where they are not used'),
+	('scorecard', 'churn_reason', 'why it is this basis'),
 	('defect', NULL, 'rows of the sources that data_quality reports, per customer'),
 	('defect', 'source', 'source query'),
 	('defect', 'check_name', 'name of the check'),
@@ -216,6 +220,9 @@ SELECT v.* FROM (VALUES
 	('model_card', 'annual_rate', 'effective annual discount rate, 0.1 is 10 %'),
 	('model_card', 'settings', 'all settings in force, as JSON'),
 	('model_card', 'cuts', 'figures over all customers that the rules of the schemes refer to, as JSON'),
+	('model_card', 'churn_basis', 'what churn_risk comes from: model, past, past_short or too_short, see customer.churn_risk_basis'),
+	('model_card', 'churn_days', 'the days without an order that churn_risk is the risk of'),
+	('model_card', 'churn_reason', 'why it is this basis, with the numbers'),
 	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, judged by the newest scorecard that is not later than that day, or by the oldest; stay rules of classes look in the last snapshot before that day'),
 	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
 	('data_quality', 'source', 'source query'),

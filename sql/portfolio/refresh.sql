@@ -517,6 +517,9 @@ BEGIN
 	USING scorecard_id, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
 		f.usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'),
 		f.contribution_rate, f.rate_before_cost, f.usual_gross, f.moments;
+	EXECUTE format('UPDATE %1$I.scorecard AS s SET churn_basis = r.basis, churn_days = r.days, churn_shares = r.shares, churn_reason = r.reason
+		FROM %1$I.scorecard AS n, segment_internal.risk_source($2, n.as_of, n.settings, $3, n.margin, n.usual_gap_days, n.purchase_model) AS r
+		WHERE s.scorecard_id = $1 AND n.scorecard_id = $1', portfolio) USING scorecard_id, portfolio, unit;
 	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, as_of, unscored, from_kept);
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END

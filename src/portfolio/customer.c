@@ -28,6 +28,7 @@
 #include "base/result_row.h"
 #include "models/predict.h"
 #include "portfolio/customer.h"
+#include "portfolio/risk.h"
 #include "statistics/score.h"
 #include "types/history.h"
 #include "types/history_totals.h"
@@ -67,6 +68,7 @@ enum
 	FIGURE_CLV,
 	FIGURE_CLV_BEFORE_COST,
 	FIGURE_CHURN_RISK,
+	FIGURE_CHURN_RISK_BASIS,
 	FIGURE_MONETARY,			/* net as a double */
 	FIGURE_REPEAT_SPEND,
 	FIGURE_NEXT_EVENT,			/* first day on which the histories say more */
@@ -97,6 +99,9 @@ enum
 	TERM_ANNUAL_RATE,
 	TERM_MARGIN_RATE,
 	TERM_CANCEL_SAME_DAY,
+	TERM_CHURN_BASIS,
+	TERM_CHURN_HORIZON,
+	TERM_CHURN_SHARES,
 	TERM_CONTRIBUTION_RATE,
 	TERM_RATE_BEFORE_COST,
 	TERM_PRIOR_GROSS,
@@ -128,6 +133,10 @@ typedef struct ScorecardTerms
 	double		annual_rate;
 	bool		has_margin_rate;	/* else the purchases have their margins */
 	Datum		margin_rate;	/* numeric */
+	text	   *churn_basis;	/* NULL: there is no scorecard yet */
+	double		churn_horizon;
+	const double *churn_shares; /* of customers alike; NULL: the risk is the
+								 * model's */
 	bool		cancel_same_day;	/* orders that were refunded on the same
 									 * day do not count as visits and usage */
 	bool		has_contribution;	/* are the next three known? */
@@ -370,6 +379,26 @@ set_double(Datum *values, bool *nulls, int figure, double value)
 	nulls[figure] = false;
 }
 
+/*
+ * The risk of no order within the days of the scorecard, from the model or from
+ * what became of customers alike; NULL if neither can be had.
+ */
+static void
+set_churn_risk(Datum *values, bool *nulls, const ScorecardTerms *terms, const CustomerInput *input)
+{
+	if (terms->churn_basis == NULL)
+		return;
+	values[FIGURE_CHURN_RISK_BASIS] = PointerGetDatum(terms->churn_basis);
+	nulls[FIGURE_CHURN_RISK_BASIS] = false;
+	if (terms->churn_shares != NULL && terms->has_gap)
+		set_double(values, nulls, FIGURE_CHURN_RISK,
+				   risk_share(terms->churn_shares, DatumGetFloat8(values[FIGURE_GAP_RATIO]),
+							  DatumGetInt64(values[FIGURE_ORDERS])));
+	else if (terms->churn_shares == NULL && terms->churn_horizon > 0 && terms->purchase_model != NULL)
+		set_double(values, nulls, FIGURE_CHURN_RISK,
+				   1 - predict_purchase_probability(terms->purchase_model, input, terms->churn_horizon));
+}
+
 /* What the models say; NULL without them. */
 static void
 set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
@@ -383,6 +412,7 @@ set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
 	double		spend = 0;
 	double		purchases;
 
+	set_churn_risk(values, nulls, terms, &input);
 	if (terms->spend_model != NULL)
 	{
 		spend = predict_spend(terms->spend_model, input.x, DatumGetFloat8(values[FIGURE_REPEAT_SPEND]), "mean_spend");
@@ -390,10 +420,7 @@ set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
 	}
 	if (terms->purchase_model != NULL)
 	{
-		double		p_alive = predict_p_alive(terms->purchase_model, &input);
-
-		set_double(values, nulls, FIGURE_P_ALIVE, p_alive);
-		set_double(values, nulls, FIGURE_CHURN_RISK, 1 - p_alive);
+		set_double(values, nulls, FIGURE_P_ALIVE, predict_p_alive(terms->purchase_model, &input));
 		set_double(values, nulls, FIGURE_EXPECTED_PURCHASES,
 				   predict_purchases(terms->purchase_model, &input, terms->horizon));
 		set_double(values, nulls, FIGURE_PURCHASE_PROBABILITY,
@@ -510,6 +537,12 @@ deform_terms(Datum row, ScorecardTerms *terms)
 		terms->prior_gross = DatumGetFloat8(values[TERM_PRIOR_GROSS]);
 	}
 	terms->cancel_same_day = nulls[TERM_CANCEL_SAME_DAY] || DatumGetBool(values[TERM_CANCEL_SAME_DAY]);
+	if (!nulls[TERM_CHURN_BASIS])
+		terms->churn_basis = DatumGetTextPCopy(values[TERM_CHURN_BASIS]);
+	if (!nulls[TERM_CHURN_HORIZON])
+		terms->churn_horizon = DatumGetFloat8(values[TERM_CHURN_HORIZON]);
+	if (!nulls[TERM_CHURN_SHARES])
+		terms->churn_shares = risk_shares_checked(DatumGetArrayTypePCopy(values[TERM_CHURN_SHARES]));
 	for (int i = TERM_UNIT_DAYS; i <= TERM_ANNUAL_RATE; i++)
 		if (nulls[i])
 			return;				/* no predictions, then */

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(34);
+SELECT plan(39);
 
 -- ---------- counted by other means ----------
 
@@ -110,25 +110,32 @@ CREATE TABLE leave AS SELECT i AS id, date '2022-01-01' + i % 100 + (hashint8ext
 FROM generate_series(1, 500) AS i, generate_series(1, 3 + (hashint8extended(i, 2) & 31)::integer) AS k
 WHERE i % 2 = 0 OR (hashint8extended(i * 1000 + k, 1) & 1023) < (hashint8extended(i, 3) & 1023) OR k = 1;
 DELETE FROM leave WHERE day > '2024-12-31';
-CREATE FUNCTION pg_temp.source(portfolio text, OUT basis text, OUT days integer, OUT shares float8[], OUT reason text) LANGUAGE plpgsql AS $$ BEGIN
-	EXECUTE format('SELECT r.* FROM %I.scorecard AS s, segment_internal.risk_source(%L, s.as_of, s.settings, ''day'', s.margin, s.usual_gap_days, s.purchase_model) AS r',
-		portfolio, portfolio) INTO basis, days, shares, reason; END $$;
+CREATE FUNCTION pg_temp.scorecard(portfolio text) RETURNS TABLE (churn_basis text, churn_days integer, churn_shares float8[], as_of date, settings jsonb, usual_gap_days float8)
+LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE format('SELECT s.churn_basis, s.churn_days, s.churn_shares, s.as_of, s.settings, s.usual_gap_days FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio); END $$;
 SELECT segment.create_portfolio('pay', 'TABLE pay', timezone => 'UTC') \g /dev/null
 SELECT segment.create_portfolio('short', $$ SELECT * FROM pay WHERE day >= '2024-01-01' $$, timezone => 'UTC') \g /dev/null
 SELECT segment.create_portfolio('leave', 'TABLE leave', customers => 'SELECT generate_series(1, 510)', timezone => 'UTC') \g /dev/null
 SELECT segment.create_portfolio('few', 'SELECT * FROM pay WHERE id < 40', timezone => 'UTC') \g /dev/null
-CREATE TEMP TABLE source AS SELECT p, s.* FROM unnest('{pay,short,leave,few}'::text[]) AS p, pg_temp.source(p) AS s;
-SELECT results_eq('SELECT p, basis, days FROM source', $$ VALUES ('pay', 'past', 365), ('short', 'past_short', 167), ('leave', 'model', 365), ('few', 'too_short', 365) $$,
-	'what the risk is taken from');
-SELECT matches(reason, w, w) FROM source JOIN (VALUES ('pay', '^not the model, since the data show no customer leaving; instead what became of'), ('short', 'in the 167 days after$'),
-	('leave', '^the model ranked who made no order in the last 365 days: auc 0\.\d+'), ('few', 'fewer than 50 customers were known 365 days ago$')) AS t(p, w) USING (p);
+SELECT results_eq($$ SELECT p, churn_basis, churn_days FROM unnest('{pay,short,leave,few}'::text[]) AS p, pg_temp.scorecard(p) $$,
+	$$ VALUES ('pay', 'past', 365), ('short', 'past_short', 167), ('leave', 'model', 365), ('few', 'too_short', 365) $$, 'what the risk is taken from');
 SELECT ok(min(p_alive) > 0.9999, 'the model finds nobody who left') FROM pay.customer;
-SELECT ok(segment_internal.risk_share(s.shares, c.gap_ratio, c.orders) > 0.4, 'whoever has been silent for four months is at risk all the same')
-FROM pay.customer AS c, source AS s WHERE c.customer_id = 1 AND s.p = 'pay';
-SELECT ok(max(segment_internal.risk_share(s.shares, c.gap_ratio, c.orders)) < 0.05, 'and who pays is not') FROM pay.customer AS c, source AS s WHERE c.customer_id > 1 AND s.p = 'pay';
-SELECT ok(segment_internal.risk_share(s.shares, c.gap_ratio, c.orders) > 0.4, 'also with a year of data') FROM short.customer AS c, source AS s WHERE c.customer_id = 1 AND s.p = 'short';
+SELECT ok(c.churn_risk > 0.4, 'whoever has been silent for four months is at risk all the same') FROM pay.customer AS c WHERE c.customer_id = 1;
+SELECT ok(max(c.churn_risk) < 0.05, 'and who pays is not') FROM pay.customer AS c WHERE c.customer_id > 1;
+SELECT ok(c.churn_risk > 0.4, 'also with a year of data') FROM short.customer AS c WHERE c.customer_id = 1;
+SELECT is_empty($$ SELECT c.* FROM pay.customer AS c, pg_temp.scorecard('pay') AS s
+	WHERE c.churn_risk IS DISTINCT FROM segment_internal.risk_share(s.churn_shares, c.gap_ratio, c.orders) OR c.churn_risk_basis <> 'past' $$, 'past: the share of customers alike');
+SELECT is_empty($$ SELECT c.customer_id, c.churn_risk FROM leave.customer AS c, leave.scorecard AS s
+	WHERE orders > 0 AND (abs(c.churn_risk - (1 - segment.purchase_probability(s.purchase_model, c.purchase_days - 1, (c.tenure_days - c.days_since_last) / s.unit_days, c.tenure_days / s.unit_days, 365 / s.unit_days))) > 1e-12
+		OR c.churn_risk_basis <> 'model') $$, 'model: no purchase within lost_after_days');
+SELECT results_eq($$ SELECT churn_risk, churn_risk_basis, count(*) FROM leave.customer WHERE orders = 0 GROUP BY 1, 2 $$, $$ VALUES (NULL::float8, NULL::text, 10::bigint) $$, 'who never bought has no risk');
+SELECT results_eq($$ SELECT DISTINCT churn_risk, churn_risk_basis FROM few.customer $$, $$ VALUES (NULL::float8, 'too_short') $$, 'too few: NULL, with the reason');
+SELECT matches(churn_reason, w, w) FROM (SELECT 'pay' AS p, churn_reason FROM pay.model_card UNION ALL SELECT 'short', churn_reason FROM short.model_card
+	UNION ALL SELECT 'leave', churn_reason FROM leave.model_card UNION ALL SELECT 'few', churn_reason FROM few.model_card) AS r
+JOIN (VALUES ('pay', '^not the model, since the data show no customer leaving; instead what became of'), ('short', 'in the 167 days after$'),
+	('leave', '^the model ranked who made no order in the last 365 days: auc 0\.\d+'), ('few', 'fewer than 50 customers were known 365 days ago$')) AS t(p, w) USING (p);
 SELECT is_empty($$ SELECT customer_id FROM pay.churn_signal WHERE p_alive_low IS NOT NULL $$, 'p_alive_low is unknown where nobody leaves');
 SELECT results_eq('SELECT customer_id FROM pay.churn_signal WHERE overdue', 'VALUES (1)', 'who is silent is overdue');
+SELECT is_empty($$ SELECT * FROM leave.customer EXCEPT SELECT * FROM leave.customer_at((SELECT max(as_of) FROM leave.scorecard)) $$, 'the kept risk is that of the definition');
 
 SELECT * FROM finish();
 ROLLBACK;
