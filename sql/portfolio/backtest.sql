@@ -81,7 +81,7 @@ RETURN format($template$
 			coalesce(%11$L::float8, segment_internal.contribution_prior(t.moments, r.rate, r.usual_gross)) * r.usual_gross AS prior_gross,
 			t.purchase_model, t.spend_model
 		FROM (
-			SELECT count(*)::float8 AS customers, sum(k.purchase_days)::float8 AS purchase_days,
+			SELECT count(*)::float8 AS customers,
 				segment_internal.exact_sum(k.past_value) AS past_value, segment_internal.exact_sum(k.value) AS value,
 				segment_internal.exact_sum(k.gross) AS gross, ARRAY[%12$s] AS moments,
 				segment.with_unit(segment.%7$I(k.purchase_days - 1, k.span_days / %8$s::float8, k.tenure_days / %8$s::float8), %5$L) AS purchase_model,
@@ -93,7 +93,7 @@ RETURN format($template$
 			) AS m
 		) AS t
 		CROSS JOIN LATERAL (
-			SELECT t.value / nullif(t.gross, 0) AS rate, t.gross / nullif(t.purchase_days, 0) AS usual_gross
+			SELECT t.value / nullif(t.gross, 0) AS rate, segment_internal.usual_gross(t.moments) AS usual_gross
 		) AS r
 	), fitted AS MATERIALIZED (
 		SELECT b.*, coalesce(segment.status(b.purchase_model) <> 'too_few', false) AS usable,
@@ -119,6 +119,6 @@ RETURN format($template$
 	)$template$, portfolio, (run).cutoff, (run).horizon_days, (run).margin_rate, (run).unit,
 	(run).usual_gap_days, (run).kind || '_fit', segment_internal.unit_days((run).unit),
 	(run).settings ->> 'dormancy_prior_gaps', sample, (run).settings ->> 'contribution_prior_purchases',
-	(SELECT string_agg(format('segment_internal.exact_sum(m.moments[%s])', n), ', ' ORDER BY n) FROM generate_series(1, 8) AS n));
+	(SELECT string_agg(format('segment_internal.exact_sum(m.moments[%s])', n), ', ' ORDER BY n) FROM generate_series(1, 9) AS n));
 COMMENT ON FUNCTION segment_internal.backtest_query(text, segment_internal.backtest_run, text) IS
 'the common part of the queries behind backtest: relations known, base, fitted and judged, with the shares of risk_agg as parameter $1 (NULL: none), for the customers c of customer_history that a condition picks (internal)';

@@ -86,9 +86,16 @@ COMMENT ON FUNCTION segment_internal.contribution_rate(float8, float8, float8, f
 CREATE FUNCTION segment_internal.contribution_moments(contribution float8, gross float8, purchase_days float8) RETURNS float8[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY[1, gross, contribution, contribution * contribution / gross,
-	1 / purchase_days, gross / purchase_days, contribution / purchase_days, contribution * contribution / gross / purchase_days];
+	1 / purchase_days, gross / purchase_days, contribution / purchase_days, contribution * contribution / gross / purchase_days,
+	ln(gross / purchase_days)];
 COMMENT ON FUNCTION segment_internal.contribution_moments(float8, float8, float8) IS
-'what contribution_prior needs the sums of, of a customer with a gross above 0: 1, gross, contribution, contribution squared / gross, and the same four divided by the purchase days (internal)';
+'what contribution_prior needs the sums of, of a customer with a gross above 0: 1, gross, contribution, contribution squared / gross, and the same four divided by the purchase days; and the logarithm of gross per purchase day (internal)';
+
+CREATE FUNCTION segment_internal.usual_gross(moments float8[]) RETURNS float8
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN exp(moments[9] / nullif(moments[1], 0));
+COMMENT ON FUNCTION segment_internal.usual_gross(float8[]) IS
+'a usual purchase, from the sums of contribution_moments: the geometric mean of the customers'' gross per purchase day, which an order of unusual size hardly changes (internal)';
 
 /*
  * How many usual purchases the portfolio's rate counts for, by the method of

@@ -438,7 +438,6 @@ RETURN format($template$
 			FILTER (WHERE orders > 0) AS spend_model,
 		(sum(net_value) FILTER (WHERE orders > 0) / nullif(sum(gross), 0))::float8 AS contribution_rate,
 		(sum(margin) FILTER (WHERE orders > 0) / nullif(sum(gross), 0))::float8 AS rate_before_cost,
-		(sum(gross) / nullif(sum(purchase_days), 0))::float8 AS usual_gross,
 		ARRAY[%8$s] AS moments,
 		%7$s AS cuts
 	FROM (
@@ -452,7 +451,7 @@ RETURN format($template$
 	segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept),
 	nullif(settings ->> 'purchase_model', 'none'), unit, nullif(settings ->> 'spend_model', 'none'),
 	coalesce(cuts, 'NULL::numeric[]'),
-	(SELECT string_agg(format('segment_internal.exact_sum("the moments"[%s])', n), ', ' ORDER BY n) FROM generate_series(1, 8) AS n));
+	(SELECT string_agg(format('segment_internal.exact_sum("the moments"[%s])', n), ', ' ORDER BY n) FROM generate_series(1, 9) AS n));
 COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, bigint, date, boolean, jsonb, text, text) IS
 'the query of the figures of a new scorecard, which has its day, margin and settings, over the customers as of its day, with two parameters, earlier models; cuts is an array expression, NULL: none (internal)';
 
@@ -507,16 +506,19 @@ BEGIN
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS s
 		SET (customers, buyers, recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days,
-				contribution_rate, rate_before_cost, usual_gross, prior_purchases, purchase_model, spend_model, purchase_model_usable, spend_model_usable, cuts)
-			= ROW($2, $3, $4, $5, $6, coalesce($7, s.usual_gap_days), $11, $12, $13,
-				coalesce((s.settings ->> 'contribution_prior_purchases')::float8, segment_internal.contribution_prior($14, $11, $13)), $8, $9,
+				contribution_rate, rate_before_cost, usual_gross, prior_purchases,
+				purchase_model, spend_model, purchase_model_usable, spend_model_usable, cuts)
+			= ROW($2, $3, $4, $5, $6, coalesce($7, s.usual_gap_days), $11, $12, u.gross,
+				coalesce((s.settings ->> 'contribution_prior_purchases')::float8, segment_internal.contribution_prior($13, $11, u.gross)),
+				$8, $9,
 				coalesce(segment.status($8) <> 'too_few', false), coalesce(segment.status($9) <> 'too_few', false), $10)
+		FROM (SELECT segment_internal.usual_gross($13) AS gross) AS u
 		WHERE s.scorecard_id = $1
 		RETURNING s.customers, segment.status(s.purchase_model), segment.status(s.spend_model)$template$, portfolio)
 	INTO customers, purchase_status, spend_status
 	USING scorecard_id, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
 		f.usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'),
-		f.contribution_rate, f.rate_before_cost, f.usual_gross, f.moments;
+		f.contribution_rate, f.rate_before_cost, f.moments;
 	EXECUTE format('UPDATE %1$I.scorecard AS s SET churn_basis = r.basis, churn_days = r.days, churn_shares = r.shares, churn_reason = r.reason
 		FROM %1$I.scorecard AS n, segment_internal.risk_source($2, n.as_of, n.settings, $3, n.margin, n.usual_gap_days, n.purchase_model) AS r
 		WHERE s.scorecard_id = $1 AND n.scorecard_id = $1', portfolio) USING scorecard_id, portfolio, unit;
