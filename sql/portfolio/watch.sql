@@ -272,7 +272,7 @@ BEGIN
 	LEFT JOIN segment_internal.watch_tables(portfolio) AS w ON w.relation = f.member AND w.obstacle IS NULL;
 
 	fingerprint := CASE WHEN watch_state.obstacle IS NULL THEN
-		md5(concat_ws(' ', definition - '{settings,created_at,refreshed_at,scorecard_id,read_fingerprint}'::text[],
+		md5(concat_ws(' ', definition - '{settings,created_at,refreshed_at,scorecard_id,read_fingerprint,usual_orders}'::text[],
 			forms, notes.mark, marks)) END;
 END
 $watch_state$;

@@ -83,11 +83,12 @@ sub objects
 			SELECT string_agg(CASE format_type(a.type, NULL)
 				WHEN 'date' THEN format('''%s''', date '2023-03-31' + 90 * a.ordinal::integer)
 				WHEN 'text' THEN '''rfm_segment'''
-				WHEN 'integer' THEN '7' WHEN 'double precision' THEN '0.2'
+				WHEN 'integer' THEN '7' WHEN 'bigint[]' THEN '''{1}''' WHEN 'double precision' THEN '0.2'
 				ELSE 'say in Portfolios.pm how to call this' END, ', ' ORDER BY a.ordinal)
 			FROM unnest(p.proargtypes) WITH ORDINALITY AS a(type, ordinal)))
 		FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-		WHERE n.nspname = '$literal' AND p.provolatile <> 'v'
+		-- customer_row stands in the FROM clauses of others
+		WHERE n.nspname = '$literal' AND p.provolatile <> 'v' AND p.proname <> 'customer_row'
 		ORDER BY 1});
 }
 
@@ -127,6 +128,8 @@ sub stored
 	return $node->safe_psql($database, qq{
 		SELECT 'history', md5(string_agg(h::text, ' ' ORDER BY customer_id)) FROM $portfolio.customer_history AS h
 		UNION ALL SELECT 'defect', md5(string_agg(d::text, ' ' ORDER BY d::text)) FROM $portfolio.defect AS d
+			-- what amounts are usual, a full refresh says
+			WHERE d.check_name <> 'unusual_amount'
 		UNION ALL SELECT 'scorecard', md5((to_jsonb(s) - '{scorecard_id,created_at}'::text[])::text)
 			FROM $portfolio.scorecard AS s WHERE scorecard_id = (SELECT max(scorecard_id) FROM $portfolio.scorecard)});
 }

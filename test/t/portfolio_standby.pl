@@ -73,7 +73,7 @@ foreach my $plan (sort keys %odd_plan)
 # belong together, however often the primary refreshes.
 my $rounds = 12;
 my $script = PostgreSQL::Test::Utils::tempdir . '/refreshes.sql';
-append_to_file($script, join '', map { qq{
+append_to_file($script, join '', "SET client_min_messages = warning;\n", map { qq{
 	INSERT INTO sales.firm SELECT n, date '2024-06-01' + $_, 10 * $_ FROM generate_series(1, 200) AS n;
 	DELETE FROM sales.firm WHERE firm > 150 + $_;
 	SELECT segment.refresh('b2b') IS NOT NULL;
