@@ -217,14 +217,14 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.best_list(n integer DEFAULT 100, min_probability float8 DEFAULT 0)
 		RETURNS TABLE (place bigint, customer_id %2$s, purchase_probability float8,
-			expected_spend float8, expected_value float8, clv float8, days_since_last integer,
+			expected_spend float8, contribution_rate float8, expected_value float8, clv float8, days_since_last integer,
 			class text, action text, action_zh text)
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 		BEGIN ATOMIC
 		SELECT row_number() OVER (ORDER BY b.expected_value DESC, b.customer_id), b.customer_id,
-			b.purchase_probability, b.expected_spend, b.expected_value, b.clv, b.days_since_last, a.class, a.action, a.action_zh
+			b.purchase_probability, b.expected_spend, b.contribution_rate, b.expected_value, b.clv, b.days_since_last, a.class, a.action, a.action_zh
 		FROM (
-			SELECT c.customer_id, c.purchase_probability, c.expected_spend,
+			SELECT c.customer_id, c.purchase_probability, c.expected_spend, c.contribution_rate,
 				c.purchase_probability * c.expected_spend * c.contribution_rate AS expected_value, c.clv, c.days_since_last
 			FROM %1$I.customer AS c
 			WHERE c.purchase_probability >= coalesce($2, 0) AND c.expected_spend * c.contribution_rate IS NOT NULL
