@@ -77,8 +77,8 @@ RETURN format($template$
 		CROSS JOIN (SELECT %4$L::float8 AS rate) AS m
 		WHERE (r.b).orders > 0
 	), base AS MATERIALIZED (
-		SELECT t.customers, t.past_value / t.customers AS mean_past_value, r.rate,
-			coalesce(%11$L::float8, segment_internal.contribution_prior(t.moments, r.rate, r.usual_gross)) * r.usual_gross AS prior_gross,
+		SELECT t.customers, t.past_value / t.customers AS mean_past_value, r.rate, r.usual_gross,
+			coalesce(%11$L::float8, segment_internal.contribution_prior(t.moments, r.rate, r.usual_gross)) AS prior_purchases,
 			t.purchase_model, t.spend_model
 		FROM (
 			SELECT count(*)::float8 AS customers,
@@ -103,7 +103,7 @@ RETURN format($template$
 		SELECT k.customer_id, k.purchase_days, k.span_days, k.tenure_days, k.actual_days, k.past_days, k.actual_value, k.past_value,
 			f.usable, f.has_value, p.expected, p.probability,
 			CASE WHEN f.has_value THEN coalesce(p.expected * segment.expected_spend(f.spend_model, x.x, k.repeat_spend)
-				* segment_internal.contribution_rate(k.value, k.gross, f.rate, f.prior_gross), 0) ELSE 0 END AS value,
+				* segment_internal.contribution_rate(k.value, k.gross, k.purchase_days, f.rate, f.usual_gross, f.prior_purchases), 0) ELSE 0 END AS value,
 			coalesce(segment_internal.risk_share($1, segment_internal.gap_ratio(k.tenure_days - k.span_days, k.span_days, k.purchase_days,
 				%9$L::float8, %6$L::float8), k.orders), 0) AS risk
 		FROM known AS k

@@ -28,10 +28,10 @@ CREATE TYPE segment_internal.scorecard_terms AS (
 	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
 	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric,
 	cancel_same_day boolean, churn_basis text, churn_horizon float8, churn_shares float8[],
-	contribution_rate float8, rate_before_cost float8, prior_gross float8
+	contribution_rate float8, rate_before_cost float8, usual_gross float8, prior_purchases float8
 );
 COMMENT ON TYPE segment_internal.scorecard_terms IS
-'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike; contribution of the portfolio per unit of gross, with and without cost, and the gross for which they count when a customer''s own are averaged with them (internal)';
+'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike; contribution of the portfolio per unit of gross, with and without cost, a usual purchase, and for how many of them these rates count when a customer''s own are averaged with them (internal)';
 
 CREATE TYPE segment_internal.scored_day AS (day date, scorecard_id bigint, terms segment_internal.scorecard_terms);
 COMMENT ON TYPE segment_internal.scored_day IS
@@ -73,11 +73,13 @@ AS 'MODULE_PATHNAME', 'segment_margin';
 COMMENT ON FUNCTION segment_internal.margin(numeric, numeric) IS
 'net x margin_rate, rounded to one digit after the point more than net has, and to at most 9: what customer_figures calls margin where the purchases have none (internal)';
 
-CREATE FUNCTION segment_internal.contribution_rate(contribution float8, gross float8, rate float8, prior_gross float8) RETURNS float8
+CREATE FUNCTION segment_internal.contribution_rate(
+	contribution float8, gross float8, purchase_days float8, rate float8, usual_gross float8, prior_purchases float8
+) RETURNS float8
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_contribution_rate';
-COMMENT ON FUNCTION segment_internal.contribution_rate(float8, float8, float8, float8) IS
-'contribution of a customer per unit of gross, averaged with the portfolio''s rate, as if prior_gross more had been bought at that: (contribution + prior_gross x rate) / (gross + prior_gross), and rate where that is 0 / 0; may be negative, and above 1. The credibility estimate of Buehlmann and Straub 1970. What customer_figures has as contribution_rate (internal)';
+COMMENT ON FUNCTION segment_internal.contribution_rate(float8, float8, float8, float8, float8, float8) IS
+'contribution of a customer per unit of gross, averaged with the portfolio''s rate, as if the customer had made prior_purchases more at that: (contribution + prior x rate) / (gross + prior), and rate where that is 0 / 0; prior = prior_purchases x least(usual_gross, (gross + usual_gross) / (purchase_days + 1)). May be negative, and above 1. The credibility estimate of Buehlmann and Straub 1970. What customer_figures has as contribution_rate (internal)';
 
 /*
  * What a portfolio is told from about its contribution: per customer with gross,
@@ -173,7 +175,7 @@ FROM (VALUES
 	('expected_purchases', 'float8'::regtype, true, 'expected number of purchase days in the horizon of the scorecard (52 weeks unless set), >= 0; more is better; NULL as p_alive'),
 	('purchase_probability', 'float8'::regtype, true, 'probability of at least one purchase in the weeks of the setting probability_weeks (13 unless set), 0..1; higher is better; NULL as p_alive'),
 	('expected_spend', 'float8'::regtype, true, 'expected gross sales of one future purchase day in units of money, >= 0; more is better; NULL: never bought, or too little data'),
-	('contribution_rate', 'float8'::regtype, true, 'what of one unit of gross sales is left after refunds, the cost of the goods and the source costs: net_value / gross, averaged with the portfolio''s (model_card), which counts for as many usual purchases as the setting contribution_prior_purchases; may be negative; more is better; NULL: never bought, or nobody has paid anything'),
+	('contribution_rate', 'float8'::regtype, true, 'what of one unit of gross sales is left after refunds, the cost of the goods and the source costs: net_value / gross, averaged with the portfolio''s (model_card), which counts for as many purchases as the setting contribution_prior_purchases; may be negative; more is better; NULL: never bought, or nobody has paid anything'),
 	('clv', 'float8'::regtype, true, 'customer lifetime value: expected discounted contribution within the horizon in units of money, that is expected discounted purchases x expected_spend x contribution_rate; may be negative; more is better; NULL: never bought, or too little data'),
 	('clv_before_cost', 'float8'::regtype, true, 'the same without the source costs, from margin / gross; may be negative; more is better; NULL as clv'),
 	('churn_risk', 'float8'::regtype, true, 'probability of no order within the days of the setting lost_after_days, 0..1; lower is better; NULL: never bought, or too little data (churn_risk_basis)'),
@@ -217,7 +219,7 @@ BEGIN
 				n.unit_days, n.horizon, n.probability_horizon, (n.settings ->> 'annual_rate')::float8,
 				n.margin, (n.settings ->> 'cancel_same_day')::boolean, n.churn_basis,
 				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares,
-				n.contribution_rate, n.rate_before_cost, n.prior_purchases * n.usual_gross)::segment_internal.scorecard_terms AS terms%3$s
+				n.contribution_rate, n.rate_before_cost, n.usual_gross, n.prior_purchases)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS

@@ -18,7 +18,7 @@ FROM (VALUES
 	('annual_rate', 'number', '0.1', 0, 100, NULL,
 	 'effective annual discount rate of clv; 0.1 is 10 %'),
 	('contribution_prior_purchases', 'number', NULL, 0, 1000000, NULL,
-	 'how many usual purchases the contribution rate of the portfolio counts for, when a customer''s own is averaged with it; not set: estimated from the data, between 1 and 5'),
+	 'how many purchases the contribution rate of the portfolio counts for, when a customer''s own is averaged with it; not set: estimated from the data, between 1 and 5'),
 	('dormancy_prior_gaps', 'number', '2', 0, 1000, NULL,
 	 'how many gaps the usual gap of the population counts for, when a customer''s own gaps are averaged with it'),
 	('dormancy_default_gap_days', 'number', '365', 1, 36525, NULL,

@@ -104,7 +104,8 @@ enum
 	TERM_CHURN_SHARES,
 	TERM_CONTRIBUTION_RATE,
 	TERM_RATE_BEFORE_COST,
-	TERM_PRIOR_GROSS,
+	TERM_USUAL_GROSS,
+	TERM_PRIOR_PURCHASES,
 	TERMS
 };
 
@@ -139,12 +140,13 @@ typedef struct ScorecardTerms
 								 * model's */
 	bool		cancel_same_day;	/* orders that were refunded on the same
 									 * day do not count as visits and usage */
-	bool		has_contribution;	/* are the next three known? */
+	bool		has_contribution;	/* are the next known? */
 	double		contribution_rate;	/* of the portfolio: net value per unit of
 									 * gross */
 	double		rate_before_cost;	/* the same of the margin */
-	double		prior_gross;	/* gross at the portfolio's rate that a
-								 * customer's own is averaged with */
+	double		usual_gross;	/* a usual purchase */
+	double		prior_purchases;	/* how many of them the two rates count
+									 * for */
 } ScorecardTerms;
 
 /* Without a scorecard there are no scores and no predictions. */
@@ -319,16 +321,20 @@ margin_of(Datum net, Datum margin_rate)
 
 /*
  * Contribution per unit of gross, the customer's own averaged with that of the
- * portfolio, as if the customer had bought for prior_gross more at the
- * portfolio's rate: the credibility estimate of Buehlmann and Straub (1970), in
- * which the variance of a rate is inversely proportional to the volume.
+ * portfolio, as if the customer had made some purchases more at the portfolio's
+ * rate: the credibility estimate of Buehlmann and Straub (1970).  These purchases
+ * are of the customer's own size, averaged with one usual purchase; but of usual
+ * size at most, or an order of enormous size that came back would be expected
+ * to stay the next time.
  */
-static inline double
-shrunk_rate(double contribution, double gross, double rate, double prior_gross)
+static double
+shrunk_rate(double contribution, double gross, double purchase_days, double rate,
+			double usual_gross, double prior_purchases)
 {
-	double		volume = gross + prior_gross;
+	double		size = Min(usual_gross, (gross + usual_gross) / (purchase_days + 1));
+	double		prior_gross = prior_purchases * size;
 
-	return volume > 0 ? (contribution + prior_gross * rate) / volume : rate;
+	return gross + prior_gross > 0 ? (contribution + prior_gross * rate) / (gross + prior_gross) : rate;
 }
 
 static inline double
@@ -399,6 +405,15 @@ set_churn_risk(Datum *values, bool *nulls, const ScorecardTerms *terms, const Cu
 				   1 - predict_purchase_probability(terms->purchase_model, input, terms->churn_horizon));
 }
 
+/* Of net value or margin, with the portfolio's rate of it. */
+static double
+own_rate(const Datum *values, int contribution, double rate, const ScorecardTerms *terms)
+{
+	return shrunk_rate(amount_to_double(values[contribution]), amount_to_double(values[FIGURE_GROSS]),
+					   (double) DatumGetInt64(values[FIGURE_PURCHASE_DAYS]), rate,
+					   terms->usual_gross, terms->prior_purchases);
+}
+
 /* What the models say; NULL without them. */
 static void
 set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
@@ -432,9 +447,7 @@ set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
 		set_double(values, nulls, FIGURE_CLV,
 				   predict_value(purchases, spend, DatumGetFloat8(values[FIGURE_CONTRIBUTION_RATE])));
 		set_double(values, nulls, FIGURE_CLV_BEFORE_COST,
-				   predict_value(purchases, spend,
-								 shrunk_rate(amount_to_double(values[FIGURE_MARGIN]), amount_to_double(values[FIGURE_GROSS]),
-											 terms->rate_before_cost, terms->prior_gross)));
+				   predict_value(purchases, spend, own_rate(values, FIGURE_MARGIN, terms->rate_before_cost, terms)));
 	}
 }
 
@@ -493,8 +506,7 @@ set_rest(Datum *values, bool *nulls, DateADT as_of, const ScorecardTerms *terms)
 	nulls[FIGURE_AVERAGE_ORDER] = nulls[FIGURE_DAYS_SINCE_LAST] = nulls[FIGURE_TENURE_DAYS] = false;
 	if (terms->has_contribution)
 		set_double(values, nulls, FIGURE_CONTRIBUTION_RATE,
-				   shrunk_rate(amount_to_double(values[FIGURE_NET_VALUE]), amount_to_double(values[FIGURE_GROSS]),
-							   terms->contribution_rate, terms->prior_gross));
+				   own_rate(values, FIGURE_NET_VALUE, terms->contribution_rate, terms));
 	set_scores(values, nulls, terms);
 	set_predictions(values, nulls, terms);
 }
@@ -529,12 +541,13 @@ deform_terms(Datum row, ScorecardTerms *terms)
 	if (terms->has_margin_rate)
 		terms->margin_rate = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[TERM_MARGIN_RATE]));
 	terms->has_contribution = !nulls[TERM_CONTRIBUTION_RATE] && !nulls[TERM_RATE_BEFORE_COST] &&
-		!nulls[TERM_PRIOR_GROSS];
+		!nulls[TERM_USUAL_GROSS] && !nulls[TERM_PRIOR_PURCHASES];
 	if (terms->has_contribution)
 	{
 		terms->contribution_rate = DatumGetFloat8(values[TERM_CONTRIBUTION_RATE]);
 		terms->rate_before_cost = DatumGetFloat8(values[TERM_RATE_BEFORE_COST]);
-		terms->prior_gross = DatumGetFloat8(values[TERM_PRIOR_GROSS]);
+		terms->usual_gross = DatumGetFloat8(values[TERM_USUAL_GROSS]);
+		terms->prior_purchases = DatumGetFloat8(values[TERM_PRIOR_PURCHASES]);
 	}
 	terms->cancel_same_day = nulls[TERM_CANCEL_SAME_DAY] || DatumGetBool(values[TERM_CANCEL_SAME_DAY]);
 	if (!nulls[TERM_CHURN_BASIS])
@@ -798,15 +811,15 @@ segment_margin(PG_FUNCTION_ARGS)
 }
 
 /*
- * contribution_rate(contribution, gross, rate, prior_gross): contribution per unit
- * of gross, as customer_figures has it
+ * contribution_rate(contribution, gross, purchase_days, rate, usual_gross,
+ * prior_purchases): contribution per unit of gross, as customer_figures has it
  */
 PG_FUNCTION_INFO_V1(segment_contribution_rate);
 Datum
 segment_contribution_rate(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_FLOAT8(shrunk_rate(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1),
-								 PG_GETARG_FLOAT8(2), PG_GETARG_FLOAT8(3)));
+	PG_RETURN_FLOAT8(shrunk_rate(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2),
+								 PG_GETARG_FLOAT8(3), PG_GETARG_FLOAT8(4), PG_GETARG_FLOAT8(5)));
 }
 
 /* ---------- subqueries in one piece ---------- */

@@ -85,9 +85,11 @@ BEGIN
 			FROM person AS p, everybody AS e, %1$I.scorecard AS s
 		), valued AS (
 			SELECT j.*, segment.expected_spend(j.spend_model, j.x, j.repeat) AS spend,
-				(j.margin - j.cost + j.prior_purchases * j.usual * j.rate) / (j.gross + j.prior_purchases * j.usual) AS own,
-				(j.margin + j.prior_purchases * j.usual * j.rate_before_cost) / (j.gross + j.prior_purchases * j.usual) AS own_before_cost
+				(j.margin - j.cost + j.prior_purchases * z.size * j.rate) / (j.gross + j.prior_purchases * z.size) AS own,
+				(j.margin + j.prior_purchases * z.size * j.rate_before_cost) / (j.gross + j.prior_purchases * z.size) AS own_before_cost
 			FROM judged AS j
+			-- an own purchase, averaged with a usual one, if it is smaller
+			CROSS JOIN LATERAL (SELECT CASE WHEN j.gross > j.days * j.usual THEN j.usual ELSE (j.gross + j.usual) / (j.days + 1) END AS size) AS z
 		)
 		SELECT v.id, v.spend, v.own, v.spend * v.own * d.purchases, v.spend * v.own_before_cost * d.purchases
 		FROM valued AS v
@@ -100,10 +102,11 @@ SELECT is_empty(format($$ SELECT h.*, c.expected_spend, c.contribution_rate, c.c
 		AND same(h.clv, c.clv, 1e-9) AND same(h.clv_before_cost, c.clv_before_cost, 1e-9)) $$, name), name || ': as by hand from the orders') FROM shop;
 SELECT cmp_ok((SELECT count(*) FROM shop AS s, by_hand(s) AS h WHERE h.clv IS NOT NULL), '>', 500::bigint, 'for many customers');
 -- the same from kept columns, to the last bits
-SELECT is_empty(format($$ SELECT c.customer_id FROM %I.customer AS c, %1$I.model_card AS m WHERE orders > 0 AND NOT (
-	same(c.contribution_rate, (c.net_value::float8 + m.prior_purchases * m.usual_gross * m.contribution_rate) / (c.gross::float8 + m.prior_purchases * m.usual_gross), 1e-13)
-	AND (c.clv = 0 OR same(c.clv / c.contribution_rate, c.clv_before_cost * (c.gross::float8 + m.prior_purchases * m.usual_gross)
-		/ (c.margin::float8 + m.prior_purchases * m.usual_gross * m.rate_before_cost), 1e-12))) $$, name), name || ': as by hand from what is kept') FROM shop;
+SELECT is_empty(format($$ SELECT c.customer_id FROM %I.customer AS c CROSS JOIN %1$I.model_card AS m
+	CROSS JOIN LATERAL (SELECT m.prior_purchases * least(m.usual_gross, (c.gross::float8 + m.usual_gross) / (c.purchase_days + 1)) AS gross) AS p
+	WHERE orders > 0 AND NOT (same(c.contribution_rate, (c.net_value::float8 + p.gross * m.contribution_rate) / (c.gross::float8 + p.gross), 1e-12)
+		AND (c.clv = 0 OR same(c.clv / c.contribution_rate, c.clv_before_cost * (c.gross::float8 + p.gross) / (c.margin::float8 + p.gross * m.rate_before_cost), 1e-9))) $$, name),
+	name || ': as by hand from what is kept') FROM shop;
 SELECT is((SELECT array_agg(prior_purchases) FROM (SELECT prior_purchases FROM "a prior".scorecard) AS p), '{0.75}'::float8[], 'a prior that is set is the prior');
 
 -- the prior by hand: two moments, in decimal arithmetic
@@ -153,15 +156,15 @@ SELECT is_empty($$ SELECT c.customer_id, c.contribution_rate FROM third.customer
 		(c.last_day - c.first_day) / s.unit_days, c.tenure_days / s.unit_days, (segment.measures(h.purchases, c.as_of)).mean_repeat_spend, s.horizon, 0.1, 0.3), 1e-14) $$,
 	'the same share of all: the value of the models times the share');
 
--- between the portfolio's rate, without purchases, and the own one, with many
-SELECT is_empty($$ SELECT n, rate, before FROM (
-		SELECT n, r.rate, lag(r.rate) OVER (ORDER BY n) AS before
-		FROM generate_series(0, 1000) AS n CROSS JOIN LATERAL (SELECT segment_internal.contribution_rate(-0.2 * 30 * n, 30 * n, 0.4, 60) AS rate) AS r) AS s
-	WHERE rate >= before OR rate NOT BETWEEN -0.2 AND 0.4 $$, 'ever nearer to the own rate');
-SELECT is(segment_internal.contribution_rate(0, 0, 0.4, 60), 0.4::float8, 'without purchases the portfolio''s');
-SELECT is(segment_internal.contribution_rate(0, 0, 0.4, 0), 0.4::float8, 'also without a prior');
-SELECT is(segment_internal.contribution_rate(-6, 30, 0.4, 0), -0.2::float8, 'without a prior the own');
-SELECT cmp_ok(abs(segment_internal.contribution_rate(-0.2 * 3e9, 3e9, 0.4, 60) + 0.2), '<', 1e-7::float8, 'with many purchases the own');
+-- between the portfolio's rate, without purchases, and the own one, with many; of small and large purchases
+SELECT is_empty($$ SELECT size, n, rate, before FROM (
+		SELECT size, n, r.rate, lag(r.rate) OVER (PARTITION BY size ORDER BY n) AS before
+		FROM generate_series(0, 1000) AS n, unnest('{0.5,30,4000}'::float8[]) AS size
+		CROSS JOIN LATERAL (SELECT segment_internal.contribution_rate(-0.2 * size * n, size * n, n, 0.4, 30, 2) AS rate) AS r) AS s
+	WHERE rate >= before OR rate NOT BETWEEN -0.2 AND 0.4 OR n = 0 AND rate <> 0.4 OR n = 1000 AND rate > -0.19 $$, 'ever nearer to the own rate');
+SELECT is(segment_internal.contribution_rate(0, 0, 0, 0.4, 30, 0), 0.4::float8, 'without purchases the portfolio''s, also without a prior');
+SELECT is(segment_internal.contribution_rate(-6, 30, 1, 0.4, 30, 0), -0.2::float8, 'without a prior the own');
+SELECT is(segment_internal.contribution_rate(0, 100000, 1, 0.4, 30, 2), 24 / 100060::float8, 'an order of unusual size that came back counts as what it is');
 
 SELECT is_empty(format($$ SELECT s.scheme, s.clv, c.clv FROM (SELECT scheme, sum(clv) AS clv FROM %1$I.segment_summary GROUP BY scheme) AS s, (SELECT sum(clv) AS clv FROM %1$I.customer) AS c
 	WHERE NOT same(s.clv, c.clv, 1e-10) $$, name), name || ': the value of the classes is that of the customers') FROM shop;
@@ -170,7 +173,8 @@ SELECT is_empty(format($$ SELECT s.scheme, s.clv, c.clv FROM (SELECT scheme, sum
 
 SELECT ok(count(*) FILTER (WHERE clv < 0) > 10 AND count(*) FILTER (WHERE clv > 0) > 10, 'some have a negative value, and some do not') FROM "own margins".customer;
 SELECT is_empty(format($$ SELECT c.customer_id, c.net_value, c.clv FROM %I.customer AS c, %1$I.model_card AS m
-	WHERE c.clv <> 0 AND sign(c.clv) <> sign(c.net_value::float8 + m.prior_purchases * m.usual_gross * m.contribution_rate) $$, name),
+	WHERE c.clv <> 0 AND sign(c.clv) <> sign(c.net_value::float8
+		+ m.prior_purchases * least(m.usual_gross, (c.gross::float8 + m.usual_gross) / (c.purchase_days + 1)) * m.contribution_rate) $$, name),
 	name || ': negative for whom losses exceed what the prior purchases would bring') FROM shop;
 SELECT is_empty(format($$ SELECT customer_id FROM %I.customer WHERE clv < 0 AND value_class IN ('mvc', 'mgc') AND net_value < 0 OR value_class = 'mgc' AND clv <= 0 $$, name),
 	name || ': nobody of negative value is growable') FROM shop;
