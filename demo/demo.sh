@@ -106,14 +106,19 @@ start() {
 	echo "    table orders: $orders"
 
 	say "5 of 6: creating the portfolio"
-	cat <<-'SQL'
+	# of the file, nobody has said what share of sales is contribution
+	local settings=", settings => '{\"margin\": 0.3}'"
+	[ -z "$csv" ] || settings=
+	cat <<-SQL
 		    CREATE EXTENSION segment;
 		    SELECT segment.create_portfolio('shop',
-		      purchases => $$ SELECT customer_id, ordered_at, total FROM orders $$);
+		      purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$,
+		      timezone => 'UTC'$settings);
 	SQL
 	run_sql -c 'CREATE EXTENSION segment' -o /dev/null -c "
 		SELECT segment.create_portfolio('shop',
-			purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$)"
+			purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$,
+			timezone => 'UTC'$settings)"
 
 	say "6 of 6: the results"
 	run_sql -P pager=off -f "$TREE/demo/results.sql"

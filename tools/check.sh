@@ -3,7 +3,7 @@
 # throw-away server.  Ends with one line "N passed, N failed[, N skipped]".
 #
 #   ONLY      the suites to run: regress isolation pgtap tap doc (all)
-#   TEST      of pgtap, tap and doc, only the files whose path holds this
+#   TEST      only the files whose path holds this
 #   JOBS      how many pgTAP files run side by side (as many as processors)
 #   KEEP      if set, the temporary directory is kept
 #   SERVER_VERSION  Debian's server to use, 15 to 19, if not the preferred one
@@ -46,21 +46,30 @@ finish() {
 	exit
 }
 
-# Runs the tests of pg_regress or pg_isolation_regress and counts one for
-# each test file.  A test that the runner says nothing of has failed.
+# run_regress SUITE VARIABLE OTHER SOURCES EXPECTED RESULTS: runs the tests of
+# pg_regress or pg_isolation_regress, which the Makefile names in VARIABLE, and
+# not those in OTHER, and counts one for each test file.  A test that the runner says nothing of has failed.
 run_regress() {
-	local suite=$1 target=$2 sources=$3 diffs=$4 expected ok
-	expected=$(TEST='' files "${sources%/*}" -maxdepth 1 -name "${sources##*/}" | wc -l)
-	[ "$expected" -gt 0 ] || return 0
+	local suite=$1 variable=$2 other=$3 sources=$4 answers=$5 results=$6 expected ok list names
+	mapfile -t list < <(files "${sources%/*}" -maxdepth 1 -name "${sources##*/}")
+	expected=${#list[@]}
+	if [ "$expected" -eq 0 ]; then
+		say "$suite: no file whose path holds \"${TEST:-}\""
+		return 0
+	fi
+	names=$(printf '%s\n' "${list[@]##*/}" | sed 's/\.[a-z]*$//' | paste -sd ' ')
 	say "$suite: $expected tests"
 	# One part of PGXS's installcheck at a time, so that each is counted.
-	as_server make -C "$TREE" "PG_CONFIG=$PG_CONFIG" with_llvm=no installcheck "$target=" \
-		TAP_TESTS= >"$WORK/$suite.out" 2>&1 || true
+	as_server make -C "$TREE" "PG_CONFIG=$PG_CONFIG" with_llvm=no installcheck "$variable=$names" \
+		"$other=" TAP_TESTS= >"$WORK/$suite.out" 2>&1 || true
 	# "test x ... ok" until PostgreSQL 15, "ok 1 - x" from 16 on.
 	ok=$(grep -cE '^(test +[^ ]+ +\.\.\. ok|ok [0-9]+ )' "$WORK/$suite.out" || true)
 	if [ "$ok" -ne "$expected" ]; then
 		cat "$WORK/$suite.out"
-		as_server cat "$TREE/$diffs" 2>/dev/null || true
+		# With the names of the expected files in the checkout, so that patch -p0
+		# can take what is right.
+		as_server cat "$TREE/${results%/results}/regression.diffs" 2>/dev/null |
+			sed -E "s#^(---|[+]{3}) $TREE/($results|(test/)?$answers)/#\\1 $answers/#" || true
 	fi
 	count "$suite" "$ok" $((expected - ok)) 0
 }
@@ -135,10 +144,10 @@ server_start \
 	"max_parallel_workers = $((8 + 8 * JOBS))"
 
 if wanted regress; then
-	run_regress regress ISOLATION 'test/sql/*.sql' results/regression.diffs
+	run_regress regress REGRESS ISOLATION 'test/sql/*.sql' expected results/results
 fi
 if wanted isolation; then
-	run_regress isolation REGRESS 'test/isolation/specs/*.spec' output_iso/regression.diffs
+	run_regress isolation ISOLATION REGRESS 'test/isolation/specs/*.spec' test/isolation/expected output_iso/results
 fi
 if wanted pgtap; then
 	provide_pgtap

@@ -88,7 +88,7 @@ my %usual = (
 	# models
 	'model.kind' => 'pnbd', 'model.params' => '{"r": 0.5, "alpha": 10, "s": 0.6, "beta": 12}', 'param.name' => 'r', 'stderr.name' => 'r',
 	'x double precision' => '=m.n % 4', 't_x double precision' => '=CASE WHEN m.n % 4 = 0 THEN 0 ELSE 1 + m.n % 30 END', 't double precision' => '=32 + m.n % 9',
-	'purchase_pmf.n' => 2, 'expected_spend.model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')},
+	'purchase_pmf.n' => 2, 'refit_purchases.kind' => 'pnbd', 'refit_purchases.as_of' => '2024-03-01', 'refit_spend.kind' => 'gammagamma', 'expected_spend.model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')},
 
 	'bgbb_fit.n' => '=m.n % 9 + 12', 'bgbb_fit.x' => '=m.n % 4', 'bgbb_fit.t_x' => '=CASE WHEN m.n % 4 = 0 THEN 0 ELSE 4 + m.n % 8 END',
 	'clv.margin' => 0.5, 'clv.spend_model' => q{=segment.model('gammagamma', '{"p": 6.25, "q": 3.74, "gamma": 15.44}')}, 'retention double precision' => 0.5, 'fraction double precision' => 0.5, 'min_probability double precision' => 0.5,
@@ -123,12 +123,15 @@ my %usual = (
 	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')}, 'risk_source.settings' => q{=&check_settings('{}')},
 	'risk_share.shares' => '=array_fill(0.5::float8, ARRAY[6, 20])', 'risk_agg.as_of' => '2024-03-01', 'risk_agg.days' => 30, 'risk_agg.prior_gaps' => 2,
 	'risk_agg.usual_gap_days' => 30, 'risk_agg.prior_customers' => 20, 'tenths_agg.amounts' => '{1,2}', 'tenths_total.tenths' => '{{1,2},{3,4}}', 'tenths_total.col' => 1,
+	'contribution_prior.moments' => '{60,3000,900,280,20,1000,300,95,230}', 'usual_gross.moments' => '{60,3000,900,280,20,1000,300,95,230}',
 	'tenths_error.tenths' => '{{1,2,3},{3,4,5}}', 'cheapest_threshold_agg.false_alarm_cost' => 1, 'cheapest_threshold_agg.miss_cost' => 1,
-	'kept_query.as_of' => 's.scorecard_as_of', 'kept_fill_changed.as_of' => 's.scorecard_as_of', 'kept_move.given' => '2024-02-01',
+	'kept_query.as_of' => '2024-02-01', 'kept_query.scorecard_id' => 1, 'kept_fill_changed.as_of' => '2024-02-01', 'kept_move.given' => '2024-02-01',
+	'kept_run.command' => 'CREATE UNLOGGED TABLE mine.refresh_row AS SELECT 1 AS one', 'kept_run.query' => 'SELECT 1 AS one',
+	'segment_internal.scorecard_terms' => '=(SELECT s.terms FROM mine.scorecard_figures AS s ORDER BY s.scorecard_id LIMIT 1)',
 	'kept_move.today' => '2024-02-01',
 
 	# schemes
-	'role text' => 'caller', 'privilege text' => 'SELECT',
+	'role text' => 'reader', 'privilege text' => 'SELECT',
 	'scheme text' => 'rfm_segment', 'schemes text[]' => '{rfm_segment}', 'classes jsonb' => '[{"class": "a", "rule": "net > 0"}, {"class": "b"}]', 'cuts jsonb' => '{}',
 	'create_scheme.scheme' => 'another', 'scheme_write.scheme' => 'another', 'alter_scheme.scheme' => 'size', 'drop_scheme.scheme' => 'size', 'scheme_drop.scheme' => 'size',
 	'rule text' => 'net > 0',
@@ -154,6 +157,7 @@ my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH 
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
 	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
+	defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
 	scheme_check_rule => $to_check_rules, scheme_try_rules => $to_check_rules,
@@ -300,6 +304,8 @@ sub usual
 	}
 	return sprintf 'ARRAY[%s]', $self->usual($function, $argument, $1) if $type =~ /^(.*)\[\]$/s;
 	return $type =~ /^any(compatible)?array$/ ? 'ARRAY[1, 2]' : '1' if $type =~ /^any/;
+	# without a cast, for which the caller would need rights on the domain's schema
+	return $self->usual($function, $argument, $self->{base}{$type}) if $self->{base}{$type};
 	if (my $columns = $self->{columns}{$type})
 	{
 		return sprintf 'ROW(%s)::%s', join(', ', map { $self->usual('', '', $_) } @$columns), $type;

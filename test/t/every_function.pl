@@ -36,6 +36,7 @@ my ($usual_timeout, $edge_timeout, $cancel_seconds) = (60, 1, 20);
 # Functions that cannot succeed when called by hand, and why.
 my %cannot_succeed = (
 	note_changes => 'a trigger function',
+	snapshot_forget => 'a trigger function',
 );
 
 # ---------- a server, portfolios and roles ----------
