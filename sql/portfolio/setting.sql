@@ -129,6 +129,9 @@ BEGIN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" is not known', given.key),
 				HINT = 'The view segment.setting lists the settings.';
+		ELSIF given.value = 'null' AND known.default_value IS NULL THEN
+			-- not set
+			CONTINUE;
 		ELSIF jsonb_typeof(given.value) <> (CASE WHEN known.type IN ('text', 'date') THEN 'string' ELSE known.type END) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be a %s, not %s', given.key, known.type, given.value),

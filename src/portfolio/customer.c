@@ -301,12 +301,21 @@ customer_move(Customer *customer, DateADT day)
 
 /* ---------- money ---------- */
 
+static inline bool
+is_special(Datum amount)
+{
+	return numeric_is_nan(DatumGetNumeric(amount)) || numeric_is_inf(DatumGetNumeric(amount));
+}
+
 /* The amount, with at most one digit more after the point than another has, and at most 9. */
 static Datum
 money_like(Datum amount, Datum other)
 {
-	int32		digits = Min(DatumGetInt32(DirectFunctionCall1(numeric_scale, other)) + 1, 9);
+	int32		digits;
 
+	if (is_special(amount) || is_special(other))
+		return amount;
+	digits = Min(DatumGetInt32(DirectFunctionCall1(numeric_scale, other)) + 1, 9);
 	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, amount)) <= digits)
 		return amount;
 	return DirectFunctionCall2(numeric_round, amount, Int32GetDatum(digits));
