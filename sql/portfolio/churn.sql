@@ -41,16 +41,6 @@ AS 'MODULE_PATHNAME', 'segment_churn_measures';
 COMMENT ON FUNCTION segment_internal.churn_measures(segment.history, segment.history, segment.history, date, integer, integer) IS
 'the numbers behind the signals of churn: the last recent_days up to as_of against the past_days before them, both only from the day after the first purchase on. Histories that are NULL hold no events. frequency_p_value: fall_p_value of the purchase days; complaints_p_value: rise_p_value of the complaints; spend_p_value: chance of so little recent spend if each of these purchases, with its amount, were as likely on any day (never less than the exact chance). NULL where as_of or a number of days is NULL; in it NULL what cannot be said: without purchases, or where the first one leaves no day in the past window. Errors: 22008 infinite as_of, 22023 a number of days that is not between 1 and 36525';
 
-/* Is what the model says of leaving only that it saw nobody leave? */
-CREATE FUNCTION segment_internal.without_dropout(model segment.model) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-SELECT EXISTS (SELECT FROM unnest(segment.warnings(model)) AS w(warning) WHERE w.warning LIKE 'no_dropout:%');
-END;
-COMMENT ON FUNCTION segment_internal.without_dropout(segment.model) IS
-'whether the data of a model of purchases show no sign of customers leaving, so that p_alive is unknown and not 1 (internal)';
-
 CREATE TYPE segment_internal.churn_limits AS (
 	significance float8, ratio float8, overdue_gaps float8, p_alive float8, satisfaction_ratio float8
 );
@@ -230,7 +220,7 @@ BEGIN
 			WHERE c.purchase_probability >= coalesce($2, 0) AND c.expected_spend * c.contribution_rate IS NOT NULL
 		) AS b
 		-- what every other list says of the customer, too
-		JOIN %1$I.customer_action AS a ON a.customer_id %3$s b.customer_id
+		JOIN %1$I.customer_action AS a ON a.customer_id %3$s b.customer_id AND a.may_contact
 		ORDER BY b.expected_value DESC, b.customer_id
 		LIMIT segment_internal.best_list_limit($1, $2);
 		END$template$, portfolio, key_type, (segment_internal.portfolio_key(portfolio)).equality);
@@ -287,7 +277,7 @@ SELECT v.* FROM (VALUES
 	('win_back', 'returns', 'how many times the customer has come back, >= 1'),
 	('win_back', 'orders', 'orders from the return on, >= 1; more is better'),
 	('win_back', 'value', 'net amount from the return on, in units of money; may be negative where refunds came after it; more is better'),
-	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend times contribution_rate, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those with a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
+	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend times contribution_rate, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those who may be contacted (setting contact_column) and have a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.churn_comments() IS

@@ -3,10 +3,10 @@
  */
 
 CREATE TYPE segment.class_migration AS (
-	place integer, from_class text, to_class text, customers bigint, net_from numeric, net_to numeric
+	day_number integer, from_class text, to_class text, customers bigint, net_from numeric, net_to numeric
 );
 COMMENT ON TYPE segment.class_migration IS
-'customers who were in a class on the day before and in one on a day: place of the day, classes, heads, net sales on both days; from_class is NULL for those who were not known on the day before';
+'customers who were in a class on the day before and in one on a day: number of the day, counted from 1, classes, heads, net sales on both days; from_class is NULL for those who were not known on the day before';
 
 CREATE FUNCTION segment_internal.migration_accum(internal, tid, integer, integer, text, numeric) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
@@ -34,7 +34,7 @@ LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_migration_final';
 COMMENT ON FUNCTION segment_internal.migration_final(internal) IS 'final function of migration_agg';
 
-CREATE AGGREGATE segment.migration_agg(customer tid, place integer, places integer, class text, net numeric) (
+CREATE AGGREGATE segment.migration_agg(customer tid, day_number integer, days integer, class text, net numeric) (
 	SFUNC = segment_internal.migration_accum,
 	STYPE = internal,
 	SSPACE = 262144,
@@ -46,7 +46,7 @@ CREATE AGGREGATE segment.migration_agg(customer tid, place integer, places integ
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.migration_agg(tid, integer, integer, text, numeric) IS
-'how many customers moved between which classes from day to day. A row is a customer on a day: the customer, identified by a row in a table; place of the day, counted from 1; number of rows of the customer, which are for consecutive places; class; net sales (NULL counts as 0). Rows may come in any order; memory for one customer is needed where those of a customer come together. What there is on the first day alone is not counted. NULL without rows. Errors: 22023 rows of a customer are missing, too many, or not for consecutive places, 22004 customer or place NULL, 22003 a sum beyond 27 digits, 54000 more than 65535 classes';
+'how many customers moved between which classes from day to day. A row is a customer on a day: the customer, identified by a row in a table; number of the day, counted from 1; number of rows of the customer, which are for consecutive days; class; net sales (NULL counts as 0). Rows may come in any order; memory for one customer is needed where those of a customer come together. What there is on the first day alone is not counted. NULL without rows. Errors: 22023 rows of a customer are missing, too many, or not for consecutive days, 22004 customer or number of the day NULL, 22003 a sum beyond 27 digits, 54000 more than 65535 classes';
 
 CREATE FUNCTION segment_internal.check_period(from_day date, to_day date) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

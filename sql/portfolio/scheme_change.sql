@@ -2,128 +2,6 @@
  * scheme_change: schemes of one's own, and their proof
  */
 
-/*
- * A rule must be one condition on the customer's own columns that always gives
- * the same for the same customer and scorecard.  That is what PostgreSQL asks
- * of a generated column, so it is asked, in the table rule_check: no queries,
- * aggregates or window functions, and no functions that are not immutable
- * (random, now).
- */
-CREATE FUNCTION segment_internal.scheme_check_rule(portfolio text, scheme text, class text, what text, rule text)
-RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $scheme_check_rule$
-DECLARE
-	message text;
-	state text;
-BEGIN
-	PERFORM segment_internal.source_statement(what, format(E'SELECT (%s\n)', rule));
-	EXECUTE format(E'ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (%s\n) STORED',
-		portfolio, rule);
-	-- nothing is wrong; but the column must go, as if it had never been: a table
-	-- has room for so many, those that were dropped included
-	RAISE EXCEPTION USING ERRCODE = 'SG000';
-EXCEPTION
-	WHEN SQLSTATE 'SG000' THEN
-		RETURN;
-	WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-		IF segment_internal.is_beyond_query(state) THEN
-			RAISE;
-		END IF;
-		RAISE EXCEPTION USING
-			ERRCODE = CASE WHEN state IN ('0A000', '42803', '42P20', '42P17') THEN '22023' ELSE state END,
-			MESSAGE = format('%s of class "%s" in scheme "%s"%s', what, class, scheme, CASE
-				WHEN state IN ('0A000', '42803', '42P20') THEN ' must not look beyond the customer'
-				WHEN state = '42P17' THEN ' must not call functions that are not immutable'
-				WHEN state = '42804' AND message LIKE '%rule_check%' THEN ' must be a condition: true or false'
-				ELSE ': ' || message END),
-			DETAIL = format('The %s is: %s', what, rule),
-			HINT = CASE
-				WHEN state IN ('0A000', '42803', '42P20') THEN 'A class depends on the customer alone. Compute figures over all customers as cuts of the scheme.'
-				WHEN state = '42P17' THEN 'A class changes only when the customer''s history or the scorecard does: no random(), no now(). Instead of to_char(first_day, ''MM'') write extract(month FROM first_day).'
-				ELSE 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.' END;
-END
-$scheme_check_rule$;
-COMMENT ON FUNCTION segment_internal.scheme_check_rule(text, text, text, text, text) IS
-'checks the rule or stay rule (what) of a class by itself; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is not a condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
-
-/*
- * Rules together, in one column of one table: each table takes locks, and a
- * scheme may have thousands of rules.  NULL if nothing is wrong.
- */
-CREATE FUNCTION segment_internal.scheme_try_rules(portfolio text, rules text[], OUT state text, OUT message text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $scheme_try_rules$
-BEGIN
-	-- that no rule is more or less than an expression, whatever it stands in
-	PERFORM segment_internal.source_statement('rule', format(e.template, r.rule))
-	FROM unnest(rules) AS r(rule)
-	CROSS JOIN (VALUES (E'SELECT (%s\n)'), (E'SELECT %s\n')) AS e(template);
-	EXECUTE format('ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (CASE%s END) STORED',
-		portfolio, (SELECT string_agg(format(E' WHEN (%s\n) THEN true', r.rule), '') FROM unnest(rules) AS r(rule)));
-	-- as in scheme_check_rule
-	RAISE EXCEPTION USING ERRCODE = 'SG000';
-EXCEPTION
-	WHEN SQLSTATE 'SG000' THEN
-		RETURN;
-	WHEN OTHERS THEN
-		IF segment_internal.is_beyond_query(SQLSTATE) THEN
-			RAISE;
-		END IF;
-		state := SQLSTATE;
-		message := SQLERRM;
-END
-$scheme_try_rules$;
-COMMENT ON FUNCTION segment_internal.scheme_try_rules(text, text[]) IS
-'what is wrong with one of these rules, NULL if nothing is (internal)';
-
-CREATE FUNCTION segment_internal.scheme_check_rules(portfolio text, scheme text, rules jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $scheme_check_rules$
-DECLARE
-	classes text[];
-	whats text[];
-	conditions text[];
-	failure record;
-	-- the first wrong rule is after one and not after the other
-	good integer := 0;
-	bad integer;
-	middle integer;
-BEGIN
-	EXECUTE format('CREATE TABLE %1$I.rule_check AS SELECT c.customer_id, %2$s FROM %1$I.kept_customer AS c WITH NO DATA', portfolio,
-		concat_ws(', ',
-			(SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FROM segment_internal.customer_columns() AS k WHERE k.is_shown),
-			(SELECT string_agg(format('NULL::%s AS %I', f.type, f.name), ', ' ORDER BY f.name) FROM segment_internal.scheme_figures(portfolio) AS f)));
-	SELECT array_agg(e.rule ->> 'class' ORDER BY e.place), array_agg(e.rule ->> 'what' ORDER BY e.place),
-		array_agg(e.rule ->> 'rule' ORDER BY e.place)
-	INTO classes, whats, conditions
-	FROM jsonb_array_elements(rules) WITH ORDINALITY AS e(rule, place);
-	failure := segment_internal.scheme_try_rules(portfolio, conditions);
-	IF failure.state IS NOT NULL THEN
-		bad := cardinality(conditions);
-		WHILE bad - good > 1 LOOP
-			middle := (good + bad) / 2;
-			IF (segment_internal.scheme_try_rules(portfolio, conditions[good + 1 : middle])).state IS NULL THEN
-				good := middle;
-			ELSE
-				bad := middle;
-			END IF;
-		END LOOP;
-		PERFORM segment_internal.scheme_check_rule(portfolio, scheme, classes[bad], whats[bad], conditions[bad]);
-		-- each passes, but not all together
-		RAISE EXCEPTION USING ERRCODE = failure.state,
-			MESSAGE = format('rules of scheme "%s": %s', scheme, failure.message);
-	END IF;
-	EXECUTE format('DROP TABLE %I.rule_check', portfolio);
-END
-$scheme_check_rules$;
-COMMENT ON FUNCTION segment_internal.scheme_check_rules(text, text, jsonb) IS
-'checks the rules of a scheme, an array of objects with class, what (rule or stay rule) and rule; the error, of the first that is wrong, is as of scheme_check_rule (internal)';
-
 CREATE FUNCTION segment_internal.scheme_check_name(portfolio text, name text, what text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -276,92 +154,39 @@ BEGIN
 			service_level = excluded.service_level, owner = excluded.owner,
 			action = excluded.action, action_zh = excluded.action_zh$template$, portfolio)
 	USING scheme, classes;
-	PERFORM segment_internal.scheme_check_rules(portfolio, scheme, jsonb_agg(
-			jsonb_build_object('class', e.class ->> 'class', 'what', r.what, 'rule', r.rule) ORDER BY e.ordinal, r.nth))
-	FROM jsonb_array_elements(classes) WITH ORDINALITY AS e(class, ordinal)
-	CROSS JOIN LATERAL (VALUES (1, 'rule', e.class ->> 'rule'), (2, 'stay rule', e.class ->> 'stay_rule'))
-		AS r(nth, what, rule)
-	WHERE r.rule IS NOT NULL
-	-- a scheme of the default class alone has none
-	HAVING count(*) > 0;
 	EXECUTE format('ANALYZE %I.scheme_class', portfolio);
 END
 $scheme_write$;
 COMMENT ON FUNCTION segment_internal.scheme_write(text, text, jsonb, jsonb) IS
 'writes the cuts and classes of a scheme after checking them; errors as for create_scheme (internal)';
 
-/* ---------- rights that outlive a new view ---------- */
-
-CREATE FUNCTION segment_internal.scheme_grants(portfolio text)
-RETURNS TABLE (relation text, col text, object text, grantee text, command text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-WITH member AS (
-	SELECT m.kind, m.relation,
-		CASE WHEN m.kind = 'VIEW' THEN format('TABLE %I.%I', portfolio, m.relation)
-			ELSE format('FUNCTION %I.%s', portfolio, m.relation) END AS object
-	FROM segment_internal.portfolio_members(portfolio) AS m
-	WHERE m.col IS NULL AND m.kind IN ('VIEW', 'FUNCTION')
-), granted AS (
-	SELECT m.relation, NULL::text AS col, m.object, a.privilege_type AS privilege, a.grantee, a.is_grantable,
-		c.relowner AS owner
-	FROM member AS m
-	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
-	CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-	WHERE m.kind = 'VIEW'
-	UNION ALL
-	SELECT m.relation, t.attname, m.object, format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable,
-		c.relowner
-	FROM member AS m
-	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
-	JOIN pg_attribute AS t ON t.attrelid = c.oid
-	CROSS JOIN LATERAL aclexplode(t.attacl) AS a
-	WHERE m.kind = 'VIEW'
-	UNION ALL
-	SELECT m.relation, NULL, m.object, a.privilege_type, a.grantee, a.is_grantable, f.proowner
-	FROM member AS m
-	JOIN pg_proc AS f ON m.kind = 'FUNCTION' AND f.pronamespace = quote_ident(portfolio)::regnamespace
-		AND f.oid = to_regprocedure(format('%I.%s', portfolio, m.relation))
-	CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
-)
-SELECT g.relation, g.col, g.object, r.role, format('GRANT %s ON %s TO %s%s', g.privilege, g.object, r.role,
-	CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM granted AS g
-CROSS JOIN LATERAL (SELECT CASE WHEN g.grantee = 0 THEN 'PUBLIC'
-	ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS role) AS r
-WHERE g.grantee <> g.owner;
-END;
-COMMENT ON FUNCTION segment_internal.scheme_grants(text) IS
-'the rights on a portfolio''s views, their columns and functions, with the commands that give them (internal)';
-
-/* Makes all views anew, with the rights that their predecessors had. */
+/* Takes a scheme, and its column, away; the rights on views stay. */
 CREATE FUNCTION segment_internal.scheme_drop(portfolio text, scheme text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_drop$
 DECLARE
-	-- not those on the column that goes
-	grants text[] := ARRAY(SELECT g.command FROM segment_internal.scheme_grants(portfolio) AS g
-		WHERE (g.relation, g.col) IS DISTINCT FROM ('customer', scheme));
-	command text;
+	used record;
+	grants text[];
 BEGIN
-	-- a view cannot lose a column by CREATE OR REPLACE
-	PERFORM segment_internal.portfolio_drop_members(portfolio, ARRAY['FUNCTION', 'VIEW']);
+	EXECUTE format($query$
+		SELECT c.scheme, c.class FROM %I.scheme_class AS c
+		WHERE $1 = ANY (c.mentions || c.stay_mentions) AND c.scheme <> $1
+		ORDER BY c.scheme, c.class_rank LIMIT 1$query$, portfolio)
+	INTO used USING scheme;
+	IF used.scheme IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
+			MESSAGE = format('cannot drop scheme "%s" because scheme "%s" depends on it', scheme, used.scheme),
+			DETAIL = format('The rule of class "%s" names it.', used.class),
+			HINT = 'Give that scheme other rules, or drop it first.';
+	END IF;
+	grants := segment_internal.portfolio_take_views(portfolio, ARRAY[scheme]);
 	EXECUTE format('DELETE FROM %I.scheme AS s WHERE s.scheme = $1', portfolio) USING scheme;
-	PERFORM segment_internal.portfolio_create_views(portfolio, security_invoker);
-	-- default privileges may have given some that had been revoked
-	FOR command IN SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', g.object, g.grantee)
-		FROM segment_internal.scheme_grants(portfolio) AS g LOOP
-		EXECUTE command;
-	END LOOP;
-	FOREACH command IN ARRAY grants LOOP
-		EXECUTE command;
-	END LOOP;
+	PERFORM segment_internal.portfolio_put_views(portfolio, security_invoker, grants);
 END
 $scheme_drop$;
 COMMENT ON FUNCTION segment_internal.scheme_drop(text, text, boolean) IS
-'takes a scheme and its column out of a portfolio''s views, whose rights stay; error 2BP01 if others depend on the views (internal)';
+'takes a scheme and its column out of a portfolio''s views, whose rights stay; error 2BP01 if others depend on the views, or another scheme on this one (internal)';
 
 /* A rule that fails for somebody, for instance by a division by zero, would break the view. */
 CREATE FUNCTION segment_internal.scheme_try(portfolio text, scheme text) RETURNS void

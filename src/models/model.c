@@ -455,20 +455,20 @@ read_string(const ModelReader *reader, const char *name, const JsonbValue *value
 	return NULL;
 }
 
-/* Read a name of a list as its place there */
+/* Read a name of a list as its index in it */
 static bool
 read_name(const ModelReader *reader, const char *name, const JsonbValue *value,
 		  const char *const *names, int count, uint8 *result)
 {
 	char	   *string = read_string(reader, name, value);
-	int			place;
+	int			index;
 
 	if (string == NULL)
 		return false;
-	place = name_index(string, names, count);
-	if (place < 0)
+	index = name_index(string, names, count);
+	if (index < 0)
 		return bad_value(reader, psprintf("unknown %s \"%s\"", name, string));
-	*result = place;
+	*result = index;
 	return true;
 }
 
@@ -576,14 +576,14 @@ read_held(const ModelReader *reader, const char *name, const JsonbValue *value)
 	for (int i = 0; i < JsonContainerSize(array); i++)
 	{
 		char	   *param = read_string(reader, name, getIthJsonbValueFromContainer(array, i));
-		int			place;
+		int			index;
 
 		if (param == NULL)
 			return false;
-		place = param_by_name(model, param);
-		if (place < 0)
+		index = param_by_name(model, param);
+		if (index < 0)
 			return bad_value(reader, psprintf("unknown parameter \"%s\" in \"%s\"", param, name));
-		model->flags |= MODEL_HELD(place);
+		model->flags |= MODEL_HELD(index);
 	}
 	return true;
 }
@@ -632,12 +632,12 @@ read_warnings(const ModelReader *reader, const char *name, const JsonbValue *val
 										 name, MODEL_NWARNINGS));
 	for (int i = 0; i < JsonContainerSize(array); i++)
 	{
-		uint8		place;
+		uint8		index;
 
 		if (!read_name(reader, name, getIthJsonbValueFromContainer(array, i),
-					   warning_names, MODEL_NWARNINGS, &place))
+					   warning_names, MODEL_NWARNINGS, &index))
 			return false;
-		reader->model->warnings |= 1U << place;
+		reader->model->warnings |= 1U << index;
 	}
 	return true;
 }

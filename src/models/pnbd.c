@@ -9,16 +9,17 @@
  *
  * While alive, a customer buys at Poisson rate lambda, gamma(r, alpha) over
  * customers, and dies at rate mu, gamma(s, beta) over customers.  All that is
- * needed follows from one integral, the race between two such clocks,
+ * needed follows from one integral, that of two competing risks,
  *
- *		race(s, b; r, a; h) = s int_0^h (b / (b + u))^s (a / (a + u))^r
+ *		risk(s, b; r, a; h) = s int_0^h (b / (b + u))^s (a / (a + u))^r
  *								  du / (b + u),
  *
- * the probability that the first clock rings within h and before the second.
+ * the probability that the event with rate gamma(s, b) happens within h, and
+ * before the one with rate gamma(r, a).
  * With A = alpha + t_x, B = beta + t_x, h = t - t_x the likelihood is
  *
  *		Gamma(r + x) alpha^r beta^s / (Gamma(r) A^(r + x) B^s)
- *		* (exp(-fall) + race(s, B; r + x, A; h)),
+ *		* (exp(-fall) + risk(s, B; r + x, A; h)),
  *		fall = (r + x) ln((A + h) / A) + s ln((B + h) / B),
  *
  * the first term for a customer who is alive at t.  Given that, lambda and mu
@@ -53,35 +54,35 @@ enum
 typedef struct LiveCustomer
 {
 	double		log_alive;		/* ln P(alive at t) */
-	double		size;			/* lambda ~ gamma(size, clock) */
-	double		clock;
-	double		shape;			/* mu ~ gamma(shape, death_clock) */
-	double		death_clock;
+	double		size;			/* lambda ~ gamma(size, scale) */
+	double		scale;
+	double		shape;			/* mu ~ gamma(shape, death_scale) */
+	double		death_scale;
 } LiveCustomer;
 
-/* ---------- the race ---------- */
+/* ---------- competing risks ---------- */
 
 /*
- * The race and what its derivatives need: the means over the race's integrand
+ * The probability and what its derivatives need: the means over the integrand
  * of ln((a + u) / a), ln((b + u) / b), u / (a + u) and u / (b + u), times the
- * race.
+ * probability.
  */
-typedef struct Race
+typedef struct CompetingRisk
 {
 	double		value;
 	double		log_other;
 	double		log_own;
 	double		share_other;
 	double		share_own;
-} Race;
+} CompetingRisk;
 
-/* A bound that no race between sensible clocks comes near. */
+/* More than any sensible parameters need. */
 #define MAX_PANELS 1000
 
 /* The log integrand falls (or rises) at most this fast from here on. */
 static inline double
-race_slope(double near_exponent, double far_exponent, double far_weight,
-		   double ratio, double w)
+competing_risk_slope(double near_exponent, double far_exponent, double far_weight,
+					 double ratio, double w)
 {
 	double		far_share = ratio * exp(w) / (1.0 + ratio * expm1(w));
 
@@ -89,20 +90,20 @@ race_slope(double near_exponent, double far_exponent, double far_weight,
 }
 
 /*
- * race(own_shape, own_clock; other_shape, other_clock; horizon), as above.
+ * risk(own_shape, own_scale; other_shape, other_scale; horizon), as above.
  *
- * Integrated over w = ln(1 + u / near), near being the smaller clock, in
+ * Integrated over w = ln(1 + u / near), near being the smaller scale, in
  * which the integrand is log-concave and its singularities lie pi away.  Each
  * panel is so short that the integrand changes by at most exp(8).  Moments
  * other than the value are computed on request.
  */
-static inline Race
-race(double own_shape, double own_clock, double other_shape, double other_clock,
-	 double horizon, bool moments)
+static inline CompetingRisk
+competing_risk(double own_shape, double own_scale, double other_shape, double other_scale,
+			   double horizon, bool moments)
 {
-	bool		own_is_near = own_clock <= other_clock;
-	double		near = own_is_near ? own_clock : other_clock;
-	double		far = own_is_near ? other_clock : own_clock;
+	bool		own_is_near = own_scale <= other_scale;
+	double		near = own_is_near ? own_scale : other_scale;
+	double		far = own_is_near ? other_scale : own_scale;
 	double		near_exponent = own_is_near ? own_shape : other_shape;
 	double		far_exponent = own_is_near ? other_shape : own_shape;
 	double		far_weight = own_is_near ? 0.0 : 1.0;
@@ -115,12 +116,12 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 				near_share = 0.0,
 				far_share = 0.0,
 				value = 0.0;
-	Race		result;
+	CompetingRisk result;
 
 	for (int panel = 0; panel < MAX_PANELS && at < end; panel++)
 	{
 		double		step = QUADRATURE_MAX_STEP;
-		double		here = race_slope(near_exponent, far_exponent, far_weight, ratio, at);
+		double		here = competing_risk_slope(near_exponent, far_exponent, far_weight, ratio, at);
 		double		slope,
 					last = 0.0;
 		const double *node = quadrature_node;
@@ -128,8 +129,8 @@ race(double own_shape, double own_clock, double other_shape, double other_clock,
 		int			nodes = QUADRATURE_NODES;
 
 		step = Min(step, end - at);
-		slope = Max(here, race_slope(near_exponent, far_exponent, far_weight,
-									 ratio, at + step));
+		slope = Max(here, competing_risk_slope(near_exponent, far_exponent, far_weight,
+											   ratio, at + step));
 		if (step * slope > QUADRATURE_MAX_FALL)
 			step = QUADRATURE_MAX_FALL / slope;
 		else if (step * slope <= QUADRATURE_SHORT_FALL && step <= QUADRATURE_SHORT_STEP)
@@ -227,7 +228,7 @@ loglik(const double *params, const FitInput *inputs, size_t ninputs,
 		double		sum;
 		double		log_start_a = log1p(t_x / alpha);
 		double		log_start_b = log1p(t_x / beta);
-		Race		death = race(s, b, size, a, gap, gradient != NULL);
+		CompetingRisk death = competing_risk(s, b, size, a, gap, gradient != NULL);
 		CountTerms *terms = &cache[x < 4096.0 ? (int) x % CACHED_COUNTS : 0];
 
 		if (terms->x != x)
@@ -280,7 +281,7 @@ log_p_alive(const double *params, double x, double t_x, double t)
 	double		size = params[PARAM_R] + x;
 	double		gap = t - t_x;
 	double		fall = size * log1p(gap / a) + s * log1p(gap / b);
-	double		death = race(s, b, size, a, gap, false).value;
+	double		death = competing_risk(s, b, size, a, gap, false).value;
 
 	if (death == 0.0)
 		return 0.0;
@@ -294,9 +295,9 @@ live_customer(const double *params, double x, double t_x, double t)
 
 	c.log_alive = log_p_alive(params, x, t_x, t);
 	c.size = params[PARAM_R] + x;
-	c.clock = params[PARAM_ALPHA] + t;
+	c.scale = params[PARAM_ALPHA] + t;
 	c.shape = params[PARAM_S];
-	c.death_clock = params[PARAM_BETA] + t;
+	c.death_scale = params[PARAM_BETA] + t;
 	return c;
 }
 
@@ -308,20 +309,20 @@ p_alive(const double *params, double x, double t_x, double t)
 }
 
 /*
- * A live customer buys at the mean rate size / clock while alive, and is alive
- * after u with probability (death_clock / (death_clock + u))^shape, which
+ * A live customer buys at the mean rate size / scale while alive, and is alive
+ * after u with probability (death_scale / (death_scale + u))^shape, which
  * integrates to a power, or a logarithm at shape = 1.
  */
 static double
 expected(const double *params, double x, double t_x, double t, double horizon)
 {
 	LiveCustomer c = live_customer(params, x, t_x, t);
-	double		length = log1p(horizon / c.death_clock);
-	double		lifetime = c.death_clock * length *
+	double		length = log1p(horizon / c.death_scale);
+	double		lifetime = c.death_scale * length *
 	special_expm1_ratio((1.0 - c.shape) * length);
 
 	return special_clamp_expectation(special_exp_scaled(c.log_alive,
-														c.size / c.clock * lifetime));
+														c.size / c.scale * lifetime));
 }
 
 /*
@@ -333,22 +334,22 @@ static double
 pmf(const double *params, double x, double t_x, double t, double horizon, double n)
 {
 	LiveCustomer c = live_customer(params, x, t_x, t);
-	double		log_survival = -c.shape * log1p(horizon / c.death_clock);
+	double		log_survival = -c.shape * log1p(horizon / c.death_scale);
 	double		live;
 
 	if (n == 0.0)
 	{
-		live = exp(log_survival - c.size * log1p(horizon / c.clock)) +
-			race(c.shape, c.death_clock, c.size, c.clock, horizon, false).value;
+		live = exp(log_survival - c.size * log1p(horizon / c.scale)) +
+			competing_risk(c.shape, c.death_scale, c.size, c.scale, horizon, false).value;
 		return special_clamp_probability(-expm1(c.log_alive) + exp(c.log_alive) * live);
 	}
 	if (horizon == 0.0)
 		return 0.0;
 	return special_clamp_probability(exp(c.log_alive + log_survival +
-										 special_negative_binomial_log_pmf(n, c.size, horizon / c.clock)) +
+										 special_negative_binomial_log_pmf(n, c.size, horizon / c.scale)) +
 									 exp(c.log_alive +
-										 arrivals_log_until_death(n, c.size, c.clock, c.shape,
-																  c.death_clock, horizon)));
+										 arrivals_log_until_death(n, c.size, c.scale, c.shape,
+																  c.death_scale, horizon)));
 }
 
 /* The first purchase comes within the horizon and before death. */
@@ -356,16 +357,16 @@ static double
 probability(const double *params, double x, double t_x, double t, double horizon)
 {
 	LiveCustomer c = live_customer(params, x, t_x, t);
-	double		live = race(c.size, c.clock, c.shape, c.death_clock, horizon, false).value;
+	double		live = competing_risk(c.size, c.scale, c.shape, c.death_scale, horizon, false).value;
 
 	return special_clamp_probability(special_exp_scaled(c.log_alive, live));
 }
 
-/* The discounted lifetime's log integrand, over v = ln(1 + u / death_clock). */
+/* The discounted lifetime's log integrand, over v = ln(1 + u / death_scale). */
 typedef struct DiscountedLifetime
 {
 	double		growth;			/* 1 - shape */
-	double		discount;		/* rate * death_clock */
+	double		discount;		/* rate * death_scale */
 } DiscountedLifetime;
 
 static double
@@ -394,13 +395,13 @@ discounted(const double *params, double x, double t_x, double t, double horizon,
 		return expected(params, x, t_x, t, horizon);
 	c = live_customer(params, x, t_x, t);
 	lifetime.growth = 1.0 - c.shape;
-	lifetime.discount = rate * c.death_clock;
-	end = log1p(horizon / c.death_clock);
+	lifetime.discount = rate * c.death_scale;
+	end = log1p(horizon / c.death_scale);
 	mode = 0.0;
 	if (lifetime.growth > lifetime.discount)
 		mode = Min(log(lifetime.growth / lifetime.discount), end);
 	return special_clamp_expectation(special_exp_scaled(c.log_alive,
-														c.size / c.clock * c.death_clock *
+														c.size / c.scale * c.death_scale *
 														exp(quadrature_log_integral(log_discounted_lifetime,
 																					&lifetime, 0.0, end, mode))));
 }

@@ -189,24 +189,24 @@ static void
 sort_by_day(EventGroups *groups)
 {
 	int			bits = Min(MAX_DIGIT_BITS, pg_leftmost_one_pos64(groups->nrows + 1) + 2);
-	Size		places[1 << MAX_DIGIT_BITS];
+	Size		offsets[1 << MAX_DIGIT_BITS];
 	uint32		range = (uint32) groups->last_day - (uint32) groups->first_day;
 
 	for (int shift = 0; shift < 32 && range >> shift > 0; shift += bits)
 	{
 		Size		begin = 0;
 
-		memset(places, 0, sizeof(Size) << bits);
+		memset(offsets, 0, sizeof(Size) << bits);
 		for (Size i = 0; i < groups->nrows; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
-			places[day_digit(groups, groups->rows[i], shift, bits)]++;
+			offsets[day_digit(groups, groups->rows[i], shift, bits)]++;
 		}
 		for (int i = 0; i < 1 << bits; i++)
 		{
-			Size		count = places[i];
+			Size		count = offsets[i];
 
-			places[i] = begin;
+			offsets[i] = begin;
 			begin += count;
 		}
 		for (Size i = 0; i < groups->nrows; i++)
@@ -214,7 +214,7 @@ sort_by_day(EventGroups *groups)
 			EventRow   *row = groups->rows[i];
 
 			CHECK_FOR_INTERRUPTS();
-			groups->spare[places[day_digit(groups, row, shift, bits)]++] = row;
+			groups->spare[offsets[day_digit(groups, row, shift, bits)]++] = row;
 		}
 		swap_lists(groups);
 	}

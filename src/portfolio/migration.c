@@ -251,7 +251,7 @@ next_entry(Customer *customer, int day, int days)
 	if (day < 1 || day > MIGRATION_MAX_DAYS || days < 1 || days > MIGRATION_MAX_DAYS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("place %d or number of places %d is out of range", day, days),
+				 errmsg("day number %d or number of days %d is out of range", day, days),
 				 errdetail("At most %d days are possible.", MIGRATION_MAX_DAYS)));
 	if (day > customer->capacity)
 	{
@@ -274,7 +274,7 @@ next_entry(Customer *customer, int day, int days)
 		customer->last - customer->first >= days)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("rows of a customer are not for %d consecutive places", customer->days)));
+				 errmsg("rows of a customer are not for %d consecutive days", customer->days)));
 	customer->entries[day - 1].set = true;
 	customer->seen++;
 	return &customer->entries[day - 1];
@@ -314,7 +314,7 @@ segment_migration_accum(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("customer, place and number of places must not be null")));
+				 errmsg("customer, day number and number of days must not be null")));
 	row = (ItemPointer) PG_GETARG_POINTER(1);
 	day = PG_GETARG_INT32(2);
 	customer = find_customer(state,

@@ -309,17 +309,17 @@ typedef struct TiedValue
 } TiedValue;
 
 /*
- * The group of a place, counted from 1, of so many places in n groups.  Both are
+ * The group of a rank, counted from 1, of so many ranks in n groups.  Both are
  * far below what could overflow: an array of a million, and 8 bytes a value.
  */
 static inline int64
-group_of_place(int64 place, int64 n, int64 count)
+group_of_rank(int64 rank, int64 n, int64 count)
 {
-	return (place - 1) * n / count + 1;
+	return (rank - 1) * n / count + 1;
 }
 
 /*
- * The score of equal values that have the places from first to last
+ * The score of equal values that have the ranks from first to last
  *
  * They span the groups a to b of n groups of equal count, and get the middle,
  * rounded down; but the worst values get 1 and the best n, and where all are
@@ -334,7 +334,7 @@ tied_score(int64 first, int64 last, int64 n, int64 count)
 		return 1;
 	if (last == count)
 		return n;
-	return (group_of_place(first, n, count) + group_of_place(last, n, count)) / 2;
+	return (group_of_rank(first, n, count) + group_of_rank(last, n, count)) / 2;
 }
 
 /* Distinct cut points, ascending, with what the values say of each. */
@@ -397,7 +397,7 @@ Datum
 segment_score_cuts_final(PG_FUNCTION_ARGS)
 {
 	const QuantileState *state = (const QuantileState *) aggregate_state(fcinfo);
-	int64		place = 0;		/* of the last value looked at */
+	int64		rank = 0;		/* of the last value looked at */
 	int			ntied;
 	int			cut = 0;
 	double	   *cuts;
@@ -411,11 +411,11 @@ segment_score_cuts_final(PG_FUNCTION_ARGS)
 	tied = tied_values(state, cuts, &ntied);
 	for (int i = 0; i < ntied; i++)
 	{
-		int64		first = place + tied[i].between + 1;
+		int64		first = rank + tied[i].between + 1;
 		int64		score;
 
-		place = first + tied[i].equal - 1;
-		score = tied_score(first, place, state->groups, state->count);
+		rank = first + tied[i].equal - 1;
+		score = tied_score(first, rank, state->groups, state->count);
 		if (tied[i].equal == state->count)
 			tied[i].before = Max(nextafter(tied[i].value, -DBL_MAX), -DBL_MAX);
 		for (; cut < state->groups - 1 && cuts[cut] == tied[i].value; cut++)

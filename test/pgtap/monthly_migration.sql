@@ -274,25 +274,25 @@ FROM (VALUES ('2022-01-31', '2022-03-31'), ('2022-07-31', '2022-08-31'), ('2023-
 -- ---------- the aggregate ----------
 
 CREATE TABLE mm_row AS
-SELECT h.ctid AS customer, f.day_number AS place, f.days_known AS places, 'class ' || coalesce(f.r_score, 0) AS class, f.net
+SELECT h.ctid AS customer, f.day_number, f.days_known AS days, 'class ' || coalesce(f.r_score, 0) AS class, f.net
 FROM figures AS f JOIN mm.customer_history AS h USING (customer_id) ORDER BY random();
 ANALYZE mm_row;
 CREATE TEMP TABLE counted AS
-SELECT p.place, p.from_class, p.to_class, count(*) AS customers, coalesce(sum(p.net_from), 0) AS net_from, coalesce(sum(p.net), 0) AS net_to
+SELECT p.day_number, p.from_class, p.to_class, count(*) AS customers, coalesce(sum(p.net_from), 0) AS net_from, coalesce(sum(p.net), 0) AS net_to
 FROM (
-	SELECT place, net, class AS to_class, lag(class) OVER before AS from_class, lag(net) OVER before AS net_from
-	FROM mm_row WINDOW before AS (PARTITION BY customer ORDER BY place)
+	SELECT day_number, net, class AS to_class, lag(class) OVER before AS from_class, lag(net) OVER before AS net_from
+	FROM mm_row WINDOW before AS (PARTITION BY customer ORDER BY day_number)
 ) AS p
-WHERE place > 1 GROUP BY 1, 2, 3;
-SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_row) AS k, unnest(k.a) AS m $$,
+WHERE day_number > 1 GROUP BY 1, 2, 3;
+SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, day_number, days, class, net) AS a FROM mm_row) AS k, unnest(k.a) AS m $$,
 	'TABLE counted', 'rows in any order give the pairs of the window function');
 -- customers torn apart between workers
 ALTER TABLE mm_row SET (parallel_workers = 2);
 SET LOCAL max_parallel_workers_per_gather = 2;
 SET LOCAL min_parallel_table_scan_size = 0;
-SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_row'), 'Partial Aggregate',
+SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, day_number, days, class, net) FROM mm_row'), 'Partial Aggregate',
 	'a parallel plan');
-SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_row) AS k, unnest(k.a) AS m $$,
+SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, day_number, days, class, net) AS a FROM mm_row) AS k, unnest(k.a) AS m $$,
 	'TABLE counted', 'as do parts of customers in several workers');
 RESET max_parallel_workers_per_gather;
 -- States that must be combined, since each is of one partition: some customers
@@ -303,31 +303,31 @@ CREATE TABLE mm_part_0 PARTITION OF mm_part FOR VALUES IN (0) WITH (parallel_wor
 CREATE TABLE mm_part_1 PARTITION OF mm_part FOR VALUES IN (1) WITH (parallel_workers = 2);
 CREATE TABLE mm_part_2 PARTITION OF mm_part FOR VALUES IN (2) WITH (parallel_workers = 2);
 INSERT INTO mm_part
-SELECT r.customer, r.place, r.places, r.class, r.net, p.part
+SELECT r.customer, r.day_number, r.days, r.class, r.net, p.part
 FROM mm_row AS r, LATERAL (SELECT CASE (r.customer::text::point)[1]::integer % 2
-	WHEN 0 THEN r.place ELSE (r.customer::text::point)[1]::integer / 2 END % 3 AS part) AS p
-ORDER BY p.part, CASE p.part WHEN 0 THEN r.class END, CASE p.part WHEN 1 THEN r.class END DESC, r.customer, r.place;
+	WHEN 0 THEN r.day_number ELSE (r.customer::text::point)[1]::integer / 2 END % 3 AS part) AS p
+ORDER BY p.part, CASE p.part WHEN 0 THEN r.class END, CASE p.part WHEN 1 THEN r.class END DESC, r.customer, r.day_number;
 ANALYZE mm_part;
 SELECT is(count(*)::integer, 3, 'classes are met in different orders')
 FROM (SELECT DISTINCT ON (part) part, class FROM (SELECT part, class, tableoid, ctid FROM mm_part) AS p ORDER BY part, ctid) AS f
 WHERE class = (ARRAY['class 0', 'class 5', class])[part + 1];
 SET LOCAL enable_partitionwise_aggregate = on;
 SET LOCAL parallel_tuple_cost = 1; -- rather results than rows
-SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_part'),
+SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, day_number, days, class, net) FROM mm_part'),
 	'Finalize Aggregate.*Gather.*Append.*Partial Aggregate.*Partial Aggregate.*Partial Aggregate', 'partitions are counted one by one');
-SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_part) AS k, unnest(k.a) AS m $$,
+SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, day_number, days, class, net) AS a FROM mm_part) AS k, unnest(k.a) AS m $$,
 	'TABLE counted', 'the states of partitions combine, between processes');
 SET LOCAL max_parallel_workers_per_gather = 0;
-SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_part GROUP BY places * 0'),
+SELECT matches(pg_temp.plan_of('SELECT segment.migration_agg(customer, day_number, days, class, net) FROM mm_part GROUP BY days * 0'),
 	'^Finalize (?!.*Gather).*Append.*Partial .*Partial .*Partial ', 'so they are within one process');
-SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, place, places, class, net) AS a FROM mm_part GROUP BY places * 0) AS k, unnest(k.a) AS m $$,
+SELECT set_eq($$ SELECT m.* FROM (SELECT segment.migration_agg(customer, day_number, days, class, net) AS a FROM mm_part GROUP BY days * 0) AS k, unnest(k.a) AS m $$,
 	'TABLE counted', 'with the same result');
 RESET enable_partitionwise_aggregate;
 RESET max_parallel_workers_per_gather;
-SELECT is((SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_row WHERE false), NULL, 'no rows: NULL');
-SELECT throws_ok('SELECT segment.migration_agg(customer, place, places, class, net) FROM mm_row WHERE place < 26',
+SELECT is((SELECT segment.migration_agg(customer, day_number, days, class, net) FROM mm_row WHERE false), NULL, 'no rows: NULL');
+SELECT throws_ok('SELECT segment.migration_agg(customer, day_number, days, class, net) FROM mm_row WHERE day_number < 26',
 	'22023', 'rows of a customer are missing', 'all rows of a customer must come');
-SELECT throws_ok('SELECT segment.migration_agg(customer, place, places, class, net) FROM (TABLE mm_row UNION ALL (SELECT * FROM mm_row WHERE places > 3 LIMIT 1)) AS r',
+SELECT throws_ok('SELECT segment.migration_agg(customer, day_number, days, class, net) FROM (TABLE mm_row UNION ALL (SELECT * FROM mm_row WHERE days > 3 LIMIT 1)) AS r',
 	'22023', NULL, 'and none twice');
 SELECT is((SELECT array_agg(ROW(m.*)::text ORDER BY m) FROM unnest((
 	SELECT segment.migration_agg('(1,1)', p, 3, c, n) FROM (VALUES (1, NULL, 1.5), (2, '', NULL), (3, NULL, -2)) AS v(p, c, n))) AS m),
