@@ -134,7 +134,8 @@ COMMENT ON FUNCTION segment_internal.rule_find_wrong(text, segment_internal.clas
 'the first of several rules that is wrong, if one is (internal)';
 
 /*
- * Checks all rules of a portfolio, whoever wrote them, and notes what they name.
+ * Checks all rules and parents of a portfolio's classes, whoever wrote them, and
+ * notes what the rules name.
  * So many at a time as a table has columns for.
  */
 CREATE FUNCTION segment_internal.rule_check(portfolio text) RETURNS void
@@ -146,6 +147,7 @@ DECLARE
 	found_out record;
 	wrong segment_internal.class_rule;
 BEGIN
+	PERFORM segment_internal.scheme_check_parents(portfolio);
 	PERFORM segment_internal.rule_create_table(portfolio);
 	EXECUTE format('UPDATE %I.scheme_class AS c SET mentions = NULL WHERE c.rule IS NULL AND c.mentions IS NOT NULL', portfolio);
 	FOR batch IN EXECUTE format($query$
@@ -188,4 +190,4 @@ BEGIN
 END
 $rule_check$;
 COMMENT ON FUNCTION segment_internal.rule_check(text) IS
-'checks the rules of all schemes and stores what they name in the table scheme_class; the error, of the first that is wrong, is as of rule_fail (internal)';
+'checks the classes of all schemes and stores what their rules name in the table scheme_class; the error, of the first rule that is wrong, is as of rule_fail, of a parent as of scheme_check_parents (internal)';

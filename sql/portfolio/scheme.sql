@@ -36,10 +36,21 @@ BEGIN
 			owner text,
 			action text,
 			action_zh text,
+			parent text,
 			mentions text[],
 			stay_mentions text[],
 			PRIMARY KEY (scheme, class),
 			UNIQUE (scheme, class_rank)
+		);
+		CREATE TABLE %1$I.scheme_domain (
+			scheme text NOT NULL,
+			class text NOT NULL,
+			domain text NOT NULL,
+			priority integer,
+			action text,
+			action_zh text,
+			PRIMARY KEY (scheme, class, domain),
+			FOREIGN KEY (scheme, class) REFERENCES %1$I.scheme_class ON UPDATE CASCADE ON DELETE CASCADE
 		);
 		CREATE UNIQUE INDEX scheme_class_default ON %1$I.scheme_class (scheme) WHERE rule IS NULL;
 		INSERT INTO %1$I.scheme (scheme, ordinal, label, label_zh, meaning)
@@ -71,6 +82,7 @@ AS $scheme_divide_middle$
 DECLARE
 	old_classes integer;
 	last_rank integer;
+	domains jsonb;
 	-- the cuts value_mgc and value_mvc
 	top text := (SELECT string_agg(b.query, ', ' ORDER BY b.cut) FROM segment_internal.builtin_cuts() AS b WHERE b.cut IN ('value_mvc', 'value_mgc'));
 BEGIN
@@ -83,6 +95,8 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('setting "value_middle_classes" must be 1 without a class "middle" in scheme "value_class", not %s', classes);
 	END IF;
+	EXECUTE format('SELECT jsonb_agg(to_jsonb(d)) FROM %1$I.scheme_domain AS d JOIN %1$I.scheme_class AS c USING (scheme, class)
+		WHERE c.scheme = ''value_class'' AND c.class_rank = $1', portfolio) INTO domains USING last_rank;
 	-- in two steps, since no two classes may have the same rank in between
 	EXECUTE format($template$
 		UPDATE %1$I.scheme_class AS c SET class_rank = -(c.class_rank + $1) WHERE c.scheme = 'value_class' AND c.class_rank > $2;
@@ -92,16 +106,21 @@ BEGIN
 			DELETE FROM %1$I.scheme_class AS c WHERE c.scheme = 'value_class' AND c.class ~ '^middle(_[0-9]+)?$'
 			RETURNING c.*
 		)
-		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority, service_level, owner, action, action_zh)
+		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority, service_level, owner, action, action_zh, parent)
 		SELECT o.scheme, concat('middle', '_' || n.number), o.class_rank - $1 + n.place,
 			CASE WHEN n.number < $2 THEN format(E'(%%s\n) AND net_value >= value_middle_%%s', o.rule, n.number) ELSE o.rule END,
-			concat(b.label, ' ' || n.number), concat(b.label_zh, n.number), o.priority, o.service_level, o.owner, o.action, o.action_zh
+			concat(b.label, ' ' || n.number), concat(b.label_zh, n.number), o.priority, o.service_level, o.owner, o.action, o.action_zh, o.parent
 		FROM old AS o
 		JOIN segment_internal.builtin_classes() AS b ON b.scheme = 'value_class' AND b.class = 'middle'
 		CROSS JOIN (SELECT g.place, CASE WHEN $2 > 1 THEN g.place END FROM generate_series(1, $2) AS g(place)) AS n(place, number)
 		WHERE o.class_rank = $3$template$, portfolio) USING old_classes, classes, last_rank;
 	EXECUTE format($template$
 		UPDATE %1$I.scheme_class AS c SET class_rank = -c.class_rank WHERE c.scheme = 'value_class' AND c.class_rank < 0$template$, portfolio);
+	EXECUTE format($template$
+		INSERT INTO %1$I.scheme_domain (scheme, class, domain, priority, action, action_zh)
+		SELECT c.scheme, c.class, d.domain, d.priority, d.action, d.action_zh
+		FROM jsonb_populate_recordset(NULL::%1$I.scheme_domain, $1) AS d
+		JOIN %1$I.scheme_class AS c ON c.scheme = d.scheme AND c.class ~ '^middle(_[0-9]+)?$'$template$, portfolio) USING domains;
 	EXECUTE format($template$
 		DELETE FROM %1$I.scheme_cut AS c WHERE c.scheme = 'value_class' AND c.cut ~ '^value_middle_[0-9]+$'$template$, portfolio);
 	EXECUTE format($template$
@@ -143,6 +162,44 @@ END
 $scheme_figures$;
 COMMENT ON FUNCTION segment_internal.scheme_figures(text) IS
 'the settings and cuts of a portfolio, with the expressions that take them out of the scorecard n (internal)';
+
+/* The class above is one of the same scheme, and not, by way of others, the class itself. */
+CREATE FUNCTION segment_internal.scheme_check_parents(portfolio text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_parents$
+DECLARE
+	wrong record;
+BEGIN
+	EXECUTE format($query$
+		SELECT c.scheme, c.class, c.parent FROM %1$I.scheme_class AS c
+		WHERE c.parent IS NOT NULL AND NOT EXISTS (SELECT FROM %1$I.scheme_class AS p WHERE p.scheme = c.scheme AND p.class = c.parent)
+		ORDER BY c.scheme, c.class_rank LIMIT 1$query$, portfolio)
+	INTO wrong;
+	IF wrong.scheme IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('parent of class "%s" in scheme "%s" is not a class of the scheme: "%s"', wrong.class, wrong.scheme, wrong.parent);
+	END IF;
+	EXECUTE format($query$
+		WITH RECURSIVE above AS (
+			SELECT c.scheme, c.class, c.parent FROM %1$I.scheme_class AS c WHERE c.parent IS NOT NULL
+			UNION
+			SELECT a.scheme, a.class, p.parent
+			FROM above AS a
+			JOIN %1$I.scheme_class AS p ON p.scheme = a.scheme AND p.class = a.parent
+			WHERE p.parent IS NOT NULL
+		)
+		SELECT a.scheme, a.class FROM above AS a WHERE a.parent = a.class ORDER BY a.scheme, a.class LIMIT 1$query$, portfolio)
+	INTO wrong;
+	IF wrong.scheme IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_recursion',
+			MESSAGE = format('class "%s" in scheme "%s" is above itself', wrong.class, wrong.scheme),
+			HINT = 'The parent of a class is the one above it.';
+	END IF;
+END
+$scheme_check_parents$;
+COMMENT ON FUNCTION segment_internal.scheme_check_parents(text) IS
+'errors: 22023 the parent of a class is not a class of its scheme, 42P19 a class is above itself (internal)';
 
 /*
  * The order in which schemes are computed: 0 where no rule names another scheme,
@@ -287,7 +344,7 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.class WITH (security_invoker = %2$s) AS
 		SELECT c.scheme, c.class, c.class_rank, c.label, c.label_zh, c.rule, c.stay_rule,
-			c.priority, c.service_level, c.owner, c.action, c.action_zh
+			c.priority, c.service_level, c.owner, c.action, c.action_zh, c.parent
 		FROM %1$I.scheme_class AS c$template$, portfolio, security_invoker);
 
 	EXECUTE format($query$
@@ -315,6 +372,12 @@ BEGIN
 		$template$, portfolio, security_invoker, segment_internal.check_settings(settings) ->> 'leading_scheme',
 		-- who has not said yes may not
 		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END);
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.customer_domain_action WITH (security_invoker = %2$s) AS
+		SELECT a.customer_id, d.domain, a.scheme, a.class, a.label, a.label_zh, d.priority, a.service_level, a.owner,
+			d.action, d.action_zh, a.may_contact
+		FROM %1$I.customer_action AS a
+		JOIN %1$I.scheme_domain AS d ON d.scheme = a.scheme AND d.class = a.class$template$, portfolio, security_invoker);
 END
 $scheme_create_views$;
 COMMENT ON FUNCTION segment_internal.scheme_create_views(text, boolean) IS
@@ -407,7 +470,16 @@ SELECT v.* FROM (VALUES
 	('scheme_class', 'action_zh', 'what to do, in Chinese'),
 	('scheme_class', 'mentions', 'columns, settings, cuts and schemes that rule names, as the server has found them when the rule came into force'),
 	('scheme_class', 'stay_mentions', 'the same of stay_rule'),
+	('scheme_class', 'parent', 'the class above in the same scheme, to which the view segment_rollup adds this one; NULL: none'),
+	('scheme_domain', NULL, 'what to do for a class in a domain, such as a product or a channel'),
+	('scheme_domain', 'scheme', 'code of the scheme'),
+	('scheme_domain', 'class', 'code of the class'),
+	('scheme_domain', 'domain', 'name of the domain'),
+	('scheme_domain', 'priority', 'priority of the class in the domain, 1 is highest'),
+	('scheme_domain', 'action', 'what to do, in English'),
+	('scheme_domain', 'action_zh', 'what to do, in Chinese'),
 	('class', NULL, 'one row per scheme and class'),
+	('class', 'parent', 'the class above in the same scheme, to which the view segment_rollup adds this one; NULL: none'),
 	('class', 'scheme', 'code of the scheme'),
 	('class', 'class', 'code of the class'),
 	('class', 'class_rank', 'order of the classes in the scheme, 1 is the best'),
@@ -438,7 +510,20 @@ SELECT v.* FROM (VALUES
 	('customer_action', 'owner', 'who is responsible; NULL: nobody named'),
 	('customer_action', 'action', 'what to do, in English'),
 	('customer_action', 'action_zh', 'what to do, in Chinese'),
-	('customer_action', 'may_contact', 'whether the customer may be contacted: the column that the setting contact_column names, NULL counting as no; true where it names none')
+	('customer_action', 'may_contact', 'whether the customer may be contacted: the column that the setting contact_column names, NULL counting as no; true where it names none'),
+	('customer_domain_action', NULL, 'one row per customer and domain for which the class in the scheme that leads (setting leading_scheme) says what to do (table scheme_domain)'),
+	('customer_domain_action', 'customer_id', 'key of the customer'),
+	('customer_domain_action', 'domain', 'name of the domain'),
+	('customer_domain_action', 'scheme', 'the scheme that leads'),
+	('customer_domain_action', 'class', 'class of the customer in it, which decides'),
+	('customer_domain_action', 'label', 'name of the class in English'),
+	('customer_domain_action', 'label_zh', 'name of the class in Chinese'),
+	('customer_domain_action', 'priority', 'priority in the domain, 1 is highest'),
+	('customer_domain_action', 'service_level', 'level of service of the class'),
+	('customer_domain_action', 'owner', 'who is responsible for the class; NULL: nobody named'),
+	('customer_domain_action', 'action', 'what to do in the domain, in English'),
+	('customer_domain_action', 'action_zh', 'what to do in the domain, in Chinese'),
+	('customer_domain_action', 'may_contact', 'whether the customer may be contacted, as in customer_action')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.scheme_comments() IS

@@ -38,6 +38,61 @@ $scheme_check_name$;
 COMMENT ON FUNCTION segment_internal.scheme_check_name(text, text, text) IS
 'checks the name of a new scheme or cut; errors: 22023 other characters than letters, digits and underscores, 42622 too long, 42710 taken (internal)';
 
+/* What is to be done for a class, by domain. */
+CREATE FUNCTION segment_internal.scheme_check_domains(scheme text, class text, domains jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_domains$
+BEGIN
+	IF jsonb_typeof(domains) IS DISTINCT FROM 'object' OR EXISTS (
+		SELECT FROM jsonb_each(CASE jsonb_typeof(domains) WHEN 'object' THEN domains END) AS d
+		WHERE d.key = '' OR jsonb_typeof(d.value) NOT IN ('object', 'null') OR EXISTS (
+			SELECT FROM jsonb_each(CASE jsonb_typeof(d.value) WHEN 'object' THEN d.value END) AS v
+			WHERE v.value <> 'null' AND NOT CASE v.key
+				WHEN 'priority' THEN jsonb_typeof(v.value) = 'number' AND v.value::text ~ '^-?[0-9]{1,9}$'
+				ELSE v.key IN ('action', 'action_zh') AND jsonb_typeof(v.value) = 'string' END)) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('domains of class "%s" in scheme "%s" must be a JSON object of objects with the keys action, action_zh and priority, not %s',
+				class, scheme, left(domains::text, 200)),
+			HINT = 'For instance {"roaming": {"action": "Offer a day pass.", "priority": 1}}.';
+	END IF;
+END
+$scheme_check_domains$;
+COMMENT ON FUNCTION segment_internal.scheme_check_domains(text, text, jsonb) IS
+'checks the domains given for a class; error 22023 (internal)';
+
+/*
+ * Writes the domains of classes that are given.  Of a domain that a class had
+ * before, what is not given stays; null takes one away.
+ */
+CREATE FUNCTION segment_internal.scheme_write_domains(portfolio text, scheme text, classes jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_write_domains$
+BEGIN
+	EXECUTE format($template$
+		DELETE FROM %I.scheme_domain AS o
+		USING jsonb_array_elements($2) AS e(class)
+		WHERE o.scheme = $1 AND o.class = e.class ->> 'class'
+			AND (e.class -> 'domains' = 'null' OR e.class -> 'domains' -> o.domain = 'null')$template$, portfolio)
+	USING scheme, classes;
+	EXECUTE format($template$
+		INSERT INTO %1$I.scheme_domain (scheme, class, domain, priority, action, action_zh)
+		SELECT $1, e.class ->> 'class', d.key, (m.domain ->> 'priority')::integer, m.domain ->> 'action', m.domain ->> 'action_zh'
+		FROM jsonb_array_elements($2) AS e(class)
+		CROSS JOIN LATERAL jsonb_each(nullif(e.class -> 'domains', 'null')) AS d
+		LEFT JOIN %1$I.scheme_domain AS o ON o.scheme = $1 AND o.class = e.class ->> 'class' AND o.domain = d.key
+		CROSS JOIN LATERAL (SELECT coalesce(to_jsonb(o), '{}') || d.value) AS m(domain)
+		WHERE d.value <> 'null'
+		ON CONFLICT (scheme, class, domain) DO UPDATE SET
+			priority = excluded.priority, action = excluded.action, action_zh = excluded.action_zh$template$, portfolio)
+	USING scheme, classes;
+	EXECUTE format('ANALYZE %I.scheme_domain', portfolio);
+END
+$scheme_write_domains$;
+COMMENT ON FUNCTION segment_internal.scheme_write_domains(text, text, jsonb) IS
+'writes what is given of the domains of a scheme''s classes (internal)';
+
 /* The classes of a scheme as given: everything but the rules' content. */
 CREATE FUNCTION segment_internal.scheme_check_classes(scheme text, classes jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -57,21 +112,23 @@ BEGIN
 	END IF;
 	SELECT min(k.key) INTO wrong
 	FROM jsonb_array_elements(classes) AS e(class) CROSS JOIN LATERAL jsonb_object_keys(e.class) AS k(key)
-	WHERE k.key NOT IN ('class', 'rule', 'stay_rule', 'label', 'label_zh', 'priority', 'service_level', 'owner', 'action', 'action_zh');
+	WHERE k.key NOT IN ('class', 'rule', 'stay_rule', 'label', 'label_zh', 'priority', 'service_level', 'owner', 'action', 'action_zh', 'parent', 'domains');
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('key "%s" of a class in scheme "%s" is not known', wrong, scheme),
-			HINT = 'The keys are class, rule, stay_rule, label, label_zh, priority, service_level, owner, action and action_zh.';
+			HINT = 'The keys are class, rule, stay_rule, label, label_zh, priority, service_level, owner, action, action_zh, parent and domains.';
 	END IF;
 	SELECT min(format('key "%s" of class "%s" in scheme "%s" must be %s, not %s', v.key, e.class ->> 'class', scheme,
 			CASE v.key WHEN 'priority' THEN 'a whole number' ELSE 'a string' END, v.value)) INTO wrong
 	FROM jsonb_array_elements(classes) AS e(class) CROSS JOIN LATERAL jsonb_each(e.class) AS v(key, value)
-	WHERE v.value <> 'null' AND CASE v.key
+	WHERE v.value <> 'null' AND v.key <> 'domains' AND CASE v.key
 		WHEN 'priority' THEN NOT (jsonb_typeof(v.value) = 'number' AND v.value::text ~ '^-?[0-9]{1,9}$')
 		ELSE jsonb_typeof(v.value) <> 'string' END;
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = wrong, HINT = example;
 	END IF;
+	PERFORM segment_internal.scheme_check_domains(scheme, e.class ->> 'class', e.class -> 'domains')
+	FROM jsonb_array_elements(classes) AS e(class) WHERE e.class -> 'domains' <> 'null';
 	SELECT e.class ->> 'class' INTO wrong
 	FROM jsonb_array_elements(classes) AS e(class) GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1;
 	IF wrong IS NOT NULL THEN
@@ -140,11 +197,14 @@ BEGIN
 		portfolio) USING scheme;
 	EXECUTE format($template$
 		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, stay_rule, label, label_zh, priority,
-			service_level, owner, action, action_zh)
+			service_level, owner, action, action_zh, parent)
 		SELECT $1, e.class ->> 'class', e.ordinal, e.class ->> 'rule', e.class ->> 'stay_rule',
 			coalesce(m.class ->> 'label', m.class ->> 'class'), m.class ->> 'label_zh',
 			(m.class ->> 'priority')::integer, m.class ->> 'service_level', m.class ->> 'owner',
-			m.class ->> 'action', m.class ->> 'action_zh'
+			m.class ->> 'action', m.class ->> 'action_zh',
+			-- of a class above that is no more, nobody need speak
+			CASE WHEN e.class ? 'parent' OR EXISTS (SELECT FROM jsonb_array_elements($2) AS p(class) WHERE p.class -> 'class' = m.class -> 'parent')
+				THEN m.class ->> 'parent' END
 		FROM jsonb_array_elements($2) WITH ORDINALITY AS e(class, ordinal)
 		LEFT JOIN %1$I.scheme_class AS k ON k.scheme = $1 AND k.class = e.class ->> 'class'
 		CROSS JOIN LATERAL (SELECT coalesce(to_jsonb(k), '{}') || e.class) AS m(class)
@@ -152,8 +212,9 @@ BEGIN
 			class_rank = excluded.class_rank, rule = excluded.rule, stay_rule = excluded.stay_rule,
 			label = excluded.label, label_zh = excluded.label_zh, priority = excluded.priority,
 			service_level = excluded.service_level, owner = excluded.owner,
-			action = excluded.action, action_zh = excluded.action_zh$template$, portfolio)
+			action = excluded.action, action_zh = excluded.action_zh, parent = excluded.parent$template$, portfolio)
 	USING scheme, classes;
+	PERFORM segment_internal.scheme_write_domains(portfolio, scheme, classes);
 	EXECUTE format('ANALYZE %I.scheme_class', portfolio);
 END
 $scheme_write$;
@@ -305,7 +366,7 @@ RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('comman
 	'classes', classes, 'cuts', cuts, 'label', label, 'label_zh', label_zh, 'meaning', meaning),
 	NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.create_scheme(text, text, jsonb, jsonb, text, text, text) IS
-'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice, 42622 name longer than 63 bytes; nothing is left behind. Names of schemes and cuts have letters of any language, digits and underscores; where they have upper-case letters, SQL needs them in double quotes';
+'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, among them the classes in other schemes, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh, parent (the class above, of the same scheme, to which the view segment_rollup adds it), domains (JSON object, domain: action, action_zh and priority in it, view customer_domain_action). cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42P19 one that depends on its own scheme, or a class above itself; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice, 42622 name longer than 63 bytes; nothing is left behind. Names of schemes and cuts have letters of any language, digits and underscores; where they have upper-case letters, SQL needs them in double quotes';
 
 CREATE FUNCTION segment.alter_scheme(
 	name text, scheme text, classes jsonb, cuts jsonb DEFAULT NULL
@@ -315,7 +376,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'alter', 'scheme', scheme,
 	'classes', classes, 'cuts', cuts), NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.alter_scheme(text, text, jsonb, jsonb) IS
-'gives a scheme other classes and, if given, other cuts. A class that the scheme had before keeps its labels, priority, service level, owner and actions, and what columns added to the table scheme_class hold, unless they are given (null takes one away); its rule and stay_rule are those given. Arguments and errors as for create_scheme, 42704 if there is no such scheme';
+'gives a scheme other classes and, if given, other cuts. A class that the scheme had before keeps its labels, priority, service level, owner, actions, parent and domains, and what columns added to the table scheme_class hold, unless they are given (null takes one away); its rule and stay_rule are those given. Arguments and errors as for create_scheme, 42704 if there is no such scheme';
 
 CREATE FUNCTION segment.drop_scheme(name text, scheme text) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

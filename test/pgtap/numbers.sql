@@ -34,7 +34,8 @@ BEGIN
 		-- what a user writes or sets has the digits that were written
 		WHERE (f.name, a.attname) NOT IN (('scorecard', 'margin'), ('model_card', 'margin'))
 			AND f.name NOT IN ('scorecard_figures', 'scorecard_in_force', 'key_account_criterion')
-			AND a.attname NOT IN ('entry_limit', 'exit_limit')
+			-- and an attribute those of its source
+			AND a.attname NOT IN ('entry_limit', 'exit_limit', 'size')
 		GROUP BY f.source, f.name
 	LOOP
 		RETURN QUERY EXECUTE format($query$

@@ -143,6 +143,7 @@ my %usual = (
 	'col text' => 'net', 'crosstab.row_by' => 'rfm_segment', 'crosstab.column_by' => 'dormancy', 'crosstab_cells.arguments' => '{"row_by": "rfm_segment", "column_by": "dormancy"}',
 	'value_score.weights' => '{"net": 1}', 'value_score_weights.weights' => '{"net": 1}', 'value_scores.arguments' => '{"weights": {"net": 1}}',
 	'attribute_check_names.names' => '{city}', 'portfolio_take_views.gone' => '{city}', 'portfolio_put_views.grants' => '{}',
+	'scheme_check_domains.domains' => '{"a": {"action": "b"}}',
 	'scheme_proof.arguments' => '{"scheme": "rfm_segment"}', 'explain_classes.arguments' => '{"customer": "1"}',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
@@ -170,7 +171,7 @@ my %before = (
 	rule_fail => $to_check_rules, rule_try => $to_check_rules, rule_find_wrong => $to_check_rules,
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
-	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut CASCADE',
+	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut, mine.scheme_domain CASCADE',
 	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer, mine.unnoted_change CASCADE',
 	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
 	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
