@@ -392,8 +392,8 @@ BEGIN
 			WHERE segment_internal.check_period($1, $2) AND num_nonnulls(p.before, p.now, p.cost_before, p.cost_now) > 0
 		) AS c
 		CROSS JOIN LATERAL (
-			SELECT coalesce(c.net_before * c.margin_rate, c.margin_before) - c.cost_before AS net_value_before,
-				coalesce(c.net * c.margin_rate, c.margin_now) - c.cost_now AS net_value
+			SELECT coalesce(segment_internal.margin(c.net_before, c.margin_rate), c.margin_before) - c.cost_before AS net_value_before,
+				coalesce(segment_internal.margin(c.net, c.margin_rate), c.margin_now) - c.cost_now AS net_value
 			OFFSET 0
 		) AS v;
 		END$template$, portfolio,
@@ -457,7 +457,7 @@ SELECT v.* FROM (VALUES
 	('snapshot_class', 'class', 'class of the customer in it'),
 	('snapshot_class', 'net', 'gross minus refunded in units of money; may be negative; more is better'),
 	('snapshot_class', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
-	('snapshot_class', 'clv', 'customer lifetime value in units of money, >= 0; more is better; NULL: no prediction'),
+	('snapshot_class', 'clv', 'customer lifetime value in units of money; may be negative; more is better; NULL: no prediction'),
 	('segment_trend', NULL, 'one row per snapshot, scheme and class, with the change since the snapshot before; classes without customers included'),
 	('segment_trend', 'as_of', 'day that the snapshot shows'),
 	('segment_trend', 'scheme', 'code of the scheme'),

@@ -52,14 +52,15 @@ COMMENT ON FUNCTION segment_internal.value_share(text, text) IS
 
 /* The numbers of the view customer that segment_profile compares, in the order shown. */
 CREATE FUNCTION segment_internal.value_measures() RETURNS TABLE (measure text, type text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 17
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 19
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT v.* FROM (VALUES
 	('orders', 'bigint'), ('purchase_days', 'bigint'), ('days_since_last', 'integer'), ('tenure_days', 'integer'),
 	('gross', 'numeric'), ('refunded', 'numeric'), ('net', 'numeric'), ('margin', 'numeric'), ('cost', 'numeric'),
 	('net_value', 'numeric'), ('average_order', 'numeric'), ('mean_gap_days', 'float8'), ('p_alive', 'float8'),
-	('expected_purchases', 'float8'), ('purchase_probability', 'float8'), ('expected_spend', 'float8'), ('clv', 'float8')
+	('expected_purchases', 'float8'), ('purchase_probability', 'float8'), ('expected_spend', 'float8'), ('contribution_rate', 'float8'),
+	('clv', 'float8'), ('clv_before_cost', 'float8')
 ) AS v(measure, type);
 END;
 COMMENT ON FUNCTION segment_internal.value_measures() IS
@@ -217,57 +218,60 @@ BEGIN
 			) AS d
 			GROUP BY d.class_day
 		)
-		SELECT g.scheme, g.class, k.class_rank, k.owner, date_trunc('month', e.day::timestamp)::date AS month,
-			g.class_day, CASE WHEN g.is_snapshot THEN 'snapshot' ELSE 'computed' END AS class_basis,
-			sum(e.orders)::bigint AS orders, sum(e.revenue) AS revenue, sum(e.margin) AS margin,
-			sum(e.cost) AS cost, sum(e.margin) - sum(e.cost) AS net
+		SELECT p.scheme, p.class, k.class_rank, k.owner, p.month,
+			p.class_day, CASE WHEN p.is_snapshot THEN 'snapshot' ELSE 'computed' END AS class_basis,
+			p.orders, p.revenue, p.margin, p.cost, p.margin - p.cost AS net
 		FROM (
-			SELECT c.class_day, c.is_snapshot, m.scheme, m.class, segment.rollup(c.purchases) AS purchases,
-				segment.rollup(c.margins) AS margins, segment.rollup(c.costs) AS costs
+			SELECT g.scheme, g.class, g.class_day, g.is_snapshot, date_trunc('month', e.day::timestamp)::date AS month,
+				sum(e.orders)::bigint AS orders, sum(e.revenue) AS revenue, sum(e.cost) AS cost,
+				CASE WHEN s.margin IS NULL THEN sum(e.margin) ELSE segment_internal.margin(sum(e.revenue), s.margin) END AS margin
 			FROM (
-				SELECT p.class_day, p.is_snapshot, p.classes, segment.rollup(segment.during(p.purchases, p.from_day, p.to_day)) AS purchases,
-					segment.rollup(segment.during(p.margins, p.from_day, p.to_day)) AS margins,
-					segment.rollup(segment.during(p.costs, p.from_day, p.to_day)) AS costs
+				SELECT c.class_day, c.is_snapshot, m.scheme, m.class, segment.rollup(c.purchases) AS purchases,
+					segment.rollup(c.margins) AS margins, segment.rollup(c.costs) AS costs
 				FROM (
-					SELECT i.*, h.purchases, h.margins, h.costs, %5$s AS classes
-					FROM span AS i
-					CROSS JOIN LATERAL %1$I.scorecards(ARRAY[i.scorecard_id]) AS s%7$s
-					WHERE NOT i.is_snapshot
-					UNION ALL
-					SELECT i.*, h.purchases, h.margins, h.costs, ARRAY(SELECT t.classes ->> n.scheme FROM unnest(%4$s) WITH ORDINALITY AS n(scheme, nth) ORDER BY n.nth)
-					FROM span AS i
-					JOIN %1$I.snapshot_customer AS t ON t.as_of = i.class_day
-					JOIN %1$I.customer_history AS h ON h.customer_id %6$s t.customer_id
-					WHERE i.is_snapshot
-					UNION ALL
-					-- who was not known then is in no class
-					SELECT i.*, h.purchases, h.margins, h.costs, NULL
-					FROM span AS i
-					CROSS JOIN %1$I.customer_history AS h
-					WHERE CASE WHEN i.is_snapshot
-						THEN NOT EXISTS (SELECT FROM %1$I.snapshot_customer AS t WHERE t.as_of = i.class_day AND t.customer_id %6$s h.customer_id)
-						ELSE NOT EXISTS (SELECT FROM segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
-							h.satisfaction, h.listed, i.class_day, NULL)) END
-				) AS p
-				GROUP BY p.class_day, p.is_snapshot, p.classes
-			) AS c
-			CROSS JOIN LATERAL unnest(%4$s, coalesce(c.classes, '{}')) AS m(scheme, class)
-			GROUP BY c.class_day, c.is_snapshot, m.scheme, m.class
-		) AS g
-		CROSS JOIN %3$s
-		CROSS JOIN LATERAL (
-			SELECT u.day, u.orders, u.gross - u.refunded AS revenue,
-				coalesce((u.gross - u.refunded) * s.margin, 0) AS margin, 0::numeric AS cost
-			FROM segment.unnest(segment.as_of(g.purchases, s.as_of)) AS u
-			UNION ALL
-			SELECT u.day, 0, 0, u.gross - u.refunded, 0
-			FROM segment.unnest(segment.as_of(g.margins, s.as_of)) AS u
-			UNION ALL
-			SELECT u.day, 0, 0, 0, u.gross - u.refunded
-			FROM segment.unnest(segment.as_of(g.costs, s.as_of)) AS u
-		) AS e
-		LEFT JOIN %1$I.class AS k ON k.scheme = g.scheme AND k.class = g.class
-		GROUP BY g.scheme, g.class, k.class_rank, k.owner, month, g.class_day, g.is_snapshot$template$,
+					SELECT p.class_day, p.is_snapshot, p.classes, segment.rollup(segment.during(p.purchases, p.from_day, p.to_day)) AS purchases,
+						segment.rollup(segment.during(p.margins, p.from_day, p.to_day)) AS margins,
+						segment.rollup(segment.during(p.costs, p.from_day, p.to_day)) AS costs
+					FROM (
+						SELECT i.*, h.purchases, h.margins, h.costs, %5$s AS classes
+						FROM span AS i
+						CROSS JOIN LATERAL %1$I.scorecards(ARRAY[i.scorecard_id]) AS s%7$s
+						WHERE NOT i.is_snapshot
+						UNION ALL
+						SELECT i.*, h.purchases, h.margins, h.costs, ARRAY(SELECT t.classes ->> n.scheme FROM unnest(%4$s) WITH ORDINALITY AS n(scheme, nth) ORDER BY n.nth)
+						FROM span AS i
+						JOIN %1$I.snapshot_customer AS t ON t.as_of = i.class_day
+						JOIN %1$I.customer_history AS h ON h.customer_id %6$s t.customer_id
+						WHERE i.is_snapshot
+						UNION ALL
+						-- who was not known then is in no class
+						SELECT i.*, h.purchases, h.margins, h.costs, NULL
+						FROM span AS i
+						CROSS JOIN %1$I.customer_history AS h
+						WHERE CASE WHEN i.is_snapshot
+							THEN NOT EXISTS (SELECT FROM %1$I.snapshot_customer AS t WHERE t.as_of = i.class_day AND t.customer_id %6$s h.customer_id)
+							ELSE NOT EXISTS (SELECT FROM segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
+								h.satisfaction, h.listed, i.class_day, NULL)) END
+					) AS p
+					GROUP BY p.class_day, p.is_snapshot, p.classes
+				) AS c
+				CROSS JOIN LATERAL unnest(%4$s, coalesce(c.classes, '{}')) AS m(scheme, class)
+				GROUP BY c.class_day, c.is_snapshot, m.scheme, m.class
+			) AS g
+			CROSS JOIN %3$s
+			CROSS JOIN LATERAL (
+				SELECT u.day, u.orders, u.gross - u.refunded AS revenue, 0::numeric AS margin, 0::numeric AS cost
+				FROM segment.unnest(segment.as_of(g.purchases, s.as_of)) AS u
+				UNION ALL
+				SELECT u.day, 0, 0, u.gross - u.refunded, 0
+				FROM segment.unnest(segment.as_of(g.margins, s.as_of)) AS u
+				UNION ALL
+				SELECT u.day, 0, 0, 0, u.gross - u.refunded
+				FROM segment.unnest(segment.as_of(g.costs, s.as_of)) AS u
+			) AS e
+			GROUP BY g.scheme, g.class, g.class_day, g.is_snapshot, month, s.margin
+		) AS p
+		LEFT JOIN %1$I.class AS k ON k.scheme = p.scheme AND k.class = p.class$template$,
 		portfolio, security_invoker, segment_internal.value_scorecard(portfolio), schemes.names, schemes.classes,
 		(segment_internal.portfolio_key(portfolio)).equality, segment_internal.customer_items(portfolio, 'i.class_day', false));
 END
@@ -455,15 +459,11 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_population_views$
 DECLARE
-	-- profit: net_value, less what a non-buyer costs for those without an order;
-	-- amounts with as many decimals as sums of them may have
+	-- profit: net_value, less what a non-buyer costs for those without an order
 	persons text := format($template$
-				SELECT c.net, CASE WHEN scale(c.margin) > 9 THEN round(c.margin, 9) ELSE c.margin END AS margin,
-					c.orders > 0 AS buyer, CASE WHEN scale(p.profit) > 9 THEN round(p.profit, 9) ELSE p.profit END AS profit
-				FROM %1$I.customer AS c CROSS JOIN %2$s
-				CROSS JOIN LATERAL (
-					SELECT CASE WHEN c.orders > 0 THEN c.net_value ELSE c.net_value - s.cost_per_non_buyer END AS profit
-				) AS p$template$, portfolio, segment_internal.value_scorecard(portfolio));
+				SELECT c.net, c.margin, c.orders > 0 AS buyer,
+					CASE WHEN c.orders > 0 THEN c.net_value ELSE c.net_value - s.cost_per_non_buyer END AS profit
+				FROM %1$I.customer AS c CROSS JOIN %2$s$template$, portfolio, segment_internal.value_scorecard(portfolio));
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS
@@ -596,14 +596,14 @@ SELECT v.* FROM (VALUES
 	('segment_summary', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
 	('segment_summary', 'non_buyer_cost', 'setting cost_per_non_buyer times the customers without an order, in units of money, >= 0; less is better'),
 	('segment_summary', 'profit', 'net_value minus non_buyer_cost in units of money; may be negative; more is better'),
-	('segment_summary', 'clv', 'customer equity: sum of the customer lifetime values in units of money, >= 0; more is better; NULL: no predictions'),
+	('segment_summary', 'clv', 'customer equity: sum of the customer lifetime values in units of money; may be negative; more is better; NULL: no predictions'),
 	('segment_summary', 'gross_share', 'share of the gross of all customers, 0..1; NULL unless that is positive'),
 	('segment_summary', 'net_share', 'share of the net of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
 	('segment_summary', 'margin_share', 'share of the margin of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
 	('segment_summary', 'cost_share', 'share of the cost of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
 	('segment_summary', 'net_value_share', 'share of the net value of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
 	('segment_summary', 'profit_share', 'share of the profit of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
-	('segment_summary', 'clv_share', 'share of the lifetime value of all customers, 0..1; NULL unless that is positive, or without predictions'),
+	('segment_summary', 'clv_share', 'share of the lifetime value of all customers, 0..1 unless some class is negative; NULL unless that is positive, or without predictions'),
 	('segment_summary', 'below_zero', 'number of customers with a negative net value, >= 0; fewer is better'),
 	('segment_summary', 'break_even_fee', 'amount that brings the net value of the class to 0, in units of money, >= 0; 0: none needed'),
 	('segment_summary', 'break_even_fee_per_customer', 'mean of break_even_fee over all customers of the class, in units of money, >= 0; NULL without customers'),
@@ -652,7 +652,7 @@ SELECT v.* FROM (VALUES
 	('segment_pnl', 'class_basis', 'snapshot: the class as it was kept; computed: from the histories, by the scorecard of that day or else the oldest'),
 	('segment_pnl', 'orders', 'number of orders, >= 0; more is better'),
 	('segment_pnl', 'revenue', 'orders minus refunds in units of money; may be negative; more is better'),
-	('segment_pnl', 'margin', 'contribution in units of money; may be negative; more is better'),
+	('segment_pnl', 'margin', 'contribution in units of money: of the purchases where they have margins, else revenue times the setting margin, rounded to one digit more than revenue has; may be negative; more is better'),
 	('segment_pnl', 'cost', 'costs of acquiring and serving in units of money; less is better'),
 	('segment_pnl', 'net', 'margin minus cost in units of money; may be negative; more is better'),
 	('segment_profile', NULL, 'one row per scheme, class and measure (of a category: and value): how the customers of a class differ from all; classes without customers are left out'),
