@@ -40,8 +40,9 @@ SQL_FRAGMENTS = \
 	portfolio/definition \
 	portfolio/builtin_scheme \
 	portfolio/scheme \
-	portfolio/backtest \
 	portfolio/risk \
+	portfolio/backtest \
+	portfolio/risk_source \
 	portfolio/customer \
 	portfolio/cut \
 	portfolio/scorecard \

@@ -119,3 +119,13 @@ CREATE FUNCTION segment.warnings(model segment.model) RETURNS text[]
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION segment.warnings(segment.model) IS
 'what to know before using the model, each as name: explanation; empty if nothing; see doc/models.md for what to do about each';
+
+/* Is what the model says of leaving only that it saw nobody leave? */
+CREATE FUNCTION segment_internal.without_dropout(model segment.model) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT EXISTS (SELECT FROM unnest(segment.warnings(model)) AS w(warning) WHERE w.warning LIKE 'no_dropout:%');
+END;
+COMMENT ON FUNCTION segment_internal.without_dropout(segment.model) IS
+'whether the data of a model of purchases show no sign of customers leaving, so that p_alive is unknown and not 1 (internal)';

@@ -9,43 +9,86 @@
  */
 
 CREATE TYPE segment_internal.backtest_customer AS (
-	orders bigint, purchase_days bigint, span_days integer, tenure_days integer, repeat_spend float8,
-	gross float8, net float8, cost float8, actual_days float8, actual_net float8, actual_cost float8,
-	past_days float8, past_net float8, past_cost float8, margin float8, actual_margin float8, past_margin float8
+	orders bigint, actual_days float8, purchase_days bigint, span_days integer, tenure_days integer, repeat_spend float8,
+	gross float8, past_days float8, value float8, actual_value float8, past_value float8
 );
 COMMENT ON TYPE segment_internal.backtest_customer IS
-'a customer seen from the end of a cutoff: orders, purchase days, days from the first to the last of them and from the first to the cutoff, mean gross of a repeat purchase day, sums up to the cutoff; actual: purchase days and sums in the days after it; past: those in as many days before it, without the first purchase day and what was before it. margin is NULL where the purchases have none';
+'a customer seen from the end of a cutoff: orders up to it, purchase days in the days after it; purchase days up to it, days from the first to the last of them and from the first to the cutoff, mean gross of a repeat purchase day, gross; purchase days in as many days before it, without the first purchase day and what was before it; contribution, margin minus cost, up to the cutoff, in the days after it and in those before it. NULL but for the first two without an order up to the cutoff';
 
 CREATE FUNCTION segment_internal.backtest_customer(
-	purchases segment.history, margins segment.history, costs segment.history, cutoff date, days integer
+	purchases segment.history, margins segment.history, costs segment.history, cutoff date, days integer, margin_rate float8
 ) RETURNS segment_internal.backtest_customer
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 20
 AS 'MODULE_PATHNAME', 'segment_backtest_customer';
-COMMENT ON FUNCTION segment_internal.backtest_customer(segment.history, segment.history, segment.history, date, integer) IS
-'what is known of a customer at a cutoff, and what came in the days after and before it; NULL without an order up to the cutoff. Errors: 22008 infinite cutoff, 22023 days that are not between 1 and 36525 (internal)';
+COMMENT ON FUNCTION segment_internal.backtest_customer(segment.history, segment.history, segment.history, date, integer, float8) IS
+'what is known of a customer at a cutoff, and what came in the days after and before it; margin_rate: share of sales that is contribution, where margins is NULL (NULL: none). NULL without an order up to the end of the days after the cutoff. Errors: 22008 infinite cutoff, 22023 days that are not between 1 and 36525 (internal)';
 
-CREATE FUNCTION segment_internal.tenths_total(tenths float8[], col integer) RETURNS float8
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-RETURN (SELECT sum(tenths[t.tenth][col]) FROM generate_series(1, array_length(tenths, 1)) AS t(tenth));
-COMMENT ON FUNCTION segment_internal.tenths_total(float8[], integer) IS
-'the sum of a column of the result of tenths_agg, in the order of the tenths (internal)';
-
-/* ---------- the query ---------- */
+/* ---------- the model, fitted on what was known ---------- */
 
 CREATE TYPE segment_internal.backtest_run AS (
-	kind text, unit text, settings jsonb, margin_rate float8, cutoff date, horizon_days integer, usual_gap_days float8
+	kind text, unit text, settings jsonb, margin_rate float8, cutoff date, horizon_days integer, customers bigint
 );
 COMMENT ON TYPE segment_internal.backtest_run IS
-'what a backtest is made with: kind and time unit of the model of purchases, settings, share of sales that is contribution (NULL: the purchases have margins), last day that is known, days that are predicted, usual gap of the population as it was known';
+'what a backtest is made with: kind and time unit of the model of purchases, settings, share of sales that is contribution (NULL: the purchases have margins), last day that is known, days that are predicted, about how many customers there are';
 
-CREATE FUNCTION segment_internal.tenths_error(tenths float8[]) RETURNS float8
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE TYPE segment_internal.backtest_fit AS (
+	customers bigint, born_after bigint, leaving bigint, first_day date, usual_gap_days float8,
+	mean_past_value float8, rate float8, usual_gross float8,
+	purchase_model segment.model, spend_model segment.model, usable boolean, has_value boolean
+);
+COMMENT ON TYPE segment_internal.backtest_fit IS
+'what was known at the cutoff of a backtest: customers with an order; those whose first came in the days after; those whose last order would make them lost (setting lost_after_days) in the days after; first purchase day and usual gap of the population; mean contribution in as many days before, contribution per unit of gross, mean gross of an order; the models, and whether purchases and contribution can be predicted';
+
+/* The customers of a backtest: the FROM item k, for the c that a condition picks. */
+CREATE FUNCTION segment_internal.backtest_customers(portfolio text, run segment_internal.backtest_run, sample text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN (SELECT sum(abs(tenths[t.tenth][2] - tenths[t.tenth][3])) / sum(tenths[t.tenth][1])
-	FROM generate_series(1, array_length(tenths, 1)) AS t(tenth));
-COMMENT ON FUNCTION segment_internal.tenths_error(float8[]) IS
-'the calibration error of a result of tenths_agg with two amounts, predicted and actual: mean distance of their means, over the tenths (internal)';
+RETURN format($template$(
+		SELECT r.customer_id, (r.b).orders, (r.b).actual_days, (r.b).purchase_days, (r.b).span_days, (r.b).tenure_days,
+			((r.b).purchase_days - 1)::float8 AS x, (r.b).span_days / %5$s::float8 AS t_x, (r.b).tenure_days / %5$s::float8 AS t,
+			(r.b).repeat_spend, (r.b).gross, (r.b).past_days, (r.b).value, (r.b).actual_value, (r.b).past_value
+		FROM (
+			SELECT c.customer_id, segment_internal.backtest_customer(c.purchases, c.margins, c.costs, %2$L::date, %3$s, %4$L::float8) AS b
+			FROM %1$I.customer_history AS c
+			WHERE %6$s
+			OFFSET NULL
+		) AS r
+		WHERE (r.b).orders IS NOT NULL
+	) AS k$template$, portfolio, (run).cutoff, (run).horizon_days, (run).margin_rate, segment_internal.unit_days((run).unit), sample);
+COMMENT ON FUNCTION segment_internal.backtest_customers(text, segment_internal.backtest_run, text) IS
+'the FROM item k: customers with an order up to the end of a backtest, orders is 0 for those who had none up to the cutoff, with the inputs of the models x, t_x, t, for the customers c of customer_history that a condition picks (internal)';
+
+CREATE FUNCTION segment_internal.backtest_fit(
+	portfolio text, run segment_internal.backtest_run, sample text, with_value boolean
+) RETURNS segment_internal.backtest_fit
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp SET jit = off
+AS $backtest_fit$
+DECLARE
+	fit segment_internal.backtest_fit;
+BEGIN
+	EXECUTE format($query$
+		SELECT count(*) FILTER (WHERE k.orders > 0), count(*) FILTER (WHERE k.orders = 0),
+			count(*) FILTER (WHERE k.tenure_days - k.span_days < $3 AND k.tenure_days - k.span_days >= $3 - $4),
+			$1 - max(k.tenure_days),
+			coalesce(segment.exact_avg(k.span_days / k.x) FILTER (WHERE k.x > 0), ($2 ->> 'dormancy_default_gap_days')::float8),
+			segment_internal.exact_sum(k.past_value)::float8 / count(*) FILTER (WHERE k.orders > 0),
+			segment_internal.exact_sum(k.value)::float8 / nullif(segment_internal.exact_sum(k.gross)::float8, 0),
+			segment_internal.exact_sum(k.gross)::float8 / nullif(sum(k.orders)::float8, 0),
+			segment.with_unit(segment.%1$I(k.x, k.t_x, k.t) FILTER (WHERE k.orders > 0), $5), %2$s
+		FROM %3$s$query$, (run).kind || '_fit',
+		CASE WHEN with_value THEN 'segment.with_unit(segment.gammagamma_fit(k.x, k.repeat_spend) FILTER (WHERE k.orders > 0), $5)' ELSE 'NULL' END,
+		segment_internal.backtest_customers(portfolio, run, sample))
+	INTO fit USING (run).cutoff, (run).settings, ((run).settings ->> 'lost_after_days')::float8::integer, (run).horizon_days, (run).unit;
+	fit.usable := coalesce(segment.status(fit.purchase_model) <> 'too_few', false);
+	fit.has_value := fit.usable AND coalesce(segment.status(fit.spend_model) <> 'too_few', false);
+	RETURN fit;
+END
+$backtest_fit$;
+COMMENT ON FUNCTION segment_internal.backtest_fit(text, segment_internal.backtest_run, text, boolean) IS
+'fits the models of a backtest on what was known at its cutoff, that of amounts if contribution is to be predicted, for the customers c of customer_history that a condition picks (internal)';
+
+/* ---------- what was predicted, beside what happened ---------- */
 
 /*
  * The share of gross that is contribution, of a customer: the own one, with some
@@ -58,69 +101,48 @@ COMMENT ON FUNCTION segment_internal.shrunk_rate(float8, float8, float8, float8)
 'contribution per unit of gross, as if prior_gross more had come in at the given rate; may be negative (internal)';
 
 /*
- * The common part of the queries behind backtest.  Relations:
- *
- *	known	the customers with an order up to the cutoff, and what happened
- *	base	one row: what is the same for all
- *	fitted	the same with the models, fitted on what was known
- *	judged	the customers with what was predicted and what happened: days are
- *			purchase days, value is contribution; past is the naive baseline.
- *			What could not be predicted is 0 here, and usable is false
- *
- * Parameter $1 is the shares of risk_of_past.
+ * The customers of a backtest, known at its cutoff, with what was predicted and
+ * what happened: days are purchase days, value is contribution, past is the naive
+ * baseline, risk the one not to buy by the portfolio's own past.  What could not
+ * be predicted is 0.  Parameters: $1 the shares of risk_agg, or NULL, $2 the
+ * backtest_fit.
  */
-CREATE FUNCTION segment_internal.backtest_query(portfolio text, run segment_internal.backtest_run, sample text DEFAULT 'true') RETURNS text
+CREATE FUNCTION segment_internal.backtest_judged(portfolio text, run segment_internal.backtest_run, sample text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format($template$
-	WITH known AS MATERIALIZED (
-		SELECT r.customer_id, (r.b).orders, (r.b).purchase_days, (r.b).span_days, (r.b).tenure_days, (r.b).repeat_spend, (r.b).gross,
-			coalesce((r.b).margin, (r.b).net * m.rate, 0) - (r.b).cost AS value, (r.b).actual_days, (r.b).past_days,
-			coalesce((r.b).actual_margin, (r.b).actual_net * m.rate, 0) - (r.b).actual_cost AS actual_value,
-			coalesce((r.b).past_margin, (r.b).past_net * m.rate, 0) - (r.b).past_cost AS past_value
+RETURN format($template$(
+		SELECT p.actual_days, p.past_days, p.actual_value, p.past_value, p.expected, p.probability,
+			CASE WHEN ($2).has_value THEN coalesce(p.expected * segment.expected_spend(($2).spend_model, p.x, p.repeat_spend)
+				* segment_internal.shrunk_rate(p.value, p.gross, ($2).rate, ($2).usual_gross), 0) ELSE 0 END AS value,
+			coalesce(segment_internal.risk_share($1, segment_internal.gap_ratio(p.tenure_days - p.span_days, p.span_days, p.purchase_days,
+				%3$L::float8, ($2).usual_gap_days), p.orders), 0) AS risk
 		FROM (
-			SELECT c.customer_id, segment_internal.backtest_customer(c.purchases, c.margins, c.costs, %2$L::date, %3$s) AS b
-			FROM %1$I.customer_history AS c
-			WHERE %10$s
-			OFFSET 0
-		) AS r
-		CROSS JOIN (SELECT %4$L::float8 AS rate) AS m
-		WHERE (r.b).orders > 0
-	), base AS MATERIALIZED (
-		SELECT t.customers, segment_internal.tenths_total(t.sums, 2) / t.customers AS mean_past_value,
-			segment_internal.tenths_total(t.sums, 3) / nullif(segment_internal.tenths_total(t.sums, 4), 0) AS rate,
-			segment_internal.tenths_total(t.sums, 4) / nullif(t.orders, 0) AS usual_gross,
-			t.purchase_model, t.spend_model
-		FROM (
-			SELECT count(*)::float8 AS customers, sum(k.orders)::float8 AS orders,
-				segment_internal.tenths_agg(0, ARRAY[k.past_value, k.value, k.gross]) AS sums,
-				segment.with_unit(segment.%7$I(k.purchase_days - 1, k.span_days / %8$s::float8, k.tenure_days / %8$s::float8), %5$L) AS purchase_model,
-				segment.with_unit(segment.gammagamma_fit(k.purchase_days - 1, k.repeat_spend), %5$L) AS spend_model
-			FROM known AS k
-		) AS t
-	), fitted AS MATERIALIZED (
-		SELECT b.*, coalesce(segment.status(b.purchase_model) <> 'too_few', false) AS usable,
-			coalesce(segment.status(b.purchase_model) <> 'too_few' AND segment.status(b.spend_model) <> 'too_few', false) AS has_value
-		FROM base AS b
-	), judged AS MATERIALIZED (
-		SELECT k.customer_id, k.purchase_days, k.span_days, k.tenure_days, k.actual_days, k.past_days, k.actual_value, k.past_value,
-			f.usable, f.has_value, p.expected, p.probability,
-			CASE WHEN f.has_value THEN coalesce(p.expected * segment.expected_spend(f.spend_model, x.x, k.repeat_spend)
-				* segment_internal.shrunk_rate(k.value, k.gross, f.rate, f.usual_gross), 0) ELSE 0 END AS value,
-			coalesce(segment_internal.risk_share($1, segment_internal.gap_ratio(k.tenure_days - k.span_days, k.span_days, k.purchase_days,
-				%9$L::float8, %6$L::float8), k.orders), 0) AS risk
-		FROM known AS k
-		CROSS JOIN fitted AS f
-		CROSS JOIN LATERAL (
-			SELECT (k.purchase_days - 1)::float8 AS x, k.span_days / %8$s::float8 AS t_x, k.tenure_days / %8$s::float8 AS t
-		) AS x
-		CROSS JOIN LATERAL (
-			SELECT CASE WHEN f.usable THEN segment.expected_purchases(f.purchase_model, x.x, x.t_x, x.t, %3$s / %8$s::float8) ELSE 0 END AS expected,
-				CASE WHEN f.usable THEN segment.purchase_probability(f.purchase_model, x.x, x.t_x, x.t, %3$s / %8$s::float8) ELSE 0 END AS probability
-			OFFSET 0
+			SELECT k.*,
+				CASE WHEN ($2).usable THEN segment.expected_purchases(($2).purchase_model, k.x, k.t_x, k.t, %2$L::float8) ELSE 0 END AS expected,
+				CASE WHEN ($2).usable THEN segment.purchase_probability(($2).purchase_model, k.x, k.t_x, k.t, %2$L::float8) ELSE 0 END AS probability
+			FROM %1$s
+			WHERE k.orders > 0
+			OFFSET NULL
 		) AS p
-	)$template$, portfolio, (run).cutoff, (run).horizon_days, (run).margin_rate, (run).unit,
-	(run).usual_gap_days, (run).kind || '_fit', segment_internal.unit_days((run).unit),
-	(run).settings ->> 'dormancy_prior_gaps', sample);
-COMMENT ON FUNCTION segment_internal.backtest_query(text, segment_internal.backtest_run, text) IS
-'the common part of the queries behind backtest: relations known, base, fitted and judged, with the shares of risk_agg as parameter $1 (NULL: none), for the customers c of customer_history that a condition picks (internal)';
+		OFFSET NULL
+	) AS j$template$, segment_internal.backtest_customers(portfolio, run, sample),
+	(run).horizon_days / segment_internal.unit_days((run).unit)::float8, (run).settings ->> 'dormancy_prior_gaps');
+COMMENT ON FUNCTION segment_internal.backtest_judged(text, segment_internal.backtest_run, text) IS
+'the FROM item j: what a backtest predicted of each customer known at its cutoff, and what happened, for the customers c of customer_history that a condition picks (internal)';
+
+/* ---------- sums over tenths ---------- */
+
+CREATE FUNCTION segment_internal.tenths_total(tenths float8[], col integer) RETURNS float8
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT sum(tenths[t.tenth][col]) FROM generate_series(1, array_length(tenths, 1)) AS t(tenth));
+COMMENT ON FUNCTION segment_internal.tenths_total(float8[], integer) IS
+'the sum of a column of the result of tenths_agg, in the order of the tenths (internal)';
+
+CREATE FUNCTION segment_internal.tenths_error(tenths float8[]) RETURNS float8
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT sum(abs(tenths[t.tenth][2] - tenths[t.tenth][3])) / sum(tenths[t.tenth][1])
+	FROM generate_series(1, array_length(tenths, 1)) AS t(tenth));
+COMMENT ON FUNCTION segment_internal.tenths_error(float8[]) IS
+'the calibration error of a result of tenths_agg with two amounts, predicted and actual: mean distance of their means, over the tenths (internal)';

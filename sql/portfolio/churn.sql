@@ -41,16 +41,6 @@ AS 'MODULE_PATHNAME', 'segment_churn_measures';
 COMMENT ON FUNCTION segment_internal.churn_measures(segment.history, segment.history, segment.history, date, integer, integer) IS
 'the numbers behind the signals of churn: the last recent_days up to as_of against the past_days before them, both only from the day after the first purchase on. Histories that are NULL hold no events. frequency_p_value: fall_p_value of the purchase days; complaints_p_value: rise_p_value of the complaints; spend_p_value: chance of so little recent spend if each of these purchases, with its amount, were as likely on any day (never less than the exact chance). NULL where as_of or a number of days is NULL; in it NULL what cannot be said: without purchases, or where the first one leaves no day in the past window. Errors: 22008 infinite as_of, 22023 a number of days that is not between 1 and 36525';
 
-/* Is what the model says of leaving only that it saw nobody leave? */
-CREATE FUNCTION segment_internal.without_dropout(model segment.model) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-SELECT EXISTS (SELECT FROM unnest(segment.warnings(model)) AS w(warning) WHERE w.warning LIKE 'no_dropout:%');
-END;
-COMMENT ON FUNCTION segment_internal.without_dropout(segment.model) IS
-'whether the data of a model of purchases show no sign of customers leaving, so that p_alive is unknown and not 1 (internal)';
-
 CREATE TYPE segment_internal.churn_limits AS (
 	significance float8, ratio float8, overdue_gaps float8, p_alive float8, satisfaction_ratio float8
 );

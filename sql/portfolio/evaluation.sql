@@ -18,8 +18,8 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('argument "horizon_days" must be from 1 to 36525, not %s', coalesce(horizon_days::text, 'NULL'));
 	END IF;
-	EXECUTE format('SELECT s.as_of, s.settings, s.margin FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio)
-	INTO last_day, run.settings, run.margin_rate;
+	EXECUTE format('SELECT s.as_of, s.settings, s.margin, s.customers FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio)
+	INTO last_day, run.settings, run.margin_rate, run.customers;
 	EXECUTE format('SELECT p.unit FROM %I.portfolio AS p', portfolio) INTO run.unit;
 	IF cutoff + horizon_days > last_day THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
@@ -74,46 +74,45 @@ COMMENT ON FUNCTION segment_internal.backtest_objections(segment_internal.rankin
  * How early the signs of leaving are seen: days from the first sign to the loss,
  * for customers who were lost in the days after the cutoff.  A sign counts after
  * the last order, as of which nothing speaks against it any more; it is looked for
- * week by week, and for at most 300 customers, evenly spread.
+ * week by week, and for a sample of customers.
  */
-CREATE FUNCTION segment_internal.backtest_lead_query(portfolio text, run segment_internal.backtest_run) RETURNS text
+CREATE FUNCTION segment_internal.backtest_lead_query(
+	portfolio text, run segment_internal.backtest_run, fit segment_internal.backtest_fit
+) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN format($template$, gone AS (
-		SELECT g.* FROM (
-			SELECT j.customer_id, %3$L::date - (j.tenure_days - j.span_days) AS last_day, %3$L::date - j.tenure_days AS first_day,
-				j.purchase_days, j.span_days, row_number() OVER (ORDER BY j.customer_id) AS place, count(*) OVER () AS number
-			FROM judged AS j
-			WHERE j.tenure_days - j.span_days < %5$s AND %3$L::date - (j.tenure_days - j.span_days) + %5$s <= %3$L::date + %4$s
-		) AS g
-		WHERE g.place %% greatest(g.number / 300, 1) = 0
-	), lead AS (
-		SELECT count(*)::float8 AS lost, count(w.first_sign)::float8 AS warned,
-			percentile_disc(0.5) WITHIN GROUP (ORDER BY g.last_day + %5$s - w.first_sign)::float8 AS lead_days
-		FROM gone AS g
-		JOIN %1$I.customer_history AS h ON h.customer_id %2$s g.customer_id
-		CROSS JOIN fitted AS f
-		CROSS JOIN (SELECT segment_internal.churn_limits(%11$L::jsonb) AS limits) AS l
+RETURN format($template$
+	SELECT count(*)::float8 AS lost, count(w.first_sign)::float8 AS warned,
+		percentile_disc(0.5) WITHIN GROUP (ORDER BY g.last_day + %4$s - w.first_sign)::float8 AS lead_days
+	FROM (
+		SELECT k.customer_id, %5$L::date - (k.tenure_days - k.span_days) AS last_day, k.purchase_days, k.span_days, k.x, k.t_x,
+			k.tenure_days - k.span_days AS silent_days
+		FROM %3$s
+		WHERE k.tenure_days - k.span_days < %4$s AND k.tenure_days - k.span_days >= %4$s - %6$s
+	) AS g
+	JOIN %1$I.customer_history AS h ON h.customer_id %2$s g.customer_id
+	CROSS JOIN (SELECT segment_internal.churn_limits(%7$L::jsonb) AS limits) AS l
+	CROSS JOIN LATERAL (
+		SELECT min(d.day) AS first_sign
+		FROM (SELECT 7 * w AS days, g.last_day + 7 * w AS day FROM generate_series(1, (%4$s - 1) / 7) AS w) AS d
 		CROSS JOIN LATERAL (
-			SELECT min(d.day) AS first_sign
-			FROM (SELECT g.last_day + 7 * w AS day FROM generate_series(1, (%5$s - 1) / 7) AS w) AS d
-			CROSS JOIN LATERAL (
-				SELECT segment_internal.churn_measures(h.purchases, h.complaints, h.satisfaction, d.day, %6$s, %7$s) AS m OFFSET 0
-			) AS r
-			CROSS JOIN LATERAL segment_internal.churn_signs(r.m, h.complaints IS NOT NULL,
-				segment_internal.gap_ratio(d.day - g.last_day, g.span_days, g.purchase_days, %8$L::float8, %9$L::float8),
-				CASE WHEN f.usable AND NOT segment_internal.without_dropout(f.purchase_model) THEN segment.p_alive(f.purchase_model,
-					(g.purchase_days - 1)::float8, g.span_days / %10$s::float8, (d.day - g.first_day) / %10$s::float8) END,
-				l.limits) AS s
-			WHERE s.signals > 0
-		) AS w
-		WHERE coalesce(segment.purchase_days(segment.during(h.purchases, g.last_day + 1, g.last_day + %5$s)), 0) = 0
-	)$template$, portfolio, (segment_internal.portfolio_key(portfolio)).equality, (run).cutoff, (run).horizon_days,
-	((run).settings ->> 'lost_after_days')::float8::integer, ((run).settings ->> 'churn_recent_days')::float8::integer,
-	((run).settings ->> 'churn_past_days')::float8::integer, (run).settings ->> 'dormancy_prior_gaps', (run).usual_gap_days,
-	segment_internal.unit_days((run).unit), (run).settings);
-COMMENT ON FUNCTION segment_internal.backtest_lead_query(text, segment_internal.backtest_run) IS
-'the relation lead, one row, behind the relations of backtest_query: customers lost in the days after the cutoff, those with a sign of leaving before, median of the days from the first sign to the loss (internal)';
+			SELECT segment_internal.churn_measures(h.purchases, h.complaints, h.satisfaction, d.day, %8$s, %9$s) AS m OFFSET 0
+		) AS r
+		CROSS JOIN LATERAL segment_internal.churn_signs(r.m, h.complaints IS NOT NULL,
+			segment_internal.gap_ratio(d.days, g.span_days, g.purchase_days, %10$L::float8, ($2).usual_gap_days),
+			CASE WHEN ($2).usable AND NOT segment_internal.without_dropout(($2).purchase_model)
+				THEN segment.p_alive(($2).purchase_model, g.x, g.t_x, g.t_x + d.days / %11$s::float8) END,
+			l.limits) AS s
+		WHERE s.signals > 0
+	) AS w
+	WHERE coalesce(segment.purchase_days(segment.during(h.purchases, g.last_day + 1, g.last_day + %4$s)), 0) = 0$template$,
+	portfolio, (segment_internal.portfolio_key(portfolio)).equality,
+	segment_internal.backtest_customers(portfolio, run, segment_internal.customer_sample((fit).leaving, 100)),
+	((run).settings ->> 'lost_after_days')::float8::integer, (run).cutoff, (run).horizon_days, (run).settings,
+	((run).settings ->> 'churn_recent_days')::float8::integer, ((run).settings ->> 'churn_past_days')::float8::integer,
+	(run).settings ->> 'dormancy_prior_gaps', segment_internal.unit_days((run).unit));
+COMMENT ON FUNCTION segment_internal.backtest_lead_query(text, segment_internal.backtest_run, segment_internal.backtest_fit) IS
+'the query, of one row, for the customers lost in the days after a cutoff, 100 to 200 of them if there are more: their number, those with a sign of leaving before, median of the days from the first sign to the loss. Parameter $2 is the backtest_fit (internal)';
 
 CREATE TYPE segment_internal.backtest_measure AS (measure text, model float8, baseline float8, meaning text);
 COMMENT ON TYPE segment_internal.backtest_measure IS
@@ -131,7 +130,8 @@ DECLARE
 	false_alarm_cost float8 := arguments ->> 'false_alarm_cost';
 	miss_cost float8 := arguments ->> 'miss_cost';
 	threshold float8;
-	past record;
+	fit segment_internal.backtest_fit;
+	shares float8[];
 BEGIN
 	-- so that their sum is finite, too; NaN is greater than any number
 	IF NOT coalesce(false_alarm_cost BETWEEN 0 AND 1e300 AND miss_cost BETWEEN 0 AND 1e300
@@ -142,59 +142,50 @@ BEGIN
 			HINT = 'They are false_alarm_cost and miss_cost, at most 1e300.';
 	END IF;
 	threshold := false_alarm_cost / (false_alarm_cost + miss_cost);
-	past := segment_internal.risk_of_past(name, run.cutoff, run.horizon_days, run.settings, NULL);
-	run.usual_gap_days := past.usual_gap_days;
-	RETURN QUERY EXECUTE segment_internal.backtest_query(name, run) || segment_internal.backtest_lead_query(name, run)
-		|| format($query$, collected AS MATERIALIZED (
+	fit := segment_internal.backtest_fit(name, run, 'true', true);
+	shares := ((segment_internal.risk_of_past(name, ARRAY[run.cutoff], run.horizon_days, run.settings, fit.first_day, fit.usual_gap_days,
+		segment_internal.customer_sample(run.customers, 50000)))[1]).shares;
+	RETURN QUERY EXECUTE format($query$
+	WITH collected AS MATERIALIZED (
 		SELECT count(*)::float8 AS customers, count(*) FILTER (WHERE j.actual_days > 0)::float8 AS buyers,
-			count(*) FILTER (WHERE j.probability >= $2)::float8 AS predicted,
-			count(*) FILTER (WHERE j.probability >= $2 AND j.actual_days > 0)::float8 AS hits,
+			count(*) FILTER (WHERE j.probability >= $3)::float8 AS predicted,
+			count(*) FILTER (WHERE j.probability >= $3 AND j.actual_days > 0)::float8 AS hits,
 			count(*) FILTER (WHERE j.past_days > 0)::float8 AS past_predicted,
 			count(*) FILTER (WHERE j.past_days > 0 AND j.actual_days > 0)::float8 AS past_hits,
-			coalesce(bool_and(j.usable), false) AS usable, coalesce(bool_and(j.has_value), false) AS has_value,
+			coalesce(segment_internal.exact_sum(j.actual_days), 0)::float8 AS actual, coalesce(segment_internal.exact_sum(j.past_days), 0)::float8 AS past,
+			segment_internal.exact_sum(j.expected)::float8 AS expected,
+			segment.exact_avg(abs(j.expected - j.actual_days)) AS mae, segment.exact_avg(abs(j.past_days - j.actual_days)) AS past_mae,
+			segment_internal.exact_sum(j.value)::float8 AS value, segment_internal.exact_sum(j.actual_value)::float8 AS actual_value,
+			segment_internal.exact_sum(j.past_value)::float8 AS past_value,
+			segment.exact_avg(abs(j.value - j.actual_value)) AS value_mae, segment.exact_avg(abs(j.past_value - j.actual_value)) AS past_value_mae,
+			segment.exact_avg(abs(($2).mean_past_value - j.actual_value)) AS mean_value_mae,
 			segment_internal.ranking_agg(j.probability, j.past_days, j.actual_days > 0) AS rank,
 			segment_internal.ranking_agg(1 - j.probability, j.risk, j.actual_days = 0) AS churn,
-			segment_internal.tenths_agg(j.expected, ARRAY[j.expected, j.actual_days, abs(j.expected - j.actual_days),
-				abs(j.past_days - j.actual_days), j.past_days, j.value, j.actual_value, j.past_value,
-				abs(j.value - j.actual_value), abs(j.past_value - j.actual_value), abs(f.mean_past_value - j.actual_value)]) AS sums,
+			segment_internal.tenths_agg(j.expected, ARRAY[j.actual_days]) AS sums,
 			segment_internal.tenths_agg(j.past_days, ARRAY[j.actual_days]) AS past_sums,
 			segment_internal.tenths_agg(1 - j.probability, ARRAY[1 - j.probability, (j.actual_days = 0)::integer]) AS churn_sums,
 			segment_internal.tenths_agg(j.risk, ARRAY[j.risk, (j.actual_days = 0)::integer]) AS risk_sums,
-			segment_internal.cheapest_threshold_agg(j.probability, j.actual_days > 0, $3, $4) AS best_threshold
-		FROM judged AS j CROSS JOIN fitted AS f
+			segment_internal.cheapest_threshold_agg(j.probability, j.actual_days > 0, $4, $5) AS best_threshold
+		FROM %1$s
 	), totals AS MATERIALIZED (
-		SELECT c.*, t.*, $1 IS NOT NULL AS has_risk,
-			t.actual / nullif(c.customers, 0) AS mean_actual,
-			c.sums[1][3] / c.sums[1][1] AS top, c.past_sums[1][2] / c.past_sums[1][1] AS past_top,
+		SELECT c.*, t.*, $1 IS NOT NULL AS has_risk, ($2).usable AS usable, ($2).has_value AS has_value,
+			c.actual / nullif(c.customers, 0) AS mean_actual,
+			c.sums[1][2] / c.sums[1][1] AS top, c.past_sums[1][2] / c.past_sums[1][1] AS past_top,
 			1 - c.hits / nullif(c.predicted, 0) AS error_rate, 1 - c.hits / nullif(c.buyers, 0) AS miss_rate,
-			$3 * (c.predicted - c.hits) + $4 * (c.buyers - c.hits) AS cost,
-			$3 * (c.past_predicted - c.past_hits) + $4 * (c.buyers - c.past_hits) AS past_cost,
-			$3 * (c.customers - c.buyers) AS cost_of_everybody, $4 * c.buyers AS cost_of_nobody,
-			t.expected / nullif(t.actual, 0) - 1 AS bias, t.past / nullif(t.actual, 0) - 1 AS past_bias,
-			f.mean_past_value * c.customers AS mean_value
+			$4 * (c.predicted - c.hits) + $5 * (c.buyers - c.hits) AS cost,
+			$4 * (c.past_predicted - c.past_hits) + $5 * (c.buyers - c.past_hits) AS past_cost,
+			$4 * (c.customers - c.buyers) AS cost_of_everybody, $5 * c.buyers AS cost_of_nobody,
+			c.expected / nullif(c.actual, 0) - 1 AS bias, c.past / nullif(c.actual, 0) - 1 AS past_bias
 		FROM collected AS c
-		CROSS JOIN fitted AS f
 		CROSS JOIN LATERAL (
-			SELECT segment_internal.tenths_total(c.sums, 2) AS expected, coalesce(segment_internal.tenths_total(c.sums, 3), 0) AS actual,
-				segment_internal.tenths_total(c.sums, 4) / nullif(c.customers, 0) AS mae,
-				segment_internal.tenths_total(c.sums, 5) / nullif(c.customers, 0) AS past_mae,
-				coalesce(segment_internal.tenths_total(c.sums, 6), 0) AS past,
-				segment_internal.tenths_total(c.sums, 7) AS value, segment_internal.tenths_total(c.sums, 8) AS actual_value,
-				segment_internal.tenths_total(c.sums, 9) AS past_value,
-				segment_internal.tenths_total(c.sums, 10) / nullif(c.customers, 0) AS value_mae,
-				segment_internal.tenths_total(c.sums, 11) / nullif(c.customers, 0) AS past_value_mae,
-				segment_internal.tenths_total(c.sums, 12) / nullif(c.customers, 0) AS mean_value_mae,
-				segment_internal.tenths_total(c.churn_sums, 2) AS churn_expected, segment_internal.tenths_total(c.risk_sums, 2) AS risk_expected,
+			SELECT segment_internal.tenths_total(c.churn_sums, 2) AS churn_expected, segment_internal.tenths_total(c.risk_sums, 2) AS risk_expected,
 				segment_internal.tenths_error(c.churn_sums) AS churn_error, segment_internal.tenths_error(c.risk_sums) AS risk_error
 		) AS t
 	), figures AS (
-		SELECT t.*, l.lost, l.warned, l.lead_days,
+		SELECT t.*, l.lost, l.warned, l.lead_days, ($2).born_after::float8 AS born_after,
 			segment_internal.backtest_objections(t.rank, t.bias, t.past_bias, t.cost, t.cost_of_everybody, t.cost_of_nobody,
-				t.error_rate, t.miss_rate, $5) AS objections,
-			(SELECT count(*) FROM %1$I.customer_history AS h
-				WHERE segment.first_day(h.purchases) > %2$L::date
-				AND segment.first_day(h.purchases) <= %2$L::date + %3$s)::float8 AS born_after
-		FROM totals AS t CROSS JOIN lead AS l
+				t.error_rate, t.miss_rate, $6) AS objections
+		FROM totals AS t CROSS JOIN (%2$s) AS l
 	)
 	SELECT v.measure, CASE v.needs WHEN 'nothing' THEN v.model WHEN 'model' THEN CASE WHEN f.usable THEN v.model END
 			WHEN 'value' THEN CASE WHEN f.has_value THEN v.model END END,
@@ -208,7 +199,7 @@ BEGIN
 		('predicted_purchases', 'model', f.expected, f.past, 'purchase days predicted'),
 		('bias', 'model', f.bias, f.past_bias, 'predicted against actual purchase days: 0 is exact, 0.1 is 10 %% too many'),
 		('mae', 'model', f.mae, f.past_mae, 'mean absolute error of a customer''s purchase days; lower is better'),
-		('threshold', 'model', $2, NULL, 'predicted to buy from this probability on: cost of a false alarm / (that of a false alarm + that of a miss)'),
+		('threshold', 'model', $3, NULL, 'predicted to buy from this probability on: cost of a false alarm / (that of a false alarm + that of a miss)'),
 		('best_threshold', 'model', f.best_threshold, NULL, 'the threshold that would have cost least, in hindsight'),
 		('predicted_buyers', 'model', f.predicted, f.past_predicted, 'customers predicted to buy'),
 		('error_rate', 'model', f.error_rate, 1 - f.past_hits / nullif(f.past_predicted, 0), 'predicted to buy but did not, of all predicted, 0..1; lower is better'),
@@ -235,7 +226,7 @@ BEGIN
 		('churn_auc_low', 'model', (f.churn).auc_low, CASE WHEN f.has_risk THEN (f.churn).baseline_low END, 'lower end of its 95 %% interval (DeLong)'),
 		('churn_auc_high', 'model', (f.churn).auc_high, CASE WHEN f.has_risk THEN (f.churn).baseline_high END, 'upper end of its 95 %% interval (DeLong)'),
 		('churn_calibration_error', 'model', f.churn_error, CASE WHEN f.has_risk THEN f.risk_error END, 'mean distance, over tenths by risk, of the mean risk from the share that did not buy, 0..1; lower is better'),
-		('lost_customers', 'nothing', f.lost, NULL, 'customers looked at, at most a few hundred, who were lost in the days after the cutoff: no order for lost_after_days'),
+		('lost_customers', 'nothing', f.lost, NULL, 'customers looked at, at most 200, who were lost in the days after the cutoff: no order for lost_after_days'),
 		('lost_with_sign', 'nothing', f.warned / nullif(f.lost, 0), NULL, 'share of them with a sign of leaving (churn_signal) between the last order and the loss, 0..1; higher is better'),
 		('sign_lead_days', 'nothing', f.lead_days, NULL, 'median of the days from their first sign to the loss; more is better'),
 		('verdict', 'nothing', CASE WHEN NOT f.usable THEN 0 WHEN f.buyers > 0 THEN (f.objections = '')::integer END, NULL,
@@ -244,8 +235,9 @@ BEGIN
 				WHEN f.objections <> '' THEN 'not usable: ' || f.objections
 				WHEN (f.rank).difference_low > 0 THEN 'usable: ranks better than the baseline'
 				ELSE 'usable: ranks as well as the baseline, with a better total' END)
-	) AS v(measure, needs, model, baseline, meaning)$query$, name, run.cutoff, run.horizon_days)
-	USING (past.risk).shares, threshold, false_alarm_cost, miss_cost, run.settings;
+	) AS v(measure, needs, model, baseline, meaning)$query$, segment_internal.backtest_judged(name, run, 'true'),
+		segment_internal.backtest_lead_query(name, run, fit))
+	USING shares, fit, threshold, false_alarm_cost, miss_cost, run.settings;
 END
 $backtest_measures$;
 COMMENT ON FUNCTION segment_internal.backtest_measures(text, jsonb) IS
@@ -285,27 +277,30 @@ DECLARE
 		(arguments ->> 'horizon_days')::integer);
 	score text := CASE arguments ->> 'by' WHEN 'purchases' THEN 'j.expected' WHEN 'contribution' THEN 'j.value'
 		WHEN 'risk' THEN 'j.risk' END;
-	past record;
+	fit segment_internal.backtest_fit;
+	shares float8[];
 BEGIN
 	IF score IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('argument "by" must be purchases, contribution or risk, not "%s"', coalesce(arguments ->> 'by', 'NULL'));
 	END IF;
-	past := segment_internal.risk_of_past(name, run.cutoff, run.horizon_days, run.settings, NULL);
-	run.usual_gap_days := past.usual_gap_days;
-	RETURN QUERY EXECUTE segment_internal.backtest_query(name, run) || format($query$
+	fit := segment_internal.backtest_fit(name, run, 'true', true);
+	shares := ((segment_internal.risk_of_past(name, ARRAY[run.cutoff], run.horizon_days, run.settings, fit.first_day, fit.usual_gap_days,
+		segment_internal.customer_sample(run.customers, 50000)))[1]).shares;
+	RETURN QUERY EXECUTE format($query$
 		SELECT d.tenth, round(t.tenths[d.tenth][1])::bigint, t.tenths[d.tenth][2], t.tenths[d.tenth][3], t.tenths[d.tenth][4],
 			t.tenths[d.tenth][5] / t.tenths[d.tenth][1],
-			CASE WHEN t.has_value THEN t.tenths[d.tenth][6] END, t.tenths[d.tenth][7],
+			CASE WHEN ($2).has_value THEN t.tenths[d.tenth][6] END, t.tenths[d.tenth][7],
 			CASE WHEN $1 IS NOT NULL THEN t.tenths[d.tenth][8] / t.tenths[d.tenth][1] END
 		FROM (
-			SELECT bool_and(j.has_value) AS has_value, segment_internal.tenths_agg(%s, ARRAY[j.expected, j.actual_days,
+			SELECT segment_internal.tenths_agg(%1$s, ARRAY[j.expected, j.actual_days,
 				(j.actual_days > 0)::integer, j.probability, j.value, j.actual_value, j.risk]) AS tenths
-			FROM judged AS j WHERE CASE $2 WHEN 'purchases' THEN j.usable WHEN 'contribution' THEN j.has_value ELSE j.usable AND $1 IS NOT NULL END
+			FROM %2$s
+			WHERE CASE $3 WHEN 'purchases' THEN ($2).usable WHEN 'contribution' THEN ($2).has_value ELSE ($2).usable AND $1 IS NOT NULL END
 		) AS t
 		CROSS JOIN LATERAL generate_series(1, array_length(t.tenths, 1)) AS d(tenth)
-		ORDER BY d.tenth$query$, score)
-	USING (past.risk).shares, arguments ->> 'by';
+		ORDER BY d.tenth$query$, score, segment_internal.backtest_judged(name, run, 'true'))
+	USING shares, fit, arguments ->> 'by';
 END
 $backtest_tenths$;
 COMMENT ON FUNCTION segment_internal.backtest_tenths(text, jsonb) IS

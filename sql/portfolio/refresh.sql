@@ -431,7 +431,7 @@ RETURN format($template$
 		segment.score_cuts(-days_since_last::float8, 5) AS recency_cuts,
 		segment.score_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
 		segment.score_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
-		segment.exact_avg(mean_gap_days) AS usual_gap_days,
+		segment.exact_avg(mean_gap_days) AS usual_gap_days, min(first_day) AS first_day,
 		segment_internal.refit_purchases(%4$L, %5$L, $1, as_of, purchase_days - 1, first_day, last_day)
 			FILTER (WHERE orders > 0) AS purchase_model,
 		segment_internal.refit_spend(%6$L, %5$L, $2, purchase_days - 1, repeat_spend)
@@ -466,6 +466,7 @@ DECLARE
 	unscored jsonb;
 	earlier record;
 	f record;
+	risk segment_internal.risk_source;
 BEGIN
 	EXECUTE format($template$
 		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, as_of_given, customers, buyers, usual_gap_days, margin,
@@ -495,20 +496,21 @@ BEGIN
 		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit, NULL) INTO STRICT f
 		USING earlier.purchases, earlier.spend;
 	END;
+	f.usual_gap_days := coalesce(f.usual_gap_days, (settings ->> 'dormancy_default_gap_days')::float8);
+	risk := segment_internal.risk_source(portfolio, as_of, settings, unit, f.customers, f.first_day, f.usual_gap_days, f.purchase_model);
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS s
 		SET (customers, buyers, recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days,
-				purchase_model, spend_model, purchase_model_usable, spend_model_usable, cuts)
-			= ROW($2, $3, $4, $5, $6, coalesce($7, s.usual_gap_days), $8, $9,
-				coalesce(segment.status($8) <> 'too_few', false), coalesce(segment.status($9) <> 'too_few', false), $10)
+				purchase_model, spend_model, purchase_model_usable, spend_model_usable, cuts,
+				churn_basis, churn_days, churn_shares, churn_reason)
+			= ROW($2, $3, $4, $5, $6, $7, $8, $9,
+				coalesce(segment.status($8) <> 'too_few', false), coalesce(segment.status($9) <> 'too_few', false), $10,
+				($11).basis, ($11).days, ($11).shares, ($11).reason)
 		WHERE s.scorecard_id = $1
 		RETURNING s.customers, segment.status(s.purchase_model), segment.status(s.spend_model)$template$, portfolio)
 	INTO customers, purchase_status, spend_status
 	USING scorecard_id, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
-		f.usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}');
-	EXECUTE format('UPDATE %1$I.scorecard AS s SET churn_basis = r.basis, churn_days = r.days, churn_shares = r.shares, churn_reason = r.reason
-		FROM %1$I.scorecard AS n, segment_internal.risk_source($2, n.as_of, n.settings, $3, n.margin, n.usual_gap_days, n.purchase_model) AS r
-		WHERE s.scorecard_id = $1 AND n.scorecard_id = $1', portfolio) USING scorecard_id, portfolio, unit;
+		f.usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'), risk;
 	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, as_of, unscored, from_kept);
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END

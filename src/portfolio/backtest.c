@@ -23,25 +23,17 @@ enum
 {
 	/* up to the cutoff */
 	BACKTEST_ORDERS,
+	BACKTEST_ACTUAL_DAYS,		/* after it */
 	BACKTEST_PURCHASE_DAYS,
 	BACKTEST_SPAN_DAYS,
 	BACKTEST_TENURE_DAYS,
 	BACKTEST_REPEAT_SPEND,
 	BACKTEST_GROSS,
-	BACKTEST_NET,
-	BACKTEST_COST,
-	/* after it */
-	BACKTEST_ACTUAL_DAYS,
-	BACKTEST_ACTUAL_NET,
-	BACKTEST_ACTUAL_COST,
-	/* before it, without the first purchase day */
-	BACKTEST_PAST_DAYS,
-	BACKTEST_PAST_NET,
-	BACKTEST_PAST_COST,
-	/* last, since what comes after a NULL is found more slowly */
-	BACKTEST_MARGIN,
-	BACKTEST_ACTUAL_MARGIN,
-	BACKTEST_PAST_MARGIN,
+	BACKTEST_PAST_DAYS,			/* before it, without the first purchase day */
+	/* contribution up to the cutoff, after and before it */
+	BACKTEST_VALUE,
+	BACKTEST_ACTUAL_VALUE,
+	BACKTEST_PAST_VALUE,
 	BACKTEST_COLUMNS
 };
 
@@ -77,22 +69,24 @@ net_sums(const struct varlena *history, DateADT begin, DateADT cutoff, DateADT e
 	return sums;
 }
 
-/* Up to the cutoff, after it, before it, into three columns. */
+/* Adds what came up to the cutoff, after it and before it, times a factor. */
 static void
-set_sums(Datum *values, const NetSums *sums, int known, int actual, int past)
+add_sums(double *values, const NetSums *sums, double factor)
 {
-	values[known] = Float8GetDatum(decimal_to_float8(sums->cutoff, sums->scale));
-	values[actual] = Float8GetDatum(decimal_to_float8(sums->end - sums->cutoff, sums->scale));
-	values[past] = Float8GetDatum(decimal_to_float8(sums->cutoff - sums->begin, sums->scale));
+	values[0] += factor * decimal_to_float8(sums->cutoff, sums->scale);
+	values[1] += factor * decimal_to_float8(sums->end - sums->cutoff, sums->scale);
+	values[2] += factor * decimal_to_float8(sums->cutoff - sums->begin, sums->scale);
 }
 
 /*
- * Purchases: what is known at the cutoff, and what came after and before it.
- * Returns where the past window begins, the last day that is not in it: the first
- * purchase made the customer known, so it says nothing about what comes again.
+ * Purchases: what is known at the cutoff, and what came after and before it, with
+ * the sums of net.  The past window begins after the first purchase day, which
+ * made the customer known, and so says nothing about what comes again.  Returns
+ * the last day that is not in it; if there was no purchase up to the cutoff, and
+ * only the purchase days after it are set, one that is after it.
  */
-static DateADT
-set_purchases(Datum *values, const struct varlena *history, DateADT cutoff, int32 days)
+static int64
+set_purchases(Datum *values, NetSums *net, const struct varlena *history, DateADT cutoff, int32 days)
 {
 	DateADT		begin = cutoff - days;
 	HistoryRun	run;
@@ -106,31 +100,45 @@ set_purchases(Datum *values, const struct varlena *history, DateADT cutoff, int3
 		/* on to the first purchase day, if that is not after the cutoff */
 		while (run.more && run.next.day <= cutoff && run.totals.purchase_days == 0)
 			(void) history_run_to(&run, run.next.day);
-		if (run.totals.purchase_days == 0)
-			return begin;
-		begin = run.totals.first_day;
+		begin = run.totals.purchase_days == 0 ? cutoff : run.totals.first_day;
 	}
 	at_begin = run.totals;
 	(void) history_run_to(&run, cutoff);
 	known = run.totals;
 	(void) history_run_to(&run, cutoff + days);
 	values[BACKTEST_ORDERS] = Int64GetDatum(known.orders);
+	values[BACKTEST_ACTUAL_DAYS] = Float8GetDatum((double) (run.totals.purchase_days - known.purchase_days));
+	if (known.purchase_days == 0)
+		return (int64) cutoff + 1;
 	values[BACKTEST_PURCHASE_DAYS] = Int64GetDatum(known.purchase_days);
 	values[BACKTEST_SPAN_DAYS] = Int32GetDatum(known.last_day - known.first_day);
 	values[BACKTEST_TENURE_DAYS] = Int32GetDatum(cutoff - known.first_day);
 	values[BACKTEST_REPEAT_SPEND] = Float8GetDatum(history_mean_repeat_spend(&known));
 	values[BACKTEST_GROSS] = Float8GetDatum(decimal_to_float8(known.gross, known.scale));
-	values[BACKTEST_NET] = Float8GetDatum(decimal_to_float8(net_of(&known), known.scale));
-	values[BACKTEST_ACTUAL_DAYS] = Float8GetDatum((double) (run.totals.purchase_days - known.purchase_days));
-	values[BACKTEST_ACTUAL_NET] = Float8GetDatum(decimal_to_float8(net_of(&run.totals) - net_of(&known), known.scale));
 	values[BACKTEST_PAST_DAYS] = Float8GetDatum((double) (known.purchase_days - at_begin.purchase_days));
-	values[BACKTEST_PAST_NET] = Float8GetDatum(decimal_to_float8(net_of(&known) - net_of(&at_begin), known.scale));
+	net->begin = net_of(&at_begin);
+	net->cutoff = net_of(&known);
+	net->end = net_of(&run.totals);
+	net->scale = known.scale;
 	return begin;
 }
 
+/* A history of amounts that is an argument, if it is there: its sums, times a factor, are added. */
+static void
+add_history(FunctionCallInfo fcinfo, int argument, double *values, int64 begin, DateADT cutoff, int32 days, double factor)
+{
+	NetSums		sums;
+
+	if (PG_ARGISNULL(argument))
+		return;
+	sums = net_sums(history_argument(PG_GETARG_DATUM(argument)), begin, cutoff, cutoff + days);
+	add_sums(values, &sums, factor);
+}
+
 /*
- * backtest_customer(purchases, margins, costs, cutoff, days): see the comment on
- * the SQL type; NULL without an order up to the cutoff
+ * backtest_customer(purchases, margins, costs, cutoff, days, margin_rate): see the
+ * comment on the SQL type; NULL without an order up to the end of the days after
+ * the cutoff
  *
  * Errors: 22008 infinite cutoff, 22023 days out of range.
  */
@@ -140,8 +148,9 @@ segment_backtest_customer(PG_FUNCTION_ARGS)
 {
 	DateADT		cutoff;
 	int32		days;
-	DateADT		begin;
-	NetSums		sums;
+	int64		begin;
+	NetSums		net;
+	double		value[3] = {0};
 	Datum		values[BACKTEST_COLUMNS] = {0};
 	bool		nulls[BACKTEST_COLUMNS] = {false};
 
@@ -150,20 +159,19 @@ segment_backtest_customer(PG_FUNCTION_ARGS)
 	cutoff = finite_date(PG_GETARG_DATEADT(3), "cutoff");
 	days = PG_GETARG_INT32(4);
 	arguments_check_range("days", days, 1, BACKTEST_MAX_DAYS);
-	begin = set_purchases(values, history_argument(PG_GETARG_DATUM(0)), cutoff, days);
-	if (DatumGetInt64(values[BACKTEST_PURCHASE_DAYS]) == 0)
-		PG_RETURN_NULL();
-	nulls[BACKTEST_MARGIN] = nulls[BACKTEST_ACTUAL_MARGIN] = nulls[BACKTEST_PAST_MARGIN] = PG_ARGISNULL(1);
-	if (!PG_ARGISNULL(1))
+	begin = set_purchases(values, &net, history_argument(PG_GETARG_DATUM(0)), cutoff, days);
+	if (begin > cutoff)
 	{
-		sums = net_sums(history_argument(PG_GETARG_DATUM(1)), begin, cutoff, cutoff + days);
-		set_sums(values, &sums, BACKTEST_MARGIN, BACKTEST_ACTUAL_MARGIN, BACKTEST_PAST_MARGIN);
+		if (DatumGetFloat8(values[BACKTEST_ACTUAL_DAYS]) == 0)
+			PG_RETURN_NULL();
+		memset(nulls + BACKTEST_PURCHASE_DAYS, true, BACKTEST_COLUMNS - BACKTEST_PURCHASE_DAYS);
+		PG_RETURN_DATUM(row_form(result_row(fcinfo, BACKTEST_COLUMNS), values, nulls));
 	}
-	values[BACKTEST_COST] = values[BACKTEST_ACTUAL_COST] = values[BACKTEST_PAST_COST] = Float8GetDatum(0.0);
-	if (!PG_ARGISNULL(2))
-	{
-		sums = net_sums(history_argument(PG_GETARG_DATUM(2)), begin, cutoff, cutoff + days);
-		set_sums(values, &sums, BACKTEST_COST, BACKTEST_ACTUAL_COST, BACKTEST_PAST_COST);
-	}
+	add_history(fcinfo, 1, value, begin, cutoff, days, 1);
+	if (PG_ARGISNULL(1) && !PG_ARGISNULL(5))
+		add_sums(value, &net, PG_GETARG_FLOAT8(5));
+	add_history(fcinfo, 2, value, begin, cutoff, days, -1);
+	for (int i = 0; i < lengthof(value); i++)
+		values[BACKTEST_VALUE + i] = Float8GetDatum(value[i]);
 	PG_RETURN_DATUM(row_form(result_row(fcinfo, BACKTEST_COLUMNS), values, nulls));
 }

@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(118);
+SELECT plan(126);
 
 CREATE SCHEMA evaluation_test;
 SET search_path = evaluation_test, public;
@@ -209,6 +209,32 @@ SELECT is(figure('stopped', '2024-09-30', 90, m), v::float8, m || ' by hand') FR
 	FROM (SELECT id, max(day) AS last_day FROM stopped GROUP BY id) AS s
 	WHERE last_day <= '2024-09-30' AND last_day + 90 > '2024-09-30' AND last_day + 90 <= '2024-12-29') AS s,
 	LATERAL (VALUES ('lost_customers', lost), ('lost_with_sign', 1), ('sign_lead_days', lead_days)) AS t(m, v);
+
+-- ---------- any plan ----------
+
+CREATE TEMP TABLE serial AS SELECT n, b.* FROM unnest('{chance,stopped}'::text[]) AS n, segment.backtest(n, '2024-06-30', 60) AS b;
+CREATE TEMP TABLE serial_tenths AS SELECT * FROM segment.backtest_deciles('chance', '2024-06-30', 60, 'contribution');
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+ALTER TABLE chance.customer_history SET (parallel_workers = 2);
+ALTER TABLE stopped.customer_history SET (parallel_workers = 2);
+CREATE FUNCTION pg_temp.plan_of_judged(portfolio text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	run segment_internal.backtest_run := segment_internal.backtest_prepare(portfolio, '2024-06-30', 60);
+BEGIN
+	RETURN QUERY EXECUTE format('EXPLAIN (COSTS off) WITH c AS MATERIALIZED (SELECT segment_internal.ranking_agg(j.probability, j.risk, j.actual_days > 0) FROM %s) TABLE c',
+		segment_internal.backtest_judged(portfolio, run, 'true')) USING NULL::float8[], segment_internal.backtest_fit(portfolio, run, 'true', true);
+END $$;
+SELECT ok(string_agg(p, E'\n') ~ 'Partial Aggregate.*Parallel Seq Scan', 'what is predicted and judged is shared among workers') FROM pg_temp.plan_of_judged('chance') AS p;
+SELECT is_empty($$ (SELECT n, b.* FROM unnest('{chance,stopped}'::text[]) AS n, segment.backtest(n, '2024-06-30', 60) AS b) EXCEPT TABLE serial $$, 'with workers the same bits');
+SELECT is_empty($$ SELECT * FROM segment.backtest_deciles('chance', '2024-06-30', 60, 'contribution') EXCEPT TABLE serial_tenths $$, 'also by tenths');
+RESET min_parallel_table_scan_size;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+SELECT is(segment_internal.customer_sample(n, 100), w, n || ' customers, 100 wanted') FROM (VALUES (NULL::bigint, 'true'), (199, 'true'),
+	(200, 'pg_catalog.hash_record_extended(ROW(c.customer_id), 0) & 1 = 0'), (399, 'pg_catalog.hash_record_extended(ROW(c.customer_id), 0) & 1 = 0'),
+	(25600, 'pg_catalog.hash_record_extended(ROW(c.customer_id), 0) & 255 = 0')) AS t(n, w);
 
 -- ---------- edges and errors ----------
 

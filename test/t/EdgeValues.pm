@@ -117,8 +117,12 @@ my %usual = (
 
 	'backtest_measures.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30, "false_alarm_cost": 1, "miss_cost": 1}',
 	'backtest_tenths.arguments' => '{"cutoff": "2023-09-01", "horizon_days": 30, "by": "purchases"}', 'by text' => 'purchases',
-	'backtest_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)}, 'backtest_lead_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)},
-	'backtest_query.sample' => 'true', 'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
+	(map { ("$_.run" => q{=&backtest_prepare('mine', '2023-09-01', 30)}, "$_.sample" => 'true') }
+			qw(backtest_customers backtest_fit backtest_judged backtest_lead_query)),
+	'backtest_lead_query.fit' => q{=&backtest_fit('mine', &backtest_prepare('mine', '2023-09-01', 30), 'true', true)},
+	'risk_of_past.sample' => 'true', 'risk_of_past.as_of' => '{2024-03-01}', 'risk_of_past.days' => 30, 'risk_of_past.usual_gap_days' => 30,
+	'risk_objection.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'risk_objection.days' => 30, 'risk_objection.before' => '{0.5}',
+	'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
 	'backtest_objections.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'churn_signs.limits' => '(0.05,0.8,3,0.5,0.8)',
 	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')}, 'risk_source.settings' => q{=&check_settings('{}')},
 	'risk_share.shares' => '=array_fill(0.5::float8, ARRAY[6, 20])', 'risk_agg.as_of' => '2024-03-01', 'risk_agg.days' => 30, 'risk_agg.prior_gaps' => 2,
