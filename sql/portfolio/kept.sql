@@ -52,7 +52,6 @@ BEGIN
 			portfolio, (SELECT string_agg(format('NULL::%s AS %I', c.type, c.name), ', ' ORDER BY c.ordinal)
 			FROM segment_internal.customer_columns() AS c));
 		EXECUTE format('ALTER TABLE %1$I.kept_customer ADD PRIMARY KEY (customer_id)', portfolio);
-		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (clv)', portfolio);
 		-- as a rule of nobody or few
 		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (next_event) WHERE next_event IS NOT NULL', portfolio);
 	END IF;
@@ -72,6 +71,50 @@ COMMENT ON FUNCTION segment_internal.kept_define(text) IS
 'creates the table kept_customer of a portfolio, with its indexes, or gives it the columns of the schemes as they are now (internal)';
 
 /*
+ * An index for each column that the setting indexes names, and for no other.
+ * Those that somebody made with a name of their own stay.
+ */
+CREATE FUNCTION segment_internal.kept_index(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $kept_index$
+DECLARE
+	kept regclass := format('%I.kept_customer', portfolio);
+	settings jsonb;
+	wanted text[];
+	unknown text;
+	command text;
+BEGIN
+	EXECUTE format('SELECT segment_internal.check_settings(p.settings) FROM %I.portfolio AS p', portfolio) INTO settings;
+	wanted := ARRAY(SELECT DISTINCT btrim(n.name) FROM unnest(string_to_array(settings ->> 'indexes', ',')) AS n(name)
+		WHERE btrim(n.name) NOT IN ('', 'customer_id'));
+	SELECT n.name INTO unknown FROM unnest(wanted) AS n(name)
+	WHERE NOT EXISTS (SELECT FROM segment_internal.kept_columns(portfolio) AS k WHERE k.name = n.name AND k.is_shown)
+	LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'undefined_column',
+			MESSAGE = format('setting "indexes" names a column "%s", which the view customer does not have', unknown),
+			HINT = 'It is a list of columns of the view customer, separated by commas.';
+	END IF;
+	FOR command IN
+		-- by a digest, since a column's name can have as many bytes as an index's
+		SELECT CASE WHEN n.name IS NULL THEN format('DROP INDEX %I.%I', portfolio, i.relname)
+			ELSE format('CREATE INDEX %I ON %s (%I)', 'kept_customer_' || md5(n.name), kept, n.name) END
+		FROM unnest(wanted) AS n(name)
+		FULL JOIN (
+			SELECT c.relname FROM pg_index AS x JOIN pg_class AS c ON c.oid = x.indexrelid
+			WHERE x.indrelid = kept AND c.relname ~ '^kept_customer_[0-9a-f]{32}$'
+		) AS i ON i.relname = 'kept_customer_' || md5(n.name)
+		WHERE n.name IS NULL OR i.relname IS NULL
+	LOOP
+		EXECUTE command;
+	END LOOP;
+END
+$kept_index$;
+COMMENT ON FUNCTION segment_internal.kept_index(text) IS
+'creates and drops indexes of the table kept_customer, so that there is one for each column in the setting indexes; error 42703 for a column that is not there (internal)';
+
+/*
  * Rules, classes and cuts as they are now take effect.  Readers are locked out
  * only if there is something new to add columns for.
  */
@@ -89,6 +132,7 @@ BEGIN
 		PERFORM segment_internal.customer_define_scorecard(portfolio, security_invoker);
 	END IF;
 	PERFORM segment_internal.customer_define_row(portfolio);
+	PERFORM segment_internal.kept_index(portfolio);
 END
 $kept_define_rules$;
 COMMENT ON FUNCTION segment_internal.kept_define_rules(text, boolean) IS

@@ -31,6 +31,7 @@ BEGIN
 	PERFORM segment_internal.kept_define(portfolio);
 	PERFORM segment_internal.customer_define_scorecard(portfolio, security_invoker);
 	PERFORM segment_internal.customer_define_row(portfolio);
+	PERFORM segment_internal.kept_index(portfolio);
 	EXECUTE format('CREATE OR REPLACE VIEW %1$I.customer WITH (security_invoker = %2$s) AS
 		SELECT c.customer_id, %3$s FROM %1$I.kept_customer AS c', portfolio, security_invoker, columns);
 

@@ -75,6 +75,8 @@ FROM (VALUES
 	 'days that a scorecard is kept, counted back from the newest one''s as_of; those that snapshots name are kept as well'),
 	('refresh_log_days', 'number', '400', 0, 36525, NULL,
 	 'days that the rows of refresh_log are kept'),
+	('indexes', 'text', 'clv', NULL, NULL, NULL,
+	 'columns of the view customer that have an index besides the key, separated by commas; each makes a refresh longer'),
 	('anonymous_keys', 'text', 'unknown, guest, anonymous', NULL, NULL, NULL,
 	 'keys that do not identify a customer, separated by commas, in upper or lower case and with any blanks; empty keys are among them in any case. data_quality counts their rows'),
 	('oldest_day', 'date', '1971-01-01', NULL, NULL, NULL,

@@ -153,6 +153,27 @@ SELECT is_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TAB
 SELECT segment.alter_portfolio('steady', settings => '{"horizon_weeks": 26}') \g /dev/null
 SELECT isnt_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that are judged in another way are');
 
+-- ---------- indexes ----------
+
+\set failure_form message
+\ir ../helpers.sql
+SET LOCAL enable_seqscan = off;
+CREATE FUNCTION pg_temp.indexed(portfolio text) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(a.attname, ' ' ORDER BY a.attname) FROM pg_index AS x
+	JOIN pg_attribute AS a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[0]
+	WHERE x.indrelid = (portfolio || '.kept_customer')::regclass AND NOT x.indisprimary AND x.indpred IS NULL AND x.indnatts = 1
+$$;
+SELECT is(pg_temp.indexed('steady'), 'clv', 'clv has an index');
+SELECT segment.alter_portfolio('steady', settings => '{"indexes": "net, rfm_segment,net,customer_id"}') \g /dev/null
+SELECT is(pg_temp.indexed('steady'), 'net rfm_segment', 'the setting says which columns have one');
+SELECT ok(pg_temp.plan_has($$ SELECT * FROM steady.customer ORDER BY net DESC LIMIT 3 $$, 'Index Scan'), 'which the view uses');
+RESET enable_seqscan;
+CREATE INDEX ON steady.kept_customer (orders);
+SELECT throws_ok($$ SELECT segment.alter_portfolio('steady', settings => '{"indexes": "net, nett"}') $$, '42703',
+	'setting "indexes" names a column "nett", which the view customer does not have', 'columns that are not there are an error');
+SELECT segment.alter_portfolio('steady', settings => '{"indexes": ""}') \g /dev/null
+SELECT is(pg_temp.indexed('steady'), 'orders', 'none, but for those that somebody made');
+
 -- ---------- a rule that fails ----------
 
 CREATE TABLE few (id integer, at date, amount numeric);
