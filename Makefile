@@ -43,8 +43,10 @@ SQL_FRAGMENTS = \
 	portfolio/risk \
 	portfolio/backtest \
 	portfolio/risk_source \
+	portfolio/attribute \
 	portfolio/customer \
 	portfolio/cut \
+	portfolio/rule \
 	portfolio/scorecard \
 	portfolio/kept \
 	portfolio/watch \
@@ -59,9 +61,12 @@ SQL_FRAGMENTS = \
 	portfolio/key_account \
 	portfolio/portfolio_view \
 	portfolio/reader \
+	portfolio/attribute_change \
 	portfolio/portfolio \
 	portfolio/scheme_change \
 	portfolio/explain \
+	portfolio/crosstab \
+	portfolio/value_score \
 	portfolio/evaluation
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))

@@ -220,7 +220,7 @@ BEGIN
 			WHERE c.purchase_probability >= coalesce($2, 0) AND c.expected_spend IS NOT NULL
 		) AS b
 		-- what every other list says of the customer, too
-		JOIN %1$I.customer_action AS a ON a.customer_id %3$s b.customer_id
+		JOIN %1$I.customer_action AS a ON a.customer_id %3$s b.customer_id AND a.may_contact
 		ORDER BY b.expected_value DESC, b.customer_id
 		LIMIT segment_internal.best_list_limit($1, $2);
 		END$template$, portfolio, key_type, (segment_internal.portfolio_key(portfolio)).equality);
@@ -277,7 +277,7 @@ SELECT v.* FROM (VALUES
 	('win_back', 'returns', 'how many times the customer has come back, >= 1'),
 	('win_back', 'orders', 'orders from the return on, >= 1; more is better'),
 	('win_back', 'value', 'net amount from the return on, in units of money; may be negative where refunds came after it; more is better'),
-	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those with a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
+	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those who may be contacted (setting contact_column) and have a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.churn_comments() IS

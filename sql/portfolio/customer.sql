@@ -124,6 +124,35 @@ COMMENT ON FUNCTION segment_internal.customer_columns() IS
 'the columns of a customer''s row between the key and the classes, with type and comment, and whether the view customer shows them (internal)';
 
 /*
+ * The columns of the table kept_customer, in their order: the key, the figures,
+ * the attributes, then a class for each scheme; what came later is behind them,
+ * since a view can be given columns there.
+ */
+CREATE FUNCTION segment_internal.kept_columns(portfolio text)
+RETURNS TABLE (name text, type text, is_shown boolean, is_class boolean, ordinal bigint)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 50
+SET search_path = pg_catalog, pg_temp
+AS $kept_columns$
+BEGIN
+	RETURN QUERY EXECUTE format($query$
+		SELECT c.name, c.type, c.is_shown, c.part = 4, row_number() OVER (ORDER BY a.attnum, c.part, c.ordinal)
+		FROM (
+			SELECT 'customer_id' AS name, NULL AS type, true AS is_shown, 1 AS part, 1 AS ordinal
+			UNION ALL
+			SELECT k.name, k.type::text, k.is_shown, 2, k.ordinal FROM segment_internal.customer_columns() AS k
+			UNION ALL
+			SELECT b.name, b.type, true, 3, b.ordinal FROM segment_internal.attribute_columns($1) AS b
+			UNION ALL
+			SELECT s.scheme, 'text', true, 4, s.ordinal FROM %1$I.scheme AS s
+		) AS c
+		LEFT JOIN pg_attribute AS a ON a.attrelid = to_regclass($2) AND a.attname = c.name AND NOT a.attisdropped$query$, portfolio)
+	USING portfolio, format('%I.kept_customer', portfolio);
+END
+$kept_columns$;
+COMMENT ON FUNCTION segment_internal.kept_columns(text) IS
+'the columns of a portfolio''s table kept_customer in their order, which is that of the view customer, with types, whether the view shows them, and whether they are the class in a scheme (internal)';
+
+/*
  * The scorecards of a portfolio as customers are judged by them: with settings
  * and cuts as columns.  A view cannot lose columns by CREATE OR REPLACE, so a
  * cut that is no more leaves a column of NULLs until all views are made anew.
@@ -205,43 +234,67 @@ COMMENT ON FUNCTION segment_internal.scorecard_in_force(text) IS
 'number, day, whether it was given, and settings of the scorecard by which a portfolio''s customers are judged, and whether the purchases bring their margin; NULLs before the first refresh (internal)';
 
 /*
- * A customer's row: the figures, and the classes by the rules of the schemes.
- * This is the only place where rules become SQL.  The planner puts the function
- * into the query in whose FROM clause it stands, so that only the columns that
- * are read are computed, and several processes can take part.
+ * A customer's row: the figures, the attributes, and the classes by the rules of
+ * the schemes.  This is the only place where rules become SQL.  The planner puts
+ * the function into the query in whose FROM clause it stands, so that only the
+ * columns that are read are computed, and several processes can take part.
  *
  * Rules see the columns of k and s, by their names: what is known of the
- * customer, settings and cuts.  The parameters' names have a space, so that no
- * rule can mean them.
+ * customer, settings and cuts.  Where rules name other schemes, these are
+ * columns of k, too: k is then a query of its own, level by level (see
+ * scheme_levels), each computed once.  Names of parameters, and those of columns
+ * that no rule means, have a space.
  */
 CREATE FUNCTION segment_internal.customer_define_row(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $customer_define_row$
 DECLARE
-	schemes record := segment_internal.scheme_columns(portfolio);
+	known text := (SELECT string_agg(format('($2).%1$I AS %1$I', c.name), ', ' ORDER BY c.ordinal)
+		FROM segment_internal.customer_columns() AS c WHERE c.name <> 'kept_from')
+		|| coalesce((SELECT string_agg(format(', ($6).%1$I AS %1$I', a.name), '' ORDER BY a.ordinal)
+			FROM segment_internal.attribute_columns(portfolio) AS a), '');
+	item text := format('(SELECT $1%s AS customer_id, %s%s) AS k',
+		(segment_internal.portfolio_key(portfolio)).key_collation, known,
+		(SELECT string_agg(', ' || e.held_column, '' ORDER BY e.ordinal) FROM segment_internal.scheme_expressions(portfolio) AS e));
+	figures text := (SELECT format('(SELECT %s) AS s', string_agg(format('($3).%1$I AS %1$I', f.name), ', ' ORDER BY f.name))
+		FROM segment_internal.scheme_figures(portfolio) AS f);
+	level record;
 BEGIN
+	-- one_row(): so that a class is computed once, however often rules name it
+	FOR level IN
+		SELECT e.level, string_agg(format(', %s AS %I', e.class, e.scheme), '' ORDER BY e.ordinal) AS classes
+		FROM segment_internal.scheme_expressions(portfolio) AS e
+		WHERE e.level < (SELECT max(t.level) FROM segment_internal.scheme_expressions(portfolio) AS t)
+		GROUP BY e.level
+		ORDER BY e.level
+	LOOP
+		item := format('(SELECT k.*, segment_internal.one_row() AS %I%s FROM %s CROSS JOIN %s) AS k',
+			'level ' || level.level, level.classes, item, figures);
+	END LOOP;
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_row("the customer" %2$s, "the figures" segment_internal.customer_figures,
-			"the scorecard" %1$I.scorecard_figures, "the classes held" jsonb, "held on" date)
+			"the scorecard" %1$I.scorecard_figures, "the classes held" jsonb, "held on" date,
+			"the attributes" %1$I.customer_attributes)
 		RETURNS SETOF %1$I.kept_customer
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 		BEGIN ATOMIC
-		SELECT k.customer_id, %3$s, %4$s AS kept_from%5$s
-		FROM (SELECT $1%6$s AS customer_id, %7$s%8$s) AS k
-		CROSS JOIN (SELECT %9$s) AS s;
+		SELECT %3$s
+		FROM %4$s
+		CROSS JOIN %5$s;
 		END$template$, portfolio,
 		(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
 		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attname = 'customer_id'),
-		(SELECT string_agg(format('k.%I', c.name), ', ' ORDER BY c.ordinal)
-		FROM segment_internal.customer_columns() AS c WHERE c.name <> 'kept_from'),
-		coalesce(schemes.kept_from, 'NULL::jsonb'), schemes.columns,
-		(segment_internal.portfolio_key(portfolio)).key_collation,
-		(SELECT string_agg(format('($2).%1$I AS %1$I', c.name), ', ' ORDER BY c.ordinal)
-		FROM segment_internal.customer_columns() AS c WHERE c.name <> 'kept_from'),
-		schemes.held_classes,
-		(SELECT string_agg(format('($3).%1$I AS %1$I', f.name), ', ' ORDER BY f.name)
-		FROM segment_internal.scheme_figures(portfolio) AS f));
+		(SELECT string_agg(format('%s AS %I', coalesce(CASE WHEN c.name = 'kept_from' THEN coalesce(kept_from.expression, 'NULL::jsonb') END,
+				CASE WHEN e.level = kept_from.level THEN e.class END, format('k.%I', c.name)), c.name), E',\n\t' ORDER BY c.ordinal)
+			FROM segment_internal.kept_columns(portfolio) AS c
+			LEFT JOIN segment_internal.scheme_expressions(portfolio) AS e ON e.scheme = c.name
+			CROSS JOIN (
+				SELECT max(t.level) AS level, 'nullif(jsonb_strip_nulls(jsonb_build_object(' || string_agg(
+					format('%L, %s', t.scheme, t.keeps), E',\n\t' ORDER BY t.ordinal) FILTER (WHERE t.keeps IS NOT NULL) || ')), ''{}'')' AS expression
+				FROM segment_internal.scheme_expressions(portfolio) AS t
+			) AS kept_from),
+		item, figures);
 END
 $customer_define_row$;
 COMMENT ON FUNCTION segment_internal.customer_define_row(text) IS
@@ -265,10 +318,11 @@ RETURN (SELECT format(CASE WHEN from_kept THEN $template$
 	ELSE $template$
 		JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = s.is_there
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
-			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END || $template$%3$s
-		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f, s, %4$s) AS c$template$,
-	portfolio, as_of, held.item, held.columns)
-FROM segment_internal.scheme_held_item(portfolio, as_of) AS held);
+			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END || $template$%3$s%5$s
+		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.*, s.*, %4$s, %6$s) AS c$template$,
+	portfolio, as_of, held.item, held.columns, attributes.item, attributes.value)
+FROM segment_internal.scheme_held_item(portfolio, as_of) AS held
+CROSS JOIN segment_internal.attribute_item(portfolio, from_kept) AS attributes);
 COMMENT ON FUNCTION segment_internal.customer_items(text, text, boolean) IS
 'the FROM items h and c, behind a scorecard s: the customers known on a day and their rows, from the histories, or from figures that are kept and still hold (internal)';
 

@@ -74,8 +74,8 @@ SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('(SELECT c.customer_id, %3$s FROM %1$I.scorecards(ARRAY[%2$s]) AS s%4$s)', portfolio, scorecard_id,
 		string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal),
 		segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept))
-	FROM segment_internal.customer_columns() AS k
-	WHERE k.is_shown);
+	FROM segment_internal.kept_columns(portfolio) AS k
+	WHERE k.is_shown AND NOT k.is_class AND k.name <> 'customer_id');
 COMMENT ON FUNCTION segment_internal.scheme_cut_customers(text, bigint, date, boolean) IS
 'the FROM item behind the relation customers, over which the cuts of a scorecard are computed as of its day (internal)';
 

@@ -144,7 +144,7 @@ BEGIN
 	threshold := false_alarm_cost / (false_alarm_cost + miss_cost);
 	fit := segment_internal.backtest_fit(name, run, 'true', true);
 	shares := ((segment_internal.risk_of_past(name, ARRAY[run.cutoff], run.horizon_days, run.settings, fit.first_day, fit.usual_gap_days,
-		segment_internal.customer_sample(run.customers, 50000)))[1]).shares;
+		segment_internal.customer_sample(run.customers, 25000)))[1]).shares;
 	RETURN QUERY EXECUTE format($query$
 	WITH collected AS MATERIALIZED (
 		SELECT count(*)::float8 AS customers, count(*) FILTER (WHERE j.actual_days > 0)::float8 AS buyers,
@@ -286,7 +286,7 @@ BEGIN
 	END IF;
 	fit := segment_internal.backtest_fit(name, run, 'true', true);
 	shares := ((segment_internal.risk_of_past(name, ARRAY[run.cutoff], run.horizon_days, run.settings, fit.first_day, fit.usual_gap_days,
-		segment_internal.customer_sample(run.customers, 50000)))[1]).shares;
+		segment_internal.customer_sample(run.customers, 25000)))[1]).shares;
 	RETURN QUERY EXECUTE format($query$
 		SELECT d.tenth, round(t.tenths[d.tenth][1])::bigint, t.tenths[d.tenth][2], t.tenths[d.tenth][3], t.tenths[d.tenth][4],
 			t.tenths[d.tenth][5] / t.tenths[d.tenth][1],

@@ -15,7 +15,7 @@ CREATE FUNCTION segment_internal.explain_query(portfolio text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format($template$
-		SELECT h.orders, h.days, to_jsonb(s) || to_jsonb(c)
+		SELECT h.orders, h.days, to_jsonb(s.*) || to_jsonb(c.*)
 		FROM %1$I.scorecards(ARRAY[$4]) AS s
 		CROSS JOIN (
 			SELECT g.orders, 0 AS days FROM generate_series(0, 12) AS g(orders)
@@ -23,7 +23,7 @@ RETURN (SELECT format($template$
 			SELECT 0, g.days FROM generate_series(1, 366) AS g(days)
 		) AS w
 		CROSS JOIN LATERAL (
-			SELECT o.customer_id, o.costs, o.complaints, o.satisfaction, o.listed, w.orders, w.days,
+			SELECT o.customer_id, o.costs, o.complaints, o.satisfaction, o.listed, o.attributes, w.orders, w.days,
 				-- not what is dated later: of that, nobody knows anything yet
 				coalesce(segment.as_of(o.purchases, s.scorecard_as_of) OPERATOR(segment.+) more.purchases,
 					more.purchases, segment.as_of(o.purchases, s.scorecard_as_of)) AS purchases,
@@ -41,10 +41,11 @@ RETURN (SELECT format($template$
 			OFFSET 0
 		) AS h
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
-			h.satisfaction, h.listed, s.scorecard_as_of + h.days, s.terms) AS f%4$s
-		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f, s, %5$s) AS c$template$,
-		portfolio, key.equality, key.key_cast, held.item, held.columns)
+			h.satisfaction, h.listed, s.scorecard_as_of + h.days, s.terms) AS f%4$s%6$s
+		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.*, s.*, %5$s, %7$s) AS c$template$,
+		portfolio, key.equality, key.key_cast, held.item, held.columns, attributes.item, attributes.value)
 	FROM segment_internal.portfolio_key(portfolio) AS key
+	CROSS JOIN segment_internal.attribute_item(portfolio, false) AS attributes
 	CROSS JOIN segment_internal.scheme_held_item(portfolio, 's.scorecard_as_of + h.days') AS held);
 COMMENT ON FUNCTION segment_internal.explain_query(text) IS
 'the query behind explain (internal)';
@@ -126,9 +127,10 @@ BEGIN
 			(SELECT string_agg(format('%%s = %%s', f.key, coalesce(CASE WHEN f.value ~ '^-?[0-9]+\.[0-9]{5,}$'
 					THEN round(f.value::numeric, 4)::text ELSE f.value END, 'NULL')), ', ' ORDER BY f.key)
 				FROM jsonb_each_text(now.row) AS f
-				WHERE CASE WHEN h.kept_from IS NOT NULL THEN c.stay_rule
-					ELSE coalesce(c.rule, (SELECT string_agg(a.rule, ' ') FROM %1$I.scheme_class AS a WHERE a.scheme = s.scheme)) END
-					~* ('\m' || f.key || '\M')),
+				-- of who is in the default class, all that the other rules name
+				WHERE CASE WHEN h.kept_from IS NOT NULL THEN f.key = ANY (c.stay_mentions)
+					WHEN c.rule IS NOT NULL THEN f.key = ANY (c.mentions)
+					ELSE EXISTS (SELECT FROM %1$I.scheme_class AS a WHERE a.scheme = s.scheme AND f.key = ANY (a.mentions)) END),
 			b.class,
 			CASE WHEN b.orders IS NOT NULL THEN format('%%s more %%s of %%s on %%s', b.orders,
 				CASE b.orders WHEN 1 THEN 'order' ELSE 'orders' END, $2, now.row ->> 'as_of') END,

@@ -13,31 +13,8 @@
 /* ---------- the table ---------- */
 
 /*
- * Its columns in the order of the view customer: the key, what is known of a
- * customer, then a class for each scheme.
- */
-CREATE FUNCTION segment_internal.kept_columns(portfolio text) RETURNS TABLE (name text, is_shown boolean, ordinal bigint)
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
-SET search_path = pg_catalog, pg_temp
-AS $kept_columns$
-BEGIN
-	RETURN QUERY EXECUTE format($query$
-		SELECT c.name, c.is_shown, row_number() OVER (ORDER BY c.part, c.ordinal)
-		FROM (
-			SELECT 'customer_id' AS name, true AS is_shown, 1 AS part, 1 AS ordinal
-			UNION ALL
-			SELECT k.name, k.is_shown, 2, k.ordinal FROM segment_internal.customer_columns() AS k
-			UNION ALL
-			SELECT s.scheme, true, 3, s.ordinal FROM %1$I.scheme AS s
-		) AS c$query$, portfolio);
-END
-$kept_columns$;
-COMMENT ON FUNCTION segment_internal.kept_columns(text) IS
-'the columns of a portfolio''s table kept_customer in the order of the view customer, and which of them it shows (internal)';
-
-/*
- * Makes the table, or brings its columns to the schemes as they are: a column
- * for each, which is NULL until the rows are filled again.
+ * Makes the table, or brings its columns to the attributes and schemes as they
+ * are: a column for each, which is NULL until the rows are filled again.
  */
 CREATE FUNCTION segment_internal.kept_define(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -56,7 +33,7 @@ BEGIN
 		EXECUTE format('CREATE INDEX ON %1$I.kept_customer (next_event) WHERE next_event IS NOT NULL', portfolio);
 	END IF;
 	FOR command IN EXECUTE format($query$
-		SELECT CASE WHEN k.name IS NULL THEN format('DROP COLUMN %%I', a.attname) ELSE format('ADD COLUMN %%I text', k.name) END
+		SELECT CASE WHEN k.name IS NULL THEN format('DROP COLUMN %%I', a.attname) ELSE format('ADD COLUMN %%I %%s', k.name, k.type) END
 		FROM segment_internal.kept_columns($1) AS k
 		FULL JOIN (SELECT * FROM pg_attribute WHERE attrelid = %1$L::regclass AND attnum > 0 AND NOT attisdropped) AS a
 			ON a.attname = k.name
@@ -68,7 +45,7 @@ BEGIN
 END
 $kept_define$;
 COMMENT ON FUNCTION segment_internal.kept_define(text) IS
-'creates the table kept_customer of a portfolio, with its indexes, or gives it the columns of the schemes as they are now (internal)';
+'creates the table kept_customer of a portfolio, with its indexes, or gives it the columns of attributes and schemes as they are now (internal)';
 
 /*
  * An index for each column that the setting indexes names, and for no other.
@@ -124,6 +101,7 @@ SET search_path = pg_catalog, pg_temp
 AS $kept_define_rules$
 BEGIN
 	PERFORM segment_internal.kept_define(portfolio);
+	PERFORM segment_internal.rule_check(portfolio);
 	IF EXISTS (
 		SELECT FROM segment_internal.scheme_figures(portfolio) AS f
 		WHERE NOT EXISTS (SELECT FROM pg_attribute AS a

@@ -101,6 +101,8 @@ BEGIN
 			ADD COLUMN satisfaction segment.history,
 			ADD COLUMN listed boolean NOT NULL,
 			ADD COLUMN attributes jsonb;
+		-- its fields come with the source customers
+		CREATE TYPE %1$I.customer_attributes AS ();
 		ALTER TABLE %1$I.defect
 			ALTER COLUMN source SET NOT NULL,
 			ALTER COLUMN check_name SET NOT NULL;
@@ -125,6 +127,7 @@ SET search_path = pg_catalog, pg_temp
 AS $portfolio_create$
 DECLARE
 	definition jsonb;
+	attributes segment_internal.source_shape;
 BEGIN
 	PERFORM segment_internal.portfolio_create_schema(name);
 	definition := segment_internal.portfolio_check((arguments -> 'definition') || (arguments -> 'session'));
@@ -141,6 +144,10 @@ BEGIN
 	PERFORM segment_internal.scheme_check_leading(name, definition -> 'settings');
 	PERFORM segment_internal.scheme_divide_middle(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'value_middle_classes')::float8::integer);
+	attributes := segment_internal.attribute_source(definition);
+	PERFORM segment_internal.attribute_check_names(name, attributes.names[2:]);
+	PERFORM segment_internal.attribute_define(name, attributes);
+	PERFORM segment_internal.scheme_check_contact(name, definition -> 'settings');
 	PERFORM segment_internal.portfolio_create_views(name,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	RETURN segment_internal.portfolio_refresh(name, '{"full": false, "nowait": false, "scorecard": true, "all_rows": true}');
@@ -244,7 +251,7 @@ BEGIN
 				d.timezone, d.unit, d.settings, d.search_path, d.session_settings
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
 	-- rules may have been changed, by hand too
-	PERFORM segment_internal.kept_define_rules(name,
+	PERFORM segment_internal.attribute_change(name, definition,
 		(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	-- a day that was asked for stays until the next refresh
 	SELECT s.as_of INTO given_day FROM segment_internal.scorecard_in_force(name) AS s WHERE s.as_of_given;
@@ -258,34 +265,6 @@ END
 $portfolio_alter$;
 COMMENT ON FUNCTION segment_internal.portfolio_alter(text, jsonb) IS
 'changes the definition of a portfolio and refreshes it, with the current user''s rights (internal)';
-
-/*
- * Our own objects, without those that others made: what depends on ours is an
- * error.  They come from the catalog and not from the portfolio's tables: whoever
- * drops a portfolio may have more rights than its owner, who could have put
- * views that call functions in the tables' place.
- */
-CREATE FUNCTION segment_internal.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $portfolio_drop_members$
-DECLARE
-	drop_command text;
-BEGIN
-	FOR drop_command IN
-		SELECT format('DROP %s IF EXISTS %s', m.kind, string_agg(format(
-				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
-		FROM segment_internal.portfolio_members(portfolio) AS m
-		WHERE m.col IS NULL AND m.kind = ANY (kinds)
-		GROUP BY m.kind
-		ORDER BY array_position(kinds, m.kind)
-	LOOP
-		EXECUTE drop_command;
-	END LOOP;
-END
-$portfolio_drop_members$;
-COMMENT ON FUNCTION segment_internal.portfolio_drop_members(text, text[]) IS
-'drops the functions, views or tables of a portfolio, in the order of the kinds given; error 2BP01 if others depend on them (internal)';
 
 CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -301,7 +280,7 @@ BEGIN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;
 	END IF;
-	PERFORM segment_internal.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE']);
+	PERFORM segment_internal.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE', 'TYPE']);
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;

@@ -24,11 +24,13 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $portfolio_create_views$
 DECLARE
-	columns text := (SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal)
-		FROM segment_internal.kept_columns(portfolio) AS k WHERE k.is_shown AND k.name <> 'customer_id');
+	columns text;
 	concept text;
 BEGIN
 	PERFORM segment_internal.kept_define(portfolio);
+	PERFORM segment_internal.rule_check(portfolio);
+	SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) INTO columns
+	FROM segment_internal.kept_columns(portfolio) AS k WHERE k.is_shown AND k.name <> 'customer_id';
 	PERFORM segment_internal.customer_define_scorecard(portfolio, security_invoker);
 	PERFORM segment_internal.customer_define_row(portfolio);
 	PERFORM segment_internal.kept_index(portfolio);
@@ -135,7 +137,8 @@ SELECT v.* FROM (VALUES
 	('customer_history', 'complaints', 'complaints, each with the amount 1; NULL: none'),
 	('customer_history', 'satisfaction', 'satisfaction scores as amounts; NULL: none'),
 	('customer_history', 'listed', 'whether the source customers names the customer'),
-	('customer_history', 'attributes', 'attributes from the source customers; NULL: not listed'),
+	('customer_history', 'attributes', 'attributes from the source customers as they were read; NULL: not listed'),
+	('customer_attributes', NULL, 'the attributes of customers: names and types of the columns of the source customers'),
 	('scorecard', NULL, 'cut points and other figures computed over all customers, one row per refresh, all kept'),
 	('scorecard', 'scorecard_id', 'ascending number; the highest is in force'),
 	('scorecard', 'as_of', 'day from whose end everything is seen'),
@@ -179,7 +182,7 @@ SELECT v.* FROM (VALUES
 	('scorecards()', NULL, 'rows of scorecard_figures'),
 	('scorecards(bigint[])', NULL, 'rows of scorecard_figures by their numbers'),
 	('scorecard_on(date)', NULL, 'number of the scorecard that is used for a day: the newest that is not later, or the oldest'),
-	('customer_row(*)', NULL, 'the row of a customer in the view customer: from the figures as of a day (segment_internal.customer_figures), a scorecard, and the classes that stay rules look at'),
+	('customer_row(*)', NULL, 'the row of a customer in the view customer: from the figures as of a day (segment_internal.customer_figures), a scorecard, the classes that stay rules look at, and the attributes'),
 	('customer', NULL, 'one row per customer, including those who never bought, as of the newest scorecard'),
 	('kept_customer', 'customer_id', 'key of the customer, of the type in the source'),
 	('customer', 'customer_id', 'key of the customer, of the type in the source'),
@@ -215,7 +218,7 @@ SELECT v.* FROM (VALUES
 	('model_card', 'churn_basis', 'what churn_risk comes from: model, past, past_short or too_short, see customer.churn_risk_basis'),
 	('model_card', 'churn_days', 'the days without an order that churn_risk is the risk of'),
 	('model_card', 'churn_reason', 'why it is this basis, with the numbers'),
-	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, by the newest scorecard that is not later than that day, or by the oldest; stay rules of classes look in the last snapshot before that day'),
+	('customer_at(date)', NULL, 'the view customer as it was at the end of a day, by the newest scorecard that is not later than that day, or by the oldest; stay rules of classes look in the last snapshot before that day; attributes are those of the last refresh, which knows no former ones'),
 	('data_quality', NULL, 'one row per source and check: how much of the source data is doubtful, as of the last refresh'),
 	('data_quality', 'source', 'source query'),
 	('data_quality', 'check_name', 'name of the check'),
@@ -243,7 +246,7 @@ DECLARE
 BEGIN
 	FOREACH concept IN ARRAY ARRAY['portfolio_column'] || segment_internal.portfolio_concepts() LOOP
 		RETURN QUERY EXECUTE format($query$
-			SELECT CASE WHEN m.relation LIKE '%%)' THEN 'FUNCTION' WHEN c.relkind = 'v' THEN 'VIEW' ELSE 'TABLE' END,
+			SELECT CASE WHEN m.relation LIKE '%%)' THEN 'FUNCTION' WHEN c.relkind = 'v' THEN 'VIEW' WHEN c.relkind = 'c' THEN 'TYPE' ELSE 'TABLE' END,
 				coalesce(f.signature, m.relation), m.col, m.meaning
 			FROM segment_internal.%I() AS m
 			LEFT JOIN pg_class AS c ON c.relname = m.relation AND c.relnamespace = $1::regnamespace
@@ -261,7 +264,7 @@ BEGIN
 END
 $portfolio_members$;
 COMMENT ON FUNCTION segment_internal.portfolio_members(text) IS
-'the tables, views, columns and functions of a portfolio, but for the columns of its schemes, with kind and comment, from the catalog alone (internal)';
+'the tables, views, types, columns and functions of a portfolio, but for the columns of its schemes and attributes, with kind and comment, from the catalog alone (internal)';
 
 CREATE FUNCTION segment_internal.portfolio_comment(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -283,6 +286,10 @@ BEGIN
 	FOR s IN EXECUTE format('SELECT s.scheme, concat_ws('': '', s.label, s.meaning) AS meaning FROM %I.scheme AS s', portfolio) LOOP
 		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
 			portfolio, s.scheme, format('class in the scheme %s (view class)', s.meaning));
+	END LOOP;
+	FOR s IN SELECT * FROM segment_internal.attribute_columns(portfolio) LOOP
+		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
+			portfolio, s.name, 'attribute from the source customers, as of the last refresh; NULL: not listed, or NULL there');
 	END LOOP;
 	FOR s IN EXECUTE format($query$
 		SELECT a.attrelid::regclass AS relation, a.attname, coalesce('setting: ' || n.meaning, 'cut: ' || coalesce(c.meaning, c.query),

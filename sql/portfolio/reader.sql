@@ -20,7 +20,7 @@ BEGIN ATOMIC
 WITH member AS MATERIALIZED (
 	SELECT m.kind, m.relation, format('%I.%I', portfolio, m.relation)::regclass AS oid, NULL::oid AS function
 	FROM segment_internal.portfolio_members(portfolio) AS m
-	WHERE m.col IS NULL AND m.kind <> 'FUNCTION'
+	WHERE m.col IS NULL AND m.kind IN ('VIEW', 'TABLE')
 	UNION ALL
 	SELECT m.kind, m.relation, NULL, f.oid
 	FROM segment_internal.portfolio_members(portfolio) AS m
@@ -86,7 +86,7 @@ RETURN (
 	FROM segment_internal.portfolio_members(portfolio) AS m
 	-- regclass would need the right to look into the schema
 	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
-	WHERE m.col IS NULL AND m.kind <> 'FUNCTION');
+	WHERE m.col IS NULL AND m.kind IN ('VIEW', 'TABLE'));
 COMMENT ON FUNCTION segment_internal.is_reader(text) IS
 'whether the current user may read all views of a portfolio, with no customer hidden by row security (internal)';
 
@@ -128,6 +128,120 @@ END
 $portfolio_renew_views$;
 COMMENT ON FUNCTION segment_internal.portfolio_renew_views(text, boolean) IS
 'creates or replaces the views of a portfolio, and grants its readers what is new (internal)';
+
+/*
+ * Our own objects, without those that others made: what depends on ours is an
+ * error.  They come from the catalog and not from the portfolio's tables: whoever
+ * drops a portfolio may have more rights than its owner, who could have put
+ * views that call functions in the tables' place.
+ */
+CREATE FUNCTION segment_internal.portfolio_drop_members(portfolio text, kinds text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_drop_members$
+DECLARE
+	drop_command text;
+BEGIN
+	FOR drop_command IN
+		SELECT format('DROP %s IF EXISTS %s', m.kind, string_agg(format(
+				CASE m.kind WHEN 'FUNCTION' THEN '%I.%s' ELSE '%I.%I' END, portfolio, m.relation), ', '))
+		FROM segment_internal.portfolio_members(portfolio) AS m
+		WHERE m.col IS NULL AND m.kind = ANY (kinds)
+		GROUP BY m.kind
+		ORDER BY array_position(kinds, m.kind)
+	LOOP
+		EXECUTE drop_command;
+	END LOOP;
+END
+$portfolio_drop_members$;
+COMMENT ON FUNCTION segment_internal.portfolio_drop_members(text, text[]) IS
+'drops the functions, views or tables of a portfolio, in the order of the kinds given; error 2BP01 if others depend on them (internal)';
+
+/* ---------- rights that outlive a new view ---------- */
+
+CREATE FUNCTION segment_internal.portfolio_grants(portfolio text)
+RETURNS TABLE (relation text, col text, object text, grantee text, command text)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+WITH member AS (
+	SELECT m.kind, m.relation,
+		CASE WHEN m.kind = 'VIEW' THEN format('TABLE %I.%I', portfolio, m.relation)
+			ELSE format('FUNCTION %I.%s', portfolio, m.relation) END AS object
+	FROM segment_internal.portfolio_members(portfolio) AS m
+	WHERE m.col IS NULL AND m.kind IN ('VIEW', 'FUNCTION')
+), granted AS (
+	SELECT m.relation, NULL::text AS col, m.object, a.privilege_type AS privilege, a.grantee, a.is_grantable,
+		c.relowner AS owner
+	FROM member AS m
+	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
+	CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+	WHERE m.kind = 'VIEW'
+	UNION ALL
+	SELECT m.relation, t.attname, m.object, format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable,
+		c.relowner
+	FROM member AS m
+	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
+	JOIN pg_attribute AS t ON t.attrelid = c.oid
+	CROSS JOIN LATERAL aclexplode(t.attacl) AS a
+	WHERE m.kind = 'VIEW'
+	UNION ALL
+	SELECT m.relation, NULL, m.object, a.privilege_type, a.grantee, a.is_grantable, f.proowner
+	FROM member AS m
+	JOIN pg_proc AS f ON m.kind = 'FUNCTION' AND f.pronamespace = quote_ident(portfolio)::regnamespace
+		AND f.oid = to_regprocedure(format('%I.%s', portfolio, m.relation))
+	CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
+)
+SELECT g.relation, g.col, g.object, r.role, format('GRANT %s ON %s TO %s%s', g.privilege, g.object, r.role,
+	CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM granted AS g
+CROSS JOIN LATERAL (SELECT CASE WHEN g.grantee = 0 THEN 'PUBLIC'
+	ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS role) AS r
+WHERE g.grantee <> g.owner;
+END;
+COMMENT ON FUNCTION segment_internal.portfolio_grants(text) IS
+'the rights on a portfolio''s views, their columns and functions, with the commands that give them (internal)';
+
+/*
+ * Takes all views and functions away, which cannot lose columns, and gives back
+ * the commands that grant the rights on them, but for those on columns of the
+ * view customer that go; and makes them anew.
+ */
+CREATE FUNCTION segment_internal.portfolio_take_views(portfolio text, gone text[]) RETURNS text[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_take_views$
+DECLARE
+	grants text[] := ARRAY(SELECT g.command FROM segment_internal.portfolio_grants(portfolio) AS g
+		WHERE NOT coalesce(g.relation = 'customer' AND g.col = ANY (gone), false));
+BEGIN
+	PERFORM segment_internal.portfolio_drop_members(portfolio, ARRAY['FUNCTION', 'VIEW']);
+	RETURN grants;
+END
+$portfolio_take_views$;
+COMMENT ON FUNCTION segment_internal.portfolio_take_views(text, text[]) IS
+'drops the views and functions of a portfolio; returns the commands that give their rights again, but for those on columns of the view customer that are to go; error 2BP01 if others depend on the views (internal)';
+
+CREATE FUNCTION segment_internal.portfolio_put_views(portfolio text, security_invoker boolean, grants text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $portfolio_put_views$
+DECLARE
+	command text;
+BEGIN
+	PERFORM segment_internal.portfolio_create_views(portfolio, security_invoker);
+	-- default privileges may have given some that had been revoked
+	FOR command IN SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', g.object, g.grantee)
+		FROM segment_internal.portfolio_grants(portfolio) AS g LOOP
+		EXECUTE command;
+	END LOOP;
+	FOREACH command IN ARRAY grants LOOP
+		EXECUTE command;
+	END LOOP;
+END
+$portfolio_put_views$;
+COMMENT ON FUNCTION segment_internal.portfolio_put_views(text, boolean, text[]) IS
+'creates the views and functions of a portfolio, with rights that are given as commands (internal)';
 
 /* ---------- for users ---------- */
 

@@ -129,6 +129,9 @@ BEGIN
 		-- the tables may have changed since the portfolio was created
 		shape := segment_internal.check_source(s.source, s.query, definition ->> 'search_path');
 		own_margin := own_margin OR s.source = 'purchases' AND shape.margin IS NOT NULL;
+		IF s.source = 'customers' THEN
+			PERFORM segment_internal.attribute_compare(portfolio, shape);
+		END IF;
 		from_items := concat(from_items || E'\nFULL JOIN ', CASE s.source
 			WHEN 'customers' THEN segment_internal.refresh_customers_query(shape, key_type,
 				CASE WHEN changes_only THEN segment_internal.refresh_key_condition(portfolio, shape, 'a.segment_customer') END)

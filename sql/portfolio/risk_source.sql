@@ -43,23 +43,30 @@ CREATE TYPE segment_internal.risk_source AS (basis text, days integer, shares fl
 COMMENT ON TYPE segment_internal.risk_source IS
 'where churn_risk of a scorecard comes from: model, past, past_short or too_short; the days without an order that it is the risk of; the shares of risk_agg; why, in words (internal)';
 
+CREATE TYPE segment_internal.risk_trial AS (rank segment_internal.ranking, error float8, past_error float8);
+COMMENT ON TYPE segment_internal.risk_trial IS
+'how the risk not to buy did in days that are over, by the model and, as the baseline, by the past: how it ranked, and its calibration error, the mean distance over tenths by risk of the mean risk from the share that did not buy (internal)';
+
 /*
- * Why the model is not taken: it ranked who made no order in the last days no
- * better than chance, or worse than the past, whose shares are those of before;
+ * Why the model is not taken: in days that are over it ranked who made no order no
+ * better than chance, or worse than the past, or its risks were no probabilities;
  * NULL: it is.
  */
-CREATE FUNCTION segment_internal.risk_objection(rank segment_internal.ranking, days integer, before float8[]) RETURNS text
+CREATE FUNCTION segment_internal.risk_objection(trial segment_internal.risk_trial, days integer, has_past boolean) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN coalesce(least((rank).hits, (rank).rows - (rank).hits), 0) < 10
-		THEN format('it could not be tried: of %s customers %s made no order in the last %s days', coalesce((rank).rows, 0), coalesce((rank).hits, 0), days)
-	WHEN (rank).auc_low <= 0.5 THEN format('it ranked no better than chance in the last %s days: auc %s, interval from %s',
-		days, round((rank).auc::numeric, 3), round((rank).auc_low::numeric, 3))
-	WHEN before IS NOT NULL AND (rank).difference_high < 0
+RETURN (SELECT CASE WHEN coalesce(least((t.rank).hits, (t.rank).rows - (t.rank).hits), 0) < 10
+		THEN format('it could not be tried: of %s customers %s made no order in the last %s days', coalesce((t.rank).rows, 0), coalesce((t.rank).hits, 0), days)
+	WHEN (t.rank).auc_low <= 0.5 THEN format('it ranked no better than chance in the last %s days: auc %s, interval from %s',
+		days, round((t.rank).auc::numeric, 3), round((t.rank).auc_low::numeric, 3))
+	WHEN has_past AND (t.rank).difference_high < 0
 		THEN format('it ranked worse than the past of customers alike in the last %s days: auc %s against %s',
-		days, round((rank).auc::numeric, 3), round((rank).baseline_auc::numeric, 3)) END;
-COMMENT ON FUNCTION segment_internal.risk_objection(segment_internal.ranking, integer, float8[]) IS
-'what speaks against taking the risk from the model, by how it ranked in the last days, beside the shares of the past before them; NULL: nothing (internal)';
+		days, round((t.rank).auc::numeric, 3), round((t.rank).baseline_auc::numeric, 3))
+	WHEN t.error > 0.1 AND NOT (has_past AND t.past_error >= t.error)
+		THEN format('its risks were wrong by %s on average in the last %s days, which is more than 0.1', round(t.error::numeric, 3), days) END
+	FROM (SELECT (trial).*) AS t);
+COMMENT ON FUNCTION segment_internal.risk_objection(segment_internal.risk_trial, integer, boolean) IS
+'what speaks against taking the risk from the model, by how it did in the last days, beside the past where that can be had; NULL: nothing (internal)';
 
 /*
  * What churn_risk is taken from: the model, where it has skill and the data show
@@ -78,12 +85,12 @@ DECLARE
 	past_days integer := coalesce(least(lost_after_days, (as_of - first_day) / 2), 0);
 	run segment_internal.backtest_run := ROW(coalesce(segment.kind(purchase_model), 'mbgnbd'), unit, settings, NULL, as_of - past_days,
 		past_days, customers)::segment_internal.backtest_run;
-	sample text := segment_internal.customer_sample(customers, 50000);
+	sample text := segment_internal.customer_sample(customers, 25000);
 	risks segment_internal.risk[];
 	past segment_internal.risk;
 	before segment_internal.risk;
 	fit segment_internal.backtest_fit;
-	rank segment_internal.ranking;
+	trial segment_internal.risk_trial;
 	objection text := CASE WHEN purchase_model IS NULL OR segment.status(purchase_model) = 'too_few' THEN 'there is no usable model of purchases'
 		WHEN segment_internal.without_dropout(purchase_model) THEN 'the data show no customer leaving'
 		WHEN past_days < lost_after_days THEN format('the data go back only %s days, less than twice lost_after_days', as_of - first_day) END;
@@ -98,14 +105,16 @@ BEGIN
 		fit := segment_internal.backtest_fit(portfolio, run, sample, false);
 		-- that of the shares
 		fit.usual_gap_days := usual_gap_days;
-		EXECUTE format('SELECT (r.r).* FROM (SELECT segment_internal.ranking_agg(1 - j.probability, j.risk, j.actual_days = 0) AS r
-			FROM %s WHERE ($2).usable) AS r', segment_internal.backtest_judged(portfolio, run, sample))
-		INTO rank USING before.shares, fit;
-		objection := segment_internal.risk_objection(rank, past_days, before.shares);
+		EXECUTE format('SELECT segment_internal.ranking_agg(1 - j.probability, j.risk, j.actual_days = 0),
+				segment_internal.tenths_error(segment_internal.tenths_agg(1 - j.probability, ARRAY[1 - j.probability, (j.actual_days = 0)::integer])),
+				segment_internal.tenths_error(segment_internal.tenths_agg(j.risk, ARRAY[j.risk, (j.actual_days = 0)::integer]))
+			FROM %s WHERE ($2).usable', segment_internal.backtest_judged(portfolio, run, sample))
+		INTO trial USING before.shares, fit;
+		objection := segment_internal.risk_objection(trial, past_days, before.shares IS NOT NULL);
 	END IF;
 	IF objection IS NULL THEN
 		RETURN ROW('model', lost_after_days, NULL, format('the model ranked who made no order in the last %s days: auc %s, interval from %s',
-			past_days, round(rank.auc::numeric, 3), round(rank.auc_low::numeric, 3)))::segment_internal.risk_source;
+			past_days, round((trial.rank).auc::numeric, 3), round((trial.rank).auc_low::numeric, 3)))::segment_internal.risk_source;
 	ELSIF past.shares IS NULL THEN
 		RETURN ROW('too_short', past_days, NULL, format('no model, since %s; nor the past: fewer than 50 customers were known %s days ago',
 			objection, past_days))::segment_internal.risk_source;
@@ -116,4 +125,4 @@ BEGIN
 END
 $risk_source$;
 COMMENT ON FUNCTION segment_internal.risk_source(text, date, jsonb, text, bigint, date, float8, segment.model) IS
-'where churn_risk is to come from, as of a day, with the number of customers, the first purchase day and the usual gap: the model if it ranks, in the last lost_after_days, who made no order better than chance and not worse than the portfolio''s own past; else the past, over half of its days where they are less than lost_after_days: then the risk is that of these days, which is higher (internal)';
+'where churn_risk is to come from, as of a day, with the number of customers, the first purchase day and the usual gap: the model if it ranks, in the last lost_after_days, who made no order better than chance and not worse than the portfolio''s own past, with risks that are about right; else the past, over half of its days where they are less than lost_after_days: then the risk is that of these days, which is higher (internal)';

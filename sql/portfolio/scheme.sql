@@ -36,8 +36,21 @@ BEGIN
 			owner text,
 			action text,
 			action_zh text,
+			parent text,
+			mentions text[],
+			stay_mentions text[],
 			PRIMARY KEY (scheme, class),
 			UNIQUE (scheme, class_rank)
+		);
+		CREATE TABLE %1$I.scheme_domain (
+			scheme text NOT NULL,
+			class text NOT NULL,
+			domain text NOT NULL,
+			priority integer,
+			action text,
+			action_zh text,
+			PRIMARY KEY (scheme, class, domain),
+			FOREIGN KEY (scheme, class) REFERENCES %1$I.scheme_class ON UPDATE CASCADE ON DELETE CASCADE
 		);
 		CREATE UNIQUE INDEX scheme_class_default ON %1$I.scheme_class (scheme) WHERE rule IS NULL;
 		INSERT INTO %1$I.scheme (scheme, ordinal, label, label_zh, meaning)
@@ -69,6 +82,7 @@ AS $scheme_divide_middle$
 DECLARE
 	old_classes integer;
 	last_rank integer;
+	domains jsonb;
 	-- the cuts value_mgc and value_mvc
 	top text := (SELECT string_agg(b.query, ', ' ORDER BY b.cut) FROM segment_internal.builtin_cuts() AS b WHERE b.cut IN ('value_mvc', 'value_mgc'));
 BEGIN
@@ -81,6 +95,8 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('setting "value_middle_classes" must be 1 without a class "middle" in scheme "value_class", not %s', classes);
 	END IF;
+	EXECUTE format('SELECT jsonb_agg(to_jsonb(d)) FROM %1$I.scheme_domain AS d JOIN %1$I.scheme_class AS c USING (scheme, class)
+		WHERE c.scheme = ''value_class'' AND c.class_rank = $1', portfolio) INTO domains USING last_rank;
 	-- in two steps, since no two classes may have the same rank in between
 	EXECUTE format($template$
 		UPDATE %1$I.scheme_class AS c SET class_rank = -(c.class_rank + $1) WHERE c.scheme = 'value_class' AND c.class_rank > $2;
@@ -90,16 +106,21 @@ BEGIN
 			DELETE FROM %1$I.scheme_class AS c WHERE c.scheme = 'value_class' AND c.class ~ '^middle(_[0-9]+)?$'
 			RETURNING c.*
 		)
-		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority, service_level, owner, action, action_zh)
+		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, label, label_zh, priority, service_level, owner, action, action_zh, parent)
 		SELECT o.scheme, concat('middle', '_' || n.number), o.class_rank - $1 + n.place,
 			CASE WHEN n.number < $2 THEN format(E'(%%s\n) AND net_value >= value_middle_%%s', o.rule, n.number) ELSE o.rule END,
-			concat(b.label, ' ' || n.number), concat(b.label_zh, n.number), o.priority, o.service_level, o.owner, o.action, o.action_zh
+			concat(b.label, ' ' || n.number), concat(b.label_zh, n.number), o.priority, o.service_level, o.owner, o.action, o.action_zh, o.parent
 		FROM old AS o
 		JOIN segment_internal.builtin_classes() AS b ON b.scheme = 'value_class' AND b.class = 'middle'
 		CROSS JOIN (SELECT g.place, CASE WHEN $2 > 1 THEN g.place END FROM generate_series(1, $2) AS g(place)) AS n(place, number)
 		WHERE o.class_rank = $3$template$, portfolio) USING old_classes, classes, last_rank;
 	EXECUTE format($template$
 		UPDATE %1$I.scheme_class AS c SET class_rank = -c.class_rank WHERE c.scheme = 'value_class' AND c.class_rank < 0$template$, portfolio);
+	EXECUTE format($template$
+		INSERT INTO %1$I.scheme_domain (scheme, class, domain, priority, action, action_zh)
+		SELECT c.scheme, c.class, d.domain, d.priority, d.action, d.action_zh
+		FROM jsonb_populate_recordset(NULL::%1$I.scheme_domain, $1) AS d
+		JOIN %1$I.scheme_class AS c ON c.scheme = d.scheme AND c.class ~ '^middle(_[0-9]+)?$'$template$, portfolio) USING domains;
 	EXECUTE format($template$
 		DELETE FROM %1$I.scheme_cut AS c WHERE c.scheme = 'value_class' AND c.cut ~ '^value_middle_[0-9]+$'$template$, portfolio);
 	EXECUTE format($template$
@@ -142,34 +163,110 @@ $scheme_figures$;
 COMMENT ON FUNCTION segment_internal.scheme_figures(text) IS
 'the settings and cuts of a portfolio, with the expressions that take them out of the scorecard n (internal)';
 
+/* The class above is one of the same scheme, and not, by way of others, the class itself. */
+CREATE FUNCTION segment_internal.scheme_check_parents(portfolio text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_parents$
+DECLARE
+	wrong record;
+BEGIN
+	EXECUTE format($query$
+		SELECT c.scheme, c.class, c.parent FROM %1$I.scheme_class AS c
+		WHERE c.parent IS NOT NULL AND NOT EXISTS (SELECT FROM %1$I.scheme_class AS p WHERE p.scheme = c.scheme AND p.class = c.parent)
+		ORDER BY c.scheme, c.class_rank LIMIT 1$query$, portfolio)
+	INTO wrong;
+	IF wrong.scheme IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('parent of class "%s" in scheme "%s" is not a class of the scheme: "%s"', wrong.class, wrong.scheme, wrong.parent);
+	END IF;
+	EXECUTE format($query$
+		WITH RECURSIVE above AS (
+			SELECT c.scheme, c.class, c.parent FROM %1$I.scheme_class AS c WHERE c.parent IS NOT NULL
+			UNION
+			SELECT a.scheme, a.class, p.parent
+			FROM above AS a
+			JOIN %1$I.scheme_class AS p ON p.scheme = a.scheme AND p.class = a.parent
+			WHERE p.parent IS NOT NULL
+		)
+		SELECT a.scheme, a.class FROM above AS a WHERE a.parent = a.class ORDER BY a.scheme, a.class LIMIT 1$query$, portfolio)
+	INTO wrong;
+	IF wrong.scheme IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_recursion',
+			MESSAGE = format('class "%s" in scheme "%s" is above itself', wrong.class, wrong.scheme),
+			HINT = 'The parent of a class is the one above it.';
+	END IF;
+END
+$scheme_check_parents$;
+COMMENT ON FUNCTION segment_internal.scheme_check_parents(text) IS
+'errors: 22023 the parent of a class is not a class of its scheme, 42P19 a class is above itself (internal)';
+
+/*
+ * The order in which schemes are computed: 0 where no rule names another scheme,
+ * else after all that they name.
+ */
+CREATE FUNCTION segment_internal.scheme_levels(portfolio text) RETURNS TABLE (scheme text, level integer)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 12
+SET search_path = pg_catalog, pg_temp
+AS $scheme_levels$
+DECLARE
+	around text;
+BEGIN
+	EXECUTE format($query$
+		WITH RECURSIVE uses AS (
+			SELECT c.scheme, s.scheme AS used
+			FROM %1$I.scheme_class AS c
+			JOIN %1$I.scheme AS s ON s.scheme = ANY (c.mentions || c.stay_mentions)
+			UNION
+			SELECT u.scheme, s.scheme
+			FROM uses AS u
+			JOIN %1$I.scheme_class AS c ON c.scheme = u.used
+			JOIN %1$I.scheme AS s ON s.scheme = ANY (c.mentions || c.stay_mentions)
+		)
+		SELECT string_agg(quote_ident(u.scheme), ', ' ORDER BY u.scheme) FROM uses AS u WHERE u.used = u.scheme$query$, portfolio)
+	INTO around;
+	IF around IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_recursion',
+			MESSAGE = format('rules of a scheme must not depend on the scheme itself: %s', around),
+			HINT = 'A rule may name the class in another scheme, if no rule there, nor of a scheme named there, names this one.';
+	END IF;
+	RETURN QUERY EXECUTE format($query$
+		WITH RECURSIVE placed AS (
+			SELECT s.scheme, 0 AS level FROM %1$I.scheme AS s
+			UNION
+			SELECT c.scheme, p.level + 1
+			FROM placed AS p
+			JOIN %1$I.scheme_class AS c ON p.scheme = ANY (c.mentions || c.stay_mentions)
+		)
+		SELECT p.scheme, max(p.level) FROM placed AS p GROUP BY p.scheme$query$, portfolio);
+END
+$scheme_levels$;
+COMMENT ON FUNCTION segment_internal.scheme_levels(text) IS
+'the schemes of a portfolio, each with the number of schemes that must be computed one after another before it; error 42P19 if one depends on itself (internal)';
+
 /*
  * A customer is in a class with a stay rule if its rule is true, or if the customer
- * was in it in the last snapshot and its stay rule is true.  held_classes, the columns
- * that take the classes out of the snapshot, is NULL if no class has one; then
- * nothing of this is in any query.  kept_from is an object with an element per
- * scheme with stay rules: the day of the snapshot if nothing but the stay rule
- * keeps the customer in the class.  The names of these columns have a space, so
- * that no setting, cut or scheme has them.
+ * was in it in the last snapshot and its stay rule is true.  held_column, which
+ * takes the class out of the snapshot, and keeps are NULL if no class has one;
+ * then nothing of this is in any query.  keeps is the day of the snapshot if nothing
+ * but the stay rule keeps the customer in the class.  The names of these columns
+ * have a space, so that no setting, cut or scheme has them.
  *
  * A rule stands in parentheses and before a line break: it may end in a comment.
  */
-CREATE FUNCTION segment_internal.scheme_columns(
-	portfolio text, OUT columns text, OUT pairs text, OUT held_classes text, OUT kept_from text
-)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE FUNCTION segment_internal.scheme_expressions(portfolio text)
+RETURNS TABLE (scheme text, ordinal integer, level integer, class text, held_column text, keeps text)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 12
 SET search_path = pg_catalog, pg_temp
-AS $scheme_columns$
+AS $scheme_expressions$
 BEGIN
-	EXECUTE format($query$
-		SELECT string_agg(format(CASE WHEN k.rules IS NULL THEN E',\n\t%%2$L::text AS %%3$I'
-				ELSE E',\n\tCASE%%1$s ELSE %%2$L END AS %%3$I' END, k.rules, k.otherwise, s.scheme),
-				'' ORDER BY s.ordinal),
-			format('%%L::text[], ARRAY[%%s]', array_agg(s.scheme ORDER BY s.ordinal),
-				string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal)),
-			string_agg(format(', $4 ->> %%L AS %%I', s.scheme, k.held), '' ORDER BY s.ordinal) FILTER (WHERE k.stays),
-			format(E'nullif(jsonb_strip_nulls(jsonb_build_object(%%s)), ''{}'')',
-				string_agg(format(E'%%L, CASE%%s END', s.scheme, k.keeps), E',\n\t' ORDER BY s.ordinal) FILTER (WHERE k.stays))
+	RETURN QUERY EXECUTE format($query$
+		SELECT s.scheme, s.ordinal, l.level,
+			CASE WHEN k.rules IS NULL THEN format('%%L::text', k.otherwise) ELSE format(E'CASE%%s ELSE %%L END', k.rules, k.otherwise) END,
+			CASE WHEN k.stays THEN format('$4 ->> %%L AS %%I', s.scheme, k.held) END,
+			CASE WHEN k.stays THEN format('CASE%%s END', k.keeps) END
 		FROM %1$I.scheme AS s
+		JOIN segment_internal.scheme_levels($1) AS l ON l.scheme = s.scheme
 		CROSS JOIN LATERAL (
 			SELECT string_agg(format(E'\n\t\tWHEN (%%s\n\t\t)%%s THEN %%L', c.rule, r.or_kept, c.class), ''
 					ORDER BY c.class_rank) FILTER (WHERE c.rule IS NOT NULL) AS rules,
@@ -186,12 +283,11 @@ BEGIN
 			) AS r
 			WHERE c.scheme = s.scheme
 		) AS k$query$, portfolio)
-	INTO columns, pairs, held_classes, kept_from;
-	kept_from := CASE WHEN held_classes IS NOT NULL THEN kept_from END;
+	USING portfolio;
 END
-$scheme_columns$;
-COMMENT ON FUNCTION segment_internal.scheme_columns(text) IS
-'the schemes of a portfolio as columns of the view customer, and as arrays of names and classes; the classes of the last snapshot that stay rules ask for, and who is kept by them, both NULL if there are none (internal)';
+$scheme_expressions$;
+COMMENT ON FUNCTION segment_internal.scheme_expressions(text) IS
+'the schemes of a portfolio as expressions: the class, the column of the class in the last snapshot that stay rules ask for, and the day since which nothing else keeps the customer in it, both NULL if there are none (internal)';
 
 /*
  * The last snapshot is the one whose day is the last before the day that
@@ -242,30 +338,46 @@ SET search_path = pg_catalog, pg_temp
 AS $scheme_create_views$
 DECLARE
 	settings jsonb;
+	contact text;
+	pairs text;
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.class WITH (security_invoker = %2$s) AS
 		SELECT c.scheme, c.class, c.class_rank, c.label, c.label_zh, c.rule, c.stay_rule,
-			c.priority, c.service_level, c.owner, c.action, c.action_zh
+			c.priority, c.service_level, c.owner, c.action, c.action_zh, c.parent
 		FROM %1$I.scheme_class AS c$template$, portfolio, security_invoker);
 
+	EXECUTE format($query$
+		SELECT format('%%L::text[], ARRAY[%%s]', array_agg(s.scheme ORDER BY s.ordinal),
+			string_agg(format('c.%%I', s.scheme), ', ' ORDER BY s.ordinal))
+		FROM %1$I.scheme AS s$query$, portfolio)
+	INTO pairs;
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.customer_class WITH (security_invoker = %2$s) AS
 		SELECT c.customer_id, v.scheme, v.class, k.class_rank, k.label, k.label_zh
 		FROM %1$I.customer AS c
 		CROSS JOIN LATERAL unnest(%3$s) AS v(scheme, class)
 		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
-		$template$, portfolio, security_invoker, (segment_internal.scheme_columns(portfolio)).pairs);
+		$template$, portfolio, security_invoker, pairs);
 
 	-- one row, one action per customer, from the scheme that leads
 	EXECUTE format('SELECT p.settings FROM %I.portfolio AS p', portfolio) INTO settings;
+	contact := segment_internal.check_settings(settings) ->> 'contact_column';
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.customer_action WITH (security_invoker = %2$s) AS
 		SELECT c.customer_id, k.scheme, k.class, k.label, k.label_zh, k.priority,
-			k.service_level, k.owner, k.action, k.action_zh
+			k.service_level, k.owner, k.action, k.action_zh, %4$s AS may_contact
 		FROM %1$I.customer AS c
 		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
-		$template$, portfolio, security_invoker, segment_internal.check_settings(settings) ->> 'leading_scheme');
+		$template$, portfolio, security_invoker, segment_internal.check_settings(settings) ->> 'leading_scheme',
+		-- who has not said yes may not
+		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END);
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.customer_domain_action WITH (security_invoker = %2$s) AS
+		SELECT a.customer_id, d.domain, a.scheme, a.class, a.label, a.label_zh, d.priority, a.service_level, a.owner,
+			d.action, d.action_zh, a.may_contact
+		FROM %1$I.customer_action AS a
+		JOIN %1$I.scheme_domain AS d ON d.scheme = a.scheme AND d.class = a.class$template$, portfolio, security_invoker);
 END
 $scheme_create_views$;
 COMMENT ON FUNCTION segment_internal.scheme_create_views(text, boolean) IS
@@ -307,6 +419,26 @@ $scheme_check_leading$;
 COMMENT ON FUNCTION segment_internal.scheme_check_leading(text, jsonb) IS
 'error 22023 if the setting leading_scheme names no scheme of the portfolio (internal)';
 
+/* What an attribute says of permission must be there, and be yes or no. */
+CREATE FUNCTION segment_internal.scheme_check_contact(portfolio text, settings jsonb) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_contact$
+DECLARE
+	col text := nullif(segment_internal.check_settings(settings) ->> 'contact_column', '');
+	found_type regtype := (SELECT a.atttypid FROM pg_attribute AS a
+		WHERE a.attrelid = to_regclass(format('%I.customer_attributes', portfolio)) AND a.attname = col);
+BEGIN
+	IF col IS NOT NULL AND found_type IS DISTINCT FROM 'boolean'::regtype THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('setting "contact_column" must name an attribute of type boolean, not "%s"%s', col, ' of type ' || found_type::text),
+			HINT = 'Attributes are the columns of the source customers after the key.';
+	END IF;
+END
+$scheme_check_contact$;
+COMMENT ON FUNCTION segment_internal.scheme_check_contact(text, jsonb) IS
+'error 22023 if the setting contact_column names no boolean attribute of the portfolio (internal)';
+
 CREATE FUNCTION segment_internal.scheme_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 50
 SET search_path = pg_catalog, pg_temp
@@ -336,7 +468,18 @@ SELECT v.* FROM (VALUES
 	('scheme_class', 'owner', 'who is responsible for the class'),
 	('scheme_class', 'action', 'what to do, in English'),
 	('scheme_class', 'action_zh', 'what to do, in Chinese'),
+	('scheme_class', 'mentions', 'columns, settings, cuts and schemes that rule names, as the server has found them when the rule came into force'),
+	('scheme_class', 'stay_mentions', 'the same of stay_rule'),
+	('scheme_class', 'parent', 'the class above in the same scheme, to which the view segment_rollup adds this one; NULL: none'),
+	('scheme_domain', NULL, 'what to do for a class in a domain, such as a product or a channel'),
+	('scheme_domain', 'scheme', 'code of the scheme'),
+	('scheme_domain', 'class', 'code of the class'),
+	('scheme_domain', 'domain', 'name of the domain'),
+	('scheme_domain', 'priority', 'priority of the class in the domain, 1 is highest'),
+	('scheme_domain', 'action', 'what to do, in English'),
+	('scheme_domain', 'action_zh', 'what to do, in Chinese'),
 	('class', NULL, 'one row per scheme and class'),
+	('class', 'parent', 'the class above in the same scheme, to which the view segment_rollup adds this one; NULL: none'),
 	('class', 'scheme', 'code of the scheme'),
 	('class', 'class', 'code of the class'),
 	('class', 'class_rank', 'order of the classes in the scheme, 1 is the best'),
@@ -366,7 +509,21 @@ SELECT v.* FROM (VALUES
 	('customer_action', 'service_level', 'level of service'),
 	('customer_action', 'owner', 'who is responsible; NULL: nobody named'),
 	('customer_action', 'action', 'what to do, in English'),
-	('customer_action', 'action_zh', 'what to do, in Chinese')
+	('customer_action', 'action_zh', 'what to do, in Chinese'),
+	('customer_action', 'may_contact', 'whether the customer may be contacted: the column that the setting contact_column names, NULL counting as no; true where it names none'),
+	('customer_domain_action', NULL, 'one row per customer and domain for which the class in the scheme that leads (setting leading_scheme) says what to do (table scheme_domain)'),
+	('customer_domain_action', 'customer_id', 'key of the customer'),
+	('customer_domain_action', 'domain', 'name of the domain'),
+	('customer_domain_action', 'scheme', 'the scheme that leads'),
+	('customer_domain_action', 'class', 'class of the customer in it, which decides'),
+	('customer_domain_action', 'label', 'name of the class in English'),
+	('customer_domain_action', 'label_zh', 'name of the class in Chinese'),
+	('customer_domain_action', 'priority', 'priority in the domain, 1 is highest'),
+	('customer_domain_action', 'service_level', 'level of service of the class'),
+	('customer_domain_action', 'owner', 'who is responsible for the class; NULL: nobody named'),
+	('customer_domain_action', 'action', 'what to do in the domain, in English'),
+	('customer_domain_action', 'action_zh', 'what to do in the domain, in Chinese'),
+	('customer_domain_action', 'may_contact', 'whether the customer may be contacted, as in customer_action')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.scheme_comments() IS

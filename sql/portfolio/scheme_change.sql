@@ -2,128 +2,6 @@
  * scheme_change: schemes of one's own, and their proof
  */
 
-/*
- * A rule must be one condition on the customer's own columns that always gives
- * the same for the same customer and scorecard.  That is what PostgreSQL asks
- * of a generated column, so it is asked, in the table rule_check: no queries,
- * aggregates or window functions, and no functions that are not immutable
- * (random, now).
- */
-CREATE FUNCTION segment_internal.scheme_check_rule(portfolio text, scheme text, class text, what text, rule text)
-RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $scheme_check_rule$
-DECLARE
-	message text;
-	state text;
-BEGIN
-	PERFORM segment_internal.source_statement(what, format(E'SELECT (%s\n)', rule));
-	EXECUTE format(E'ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (%s\n) STORED',
-		portfolio, rule);
-	-- nothing is wrong; but the column must go, as if it had never been: a table
-	-- has room for so many, those that were dropped included
-	RAISE EXCEPTION USING ERRCODE = 'SG000';
-EXCEPTION
-	WHEN SQLSTATE 'SG000' THEN
-		RETURN;
-	WHEN OTHERS THEN
-		GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
-		IF segment_internal.is_beyond_query(state) THEN
-			RAISE;
-		END IF;
-		RAISE EXCEPTION USING
-			ERRCODE = CASE WHEN state IN ('0A000', '42803', '42P20', '42P17') THEN '22023' ELSE state END,
-			MESSAGE = format('%s of class "%s" in scheme "%s"%s', what, class, scheme, CASE
-				WHEN state IN ('0A000', '42803', '42P20') THEN ' must not look beyond the customer'
-				WHEN state = '42P17' THEN ' must not call functions that are not immutable'
-				WHEN state = '42804' AND message LIKE '%rule_check%' THEN ' must be a condition: true or false'
-				ELSE ': ' || message END),
-			DETAIL = format('The %s is: %s', what, rule),
-			HINT = CASE
-				WHEN state IN ('0A000', '42803', '42P20') THEN 'A class depends on the customer alone. Compute figures over all customers as cuts of the scheme.'
-				WHEN state = '42P17' THEN 'A class changes only when the customer''s history or the scorecard does: no random(), no now(). Instead of to_char(first_day, ''MM'') write extract(month FROM first_day).'
-				ELSE 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.' END;
-END
-$scheme_check_rule$;
-COMMENT ON FUNCTION segment_internal.scheme_check_rule(text, text, text, text, text) IS
-'checks the rule or stay rule (what) of a class by itself; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is not a condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
-
-/*
- * Rules together, in one column of one table: each table takes locks, and a
- * scheme may have thousands of rules.  NULL if nothing is wrong.
- */
-CREATE FUNCTION segment_internal.scheme_try_rules(portfolio text, rules text[], OUT state text, OUT message text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $scheme_try_rules$
-BEGIN
-	-- that no rule is more or less than an expression, whatever it stands in
-	PERFORM segment_internal.source_statement('rule', format(e.template, r.rule))
-	FROM unnest(rules) AS r(rule)
-	CROSS JOIN (VALUES (E'SELECT (%s\n)'), (E'SELECT %s\n')) AS e(template);
-	EXECUTE format('ALTER TABLE %I.rule_check ADD COLUMN rule_check boolean GENERATED ALWAYS AS (CASE%s END) STORED',
-		portfolio, (SELECT string_agg(format(E' WHEN (%s\n) THEN true', r.rule), '') FROM unnest(rules) AS r(rule)));
-	-- as in scheme_check_rule
-	RAISE EXCEPTION USING ERRCODE = 'SG000';
-EXCEPTION
-	WHEN SQLSTATE 'SG000' THEN
-		RETURN;
-	WHEN OTHERS THEN
-		IF segment_internal.is_beyond_query(SQLSTATE) THEN
-			RAISE;
-		END IF;
-		state := SQLSTATE;
-		message := SQLERRM;
-END
-$scheme_try_rules$;
-COMMENT ON FUNCTION segment_internal.scheme_try_rules(text, text[]) IS
-'what is wrong with one of these rules, NULL if nothing is (internal)';
-
-CREATE FUNCTION segment_internal.scheme_check_rules(portfolio text, scheme text, rules jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $scheme_check_rules$
-DECLARE
-	classes text[];
-	whats text[];
-	conditions text[];
-	failure record;
-	-- the first wrong rule is after one and not after the other
-	good integer := 0;
-	bad integer;
-	middle integer;
-BEGIN
-	EXECUTE format('CREATE TABLE %1$I.rule_check AS SELECT c.customer_id, %2$s FROM %1$I.kept_customer AS c WITH NO DATA', portfolio,
-		concat_ws(', ',
-			(SELECT string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FROM segment_internal.customer_columns() AS k WHERE k.is_shown),
-			(SELECT string_agg(format('NULL::%s AS %I', f.type, f.name), ', ' ORDER BY f.name) FROM segment_internal.scheme_figures(portfolio) AS f)));
-	SELECT array_agg(e.rule ->> 'class' ORDER BY e.place), array_agg(e.rule ->> 'what' ORDER BY e.place),
-		array_agg(e.rule ->> 'rule' ORDER BY e.place)
-	INTO classes, whats, conditions
-	FROM jsonb_array_elements(rules) WITH ORDINALITY AS e(rule, place);
-	failure := segment_internal.scheme_try_rules(portfolio, conditions);
-	IF failure.state IS NOT NULL THEN
-		bad := cardinality(conditions);
-		WHILE bad - good > 1 LOOP
-			middle := (good + bad) / 2;
-			IF (segment_internal.scheme_try_rules(portfolio, conditions[good + 1 : middle])).state IS NULL THEN
-				good := middle;
-			ELSE
-				bad := middle;
-			END IF;
-		END LOOP;
-		PERFORM segment_internal.scheme_check_rule(portfolio, scheme, classes[bad], whats[bad], conditions[bad]);
-		-- each passes, but not all together
-		RAISE EXCEPTION USING ERRCODE = failure.state,
-			MESSAGE = format('rules of scheme "%s": %s', scheme, failure.message);
-	END IF;
-	EXECUTE format('DROP TABLE %I.rule_check', portfolio);
-END
-$scheme_check_rules$;
-COMMENT ON FUNCTION segment_internal.scheme_check_rules(text, text, jsonb) IS
-'checks the rules of a scheme, an array of objects with class, what (rule or stay rule) and rule; the error, of the first that is wrong, is as of scheme_check_rule (internal)';
-
 CREATE FUNCTION segment_internal.scheme_check_name(portfolio text, name text, what text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -160,6 +38,61 @@ $scheme_check_name$;
 COMMENT ON FUNCTION segment_internal.scheme_check_name(text, text, text) IS
 'checks the name of a new scheme or cut; errors: 22023 other characters than letters, digits and underscores, 42622 too long, 42710 taken (internal)';
 
+/* What is to be done for a class, by domain. */
+CREATE FUNCTION segment_internal.scheme_check_domains(scheme text, class text, domains jsonb) RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_check_domains$
+BEGIN
+	IF jsonb_typeof(domains) IS DISTINCT FROM 'object' OR EXISTS (
+		SELECT FROM jsonb_each(CASE jsonb_typeof(domains) WHEN 'object' THEN domains END) AS d
+		WHERE d.key = '' OR jsonb_typeof(d.value) NOT IN ('object', 'null') OR EXISTS (
+			SELECT FROM jsonb_each(CASE jsonb_typeof(d.value) WHEN 'object' THEN d.value END) AS v
+			WHERE v.value <> 'null' AND NOT CASE v.key
+				WHEN 'priority' THEN jsonb_typeof(v.value) = 'number' AND v.value::text ~ '^-?[0-9]{1,9}$'
+				ELSE v.key IN ('action', 'action_zh') AND jsonb_typeof(v.value) = 'string' END)) THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('domains of class "%s" in scheme "%s" must be a JSON object of objects with the keys action, action_zh and priority, not %s',
+				class, scheme, left(domains::text, 200)),
+			HINT = 'For instance {"roaming": {"action": "Offer a day pass.", "priority": 1}}.';
+	END IF;
+END
+$scheme_check_domains$;
+COMMENT ON FUNCTION segment_internal.scheme_check_domains(text, text, jsonb) IS
+'checks the domains given for a class; error 22023 (internal)';
+
+/*
+ * Writes the domains of classes that are given.  Of a domain that a class had
+ * before, what is not given stays; null takes one away.
+ */
+CREATE FUNCTION segment_internal.scheme_write_domains(portfolio text, scheme text, classes jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_write_domains$
+BEGIN
+	EXECUTE format($template$
+		DELETE FROM %I.scheme_domain AS o
+		USING jsonb_array_elements($2) AS e(class)
+		WHERE o.scheme = $1 AND o.class = e.class ->> 'class'
+			AND (e.class -> 'domains' = 'null' OR e.class -> 'domains' -> o.domain = 'null')$template$, portfolio)
+	USING scheme, classes;
+	EXECUTE format($template$
+		INSERT INTO %1$I.scheme_domain (scheme, class, domain, priority, action, action_zh)
+		SELECT $1, e.class ->> 'class', d.key, (m.domain ->> 'priority')::integer, m.domain ->> 'action', m.domain ->> 'action_zh'
+		FROM jsonb_array_elements($2) AS e(class)
+		CROSS JOIN LATERAL jsonb_each(nullif(e.class -> 'domains', 'null')) AS d
+		LEFT JOIN %1$I.scheme_domain AS o ON o.scheme = $1 AND o.class = e.class ->> 'class' AND o.domain = d.key
+		CROSS JOIN LATERAL (SELECT coalesce(to_jsonb(o), '{}') || d.value) AS m(domain)
+		WHERE d.value <> 'null'
+		ON CONFLICT (scheme, class, domain) DO UPDATE SET
+			priority = excluded.priority, action = excluded.action, action_zh = excluded.action_zh$template$, portfolio)
+	USING scheme, classes;
+	EXECUTE format('ANALYZE %I.scheme_domain', portfolio);
+END
+$scheme_write_domains$;
+COMMENT ON FUNCTION segment_internal.scheme_write_domains(text, text, jsonb) IS
+'writes what is given of the domains of a scheme''s classes (internal)';
+
 /* The classes of a scheme as given: everything but the rules' content. */
 CREATE FUNCTION segment_internal.scheme_check_classes(scheme text, classes jsonb) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -179,21 +112,23 @@ BEGIN
 	END IF;
 	SELECT min(k.key) INTO wrong
 	FROM jsonb_array_elements(classes) AS e(class) CROSS JOIN LATERAL jsonb_object_keys(e.class) AS k(key)
-	WHERE k.key NOT IN ('class', 'rule', 'stay_rule', 'label', 'label_zh', 'priority', 'service_level', 'owner', 'action', 'action_zh');
+	WHERE k.key NOT IN ('class', 'rule', 'stay_rule', 'label', 'label_zh', 'priority', 'service_level', 'owner', 'action', 'action_zh', 'parent', 'domains');
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('key "%s" of a class in scheme "%s" is not known', wrong, scheme),
-			HINT = 'The keys are class, rule, stay_rule, label, label_zh, priority, service_level, owner, action and action_zh.';
+			HINT = 'The keys are class, rule, stay_rule, label, label_zh, priority, service_level, owner, action, action_zh, parent and domains.';
 	END IF;
 	SELECT min(format('key "%s" of class "%s" in scheme "%s" must be %s, not %s', v.key, e.class ->> 'class', scheme,
 			CASE v.key WHEN 'priority' THEN 'a whole number' ELSE 'a string' END, v.value)) INTO wrong
 	FROM jsonb_array_elements(classes) AS e(class) CROSS JOIN LATERAL jsonb_each(e.class) AS v(key, value)
-	WHERE v.value <> 'null' AND CASE v.key
+	WHERE v.value <> 'null' AND v.key <> 'domains' AND CASE v.key
 		WHEN 'priority' THEN NOT (jsonb_typeof(v.value) = 'number' AND v.value::text ~ '^-?[0-9]{1,9}$')
 		ELSE jsonb_typeof(v.value) <> 'string' END;
 	IF wrong IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = wrong, HINT = example;
 	END IF;
+	PERFORM segment_internal.scheme_check_domains(scheme, e.class ->> 'class', e.class -> 'domains')
+	FROM jsonb_array_elements(classes) AS e(class) WHERE e.class -> 'domains' <> 'null';
 	SELECT e.class ->> 'class' INTO wrong
 	FROM jsonb_array_elements(classes) AS e(class) GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1;
 	IF wrong IS NOT NULL THEN
@@ -262,11 +197,14 @@ BEGIN
 		portfolio) USING scheme;
 	EXECUTE format($template$
 		INSERT INTO %1$I.scheme_class (scheme, class, class_rank, rule, stay_rule, label, label_zh, priority,
-			service_level, owner, action, action_zh)
+			service_level, owner, action, action_zh, parent)
 		SELECT $1, e.class ->> 'class', e.ordinal, e.class ->> 'rule', e.class ->> 'stay_rule',
 			coalesce(m.class ->> 'label', m.class ->> 'class'), m.class ->> 'label_zh',
 			(m.class ->> 'priority')::integer, m.class ->> 'service_level', m.class ->> 'owner',
-			m.class ->> 'action', m.class ->> 'action_zh'
+			m.class ->> 'action', m.class ->> 'action_zh',
+			-- of a class above that is no more, nobody need speak
+			CASE WHEN e.class ? 'parent' OR EXISTS (SELECT FROM jsonb_array_elements($2) AS p(class) WHERE p.class -> 'class' = m.class -> 'parent')
+				THEN m.class ->> 'parent' END
 		FROM jsonb_array_elements($2) WITH ORDINALITY AS e(class, ordinal)
 		LEFT JOIN %1$I.scheme_class AS k ON k.scheme = $1 AND k.class = e.class ->> 'class'
 		CROSS JOIN LATERAL (SELECT coalesce(to_jsonb(k), '{}') || e.class) AS m(class)
@@ -274,94 +212,42 @@ BEGIN
 			class_rank = excluded.class_rank, rule = excluded.rule, stay_rule = excluded.stay_rule,
 			label = excluded.label, label_zh = excluded.label_zh, priority = excluded.priority,
 			service_level = excluded.service_level, owner = excluded.owner,
-			action = excluded.action, action_zh = excluded.action_zh$template$, portfolio)
+			action = excluded.action, action_zh = excluded.action_zh, parent = excluded.parent$template$, portfolio)
 	USING scheme, classes;
-	PERFORM segment_internal.scheme_check_rules(portfolio, scheme, jsonb_agg(
-			jsonb_build_object('class', e.class ->> 'class', 'what', r.what, 'rule', r.rule) ORDER BY e.ordinal, r.nth))
-	FROM jsonb_array_elements(classes) WITH ORDINALITY AS e(class, ordinal)
-	CROSS JOIN LATERAL (VALUES (1, 'rule', e.class ->> 'rule'), (2, 'stay rule', e.class ->> 'stay_rule'))
-		AS r(nth, what, rule)
-	WHERE r.rule IS NOT NULL
-	-- a scheme of the default class alone has none
-	HAVING count(*) > 0;
+	PERFORM segment_internal.scheme_write_domains(portfolio, scheme, classes);
 	EXECUTE format('ANALYZE %I.scheme_class', portfolio);
 END
 $scheme_write$;
 COMMENT ON FUNCTION segment_internal.scheme_write(text, text, jsonb, jsonb) IS
 'writes the cuts and classes of a scheme after checking them; errors as for create_scheme (internal)';
 
-/* ---------- rights that outlive a new view ---------- */
-
-CREATE FUNCTION segment_internal.scheme_grants(portfolio text)
-RETURNS TABLE (relation text, col text, object text, grantee text, command text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-WITH member AS (
-	SELECT m.kind, m.relation,
-		CASE WHEN m.kind = 'VIEW' THEN format('TABLE %I.%I', portfolio, m.relation)
-			ELSE format('FUNCTION %I.%s', portfolio, m.relation) END AS object
-	FROM segment_internal.portfolio_members(portfolio) AS m
-	WHERE m.col IS NULL AND m.kind IN ('VIEW', 'FUNCTION')
-), granted AS (
-	SELECT m.relation, NULL::text AS col, m.object, a.privilege_type AS privilege, a.grantee, a.is_grantable,
-		c.relowner AS owner
-	FROM member AS m
-	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
-	CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-	WHERE m.kind = 'VIEW'
-	UNION ALL
-	SELECT m.relation, t.attname, m.object, format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable,
-		c.relowner
-	FROM member AS m
-	JOIN pg_class AS c ON c.relnamespace = quote_ident(portfolio)::regnamespace AND c.relname = m.relation
-	JOIN pg_attribute AS t ON t.attrelid = c.oid
-	CROSS JOIN LATERAL aclexplode(t.attacl) AS a
-	WHERE m.kind = 'VIEW'
-	UNION ALL
-	SELECT m.relation, NULL, m.object, a.privilege_type, a.grantee, a.is_grantable, f.proowner
-	FROM member AS m
-	JOIN pg_proc AS f ON m.kind = 'FUNCTION' AND f.pronamespace = quote_ident(portfolio)::regnamespace
-		AND f.oid = to_regprocedure(format('%I.%s', portfolio, m.relation))
-	CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
-)
-SELECT g.relation, g.col, g.object, r.role, format('GRANT %s ON %s TO %s%s', g.privilege, g.object, r.role,
-	CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM granted AS g
-CROSS JOIN LATERAL (SELECT CASE WHEN g.grantee = 0 THEN 'PUBLIC'
-	ELSE quote_ident(pg_get_userbyid(g.grantee)) END AS role) AS r
-WHERE g.grantee <> g.owner;
-END;
-COMMENT ON FUNCTION segment_internal.scheme_grants(text) IS
-'the rights on a portfolio''s views, their columns and functions, with the commands that give them (internal)';
-
-/* Makes all views anew, with the rights that their predecessors had. */
+/* Takes a scheme, and its column, away; the rights on views stay. */
 CREATE FUNCTION segment_internal.scheme_drop(portfolio text, scheme text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_drop$
 DECLARE
-	-- not those on the column that goes
-	grants text[] := ARRAY(SELECT g.command FROM segment_internal.scheme_grants(portfolio) AS g
-		WHERE (g.relation, g.col) IS DISTINCT FROM ('customer', scheme));
-	command text;
+	used record;
+	grants text[];
 BEGIN
-	-- a view cannot lose a column by CREATE OR REPLACE
-	PERFORM segment_internal.portfolio_drop_members(portfolio, ARRAY['FUNCTION', 'VIEW']);
+	EXECUTE format($query$
+		SELECT c.scheme, c.class FROM %I.scheme_class AS c
+		WHERE $1 = ANY (c.mentions || c.stay_mentions) AND c.scheme <> $1
+		ORDER BY c.scheme, c.class_rank LIMIT 1$query$, portfolio)
+	INTO used USING scheme;
+	IF used.scheme IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'dependent_objects_still_exist',
+			MESSAGE = format('cannot drop scheme "%s" because scheme "%s" depends on it', scheme, used.scheme),
+			DETAIL = format('The rule of class "%s" names it.', used.class),
+			HINT = 'Give that scheme other rules, or drop it first.';
+	END IF;
+	grants := segment_internal.portfolio_take_views(portfolio, ARRAY[scheme]);
 	EXECUTE format('DELETE FROM %I.scheme AS s WHERE s.scheme = $1', portfolio) USING scheme;
-	PERFORM segment_internal.portfolio_create_views(portfolio, security_invoker);
-	-- default privileges may have given some that had been revoked
-	FOR command IN SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', g.object, g.grantee)
-		FROM segment_internal.scheme_grants(portfolio) AS g LOOP
-		EXECUTE command;
-	END LOOP;
-	FOREACH command IN ARRAY grants LOOP
-		EXECUTE command;
-	END LOOP;
+	PERFORM segment_internal.portfolio_put_views(portfolio, security_invoker, grants);
 END
 $scheme_drop$;
 COMMENT ON FUNCTION segment_internal.scheme_drop(text, text, boolean) IS
-'takes a scheme and its column out of a portfolio''s views, whose rights stay; error 2BP01 if others depend on the views (internal)';
+'takes a scheme and its column out of a portfolio''s views, whose rights stay; error 2BP01 if others depend on the views, or another scheme on this one (internal)';
 
 /* A rule that fails for somebody, for instance by a division by zero, would break the view. */
 CREATE FUNCTION segment_internal.scheme_try(portfolio text, scheme text) RETURNS void
@@ -480,7 +366,7 @@ RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('comman
 	'classes', classes, 'cuts', cuts, 'label', label, 'label_zh', label_zh, 'meaning', meaning),
 	NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.create_scheme(text, text, jsonb, jsonb, text, text, text) IS
-'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh. cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice, 42622 name longer than 63 bytes; nothing is left behind. Names of schemes and cuts have letters of any language, digits and underscores; where they have upper-case letters, SQL needs them in double quotes';
+'adds a scheme to a portfolio, as a column of the view customer, with a new scorecard. classes: JSON array in the order in which rules are tried, each with class, rule (a condition over columns of the view customer, among them the classes in other schemes, settings and cuts; left out for exactly one, the default), stay_rule (a condition over the same, under which who was in the class in the last snapshot stays in it, though rule is not true; if left out, rule alone decides), label, label_zh, priority, service_level, owner, action, action_zh, parent (the class above, of the same scheme, to which the view segment_rollup adds it), domains (JSON object, domain: action, action_zh and priority in it, view customer_domain_action). cuts: JSON object of figures over everybody, name: query of one number over the relation customers. Errors name what is wrong: 22023 malformed, a rule or stay rule that looks beyond the customer or calls functions that are not immutable; 42P19 one that depends on its own scheme, or a class above itself; 42804 one that is no condition; 42703 unknown column, 42601 syntax, 42710 name taken, class named twice, 42622 name longer than 63 bytes; nothing is left behind. Names of schemes and cuts have letters of any language, digits and underscores; where they have upper-case letters, SQL needs them in double quotes';
 
 CREATE FUNCTION segment.alter_scheme(
 	name text, scheme text, classes jsonb, cuts jsonb DEFAULT NULL
@@ -490,7 +376,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN segment_internal.portfolio_run(name, 'scheme', jsonb_build_object('command', 'alter', 'scheme', scheme,
 	'classes', classes, 'cuts', cuts), NULL::segment.refresh_report);
 COMMENT ON FUNCTION segment.alter_scheme(text, text, jsonb, jsonb) IS
-'gives a scheme other classes and, if given, other cuts. A class that the scheme had before keeps its labels, priority, service level, owner and actions, and what columns added to the table scheme_class hold, unless they are given (null takes one away); its rule and stay_rule are those given. Arguments and errors as for create_scheme, 42704 if there is no such scheme';
+'gives a scheme other classes and, if given, other cuts. A class that the scheme had before keeps its labels, priority, service level, owner, actions, parent and domains, and what columns added to the table scheme_class hold, unless they are given (null takes one away); its rule and stay_rule are those given. Arguments and errors as for create_scheme, 42704 if there is no such scheme';
 
 CREATE FUNCTION segment.drop_scheme(name text, scheme text) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

@@ -47,6 +47,8 @@ FROM (VALUES
 	 'whether visits and usage leave out what was refunded on the day of the order'),
 	('leading_scheme', 'text', 'next_step', NULL, NULL, NULL,
 	 'scheme that decides what to do with a customer (view customer_action)'),
+	('contact_column', 'text', '', NULL, NULL, NULL,
+	 'boolean attribute (a column of the source customers) that tells who may be contacted (column may_contact of customer_action, and best_list); empty: everybody may'),
 	('churn_recent_days', 'number', '91', 1, 36525, NULL,
 	 'days of the recent window of churn_signal'),
 	('churn_past_days', 'number', '364', 1, 36525, NULL,

@@ -3,12 +3,13 @@
  */
 
 CREATE FUNCTION segment_internal.source_columns(
-	source text, query text, OUT ordinal integer, OUT name text, OUT type oid, OUT base_type oid
+	source text, query text, OUT ordinal integer, OUT name text, OUT type oid, OUT base_type oid,
+	OUT modifier integer, OUT col_collation oid
 ) RETURNS SETOF record
 LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 1000 ROWS 4
 AS 'MODULE_PATHNAME', 'segment_source_columns';
 COMMENT ON FUNCTION segment_internal.source_columns(text, text) IS
-'the columns that a query would return, with their types and, for domains, base types; the query is analyzed, not run; errors: 22023 if it is not one SELECT that only reads, else those of the parser';
+'the columns that a query would return, with their types and, for domains, base types, the modifier (length, precision) of the base type, -1: none, and the collation, 0: none; the query is analyzed, not run; errors: 22023 if it is not one SELECT that only reads, else those of the parser';
 
 CREATE FUNCTION segment_internal.source_statement(source text, query text) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
@@ -18,10 +19,21 @@ COMMENT ON FUNCTION segment_internal.source_statement(text, text) IS
 
 CREATE TYPE segment_internal.source_shape AS (
 	statement text, key_type text, key_base_type text, key_cast text, key_base_cast text, day_type text, amount text, margin text, names text[],
-	histories boolean
+	types text[], histories boolean
 );
 COMMENT ON TYPE segment_internal.source_shape IS
-'a checked source: its statement, type and base type of its key, both of them qualified for a cast, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, the names of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
+'a checked source: its statement, type and base type of its key, both of them qualified for a cast, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, the names and types (column_type) of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
+
+CREATE FUNCTION segment_internal.column_type(type oid, modifier integer, col_collation oid) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format_type(type, modifier) || coalesce((
+	SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+	FROM pg_collation AS c
+	JOIN pg_namespace AS n ON n.oid = c.collnamespace
+	WHERE c.oid = col_collation AND c.oid <> (SELECT t.typcollation FROM pg_type AS t WHERE t.oid = type)), '');
+COMMENT ON FUNCTION segment_internal.column_type(oid, integer, oid) IS
+'a type with modifier, and with the collation where it is not that of the type, as the definition of a column has it under any search path (internal)';
 
 CREATE FUNCTION segment_internal.check_source_column(
 	source text, col jsonb, meaning text
@@ -50,6 +62,15 @@ BEGIN
 					col ->> 'ordinal', col ->> 'name', source, type_name),
 				HINT = 'The first column is the customer''s key, for instance a bigint, text or uuid.';
 		END;
+	ELSIF meaning = 'attribute' THEN
+		-- of a row nobody knows the columns, nor of an array of such
+		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND (t.typtype = 'p' OR t.typelem = 'record'::regtype);
+		IF FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" cannot be an attribute: %s cannot be the type of a column',
+					col ->> 'ordinal', col ->> 'name', source, type_name),
+				HINT = 'Cast it in the query, for instance to jsonb or text.';
+		END IF;
 	ELSIF meaning = 'at' THEN
 		IF base_type NOT IN ('date', 'timestamp without time zone', 'timestamp with time zone') THEN
 			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
@@ -168,9 +189,9 @@ BEGIN
 	END IF;
 	FOR col IN SELECT jsonb_array_elements(columns) LOOP
 		shape.names := shape.names || (col ->> 'name');
-		IF (col ->> 'ordinal')::integer <= cardinality(meanings) THEN
-			PERFORM segment_internal.check_source_column(source, col, meanings[(col ->> 'ordinal')::integer]);
-		END IF;
+		-- NULLs come in wherever somebody is not listed, so not as a domain, which may forbid them
+		shape.types := shape.types || segment_internal.column_type((col ->> 'base_type')::oid, (col ->> 'modifier')::integer, (col ->> 'col_collation')::oid);
+		PERFORM segment_internal.check_source_column(source, col, coalesce(meanings[(col ->> 'ordinal')::integer], 'attribute'));
 	END LOOP;
 	shape.statement := btrim(segment_internal.source_statement(source, query), E' \t\r\n');
 	-- without a length: a cast to one would cut keys off (-1 and not NULL, which means character(1))

@@ -152,6 +152,40 @@ BEGIN
 			t.profit, t.profit_share
 		FROM %1$I.segment_summary AS t$template$, portfolio, security_invoker);
 
+	-- a class with all that are below it
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.segment_rollup WITH (security_invoker = %2$s) AS
+		WITH RECURSIVE below AS (
+			SELECT c.scheme, c.class AS top, c.class FROM %1$I.class AS c
+			UNION
+			SELECT b.scheme, b.top, c.class
+			FROM below AS b
+			JOIN %1$I.class AS c ON c.scheme = b.scheme AND c.parent = b.class
+		)
+		SELECT k.scheme, k.class, k.class_rank, k.label, k.label_zh, k.parent,
+			(SELECT count(*) FROM below AS a WHERE a.scheme = k.scheme AND a.class = k.class AND a.top <> k.class)::integer AS level,
+			t.classes, t.customers, t.buyers, %3$s AS share,
+			t.gross, t.refunded, t.net, t.margin, t.cost, t.net_value, t.profit, t.clv,
+			%4$s AS net_share, %5$s AS profit_share, %6$s AS clv_share
+		FROM %1$I.class AS k
+		JOIN (
+			SELECT b.scheme, b.top, count(*) AS classes, sum(s.customers)::bigint AS customers, sum(s.buyers)::bigint AS buyers,
+				sum(s.gross) AS gross, sum(s.refunded) AS refunded, sum(s.net) AS net, sum(s.margin) AS margin, sum(s.cost) AS cost,
+				sum(s.net_value) AS net_value, sum(s.profit) AS profit, segment_internal.exact_sum(s.clv)::float8 AS clv,
+				-- the same for all
+				min(s.all_customers) AS all_customers, min(s.all_net) AS all_net, min(s.all_profit) AS all_profit, min(s.all_clv) AS all_clv
+			FROM below AS b
+			JOIN (
+				SELECT m.*, sum(m.customers) OVER w AS all_customers, sum(m.net) OVER w AS all_net, sum(m.profit) OVER w AS all_profit,
+					(segment_internal.exact_sum(m.clv) OVER w)::float8 AS all_clv
+				FROM %1$I.segment_summary AS m
+				WINDOW w AS (PARTITION BY m.scheme)
+			) AS s ON s.scheme = b.scheme AND s.class = b.class
+			GROUP BY b.scheme, b.top
+		) AS t ON t.scheme = k.scheme AND t.top = k.class$template$, portfolio, security_invoker,
+		segment_internal.value_share('t.customers', 't.all_customers'), segment_internal.value_share('t.net', 't.all_net'),
+		segment_internal.value_share('t.profit', 't.all_profit'), segment_internal.value_share('t.clv', 't.all_clv'));
+
 	-- one history per class, not one row per customer and month: a class has few days
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.segment_pnl WITH (security_invoker = %2$s) AS
@@ -194,7 +228,7 @@ BEGIN
 END
 $value_create_class_views$;
 COMMENT ON FUNCTION segment_internal.value_create_class_views(text, boolean) IS
-'creates or replaces the views segment_summary, pyramid and segment_pnl (internal)';
+'creates or replaces the views segment_summary, pyramid, segment_rollup and segment_pnl (internal)';
 
 /*
  * The profile: numbers of the view customer, numbers among the attributes,
@@ -540,6 +574,29 @@ SELECT v.* FROM (VALUES
 	('pyramid', 'sales_share', 'share of the sales of all customers, 0..1 unless some class is negative; NULL unless they are positive'),
 	('pyramid', 'profit', 'net value less the cost of non-buyers in units of money; may be negative; more is better'),
 	('pyramid', 'profit_share', 'share of the profit of all customers, 0..1 unless some class is negative; NULL unless it is positive'),
+	('segment_rollup', NULL, 'one row per scheme and class, with all classes below it (scheme_class.parent): rows of one level do not overlap, those of level 0 are all customers'),
+	('segment_rollup', 'scheme', 'code of the scheme'),
+	('segment_rollup', 'class', 'code of the class'),
+	('segment_rollup', 'class_rank', 'order of the classes in the scheme, 1 is first'),
+	('segment_rollup', 'label', 'name of the class in English'),
+	('segment_rollup', 'label_zh', 'name of the class in Chinese'),
+	('segment_rollup', 'parent', 'the class above; NULL: none'),
+	('segment_rollup', 'level', 'number of classes above, >= 0'),
+	('segment_rollup', 'classes', 'number of classes added up, itself among them, >= 1'),
+	('segment_rollup', 'customers', 'number of customers, >= 0'),
+	('segment_rollup', 'buyers', 'number of them with an order, >= 0'),
+	('segment_rollup', 'share', 'share of all customers, 0..1; NULL without any customers'),
+	('segment_rollup', 'gross', 'sum of their orders in units of money, >= 0; more is better'),
+	('segment_rollup', 'refunded', 'sum of their refunds in units of money, >= 0; less is better'),
+	('segment_rollup', 'net', 'gross minus refunded in units of money; may be negative; more is better'),
+	('segment_rollup', 'margin', 'contribution in units of money; may be negative; more is better'),
+	('segment_rollup', 'cost', 'costs of acquiring and serving them in units of money; less is better'),
+	('segment_rollup', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
+	('segment_rollup', 'profit', 'net_value less the cost of non-buyers in units of money; may be negative; more is better'),
+	('segment_rollup', 'clv', 'customer equity: sum of the customer lifetime values in units of money; more is better; NULL: no predictions'),
+	('segment_rollup', 'net_share', 'share of the net of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
+	('segment_rollup', 'profit_share', 'share of the profit of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
+	('segment_rollup', 'clv_share', 'share of the lifetime value of all customers, 0..1; NULL unless that is positive, or without predictions'),
 	('segment_pnl', NULL, 'profit and loss of each class, one row per scheme, class and month in which something happened; customers count in the class that they have now'),
 	('segment_pnl', 'scheme', 'code of the scheme'),
 	('segment_pnl', 'class', 'code of the class'),

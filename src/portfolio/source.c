@@ -31,7 +31,7 @@
 #include "portfolio/source.h"
 
 /* Columns of the result of source_columns. */
-#define SOURCE_COLUMNS	4
+#define SOURCE_COLUMNS	6
 
 /* A source and its query. */
 typedef struct Source
@@ -156,7 +156,8 @@ source_argument(FunctionCallInfo fcinfo)
 }
 
 /*
- * source_columns(source text, query text): number, name and type of the result's columns
+ * source_columns(source text, query text): number, name, type, base type with its
+ * modifier, and collation of the result's columns
  *
  * 22023 if the text is not exactly one SELECT that only reads; the parser's
  * own errors (42601, 42P01, 42703 and so on) with the position in the query.
@@ -191,18 +192,24 @@ segment_source_columns(PG_FUNCTION_ARGS)
 	{
 		TargetEntry *column = lfirst_node(TargetEntry, lc);
 		Oid			type = exprType((Node *) column->expr);
+		int32		modifier = exprTypmod((Node *) column->expr);
 		Datum		values[SOURCE_COLUMNS];
 		bool		nulls[SOURCE_COLUMNS] = {false};
+		Oid			base_type;
 
 		if (column->resjunk)
 			continue;
 		/* a bare literal becomes text */
 		if (type == UNKNOWNOID)
 			type = TEXTOID;
+		/* of a domain, the modifier of what it is a domain over */
+		base_type = getBaseTypeAndTypmod(type, &modifier);
 		values[0] = Int32GetDatum(column->resno);
 		values[1] = CStringGetTextDatum(column->resname ? column->resname : "?column?");
 		values[2] = ObjectIdGetDatum(type);
-		values[3] = ObjectIdGetDatum(getBaseType(type));
+		values[3] = ObjectIdGetDatum(base_type);
+		values[4] = Int32GetDatum(modifier);
+		values[5] = ObjectIdGetDatum(exprCollation((Node *) column->expr));
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -239,7 +239,7 @@ SELECT matches(as_role('segment_test_superuser', $$ SELECT segment.alter_portfol
 -- nor does a snapshot run it as the superuser who takes it
 SET LOCAL ROLE segment_test_bob;
 CREATE TABLE bob.seen (who text);
-CREATE FUNCTION bob.look() RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION bob.note() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('role', 'none', true);
 	INSERT INTO bob.seen VALUES (current_user);
@@ -249,7 +249,9 @@ EXCEPTION WHEN insufficient_privilege THEN
 	RETURN false;
 END
 $$;
-UPDATE trap.scheme_class SET rule = 'bob.look()' WHERE scheme = 'dormancy' AND class_rank = 1;
+-- a rule must be immutable: it says so
+CREATE FUNCTION bob.look(orders bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT bob.note()';
+UPDATE trap.scheme_class SET rule = 'bob.look(orders)' WHERE scheme = 'dormancy' AND class_rank = 1;
 RESET ROLE;
 SELECT matches(as_role('segment_test_bob', $$ SELECT segment.alter_portfolio('trap') $$), '^\(trap,', 'a rule that looks who runs it');
 DELETE FROM bob.seen;

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(39);
+SELECT plan(48);
 
 -- ---------- counted by other means ----------
 
@@ -105,11 +105,12 @@ SELECT throws_ok(format('SELECT segment_internal.risk_agg(purchases, %s) FROM ri
 -- Everybody pays every month; the first has been silent for four.
 CREATE TABLE pay AS SELECT i AS id, d::date AS day, 30 AS amount FROM generate_series(1, 200) AS i,
 	generate_series(timestamp '2022-01-05', timestamp '2024-12-05', interval '1 month') AS d WHERE i > 1 OR d < '2024-08-20';
--- Random buyers, half of whom leave at some time.
-CREATE TABLE leave AS SELECT i AS id, date '2022-01-01' + i % 100 + (hashint8extended(i * 1000 + k, 1) & 1023)::integer AS day, 10 AS amount
-FROM generate_series(1, 500) AS i, generate_series(1, 3 + (hashint8extended(i, 2) & 31)::integer) AS k
-WHERE i % 2 = 0 OR (hashint8extended(i * 1000 + k, 1) & 1023) < (hashint8extended(i, 3) & 1023) OR k = 1;
-DELETE FROM leave WHERE day > '2024-12-31';
+-- Random buyers at rates of their own, who leave at random.
+CREATE TABLE leave AS SELECT i AS id, a + d AS day, 10 AS amount
+FROM (SELECT i, date '2022-01-01' + (hashint8extended(i, 7) & 1023)::integer % 900 AS a, -400 * ln(1 - (hashint8extended(i, 8) & 1023) / 1024.0) AS life,
+	0.001 - 0.01 * ln(1 - (hashint8extended(i, 9) & 1023) / 1024.0) AS rate FROM generate_series(1, 500) AS i) AS p,
+	generate_series(0, 1095) AS d
+WHERE a + d <= '2024-12-31' AND (d = 0 OR d < life AND (hashint8extended(i * 5000 + d, 6) & 1048575) < 1048576 * rate);
 CREATE FUNCTION pg_temp.scorecard(portfolio text) RETURNS TABLE (churn_basis text, churn_days integer, churn_shares float8[], as_of date, settings jsonb, usual_gap_days float8)
 LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE format('SELECT s.churn_basis, s.churn_days, s.churn_shares, s.as_of, s.settings, s.usual_gap_days FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio); END $$;
 SELECT segment.create_portfolio('pay', 'TABLE pay', timezone => 'UTC') \g /dev/null
@@ -133,6 +134,20 @@ SELECT matches(churn_reason, w, w) FROM (SELECT 'pay' AS p, churn_reason FROM pa
 	UNION ALL SELECT 'leave', churn_reason FROM leave.model_card UNION ALL SELECT 'few', churn_reason FROM few.model_card) AS r
 JOIN (VALUES ('pay', '^not the model, since the data show no customer leaving; instead what became of'), ('short', 'in the 167 days after$'),
 	('leave', '^the model ranked who made no order in the last 365 days: auc 0\.\d+'), ('few', 'fewer than 50 customers were known 365 days ago$')) AS t(p, w) USING (p);
+-- Most buy before Christmas: the model knows of no season, and ranks, but its risks are too low.
+CREATE TABLE gift AS SELECT i AS id, a + d AS day, 10 AS amount
+FROM (SELECT i, date '2022-01-01' + (hashint8extended(i, 4) & 1023)::integer % 900 AS a, (hashint8extended(i, 5) & 1023) AS life FROM generate_series(1, 800) AS i) AS p,
+	generate_series(0, 1000) AS d
+WHERE d = 0 OR d < life AND a + d <= '2024-12-30' AND (hashint8extended(i * 5000 + d, 6) & 1048575) < 1048576 * 0.009 * CASE WHEN extract(month FROM a + d) >= 11 THEN 0.9 ELSE 0.06 END;
+SELECT segment.create_portfolio('gift', 'TABLE gift', timezone => 'UTC') \g /dev/null
+SELECT matches(churn_reason, '^not the model, since its risks were wrong by 0\.\d+ on average in the last 365 days, which is more than 0\.1; instead') FROM gift.model_card;
+SELECT is(segment_internal.risk_objection(ROW(ROW(n, h, 0.7, l, 0.8, 0.72, 0.5, 0.8, -0.02, -0.04, dh)::segment_internal.ranking, e, pe), 99, p), w, coalesce(w, 'nothing')) FROM (VALUES
+	(100, 40, 0.6, 0.01, 0.1, 0.02, true, NULL), (100, 40, 0.6, -0.01, 0.1, 0.02, false, NULL), (100, 40, 0.6, 0.01, 0.11, 0.11, true, NULL),
+	(100, 91, 0.6, 0.01, 0, 0, true, 'it could not be tried: of 100 customers 91 made no order in the last 99 days'),
+	(100, 40, 0.5, 0.01, 0, 0, true, 'it ranked no better than chance in the last 99 days: auc 0.700, interval from 0.500'),
+	(100, 40, 0.6, -0.01, 0, 0, true, 'it ranked worse than the past of customers alike in the last 99 days: auc 0.700 against 0.720'),
+	(100, 40, 0.6, 0.01, 0.11, 0.1, true, 'its risks were wrong by 0.110 on average in the last 99 days, which is more than 0.1'),
+	(100, 40, 0.6, 0.01, 0.11, 0.2, false, 'its risks were wrong by 0.110 on average in the last 99 days, which is more than 0.1')) AS t(n, h, l, dh, e, pe, p, w);
 SELECT is_empty($$ SELECT customer_id FROM pay.churn_signal WHERE p_alive_low IS NOT NULL $$, 'p_alive_low is unknown where nobody leaves');
 SELECT results_eq('SELECT customer_id FROM pay.churn_signal WHERE overdue', 'VALUES (1)', 'who is silent is overdue');
 SELECT is_empty($$ SELECT * FROM leave.customer EXCEPT SELECT * FROM leave.customer_at((SELECT max(as_of) FROM leave.scorecard)) $$, 'the kept risk is that of the definition');

@@ -143,8 +143,7 @@ JOIN LATERAL (SELECT count(*) AS published FROM published AS p WHERE p.scheme = 
 ORDER BY class_rank;
 SELECT results_eq($$ SELECT sum(cells), sum(hidden), string_agg(DISTINCT verdict, ',') FROM segment.scheme_check('grid', 'rfm_segment') $$,
 	$$ VALUES (125::numeric, 0::numeric, 'ok') $$, 'rfm_segment is proved total and disjoint');
-SELECT lives_ok($$ SELECT segment_internal.scheme_check_rules('grid', scheme, jsonb_agg(jsonb_build_object('class', class, 'what', 'rule', 'rule', rule)))
-	FROM grid.class WHERE rule IS NOT NULL GROUP BY scheme $$,
+SELECT lives_ok($$ SELECT segment_internal.rule_check('grid') $$,
 	'the rules of all built-in schemes pass the check that own rules must pass');
 
 -- ---------- thousands of classes ----------
@@ -434,10 +433,10 @@ RESET ROLE;
 SELECT is((segment.create_scheme('owned', 'mine', '[{"class": "a", "rule": "orders > is_owner"}, {"class": "b"}]', '{"is_owner": "SELECT scheme_test.who()"}')).customers,
 	125::bigint, 'a superuser adds a scheme to it');
 SELECT is((SELECT cuts ->> 'is_owner' FROM owned.scorecard ORDER BY scorecard_id DESC LIMIT 1), '1', 'and its cuts are run as the owner');
-CREATE TABLE rights AS SELECT * FROM segment_internal.scheme_grants('owned');
+CREATE TABLE rights AS SELECT * FROM segment_internal.portfolio_grants('owned');
 SELECT ok((SELECT count(*) FROM rights) >= 3, 'there are rights');
 SELECT is((segment.drop_scheme('owned', 'mine')).customers, 125::bigint, 'a scheme is dropped');
-SELECT set_eq('TABLE rights', $$ SELECT * FROM segment_internal.scheme_grants('owned') $$, 'and the rights on the views, their columns and functions stay');
+SELECT set_eq('TABLE rights', $$ SELECT * FROM segment_internal.portfolio_grants('owned') $$, 'and the rights on the views, their columns and functions stay');
 SELECT is(has_function_privilege('segment_scheme_reader', 'owned.customer_at(date)', 'EXECUTE'), false, 'also where there are fewer than usual');
 SELECT hasnt_column('owned'::name, 'customer'::name, 'mine'::name, 'the column is gone');
 SET ROLE segment_scheme_reader;

@@ -89,7 +89,7 @@ SELECT rule_failure('last_day > now() - interval ''1 month''');
 SELECT rule_failure('last_day > current_date');
 SELECT rule_failure('current_user = ''ada''');
 SELECT rule_failure('to_char(first_day, ''MM'') = ''12''');
-SELECT rule_failure('rfm_segment = ''champions''');
+SELECT rule_failure('bad = ''a''');
 SELECT rule_failure('recency_cuts IS NULL');
 SELECT rule_failure('unknown_function(net)');
 SELECT rule_failure('$1');

@@ -121,7 +121,7 @@ my %usual = (
 			qw(backtest_customers backtest_fit backtest_judged backtest_lead_query)),
 	'backtest_lead_query.fit' => q{=&backtest_fit('mine', &backtest_prepare('mine', '2023-09-01', 30), 'true', true)},
 	'risk_of_past.sample' => 'true', 'risk_of_past.as_of' => '{2024-03-01}', 'risk_of_past.days' => 30, 'risk_of_past.usual_gap_days' => 30,
-	'risk_objection.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'risk_objection.days' => 30, 'risk_objection.before' => '{0.5}',
+	'risk_objection.trial' => '("(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)",0.02,0.03)', 'risk_objection.days' => 30,
 	'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
 	'backtest_objections.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'churn_signs.limits' => '(0.05,0.8,3,0.5,0.8)',
 	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')}, 'risk_source.settings' => q{=&check_settings('{}')},
@@ -138,7 +138,11 @@ my %usual = (
 	'scheme text' => 'rfm_segment', 'schemes text[]' => '{rfm_segment}', 'classes jsonb' => '[{"class": "a", "rule": "net > 0"}, {"class": "b"}]', 'cuts jsonb' => '{}',
 	'create_scheme.scheme' => 'another', 'scheme_write.scheme' => 'another', 'alter_scheme.scheme' => 'size', 'drop_scheme.scheme' => 'size', 'scheme_drop.scheme' => 'size',
 	'rule text' => 'net > 0',
-	'scheme_check_rules.rules' => '[{"class": "a", "what": "rule", "rule": "net > 0"}]', 'scheme_try_rules.rules' => '{net > 0}',
+	'rule_try.rules' => '{net > 0}', 'rule_find_wrong.rules' => q{{"(rfm_segment,a,rule,\"net > 0\")"}},
+	'col text' => 'net', 'crosstab.row_by' => 'rfm_segment', 'crosstab.column_by' => 'dormancy', 'crosstab_cells.arguments' => '{"row_by": "rfm_segment", "column_by": "dormancy"}',
+	'value_score.weights' => '{"net": 1}', 'value_score_weights.weights' => '{"net": 1}', 'value_scores.arguments' => '{"weights": {"net": 1}}',
+	'attribute_check_names.names' => '{city}', 'portfolio_take_views.gone' => '{city}', 'portfolio_put_views.grants' => '{}',
+	'scheme_check_domains.domains' => '{"a": {"action": "b"}}',
 	'scheme_proof.arguments' => '{"scheme": "rfm_segment"}', 'explain_classes.arguments' => '{"customer": "1"}',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
@@ -163,10 +167,10 @@ my %before = (
 	defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
-	scheme_check_rule => $to_check_rules, scheme_try_rules => $to_check_rules,
+	rule_fail => $to_check_rules, rule_try => $to_check_rules, rule_find_wrong => $to_check_rules,
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
-	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut CASCADE',
+	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut, mine.scheme_domain CASCADE',
 	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer, mine.unnoted_change CASCADE',
 	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
 	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
@@ -227,14 +231,15 @@ sub new
 		}
 		push @{ $self->{edges}{$type} }, undef;
 	}
-	# The columns of composite types.
+	# The columns of composite types, which may have none.
 	foreach my $row ($query->(q{
-		SELECT format_type(t.oid, NULL), format_type(a.atttypid, NULL) FROM pg_type AS t JOIN pg_attribute AS a ON a.attrelid = t.typrelid
-		WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped AND t.typnamespace <> 'pg_catalog'::regnamespace AND t.typnamespace <> 'information_schema'::regnamespace
+		SELECT format_type(t.oid, NULL), format_type(a.atttypid, NULL)
+		FROM pg_type AS t LEFT JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE t.typtype = 'c' AND t.typnamespace <> 'pg_catalog'::regnamespace AND t.typnamespace <> 'information_schema'::regnamespace
 		ORDER BY t.oid, a.attnum}))
 	{
 		my ($type, $column) = split /\|/, $row;
-		push @{ $self->{columns}{$type} }, $column;
+		push @{ $self->{columns}{$type} //= [] }, $column eq '' ? () : $column;
 	}
 	# The types of domains.
 	foreach my $row ($query->(q{
