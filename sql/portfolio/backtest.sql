@@ -33,11 +33,11 @@ COMMENT ON TYPE segment_internal.backtest_run IS
 
 CREATE TYPE segment_internal.backtest_fit AS (
 	customers bigint, born_after bigint, leaving bigint, first_day date, usual_gap_days float8,
-	mean_past_value float8, rate float8, usual_gross float8,
+	mean_past_value float8, rate float8, usual_gross float8, prior_purchases float8,
 	purchase_model segment.model, spend_model segment.model, usable boolean, has_value boolean
 );
 COMMENT ON TYPE segment_internal.backtest_fit IS
-'what was known at the cutoff of a backtest: customers with an order; those whose first came in the days after; those whose last order would make them lost (setting lost_after_days) in the days after; first purchase day and usual gap of the population; mean contribution in as many days before, contribution per unit of gross, mean gross of an order; the models, and whether purchases and contribution can be predicted';
+'what was known at the cutoff of a backtest: customers with an order; those whose first came in the days after; those whose last order would make them lost (setting lost_after_days) in the days after; first purchase day and usual gap of the population; mean contribution in as many days before, contribution per unit of gross, a usual purchase, and for how many of them that rate counts; the models, and whether purchases and contribution can be predicted';
 
 /* The customers of a backtest: the FROM item k, for the c that a condition picks. */
 CREATE FUNCTION segment_internal.backtest_customers(portfolio text, run segment_internal.backtest_run, sample text) RETURNS text
@@ -68,17 +68,29 @@ DECLARE
 	fit segment_internal.backtest_fit;
 BEGIN
 	EXECUTE format($query$
-		SELECT count(*) FILTER (WHERE k.orders > 0), count(*) FILTER (WHERE k.orders = 0),
-			count(*) FILTER (WHERE k.tenure_days - k.span_days < $3 AND k.tenure_days - k.span_days >= $3 - $4),
-			$1 - max(k.tenure_days),
-			coalesce(segment.exact_avg(k.span_days / k.x) FILTER (WHERE k.x > 0), ($2 ->> 'dormancy_default_gap_days')::float8),
-			segment_internal.exact_sum(k.past_value)::float8 / count(*) FILTER (WHERE k.orders > 0),
-			segment_internal.exact_sum(k.value)::float8 / nullif(segment_internal.exact_sum(k.gross)::float8, 0),
-			segment_internal.exact_sum(k.gross)::float8 / nullif(sum(k.orders)::float8, 0),
-			segment.with_unit(segment.%1$I(k.x, k.t_x, k.t) FILTER (WHERE k.orders > 0), $5), %2$s
-		FROM %3$s$query$, (run).kind || '_fit',
-		CASE WHEN with_value THEN 'segment.with_unit(segment.gammagamma_fit(k.x, k.repeat_spend) FILTER (WHERE k.orders > 0), $5)' ELSE 'NULL' END,
-		segment_internal.backtest_customers(portfolio, run, sample))
+		SELECT t.customers, t.born_after, t.leaving, t.first_day, t.usual_gap_days, t.mean_past_value, t.rate, u.usual_gross,
+			coalesce(($2 ->> 'contribution_prior_purchases')::float8, segment_internal.contribution_prior(t.moments, t.rate, u.usual_gross)),
+			t.purchase_model, t.spend_model
+		FROM (
+			SELECT count(*) FILTER (WHERE k.orders > 0) AS customers, count(*) FILTER (WHERE k.orders = 0) AS born_after,
+				count(*) FILTER (WHERE k.tenure_days - k.span_days < $3 AND k.tenure_days - k.span_days >= $3 - $4) AS leaving,
+				$1 - max(k.tenure_days) AS first_day,
+				coalesce(segment.exact_avg(k.span_days / k.x) FILTER (WHERE k.x > 0), ($2 ->> 'dormancy_default_gap_days')::float8) AS usual_gap_days,
+				segment_internal.exact_sum(k.past_value)::float8 / count(*) FILTER (WHERE k.orders > 0) AS mean_past_value,
+				segment_internal.exact_sum(k.value)::float8 / nullif(segment_internal.exact_sum(k.gross)::float8, 0) AS rate,
+				%4$s AS moments,
+				segment.with_unit(segment.%1$I(k.x, k.t_x, k.t) FILTER (WHERE k.orders > 0), $5) AS purchase_model, %2$s AS spend_model
+			FROM %3$s
+			CROSS JOIN LATERAL (
+				SELECT CASE WHEN k.gross > 0 THEN segment_internal.contribution_moments(k.value, k.gross, k.purchase_days) END AS moments,
+					segment_internal.one_row() AS one_row
+			) AS m
+		) AS t
+		CROSS JOIN LATERAL (SELECT segment_internal.usual_gross(t.moments) AS usual_gross) AS u$query$, (run).kind || '_fit',
+		CASE WHEN with_value THEN 'segment.with_unit(segment.gammagamma_fit(k.x, k.repeat_spend) FILTER (WHERE k.orders > 0), $5)' ELSE 'NULL::segment.model' END,
+		segment_internal.backtest_customers(portfolio, run, sample),
+		CASE WHEN with_value THEN (SELECT format('ARRAY[%s]', string_agg(format('segment_internal.exact_sum(m.moments[%s])', n), ', ' ORDER BY n))
+			FROM generate_series(1, 9) AS n) ELSE 'NULL::float8[]' END)
 	INTO fit USING (run).cutoff, (run).settings, ((run).settings ->> 'lost_after_days')::float8::integer, (run).horizon_days, (run).unit;
 	fit.usable := coalesce(segment.status(fit.purchase_model) <> 'too_few', false);
 	fit.has_value := fit.usable AND coalesce(segment.status(fit.spend_model) <> 'too_few', false);
@@ -89,16 +101,6 @@ COMMENT ON FUNCTION segment_internal.backtest_fit(text, segment_internal.backtes
 'fits the models of a backtest on what was known at its cutoff, that of amounts if contribution is to be predicted, for the customers c of customer_history that a condition picks (internal)';
 
 /* ---------- what was predicted, beside what happened ---------- */
-
-/*
- * The share of gross that is contribution, of a customer: the own one, with some
- * purchases more of usual size and at the portfolio's rate.
- */
-CREATE FUNCTION segment_internal.shrunk_rate(contribution float8, gross float8, rate float8, prior_gross float8) RETURNS float8
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (contribution + prior_gross * rate) / nullif(gross + prior_gross, 0);
-COMMENT ON FUNCTION segment_internal.shrunk_rate(float8, float8, float8, float8) IS
-'contribution per unit of gross, as if prior_gross more had come in at the given rate; may be negative (internal)';
 
 /*
  * The customers of a backtest, known at its cutoff, with what was predicted and
@@ -113,7 +115,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 		SELECT p.actual_days, p.past_days, p.actual_value, p.past_value, p.expected, p.probability,
 			CASE WHEN ($2).has_value THEN coalesce(p.expected * segment.expected_spend(($2).spend_model, p.x, p.repeat_spend)
-				* segment_internal.shrunk_rate(p.value, p.gross, ($2).rate, ($2).usual_gross), 0) ELSE 0 END AS value,
+				* segment_internal.contribution_rate(p.value, p.gross, p.purchase_days, ($2).rate, ($2).usual_gross, ($2).prior_purchases), 0) ELSE 0 END AS value,
 			coalesce(segment_internal.risk_share($1, segment_internal.gap_ratio(p.tenure_days - p.span_days, p.span_days, p.purchase_days,
 				%3$L::float8, ($2).usual_gap_days), p.orders), 0) AS risk
 		FROM (

@@ -246,7 +246,7 @@ FROM (VALUES
 	-- most valuable, most growable, middle, and below zero: those who cost more than they bring
 	('value_class', 'mvc', 1, 'orders > 0 AND net_value >= 0 AND net_value >= value_mvc', 'MVC: most valuable', 'MVC：最具价值客户',
 	 1, 'personal', 'Keep: personal contact, best conditions.', '保留：专人联系，最优条件。'),
-	('value_class', 'mgc', 2, 'orders > 0 AND net_value >= 0 AND clv >= value_mgc_clv::float8', 'MGC: most growable', 'MGC：最具成长性客户',
+	('value_class', 'mgc', 2, 'orders > 0 AND net_value >= 0 AND clv > 0 AND clv >= value_mgc_clv::float8', 'MGC: most growable', 'MGC：最具成长性客户',
 	 2, 'premium', 'Grow: develop what they could buy from you.', '培养：挖掘潜在需求。'),
 	-- without a forecast of growth nobody is called growable: a rank, and no forecast
 	('value_class', 'second', 3, 'orders > 0 AND net_value >= 0 AND clv IS NULL AND net_value >= value_mgc', 'second fifth by value', '价值次高客户',

@@ -152,7 +152,7 @@ BEGIN
 			q.frequency_falling, q.spend_falling, q.overdue, q.p_alive_low,
 			q.complaints_rising, q.satisfaction_falling,
 			c.churn_risk, c.clv, c.clv * c.churn_risk AS value_at_risk,
-			c.purchase_probability * c.expected_spend AS wake_priority,
+			c.purchase_probability * c.expected_spend * c.contribution_rate AS wake_priority,
 			(r.m).recent_days, (r.m).past_days,
 			(r.m).recent_purchase_days, (r.m).past_purchase_days, (r.m).frequency_ratio, (r.m).frequency_p_value,
 			(r.m).recent_spend, (r.m).past_spend, (r.m).spend_ratio, (r.m).spend_p_value,
@@ -207,17 +207,17 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.best_list(n integer DEFAULT 100, min_probability float8 DEFAULT 0)
 		RETURNS TABLE (place bigint, customer_id %2$s, purchase_probability float8,
-			expected_spend float8, expected_value float8, clv float8, days_since_last integer,
+			expected_spend float8, contribution_rate float8, expected_value float8, clv float8, days_since_last integer,
 			class text, action text, action_zh text)
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 100
 		BEGIN ATOMIC
 		SELECT row_number() OVER (ORDER BY b.expected_value DESC, b.customer_id), b.customer_id,
-			b.purchase_probability, b.expected_spend, b.expected_value, b.clv, b.days_since_last, a.class, a.action, a.action_zh
+			b.purchase_probability, b.expected_spend, b.contribution_rate, b.expected_value, b.clv, b.days_since_last, a.class, a.action, a.action_zh
 		FROM (
-			SELECT c.customer_id, c.purchase_probability, c.expected_spend,
-				c.purchase_probability * c.expected_spend AS expected_value, c.clv, c.days_since_last
+			SELECT c.customer_id, c.purchase_probability, c.expected_spend, c.contribution_rate,
+				c.purchase_probability * c.expected_spend * c.contribution_rate AS expected_value, c.clv, c.days_since_last
 			FROM %1$I.customer AS c
-			WHERE c.purchase_probability >= coalesce($2, 0) AND c.expected_spend IS NOT NULL
+			WHERE c.purchase_probability >= coalesce($2, 0) AND c.expected_spend * c.contribution_rate IS NOT NULL
 		) AS b
 		-- what every other list says of the customer, too
 		JOIN %1$I.customer_action AS a ON a.customer_id %3$s b.customer_id AND a.may_contact
@@ -245,9 +245,9 @@ SELECT v.* FROM (VALUES
 	('churn_signal', 'complaints_rising', 'whether the customer complains more than before, by more than chance: complaints_p_value is at most the setting churn_significance; NULL: no source of complaints, or as frequency_falling'),
 	('churn_signal', 'satisfaction_falling', 'whether satisfaction_ratio is below the setting churn_satisfaction_ratio; NULL: no scores in one of the windows, or the past mean is not positive'),
 	('churn_signal', 'churn_risk', 'probability of no order within the days of the setting lost_after_days, 0..1; lower is better; NULL: too little data'),
-	('churn_signal', 'clv', 'customer lifetime value as in the view customer, in units of money, >= 0; more is better; NULL without models'),
-	('churn_signal', 'value_at_risk', 'clv times churn_risk in units of money, >= 0: the order in which to act, highest first; NULL without models'),
-	('churn_signal', 'wake_priority', 'purchase_probability times expected_spend in units of money, >= 0: what the customer is likely to bring in the weeks of the setting probability_weeks; higher is better; NULL without models'),
+	('churn_signal', 'clv', 'customer lifetime value as in the view customer, in units of money; may be negative; more is better; NULL without models'),
+	('churn_signal', 'value_at_risk', 'clv times churn_risk in units of money, negative for who costs more than he brings: the order in which to act, highest first; NULL without models'),
+	('churn_signal', 'wake_priority', 'purchase_probability times expected_spend times contribution_rate, in units of money: what the next purchase is likely to bring in the weeks of the setting probability_weeks; may be negative; higher is better; NULL without models'),
 	('churn_signal', 'recent_days', 'days of the recent window that are the customer''s own, >= 0; NULL: never bought'),
 	('churn_signal', 'past_days', 'days of the past window that are the customer''s own, >= 0; NULL: never bought'),
 	('churn_signal', 'recent_purchase_days', 'purchase days in the recent window, without the customer''s first, >= 0; more is better; NULL: never bought'),
@@ -277,7 +277,7 @@ SELECT v.* FROM (VALUES
 	('win_back', 'returns', 'how many times the customer has come back, >= 1'),
 	('win_back', 'orders', 'orders from the return on, >= 1; more is better'),
 	('win_back', 'value', 'net amount from the return on, in units of money; may be negative where refunds came after it; more is better'),
-	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those who may be contacted (setting contact_column) and have a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
+	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend times contribution_rate, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those who may be contacted (setting contact_column) and have a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.churn_comments() IS

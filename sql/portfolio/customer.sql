@@ -15,8 +15,8 @@ CREATE TYPE segment_internal.customer_figures AS (
 	gross numeric, refunded numeric, net numeric, usage numeric, margin numeric, cost numeric, net_value numeric,
 	average_order numeric, mean_gap_days float8, gap_cv float8, gap_ratio float8,
 	r_score integer, f_score integer, m_score integer, rfm_cell text,
-	p_alive float8, expected_purchases float8, purchase_probability float8, expected_spend float8, clv float8,
-	churn_risk float8, churn_risk_basis text,
+	p_alive float8, expected_purchases float8, purchase_probability float8, expected_spend float8,
+	contribution_rate float8, clv float8, clv_before_cost float8, churn_risk float8, churn_risk_basis text,
 	monetary float8, repeat_spend float8, next_event date,
 	day_number integer, days_known integer, scorecard_id bigint
 );
@@ -27,10 +27,11 @@ CREATE TYPE segment_internal.scorecard_terms AS (
 	recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
 	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
 	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric,
-	cancel_same_day boolean, churn_basis text, churn_horizon float8, churn_shares float8[]
+	cancel_same_day boolean, churn_basis text, churn_horizon float8, churn_shares float8[],
+	contribution_rate float8, rate_before_cost float8, usual_gross float8, prior_purchases float8
 );
 COMMENT ON TYPE segment_internal.scorecard_terms IS
-'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike (internal)';
+'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike; contribution of the portfolio per unit of gross, with and without cost, a usual purchase, and for how many of them these rates count when a customer''s own are averaged with them (internal)';
 
 CREATE TYPE segment_internal.scored_day AS (day date, scorecard_id bigint, terms segment_internal.scorecard_terms);
 COMMENT ON TYPE segment_internal.scored_day IS
@@ -44,7 +45,7 @@ CREATE FUNCTION segment_internal.customer_figures(
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 40 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_customer_figures';
 COMMENT ON FUNCTION segment_internal.customer_figures(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, date, segment_internal.scorecard_terms) IS
-'the row of a customer as of a day, but for classes, by a scorecard. The gap ratio is days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). One row, or none if the customer was not known by then (listed, or something had happened). Without terms there are no scores and no predictions. Errors: 22008 infinite as_of, those of score and of the predictions (internal)';
+'the row of a customer as of a day, but for classes, by a scorecard. The gap ratio is days since the last purchase / usual gap, where usual gap = (prior_gaps x usual_gap_days + days from first to last purchase day) / (prior_gaps + own gaps). The lifetime value is discounted purchases x expected spend x contribution_rate (see there). One row, or none if the customer was not known by then (listed, or something had happened). Without terms there are no scores and no predictions. Errors: 22008 infinite as_of, those of score and of the predictions (internal)';
 
 CREATE FUNCTION segment_internal.customer_figures(
 	orders bigint, purchase_days bigint, visits bigint, first_day date, last_day date,
@@ -66,6 +67,69 @@ AS 'MODULE_PATHNAME', 'segment_customer_days';
 COMMENT ON FUNCTION segment_internal.customer_days(segment.history, segment.history, segment.history, segment.history, segment.history, boolean, segment_internal.scored_day[]) IS
 'the rows of a customer for many days, as customer_figures has them for one: a row, in order, for each day by which the customer was known; each history is read once. Errors: 22004 a NULL among the days, 22023 days that are not in ascending order, 22008 an infinite day, those of customer_figures (internal)';
 
+CREATE FUNCTION segment_internal.margin(net numeric, margin_rate numeric) RETURNS numeric
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_margin';
+COMMENT ON FUNCTION segment_internal.margin(numeric, numeric) IS
+'net x margin_rate, rounded to one digit after the point more than net has, and to at most 9: what customer_figures calls margin where the purchases have none (internal)';
+
+CREATE FUNCTION segment_internal.contribution_rate(
+	contribution float8, gross float8, purchase_days float8, rate float8, usual_gross float8, prior_purchases float8
+) RETURNS float8
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_contribution_rate';
+COMMENT ON FUNCTION segment_internal.contribution_rate(float8, float8, float8, float8, float8, float8) IS
+'contribution of a customer per unit of gross, averaged with the portfolio''s rate, as if the customer had made prior_purchases more at that: (contribution + prior x rate) / (gross + prior), and rate where that is 0 / 0; prior = prior_purchases x least(usual_gross, (gross + usual_gross) / (purchase_days + 1)). May be negative, and above 1. The credibility estimate of Buehlmann and Straub 1970. What customer_figures has as contribution_rate (internal)';
+
+/*
+ * What a portfolio is told from about its contribution: per customer with gross,
+ * whose sums contribution_prior takes.  It is inlined.
+ */
+CREATE FUNCTION segment_internal.contribution_moments(contribution float8, gross float8, purchase_days float8) RETURNS float8[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ARRAY[1, gross, contribution, contribution * contribution / gross,
+	1 / purchase_days, gross / purchase_days, contribution / purchase_days, contribution * contribution / gross / purchase_days,
+	ln(gross / purchase_days)];
+COMMENT ON FUNCTION segment_internal.contribution_moments(float8, float8, float8) IS
+'what contribution_prior needs the sums of, of a customer with a gross above 0: 1, gross, contribution, contribution squared / gross, and the same four divided by the purchase days; and the logarithm of gross per purchase day (internal)';
+
+CREATE FUNCTION segment_internal.usual_gross(moments float8[]) RETURNS float8
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN exp(moments[9] / nullif(moments[1], 0));
+COMMENT ON FUNCTION segment_internal.usual_gross(float8[]) IS
+'a usual purchase, from the sums of contribution_moments: the geometric mean of the customers'' gross per purchase day, which an order of unusual size hardly changes (internal)';
+
+/*
+ * How many usual purchases the portfolio's rate counts for, by the method of
+ * moments.  With D = contribution - rate x gross of a customer, the expectation of
+ * D x D / gross is within + between x gross: between is the variance of the
+ * customers' own rates, within / gross that of the observed rate around the own
+ * one.  Sums over the customers, plain and weighted by 1 / purchase days, give two
+ * equations for the two.  The result is at most 5, so that an order of unusual size
+ * that came back is not worth more than 5 usual ones, and at least 1.  2 where
+ * there are too few customers, or the equations are the same.
+ */
+CREATE FUNCTION segment_internal.contribution_prior(moments float8[], rate float8, usual_gross float8) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (
+	SELECT CASE WHEN moments[1] >= 50 AND abs(e.determinant) > 1e-6 * moments[1] * moments[6] AND d.plain > 1e-12 * moments[4]
+		THEN CASE WHEN e.between / e.determinant > 0
+			THEN greatest(1, least(5, e.within / e.between / usual_gross)) ELSE 5 END
+		ELSE 2 END
+	FROM (
+		SELECT moments[4] - 2 * rate * moments[3] + rate * rate * moments[2] AS plain,
+			moments[8] - 2 * rate * moments[7] + rate * rate * moments[6] AS weighted
+	) AS d
+	CROSS JOIN LATERAL (
+		SELECT moments[1] * moments[6] - moments[5] * moments[2] AS determinant,
+			d.plain * moments[6] - d.weighted * moments[2] AS within,
+			moments[1] * d.weighted - moments[5] * d.plain AS between
+	) AS e
+);
+COMMENT ON FUNCTION segment_internal.contribution_prior(float8[], float8, float8) IS
+'for how many purchases of usual_gross a portfolio''s contribution rate counts when a customer''s own is averaged with it: variance of a rate around the customer''s own, for one such purchase, / variance of the customers'' own rates, estimated from the sums of contribution_moments, between 1 and 5; 5 where own rates do not differ more than chance would make them; 2 with fewer than 50 customers, or where the sums tell nothing (internal)';
+
 CREATE FUNCTION segment_internal.one_row() RETURNS SETOF boolean
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_one_row';
@@ -79,7 +143,7 @@ COMMENT ON FUNCTION segment_internal.one_row() IS
  */
 CREATE FUNCTION segment_internal.customer_columns()
 RETURNS TABLE (ordinal integer, name text, type regtype, is_shown boolean, meaning text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 32
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 34
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT row_number() OVER ()::integer, v.name, v.type, v.is_shown, v.meaning
@@ -96,10 +160,10 @@ FROM (VALUES
 	('refunded', 'numeric'::regtype, true, 'sum of the refunds in units of money, >= 0; less is better'),
 	('net', 'numeric'::regtype, true, 'gross minus refunded in units of money; may be negative; more is better'),
 	('usage', 'numeric'::regtype, true, 'gross less what was refunded on the day of the order, in units of money, >= 0; more is better; gross where the setting cancel_same_day is off'),
-	('margin', 'numeric'::regtype, true, 'contribution in units of money: from the purchases where they have margins, else net times the setting margin; may be negative; more is better'),
+	('margin', 'numeric'::regtype, true, 'contribution in units of money: from the purchases where they have margins, else net times the setting margin, rounded to one digit more than net has; may be negative; more is better'),
 	('cost', 'numeric'::regtype, true, 'costs of acquiring and serving in units of money; less is better'),
 	('net_value', 'numeric'::regtype, true, 'margin minus cost in units of money; may be negative; more is better'),
-	('average_order', 'numeric'::regtype, true, 'gross per order in units of money, >= 0; NULL: never bought'),
+	('average_order', 'numeric'::regtype, true, 'gross per order in units of money, rounded to one digit more than gross has, >= 0; NULL: never bought'),
 	('mean_gap_days', 'float8'::regtype, true, 'mean gap between purchase days in days, >= 1; NULL with fewer than two'),
 	('gap_cv', 'float8'::regtype, true, 'coefficient of variation of the gaps between purchase days, >= 0; 0 is perfectly regular, about 1 is random; NULL with fewer than three purchase days'),
 	('gap_ratio', 'float8'::regtype, true, 'days since the last order divided by the customer''s usual gap, >= 0; fewer is better. Usual gap = (prior x population''s usual gap + days from first to last purchase day) / (prior + gaps of the customer), prior being the setting dormancy_prior_gaps; NULL: never bought'),
@@ -110,12 +174,14 @@ FROM (VALUES
 	('p_alive', 'float8'::regtype, true, 'probability that the customer is still active, 0..1; higher is better; NULL: never bought, or too little data (model_card)'),
 	('expected_purchases', 'float8'::regtype, true, 'expected number of purchase days in the horizon of the scorecard (52 weeks unless set), >= 0; more is better; NULL as p_alive'),
 	('purchase_probability', 'float8'::regtype, true, 'probability of at least one purchase in the weeks of the setting probability_weeks (13 unless set), 0..1; higher is better; NULL as p_alive'),
-	('expected_spend', 'float8'::regtype, true, 'expected sales of one future purchase day in units of money (contribution, where the purchases have margins), >= 0; more is better; NULL: never bought, or too little data'),
-	('clv', 'float8'::regtype, true, 'customer lifetime value: expected discounted contribution within the horizon in units of money, >= 0; more is better; NULL: never bought, or too little data'),
+	('expected_spend', 'float8'::regtype, true, 'expected gross sales of one future purchase day in units of money, >= 0; more is better; NULL: never bought, or too little data'),
+	('contribution_rate', 'float8'::regtype, true, 'what of one unit of gross sales is left after refunds, the cost of the goods and the source costs: net_value / gross, averaged with the portfolio''s (model_card), which counts for as many purchases as the setting contribution_prior_purchases; may be negative; more is better; NULL: never bought, or nobody has paid anything'),
+	('clv', 'float8'::regtype, true, 'customer lifetime value: expected discounted contribution within the horizon in units of money, that is expected discounted purchases x expected_spend x contribution_rate; may be negative; more is better; NULL: never bought, or too little data'),
+	('clv_before_cost', 'float8'::regtype, true, 'the same without the source costs, from margin / gross; may be negative; more is better; NULL as clv'),
 	('churn_risk', 'float8'::regtype, true, 'probability of no order within the days of the setting lost_after_days, 0..1; lower is better; NULL: never bought, or too little data (churn_risk_basis)'),
 	('churn_risk_basis', 'text'::regtype, true, 'what churn_risk comes from: model; past: what became of customers alike, by gap ratio and orders; past_short: the same within half of the days that the data go back, which are fewer than lost_after_days; too_short: nothing, so it is NULL (model_card tells why); NULL: never bought'),
 	('monetary', 'float8'::regtype, false, 'net as a floating point number, for scores; NULL without orders and refunds'),
-	('repeat_spend', 'float8'::regtype, false, 'what a repeat purchase day brings in units of money: contribution where the purchases have margins, else sales, >= 0; NULL: never bought'),
+	('repeat_spend', 'float8'::regtype, false, 'mean gross of a repeat purchase day in units of money, >= 0; 0 without one; NULL: never bought'),
 	('next_event', 'date'::regtype, false, 'first day after as_of on which the histories say more; NULL: none'),
 	('kept_from', 'jsonb'::regtype, false, 'per scheme in whose class nothing but the stay rule keeps the customer, the day of the snapshot that says so, as a JSON object; NULL: none')
 ) AS v(name, type, is_shown, meaning);
@@ -181,7 +247,8 @@ BEGIN
 				CASE WHEN n.spend_model_usable THEN n.spend_model END,
 				n.unit_days, n.horizon, n.probability_horizon, (n.settings ->> 'annual_rate')::float8,
 				n.margin, (n.settings ->> 'cancel_same_day')::boolean, n.churn_basis,
-				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares)::segment_internal.scorecard_terms AS terms%3$s
+				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares,
+				n.contribution_rate, n.rate_before_cost, n.usual_gross, n.prior_purchases)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS

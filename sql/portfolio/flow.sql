@@ -110,7 +110,7 @@ BEGIN
 		CREATE OR REPLACE VIEW %1$I.lost_customer WITH (security_invoker = %2$s) AS
 		SELECT l.customer_id, l.last_day, l.lost_on, l.orders, l.sales,
 			CASE WHEN l.margin_rate IS NULL THEN coalesce(segment.net(segment.during(l.margins, l.from_day, l.as_of)), 0)
-				ELSE round(l.sales * l.margin_rate, least(scale(l.sales) + 1, 9)) END AS worth,
+				ELSE segment_internal.margin(l.sales, l.margin_rate) END AS worth,
 			l.scheme, p.classes ->> l.scheme AS class_before, p.as_of AS class_day
 		FROM (
 			SELECT c.customer_id, c.as_of, c.last_day, c.last_day + s.days AS lost_on, s.margin_rate, s.scheme,

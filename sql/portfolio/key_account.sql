@@ -23,6 +23,12 @@ RETURN ARRAY['lifetime_profit', 'lifetime_rank', 'net_value', 'clv', 'margin', '
 COMMENT ON FUNCTION segment.key_account_measures() IS
 'the measures that criteria of key accounts can name: columns of the view customer; lifetime_profit, which is net_value + clv; and lifetime_rank, the place by it among all customers (1 is highest, equal ones share a place)';
 
+CREATE FUNCTION segment_internal.lifetime_profit(net_value numeric, clv float8) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN round(net_value + coalesce(clv, 0)::numeric, scale(net_value));
+COMMENT ON FUNCTION segment_internal.lifetime_profit(numeric, float8) IS
+'what a customer has brought and will bring: net_value + clv (0 where it is not known), rounded to the digits that net_value has after the point (internal)';
+
 CREATE FUNCTION segment_internal.key_account_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -119,7 +125,7 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.key_account WITH (security_invoker = %2$s) AS
 		SELECT a.customer_id, f.met AS criteria_met, f.failed AS criteria_failed,
-			c.net_value + coalesce(c.clv::numeric, 0) AS value, c.net_value, c.clv,
+			segment_internal.lifetime_profit(c.net_value, c.clv) AS value, c.net_value, c.clv,
 			a.owner, a.executive, a.since, a.entered_by,
 			o.reason AS override_reason, o.who AS override_by, o.valid_until AS override_until,
 			o.valid_until < s.as_of AS override_expired,
@@ -185,7 +191,7 @@ BEGIN
 			coalesce(string_agg(format(', k.%%I', m.measure), '') FILTER (WHERE m.measure NOT IN
 				('lifetime_profit', 'lifetime_rank', 'net_value', 'clv')), ''),
 			string_agg(m.enters, ' AND '), string_agg(m.stays, ' AND '),
-			string_agg(format('(%%L, c.%%I::numeric, %%L::numeric, %%L::numeric, %%s, %%s)',
+			string_agg(format('(%%L, trim_scale(round(c.%%I::numeric, 9)), %%L::numeric, %%L::numeric, %%s, %%s)',
 				m.measure, m.measure, m.entry_limit, m.exit_limit, m.enters, m.stays), ', ')
 		FROM (
 			SELECT k.valid_from, k.measure, k.entry_limit, k.exit_limit,
@@ -271,7 +277,7 @@ BEGIN
 	EXECUTE format($template$
 		WITH candidate AS (
 			SELECT k.customer_id, k.net_value, k.clv%5$s, true AS known,
-				k.net_value + coalesce(k.clv::numeric, 0) AS lifetime_profit
+				segment_internal.lifetime_profit(k.net_value, k.clv) AS lifetime_profit
 			FROM %1$I.customer AS k
 		), ranked AS (
 			SELECT c.*, rank() OVER (ORDER BY c.lifetime_profit DESC) AS lifetime_rank
@@ -670,7 +676,7 @@ SELECT v.* FROM (VALUES
 	('key_account', 'criteria_failed', 'criteria whose exit limit is passed, with the value and since when; NULL: none, or not yet reviewed'),
 	('key_account', 'value', 'lifetime profit: net_value + clv (0 where it is not known) in units of money; more is better; NULL: the sources no longer name the customer'),
 	('key_account', 'net_value', 'margin minus cost so far in units of money; may be negative; more is better'),
-	('key_account', 'clv', 'expected discounted contribution in units of money, >= 0; more is better; NULL: no prediction'),
+	('key_account', 'clv', 'expected discounted contribution in units of money; may be negative; more is better; NULL: no prediction'),
 	('key_account', 'owner', 'account manager; NULL: not named'),
 	('key_account', 'executive', 'executive above the account manager; NULL: not named'),
 	('key_account', 'since', 'first day as a key account'),

@@ -439,14 +439,22 @@ RETURN format($template$
 			FILTER (WHERE orders > 0) AS purchase_model,
 		segment_internal.refit_spend(%6$L, %5$L, $2, purchase_days - 1, repeat_spend)
 			FILTER (WHERE orders > 0) AS spend_model,
+		(sum(net_value) FILTER (WHERE orders > 0) / nullif(sum(gross), 0))::float8 AS contribution_rate,
+		(sum(margin) FILTER (WHERE orders > 0) / nullif(sum(gross), 0))::float8 AS rate_before_cost,
+		ARRAY[%8$s] AS moments,
 		%7$s AS cuts
 	FROM (
-		SELECT c.*
+		SELECT c.*, m."the moments"
 		FROM %1$I.scorecards(ARRAY[%2$s]) AS s%3$s
+		CROSS JOIN LATERAL (
+			SELECT CASE WHEN c.gross > 0 THEN segment_internal.contribution_moments(segment_internal.float8(c.net_value),
+				segment_internal.float8(c.gross), c.purchase_days) END AS "the moments", segment_internal.one_row() AS "one row"
+		) AS m
 	) AS customers$template$, portfolio, scorecard_id,
 	segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept),
 	nullif(settings ->> 'purchase_model', 'none'), unit, nullif(settings ->> 'spend_model', 'none'),
-	coalesce(cuts, 'NULL::numeric[]'));
+	coalesce(cuts, 'NULL::numeric[]'),
+	(SELECT string_agg(format('segment_internal.exact_sum("the moments"[%s])', n), ', ' ORDER BY n) FROM generate_series(1, 9) AS n));
 COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, bigint, date, boolean, jsonb, text, text) IS
 'the query of the figures of a new scorecard, which has its day, margin and settings, over the customers as of its day, with two parameters, earlier models; cuts is an array expression, NULL: none (internal)';
 
@@ -504,16 +512,21 @@ BEGIN
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS s
 		SET (customers, buyers, recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days,
+				contribution_rate, rate_before_cost, usual_gross, prior_purchases,
 				purchase_model, spend_model, purchase_model_usable, spend_model_usable, cuts,
 				churn_basis, churn_days, churn_shares, churn_reason)
-			= ROW($2, $3, $4, $5, $6, $7, $8, $9,
+			= ROW($2, $3, $4, $5, $6, $7, $12, $13, u.gross,
+				coalesce((s.settings ->> 'contribution_prior_purchases')::float8, segment_internal.contribution_prior($14, $12, u.gross)),
+				$8, $9,
 				coalesce(segment.status($8) <> 'too_few', false), coalesce(segment.status($9) <> 'too_few', false), $10,
 				($11).basis, ($11).days, ($11).shares, ($11).reason)
+		FROM (SELECT segment_internal.usual_gross($14) AS gross) AS u
 		WHERE s.scorecard_id = $1
 		RETURNING s.customers, segment.status(s.purchase_model), segment.status(s.spend_model)$template$, portfolio)
 	INTO customers, purchase_status, spend_status
 	USING scorecard_id, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
-		f.usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'), risk;
+		f.usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'), risk,
+		f.contribution_rate, f.rate_before_cost, f.moments;
 	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, as_of, unscored, from_kept);
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END

@@ -17,6 +17,8 @@ FROM (VALUES
 	 'weeks ahead that purchase_probability looks'),
 	('annual_rate', 'number', '0.1', 0, 100, NULL,
 	 'effective annual discount rate of clv; 0.1 is 10 %'),
+	('contribution_prior_purchases', 'number', NULL, 0, 1000000, NULL,
+	 'how many purchases the contribution rate of the portfolio counts for, when a customer''s own is averaged with it; not set: estimated from the data, between 1 and 5'),
 	('dormancy_prior_gaps', 'number', '2', 0, 1000, NULL,
 	 'how many gaps the usual gap of the population counts for, when a customer''s own gaps are averaged with it'),
 	('dormancy_default_gap_days', 'number', '365', 1, 36525, NULL,
@@ -92,7 +94,7 @@ COMMENT ON VIEW segment.setting IS
 'the settings of a portfolio: one row each, with type, default and range';
 COMMENT ON COLUMN segment.setting.name IS 'key in the settings of create_portfolio and alter_portfolio';
 COMMENT ON COLUMN segment.setting.type IS 'number, boolean, text or date (as text: YYYY-MM-DD)';
-COMMENT ON COLUMN segment.setting.default_value IS 'value in force where nothing is set';
+COMMENT ON COLUMN segment.setting.default_value IS 'value in force where nothing is set; NULL: it is estimated from the data';
 COMMENT ON COLUMN segment.setting.least IS 'smallest value allowed; NULL where there is no order';
 COMMENT ON COLUMN segment.setting.greatest IS 'largest value allowed; NULL where there is no order';
 COMMENT ON COLUMN segment.setting.choices IS 'values allowed, where there are only a few';
@@ -131,6 +133,9 @@ BEGIN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" is not known', given.key),
 				HINT = 'The view segment.setting lists the settings.';
+		ELSIF given.value = 'null' AND known.default_value IS NULL THEN
+			-- not set
+			CONTINUE;
 		ELSIF jsonb_typeof(given.value) <> (CASE WHEN known.type IN ('text', 'date') THEN 'string' ELSE known.type END) THEN
 			RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 				MESSAGE = format('setting "%s" must be a %s, not %s', given.key, known.type, given.value),

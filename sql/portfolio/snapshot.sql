@@ -422,7 +422,7 @@ SELECT v.* FROM (VALUES
 	('snapshot_class', 'class', 'class of the customer in it'),
 	('snapshot_class', 'net', 'gross minus refunded in units of money; may be negative; more is better'),
 	('snapshot_class', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
-	('snapshot_class', 'clv', 'customer lifetime value in units of money, >= 0; more is better; NULL: no prediction'),
+	('snapshot_class', 'clv', 'customer lifetime value in units of money; may be negative; more is better; NULL: no prediction'),
 	('segment_trend', NULL, 'one row per snapshot, scheme and class, with the change since the snapshot before; classes without customers included'),
 	('segment_trend', 'as_of', 'day that the snapshot shows'),
 	('segment_trend', 'scheme', 'code of the scheme'),

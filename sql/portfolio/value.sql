@@ -52,14 +52,15 @@ COMMENT ON FUNCTION segment_internal.value_share(text, text) IS
 
 /* The numbers of the view customer that segment_profile compares, in the order shown. */
 CREATE FUNCTION segment_internal.value_measures() RETURNS TABLE (measure text, type text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 17
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 19
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT v.* FROM (VALUES
 	('orders', 'bigint'), ('purchase_days', 'bigint'), ('days_since_last', 'integer'), ('tenure_days', 'integer'),
 	('gross', 'numeric'), ('refunded', 'numeric'), ('net', 'numeric'), ('margin', 'numeric'), ('cost', 'numeric'),
 	('net_value', 'numeric'), ('average_order', 'numeric'), ('mean_gap_days', 'float8'), ('p_alive', 'float8'),
-	('expected_purchases', 'float8'), ('purchase_probability', 'float8'), ('expected_spend', 'float8'), ('clv', 'float8')
+	('expected_purchases', 'float8'), ('purchase_probability', 'float8'), ('expected_spend', 'float8'), ('contribution_rate', 'float8'),
+	('clv', 'float8'), ('clv_before_cost', 'float8')
 ) AS v(measure, type);
 END;
 COMMENT ON FUNCTION segment_internal.value_measures() IS
@@ -190,12 +191,12 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.segment_pnl WITH (security_invoker = %2$s) AS
 		SELECT k.scheme, k.class, k.class_rank, k.owner, p.month,
-			sum(p.orders)::bigint AS orders, sum(p.revenue) AS revenue, sum(p.margin) AS margin,
-			sum(p.cost) AS cost, sum(p.margin) - sum(p.cost) AS net
+			p.orders, p.revenue, p.margin, p.cost, p.margin - p.cost AS net
 		FROM %1$I.class AS k
 		JOIN (
 			SELECT g.scheme, g.class, date_trunc('month', e.day::timestamp)::date AS month,
-				e.orders, e.revenue, e.margin, e.cost
+				sum(e.orders)::bigint AS orders, sum(e.revenue) AS revenue, sum(e.cost) AS cost,
+				CASE WHEN s.margin IS NULL THEN sum(e.margin) ELSE segment_internal.margin(sum(e.revenue), s.margin) END AS margin
 			FROM (
 				SELECT m.scheme, m.class, segment.rollup(c.purchases) AS purchases,
 					segment.rollup(c.margins) AS margins, segment.rollup(c.costs) AS costs
@@ -211,8 +212,7 @@ BEGIN
 			) AS g
 			CROSS JOIN %3$s
 			CROSS JOIN LATERAL (
-				SELECT u.day, u.orders, u.gross - u.refunded AS revenue,
-					coalesce((u.gross - u.refunded) * s.margin, 0) AS margin, 0::numeric AS cost
+				SELECT u.day, u.orders, u.gross - u.refunded AS revenue, 0::numeric AS margin, 0::numeric AS cost
 				FROM segment.unnest(segment.as_of(g.purchases, s.as_of)) AS u
 				UNION ALL
 				SELECT u.day, 0, 0, u.gross - u.refunded, 0
@@ -221,8 +221,8 @@ BEGIN
 				SELECT u.day, 0, 0, 0, u.gross - u.refunded
 				FROM segment.unnest(segment.as_of(g.costs, s.as_of)) AS u
 			) AS e
-		) AS p ON p.scheme = k.scheme AND p.class = k.class
-		GROUP BY k.scheme, k.class, k.class_rank, k.owner, p.month$template$,
+			GROUP BY g.scheme, g.class, 3, s.margin
+		) AS p ON p.scheme = k.scheme AND p.class = k.class$template$,
 		portfolio, security_invoker, segment_internal.value_scorecard(portfolio), schemes.names, schemes.classes,
 		(segment_internal.portfolio_key(portfolio)).equality);
 END
@@ -410,15 +410,11 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $value_create_population_views$
 DECLARE
-	-- profit: net_value, less what a non-buyer costs for those without an order;
-	-- amounts with as many decimals as sums of them may have
+	-- profit: net_value, less what a non-buyer costs for those without an order
 	persons text := format($template$
-				SELECT c.net, CASE WHEN scale(c.margin) > 9 THEN round(c.margin, 9) ELSE c.margin END AS margin,
-					c.orders > 0 AS buyer, CASE WHEN scale(p.profit) > 9 THEN round(p.profit, 9) ELSE p.profit END AS profit
-				FROM %1$I.customer AS c CROSS JOIN %2$s
-				CROSS JOIN LATERAL (
-					SELECT CASE WHEN c.orders > 0 THEN c.net_value ELSE c.net_value - s.cost_per_non_buyer END AS profit
-				) AS p$template$, portfolio, segment_internal.value_scorecard(portfolio));
+				SELECT c.net, c.margin, c.orders > 0 AS buyer,
+					CASE WHEN c.orders > 0 THEN c.net_value ELSE c.net_value - s.cost_per_non_buyer END AS profit
+				FROM %1$I.customer AS c CROSS JOIN %2$s$template$, portfolio, segment_internal.value_scorecard(portfolio));
 BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.usage_share WITH (security_invoker = %2$s) AS
@@ -551,14 +547,14 @@ SELECT v.* FROM (VALUES
 	('segment_summary', 'net_value', 'margin minus cost in units of money; may be negative; more is better'),
 	('segment_summary', 'non_buyer_cost', 'setting cost_per_non_buyer times the customers without an order, in units of money, >= 0; less is better'),
 	('segment_summary', 'profit', 'net_value minus non_buyer_cost in units of money; may be negative; more is better'),
-	('segment_summary', 'clv', 'customer equity: sum of the customer lifetime values in units of money, >= 0; more is better; NULL: no predictions'),
+	('segment_summary', 'clv', 'customer equity: sum of the customer lifetime values in units of money; may be negative; more is better; NULL: no predictions'),
 	('segment_summary', 'gross_share', 'share of the gross of all customers, 0..1; NULL unless that is positive'),
 	('segment_summary', 'net_share', 'share of the net of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
 	('segment_summary', 'margin_share', 'share of the margin of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
 	('segment_summary', 'cost_share', 'share of the cost of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
 	('segment_summary', 'net_value_share', 'share of the net value of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
 	('segment_summary', 'profit_share', 'share of the profit of all customers, 0..1 unless some class is negative; NULL unless that is positive'),
-	('segment_summary', 'clv_share', 'share of the lifetime value of all customers, 0..1; NULL unless that is positive, or without predictions'),
+	('segment_summary', 'clv_share', 'share of the lifetime value of all customers, 0..1 unless some class is negative; NULL unless that is positive, or without predictions'),
 	('segment_summary', 'below_zero', 'number of customers with a negative net value, >= 0; fewer is better'),
 	('segment_summary', 'break_even_fee', 'amount that brings the net value of the class to 0, in units of money, >= 0; 0: none needed'),
 	('segment_summary', 'break_even_fee_per_customer', 'mean of break_even_fee over all customers of the class, in units of money, >= 0; NULL without customers'),
@@ -605,7 +601,7 @@ SELECT v.* FROM (VALUES
 	('segment_pnl', 'month', 'first day of the month; never NULL'),
 	('segment_pnl', 'orders', 'number of orders, >= 0; more is better'),
 	('segment_pnl', 'revenue', 'orders minus refunds in units of money; may be negative; more is better'),
-	('segment_pnl', 'margin', 'contribution in units of money; may be negative; more is better'),
+	('segment_pnl', 'margin', 'contribution in units of money: of the purchases where they have margins, else revenue times the setting margin, rounded to one digit more than revenue has; may be negative; more is better'),
 	('segment_pnl', 'cost', 'costs of acquiring and serving in units of money; less is better'),
 	('segment_pnl', 'net', 'margin minus cost in units of money; may be negative; more is better'),
 	('segment_profile', NULL, 'one row per scheme, class and measure (of a category: and value): how the customers of a class differ from all; classes without customers are left out'),

@@ -90,6 +90,18 @@ CREATE OPERATOR segment.+ (
 );
 COMMENT ON OPERATOR segment.+ (segment.history, segment.history) IS 'both series in one';
 
+CREATE FUNCTION segment_internal.history_subtract(a segment.history, b segment.history) RETURNS segment.history
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5
+AS 'MODULE_PATHNAME', 'segment_history_subtract';
+COMMENT ON FUNCTION segment_internal.history_subtract(segment.history, segment.history) IS
+'implementation of the operator -: what is left of a series without another; error 22023 if more would be taken away on a day than there is';
+
+CREATE OPERATOR segment.- (
+	LEFTARG = segment.history, RIGHTARG = segment.history, FUNCTION = segment_internal.history_subtract
+);
+COMMENT ON OPERATOR segment.- (segment.history, segment.history) IS
+'what is left of a series without the events of another, {} if nothing is: (a + b) - b = a; amounts are shown with as many decimals as in the first. Error 22023 that names the first day on which more would be taken away than there is';
+
 /* accessors */
 
 CREATE FUNCTION segment.orders(series segment.history) RETURNS bigint

@@ -165,11 +165,10 @@ predict_spend(const Model *model, double x, double mean_spend, const char *spend
 	return kind->expected_spend(model->values, x, x > 0 ? mean_spend : 0);
 }
 
-/* Value of purchases that bring an amount each, of which margin is contribution. */
+/* Value of purchases that bring an amount each, of which margin is contribution; finite. */
 double
 predict_value(double purchases, double amount, double margin)
 {
-	arguments_check_range("margin", margin, -ARGUMENTS_MAX_MONEY, 1);
 	return finite_money(margin * finite_money(amount * purchases));
 }
 
@@ -299,6 +298,7 @@ segment_clv(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	amount = predict_spend(PG_GETARG_MODEL_P(1), input.x, PG_ARGISNULL(5) ? 0 : PG_GETARG_FLOAT8(5),
 						   "mean_repeat_spend");
+	arguments_check_range("margin", PG_GETARG_FLOAT8(8), -ARGUMENTS_MAX_MONEY, 1);
 	PG_RETURN_FLOAT8(predict_value(purchases, amount, PG_GETARG_FLOAT8(8)));
 }
 

@@ -24,6 +24,7 @@
 #include "utils/tuplestore.h"
 
 #include "base/arguments.h"
+#include "base/decimal.h"
 #include "base/result_row.h"
 #include "models/predict.h"
 #include "portfolio/customer.h"
@@ -63,7 +64,9 @@ enum
 	FIGURE_EXPECTED_PURCHASES,
 	FIGURE_PURCHASE_PROBABILITY,
 	FIGURE_EXPECTED_SPEND,
+	FIGURE_CONTRIBUTION_RATE,
 	FIGURE_CLV,
+	FIGURE_CLV_BEFORE_COST,
 	FIGURE_CHURN_RISK,
 	FIGURE_CHURN_RISK_BASIS,
 	FIGURE_MONETARY,			/* net as a double */
@@ -99,6 +102,10 @@ enum
 	TERM_CHURN_BASIS,
 	TERM_CHURN_HORIZON,
 	TERM_CHURN_SHARES,
+	TERM_CONTRIBUTION_RATE,
+	TERM_RATE_BEFORE_COST,
+	TERM_USUAL_GROSS,
+	TERM_PRIOR_PURCHASES,
 	TERMS
 };
 
@@ -127,18 +134,23 @@ typedef struct ScorecardTerms
 	double		annual_rate;
 	bool		has_margin_rate;	/* else the purchases have their margins */
 	Datum		margin_rate;	/* numeric */
-	double		contribution;	/* share of an expected amount: the margin
-								 * rate, or 1 */
 	text	   *churn_basis;	/* NULL: there is no scorecard yet */
 	double		churn_horizon;
 	const double *churn_shares; /* of customers alike; NULL: the risk is the
 								 * model's */
 	bool		cancel_same_day;	/* orders that were refunded on the same
 									 * day do not count as visits and usage */
+	bool		has_contribution;	/* are the next known? */
+	double		contribution_rate;	/* of the portfolio: net value per unit of
+									 * gross */
+	double		rate_before_cost;	/* the same of the margin */
+	double		usual_gross;	/* a usual purchase */
+	double		prior_purchases;	/* how many of them the two rates count
+									 * for */
 } ScorecardTerms;
 
 /* Without a scorecard there are no scores and no predictions. */
-static const ScorecardTerms no_terms = {.contribution = 1,.cancel_same_day = true};
+static const ScorecardTerms no_terms = {.cancel_same_day = true};
 
 typedef struct ScoredDay
 {
@@ -164,9 +176,6 @@ typedef struct Customer
 	HistoryRun	purchases;
 	HistoryRun	margins;
 	HistoryRun	costs;
-	const struct varlena *margin_history;	/* NULL: the purchases have none */
-	int128		first_margin;	/* of the first purchase day and all before it */
-	bool		first_margin_known;
 	bool		listed;
 	int64		first_contact;	/* day of the first complaint or satisfaction
 								 * score */
@@ -202,12 +211,10 @@ static void
 customer_open(Customer *customer, FunctionCallInfo fcinfo)
 {
 	history_run_start(&customer->purchases, optional_history(fcinfo, 0));
-	customer->margin_history = optional_history(fcinfo, 1);
-	history_run_start(&customer->margins, customer->margin_history);
+	history_run_start(&customer->margins, optional_history(fcinfo, 1));
 	history_run_start(&customer->costs, optional_history(fcinfo, 2));
 	customer->first_contact = Min(first_event(fcinfo, 3), first_event(fcinfo, 4));
 	customer->listed = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
-	customer->first_margin_known = false;
 	memset(customer->nulls, true, sizeof(customer->nulls));
 }
 
@@ -222,34 +229,6 @@ set_amount(Customer *customer, int figure, const HistoryTotals *totals, int128 a
 {
 	customer->values[figure] = NumericGetDatum(history_amount(totals, amount));
 	customer->nulls[figure] = false;
-}
-
-/*
- * What a repeat purchase day brings, never below 0: contribution where the
- * purchases have margins, else sales.
- */
-static double
-repeat_spend(Customer *customer)
-{
-	const HistoryTotals *purchases = &customer->purchases.totals;
-	const HistoryTotals *margins = &customer->margins.totals;
-	Numeric		margin;
-	double		spend;
-
-	if (customer->margin_history == NULL || purchases->purchase_days < 2)
-		return history_mean_repeat_spend(purchases);
-	if (!customer->first_margin_known)
-	{
-		HistoryTotals first;
-
-		history_total_up_to(customer->margin_history, purchases->first_day, &first);
-		customer->first_margin = net_of(&first);
-		customer->first_margin_known = true;
-	}
-	margin = history_amount(margins, net_of(margins) - customer->first_margin);
-	spend = DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(margin))) /
-		(purchases->purchase_days - 1);
-	return Max(spend, 0);
 }
 
 /* The figures that come from the purchases alone, and change only with them. */
@@ -274,7 +253,9 @@ set_purchases(Customer *customer)
 	if (!nulls[FIGURE_GAP_CV])
 		values[FIGURE_GAP_CV] = Float8GetDatum(history_gap_variation(totals));
 	values[FIGURE_MONETARY] = Float8GetDatum(history_monetary(totals));
+	values[FIGURE_REPEAT_SPEND] = Float8GetDatum(history_mean_repeat_spend(totals));
 	nulls[FIGURE_MONETARY] = false;
+	nulls[FIGURE_REPEAT_SPEND] = totals->purchase_days == 0;
 	set_amount(customer, FIGURE_GROSS, totals, totals->gross);
 	set_amount(customer, FIGURE_REFUNDED, totals, totals->refunded);
 	set_amount(customer, FIGURE_NET, totals, net_of(totals));
@@ -305,25 +286,70 @@ set_next_event(Customer *customer)
 static bool
 customer_move(Customer *customer, DateADT day)
 {
-	bool		bought = history_run_to(&customer->purchases, day);
-	bool		earned = history_run_to(&customer->margins, day);
-
-	if (bought)
+	if (history_run_to(&customer->purchases, day))
 		set_purchases(customer);
-	if (earned)
+	if (history_run_to(&customer->margins, day))
 		set_amount(customer, FIGURE_MARGIN, &customer->margins.totals,
 				   net_of(&customer->margins.totals));
 	if (history_run_to(&customer->costs, day))
 		set_amount(customer, FIGURE_COST, &customer->costs.totals,
 				   net_of(&customer->costs.totals));
-	if ((bought || earned) && customer->purchases.totals.purchase_days > 0)
-	{
-		customer->values[FIGURE_REPEAT_SPEND] = Float8GetDatum(repeat_spend(customer));
-		customer->nulls[FIGURE_REPEAT_SPEND] = false;
-	}
 	set_next_event(customer);
 	return customer->listed || !customer->nulls[FIGURE_ORDERS] ||
 		!customer->nulls[FIGURE_COST] || customer->first_contact <= day;
+}
+
+/* ---------- money ---------- */
+
+static inline bool
+is_special(Datum amount)
+{
+	return numeric_is_nan(DatumGetNumeric(amount)) || numeric_is_inf(DatumGetNumeric(amount));
+}
+
+/* The amount, with at most one digit more after the point than another has, and at most 9. */
+static Datum
+money_like(Datum amount, Datum other)
+{
+	int32		digits;
+
+	if (is_special(amount) || is_special(other))
+		return amount;
+	digits = Min(DatumGetInt32(DirectFunctionCall1(numeric_scale, other)) + 1, 9);
+	if (DatumGetInt32(DirectFunctionCall1(numeric_scale, amount)) <= digits)
+		return amount;
+	return DirectFunctionCall2(numeric_round, amount, Int32GetDatum(digits));
+}
+
+/* Contribution of sales where it is a share of them. */
+static inline Datum
+margin_of(Datum net, Datum margin_rate)
+{
+	return money_like(DirectFunctionCall2(numeric_mul, net, margin_rate), net);
+}
+
+/*
+ * Contribution per unit of gross, the customer's own averaged with that of the
+ * portfolio, as if the customer had made some purchases more at the portfolio's
+ * rate: the credibility estimate of Buehlmann and Straub (1970).  These purchases
+ * are of the customer's own size, averaged with one usual purchase; but of usual
+ * size at most, or an order of enormous size that came back would be expected
+ * to stay the next time.
+ */
+static double
+shrunk_rate(double contribution, double gross, double purchase_days, double rate,
+			double usual_gross, double prior_purchases)
+{
+	double		size = Min(usual_gross, (gross + usual_gross) / (purchase_days + 1));
+	double		prior_gross = prior_purchases * size;
+
+	return gross + prior_gross > 0 ? (contribution + prior_gross * rate) / (gross + prior_gross) : rate;
+}
+
+static inline double
+amount_to_double(Datum amount)
+{
+	return DatumGetFloat8(DirectFunctionCall1(segment_numeric_to_float8, amount));
 }
 
 /* ---------- what the scorecard makes of them ---------- */
@@ -388,6 +414,15 @@ set_churn_risk(Datum *values, bool *nulls, const ScorecardTerms *terms, const Cu
 				   1 - predict_purchase_probability(terms->purchase_model, input, terms->churn_horizon));
 }
 
+/* Of net value or margin, with the portfolio's rate of it. */
+static double
+own_rate(const Datum *values, int contribution, double rate, const ScorecardTerms *terms)
+{
+	return shrunk_rate(amount_to_double(values[contribution]), amount_to_double(values[FIGURE_GROSS]),
+					   (double) DatumGetInt64(values[FIGURE_PURCHASE_DAYS]), rate,
+					   terms->usual_gross, terms->prior_purchases);
+}
+
 /* What the models say; NULL without them. */
 static void
 set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
@@ -399,6 +434,7 @@ set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
 		.t = tenure / terms->unit_days
 	};
 	double		spend = 0;
+	double		purchases;
 
 	set_churn_risk(values, nulls, terms, &input);
 	if (terms->spend_model != NULL)
@@ -413,11 +449,14 @@ set_predictions(Datum *values, bool *nulls, const ScorecardTerms *terms)
 				   predict_purchases(terms->purchase_model, &input, terms->horizon));
 		set_double(values, nulls, FIGURE_PURCHASE_PROBABILITY,
 				   predict_purchase_probability(terms->purchase_model, &input, terms->probability_horizon));
-		if (terms->spend_model != NULL)
-			set_double(values, nulls, FIGURE_CLV,
-					   predict_value(predict_discounted_purchases(terms->purchase_model, &input, terms->horizon,
-																  terms->annual_rate, "clv"),
-									 spend, terms->contribution));
+		if (terms->spend_model == NULL || !terms->has_contribution)
+			return;
+		purchases = predict_discounted_purchases(terms->purchase_model, &input, terms->horizon,
+												 terms->annual_rate, "clv");
+		set_double(values, nulls, FIGURE_CLV,
+				   predict_value(purchases, spend, DatumGetFloat8(values[FIGURE_CONTRIBUTION_RATE])));
+		set_double(values, nulls, FIGURE_CLV_BEFORE_COST,
+				   predict_value(purchases, spend, own_rate(values, FIGURE_MARGIN, terms->rate_before_cost, terms)));
 	}
 }
 
@@ -454,7 +493,7 @@ set_rest(Datum *values, bool *nulls, DateADT as_of, const ScorecardTerms *terms)
 	nulls[FIGURE_AS_OF] = false;
 	if (nulls[FIGURE_MARGIN] && terms->has_margin_rate && !nulls[FIGURE_NET])
 	{
-		values[FIGURE_MARGIN] = DirectFunctionCall2(numeric_mul, values[FIGURE_NET], terms->margin_rate);
+		values[FIGURE_MARGIN] = margin_of(values[FIGURE_NET], terms->margin_rate);
 		nulls[FIGURE_MARGIN] = false;
 	}
 	set_nothing(values, nulls);
@@ -467,11 +506,16 @@ set_rest(Datum *values, bool *nulls, DateADT as_of, const ScorecardTerms *terms)
 	nulls[FIGURE_NET_VALUE] = false;
 	if (!buyer)
 		return;
-	values[FIGURE_AVERAGE_ORDER] = DirectFunctionCall2(numeric_div, values[FIGURE_GROSS],
-													   NumericGetDatum(int64_to_numeric(DatumGetInt64(values[FIGURE_ORDERS]))));
+	values[FIGURE_AVERAGE_ORDER] =
+		money_like(DirectFunctionCall2(numeric_div, values[FIGURE_GROSS],
+									   NumericGetDatum(int64_to_numeric(DatumGetInt64(values[FIGURE_ORDERS])))),
+				   values[FIGURE_GROSS]);
 	values[FIGURE_DAYS_SINCE_LAST] = Int32GetDatum(as_of - DatumGetDateADT(values[FIGURE_LAST_DAY]));
 	values[FIGURE_TENURE_DAYS] = Int32GetDatum(as_of - DatumGetDateADT(values[FIGURE_FIRST_DAY]));
 	nulls[FIGURE_AVERAGE_ORDER] = nulls[FIGURE_DAYS_SINCE_LAST] = nulls[FIGURE_TENURE_DAYS] = false;
+	if (terms->has_contribution)
+		set_double(values, nulls, FIGURE_CONTRIBUTION_RATE,
+				   own_rate(values, FIGURE_NET_VALUE, terms->contribution_rate, terms));
 	set_scores(values, nulls, terms);
 	set_predictions(values, nulls, terms);
 }
@@ -504,9 +548,15 @@ deform_terms(Datum row, ScorecardTerms *terms)
 	}
 	terms->has_margin_rate = !nulls[TERM_MARGIN_RATE];
 	if (terms->has_margin_rate)
-	{
 		terms->margin_rate = PointerGetDatum(PG_DETOAST_DATUM_COPY(values[TERM_MARGIN_RATE]));
-		terms->contribution = DatumGetFloat8(DirectFunctionCall1(numeric_float8, terms->margin_rate));
+	terms->has_contribution = !nulls[TERM_CONTRIBUTION_RATE] && !nulls[TERM_RATE_BEFORE_COST] &&
+		!nulls[TERM_USUAL_GROSS] && !nulls[TERM_PRIOR_PURCHASES];
+	if (terms->has_contribution)
+	{
+		terms->contribution_rate = DatumGetFloat8(values[TERM_CONTRIBUTION_RATE]);
+		terms->rate_before_cost = DatumGetFloat8(values[TERM_RATE_BEFORE_COST]);
+		terms->usual_gross = DatumGetFloat8(values[TERM_USUAL_GROSS]);
+		terms->prior_purchases = DatumGetFloat8(values[TERM_PRIOR_PURCHASES]);
 	}
 	terms->cancel_same_day = nulls[TERM_CANCEL_SAME_DAY] || DatumGetBool(values[TERM_CANCEL_SAME_DAY]);
 	if (!nulls[TERM_CHURN_BASIS])
@@ -757,6 +807,28 @@ segment_customer_days(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rows, days->result, values, nulls);
 	}
 	return (Datum) 0;
+}
+
+/* ---------- the rules of money, on their own ---------- */
+
+/* margin(net, margin_rate): contribution of sales, as customer_figures has it */
+PG_FUNCTION_INFO_V1(segment_margin);
+Datum
+segment_margin(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(margin_of(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
+}
+
+/*
+ * contribution_rate(contribution, gross, purchase_days, rate, usual_gross,
+ * prior_purchases): contribution per unit of gross, as customer_figures has it
+ */
+PG_FUNCTION_INFO_V1(segment_contribution_rate);
+Datum
+segment_contribution_rate(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_FLOAT8(shrunk_rate(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2),
+								 PG_GETARG_FLOAT8(3), PG_GETARG_FLOAT8(4), PG_GETARG_FLOAT8(5)));
 }
 
 /* ---------- subqueries in one piece ---------- */

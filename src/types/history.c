@@ -516,6 +516,7 @@ history_store(HistoryDays *list)
 
 	history_days_merge(list);
 	reduce_scale(list);
+	list->display_scale = Max(list->display_scale, list->scale);
 
 	/* Encode into a buffer that is surely large enough, then copy. */
 	room = list->count * HISTORY_MAX_ENTRY;

@@ -12,19 +12,21 @@
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
+
 #include "base/compat.h"
 
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "base/aggregate.h"
 #include "base/decimal.h"
-#include "types/history.h"
 #include "base/local_day.h"
+#include "types/history.h"
 
 /* Bytes all told; powers of two, which the server's allocator hands out exactly. */
 #define FIRST_CAPACITY		128
@@ -338,5 +340,74 @@ segment_history_add(PG_FUNCTION_ARGS)
 	history_days_init(&list, Max(reader_a.scale, reader_b.scale), 0);
 	history_days_read(&list, a);
 	history_days_read(&list, b);
+	PG_RETURN_POINTER(history_store(&list));
+}
+
+/* What is left of a day; false if more would be taken away than there is. */
+static bool
+subtract_day(HistoryDay *from, const HistoryDay *day)
+{
+	from->orders -= day->orders;
+	from->refunds -= day->refunds;
+	from->gross -= day->gross;
+	from->refunded -= day->refunded;
+	/* an order may be of nothing, a refund not; no amount without either */
+	return from->orders >= 0 && from->refunds >= 0 && from->gross >= 0 &&
+		(from->orders > 0 || from->gross == 0) &&
+		(from->refunds > 0 ? from->refunded > 0 : from->refunded == 0);
+}
+
+static void
+taken_too_much(DateADT day)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("cannot subtract more from a history than there is on %s",
+					DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum(day))))));
+}
+
+/*
+ * history - history: what is left
+ *
+ * With the display scale of the first, unless the amounts left need more
+ * decimals: nothing tells which of those that were added up had the most.
+ */
+PG_FUNCTION_INFO_V1(segment_history_subtract);
+Datum
+segment_history_subtract(PG_FUNCTION_ARGS)
+{
+	struct varlena *a = history_argument(PG_GETARG_DATUM(0));
+	struct varlena *b = history_argument(PG_GETARG_DATUM(1));
+	HistoryReader reader_a;
+	HistoryReader reader_b;
+	HistoryDays list;
+	HistoryDays taken;
+	size_t		left = 0;
+	size_t		next = 0;
+
+	history_open(&reader_a, a);
+	history_open(&reader_b, b);
+	history_days_init(&list, Max(reader_a.scale, reader_b.scale), 0);
+	history_days_init(&taken, list.scale, 0);
+	history_days_read(&list, a);
+	history_days_read(&taken, b);
+	list.display_scale = reader_a.display_scale;
+	for (size_t i = 0; i < list.count; i++)
+	{
+		HistoryDay	day = list.days[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (next < taken.count && taken.days[next].day <= day.day)
+		{
+			if (taken.days[next].day < day.day || !subtract_day(&day, &taken.days[next]))
+				taken_too_much(taken.days[next].day);
+			next++;
+		}
+		if (day.orders > 0 || day.refunds > 0)
+			list.days[left++] = day;
+	}
+	if (next < taken.count)
+		taken_too_much(taken.days[next].day);
+	list.count = left;
 	PG_RETURN_POINTER(history_store(&list));
 }

@@ -390,8 +390,8 @@ SELECT is_empty($$
 -- ---------- the best list ----------
 
 SELECT results_eq($$ SELECT * FROM simulated.best_list(50, 0.5) $$,
-	$$ SELECT row_number() OVER (ORDER BY purchase_probability * expected_spend DESC, customer_id), customer_id,
-		purchase_probability, expected_spend, purchase_probability * expected_spend, clv, days_since_last, k.class, k.action, k.action_zh
+	$$ SELECT row_number() OVER (ORDER BY purchase_probability * expected_spend * contribution_rate DESC, customer_id), customer_id,
+		purchase_probability, expected_spend, contribution_rate, purchase_probability * expected_spend * contribution_rate, clv, days_since_last, k.class, k.action, k.action_zh
 	FROM simulated.customer JOIN simulated.scheme_class AS k ON k.scheme = 'next_step' AND k.class = next_step
 	WHERE purchase_probability >= 0.5 ORDER BY 1 LIMIT 50 $$, 'best first, with a least probability, and with the action of the scheme that leads');
 SELECT is((SELECT count(*) FROM simulated.best_list()), 100::bigint, 'a hundred unless said');

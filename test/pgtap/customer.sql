@@ -98,13 +98,12 @@ FROM (VALUES ('purchases', '{2020-01-01: 5}'::segment.history, NULL::segment.his
 	('listed', NULL, NULL, NULL, NULL, NULL, true)) AS k(name, p, m, c, n, s, l),
 	segment_internal.customer_figures(k.p, k.m, k.c, k.n, k.s, k.l, '2020-01-01', NULL);
 
--- margins and costs
-SELECT is(ROW(f.net, f.margin, f.cost, f.repeat_spend)::text, '(60.00,21.5,7,5.75)',
-	'margin and cost up to the day; a repeat purchase day brings the margin after the first')
+-- margins and costs; what a repeat purchase day brings is what was paid on it, whatever the margin
+SELECT is(ROW(f.net, f.margin, f.cost, f.repeat_spend)::text, '(60.00,21.5,7,25)', 'margin and cost up to the day')
 FROM segment_internal.customer_figures('{2020-01-01: 10.00, 2020-02-01: 20.00, 2020-03-01: 30.00, 2021-01-01: 90.00}',
 	'{2020-01-01: 10, 2020-02-01: 5.5, 2020-03-01: 6, 2021-01-01: 30}', '{2020-02-01: 7, 2021-01-01: 9}',
 	NULL, NULL, NULL, '2020-12-31', NULL) AS f;
-SELECT is(f.repeat_spend, 0::float8, 'never less than nothing')
+SELECT is(f.repeat_spend, 20::float8, 'also where it was sold at a loss')
 FROM segment_internal.customer_figures('{2020-01-01: 10, 2020-02-01: 20}', '{2020-01-01: 10, 2020-02-01: -5.5}',
 	NULL, NULL, NULL, NULL, '2020-12-31', NULL) AS f;
 

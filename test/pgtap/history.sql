@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(94);
+SELECT plan(112);
 
 CREATE FUNCTION pg_temp.same(a segment.history, b segment.history) RETURNS boolean
 LANGUAGE sql AS $$ SELECT COALESCE(a OPERATOR(segment.=) b, a IS NULL AND b IS NULL) $$;
@@ -197,6 +197,38 @@ SELECT is(pg_temp.bits('SELECT customer, segment_internal.history_final(pg_temp.
 SELECT is(pg_temp.bits('SELECT customer, segment_internal.history_final(pg_temp.combine(h::text::segment.history)) FROM state GROUP BY customer'), :'bits',
 	'states combine after a way as text');
 SELECT is(pg_temp.bits('SELECT customer, segment.rollup(h) FROM state GROUP BY customer'), :'bits', 'states roll up');
+-- ---------- what is left ----------
+
+SET LOCAL search_path = public, segment;
+
+CREATE TABLE divided AS
+SELECT e.customer, segment.history_agg(e.day, e.amount) AS everything,
+	segment.history_agg(e.day, e.amount) FILTER (WHERE e.taken) AS taken, segment.history_agg(e.day, e.amount) FILTER (WHERE NOT e.taken) AS rest
+FROM (SELECT customer, day, amount, random() < (customer % 5) / 4.0 AS taken FROM event WHERE day IS NOT NULL AND amount IS NOT NULL) AS e
+GROUP BY e.customer;
+SELECT cmp_ok(count(*) FILTER (WHERE taken IS NOT NULL AND rest IS NOT NULL), '>', 15::bigint, 'histories of which a part is taken') FROM divided;
+SELECT is_empty($$ SELECT * FROM divided WHERE everything OPERATOR(segment.-) taken IS DISTINCT FROM coalesce(rest, '{}') AND taken IS NOT NULL $$,
+	'what is left is the history of the other events');
+SELECT is_empty($$ SELECT * FROM divided WHERE segment_internal.history_hash(everything OPERATOR(segment.-) taken) <> segment_internal.history_hash(coalesce(rest, '{}')) $$,
+	'with the same hash');
+SELECT is_empty($$ SELECT * FROM divided WHERE (everything OPERATOR(segment.-) rest) OPERATOR(segment.+) rest <> everything
+	OR everything OPERATOR(segment.-) everything <> '{}' OR (everything OPERATOR(segment.-) '{}')::text <> everything::text $$,
+	'everything comes back, and nothing is left of itself');
+SELECT is(a::segment.history OPERATOR(segment.-) b::segment.history, r::segment.history, format('%s - %s', a, b))
+FROM (VALUES ('{2024-01-01: 5.00/2 -3.00, 1960-02-29: 7}', '{2024-01-01: 2 -3}', '{1960-02-29: 7, 2024-01-01: 3}'),
+	('{2024-01-01: 0/3}', '{2024-01-01: 0}', '{2024-01-01: 0/2}'), ('{}', '{}', '{}'),
+	('{2024-01-01: 5/2}', '{2024-01-01: 1.001}', '{2024-01-01: 3.999}')) AS v(a, b, r);
+SELECT is(('{2024-01-01: 5.00}'::segment.history OPERATOR(segment.+) '{2024-01-02: 1.5000}' OPERATOR(segment.-) '{2024-01-02: 1.5}')::text,
+	'{2024-01-01: 5.0000}', 'as many decimals as in the first');
+SELECT throws_ok(format('SELECT %L::segment.history OPERATOR(segment.-) %L::segment.history', a, b), '22023',
+	'cannot subtract more from a history than there is on ' || day, format('%s - %s', a, b))
+FROM (VALUES ('{2024-01-01: 5}', '{2024-01-02: 5}', '2024-01-02'), ('{2024-01-02: 5}', '{2024-01-01: 5, 2024-01-02: 9}', '2024-01-01'),
+	('{2024-01-02: 5}', '{2024-01-02: 6}', '2024-01-02'), ('{2024-01-02: 5}', '{2024-01-02: 4}', '2024-01-02'),
+	('{2024-01-02: 5/2}', '{2024-01-02: 5/3}', '2024-01-02'), ('{2024-01-02: -5/2}', '{2024-01-02: -5}', '2024-01-02'),
+	('{2024-01-02: 5}', '{2024-01-02: -5}', '2024-01-02'), ('{}', '{2024-01-02: 0}', '2024-01-02')) AS v(a, b, day);
+SELECT is(NULL::segment.history OPERATOR(segment.-) '{2024-01-02: 0}', NULL, 'NULL is not known');
+RESET search_path;
+
 SELECT current_setting('data_directory') || '/segment_history_' || pg_backend_pid() AS file \gset
 COPY state TO :'file' (FORMAT binary);
 CREATE TABLE state_again (LIKE state);

@@ -32,6 +32,7 @@ BEGIN
 		SELECT k.customer_id, k.monetary, k.next_event
 		FROM %1$I.kept_customer AS k JOIN %1$I.customer_history AS h USING (customer_id)
 		WHERE k.monetary IS DISTINCT FROM segment.net(segment.as_of(h.purchases, k.as_of))::float8
+			OR k.repeat_spend IS DISTINCT FROM CASE WHEN k.orders > 0 THEN (segment.measures(h.purchases, k.as_of)).mean_repeat_spend END
 			OR k.next_event IS DISTINCT FROM (SELECT min(u.day) FROM (SELECT * FROM segment.unnest(h.purchases) UNION ALL
 				SELECT * FROM segment.unnest(h.margins) UNION ALL SELECT * FROM segment.unnest(h.costs)) AS u WHERE u.day > k.as_of)$query$, portfolio);
 END $$;
@@ -91,7 +92,7 @@ INSERT INTO step VALUES
 	(12, 'a snapshot that stay rules look at', $$ SELECT segment.take_snapshot(%2$L, '2024-02-01')::text $$),
 	(13, 'another rule', $$ SELECT mode FROM segment.alter_scheme(%2$L, 'size', '[{"class": "big", "rule": "net > middle OR clv > 10", "stay_rule": "net > 0"}, {"class": "small"}]') $$),
 	(14, 'changes, with stay rules', $$ UPDATE orders SET amount = amount / 4 WHERE shop = %1$s AND id BETWEEN 20 AND 24; SELECT mode FROM segment.refresh(%2$L) $$),
-	(15, 'another margin', $$ SELECT mode FROM segment.alter_portfolio(%2$L, settings => '{"margin": 0.25, "probability_weeks": 26}') $$),
+	(15, 'another margin', $$ SELECT mode FROM segment.alter_portfolio(%2$L, settings => '{"margin": 0.25, "probability_weeks": 26, "contribution_prior_purchases": 3.5}') $$),
 	(16, 'another model', $$ SELECT mode FROM segment.alter_portfolio(%2$L, settings => '{"purchase_model": "pnbd", "spend_model": "none"}') $$),
 	(17, 'no model', $$ SELECT mode FROM segment.alter_portfolio(%2$L, settings => '{"purchase_model": "none"}') $$),
 	(18, 'without costs', $$ SELECT mode FROM segment.alter_portfolio(%2$L, costs => '', settings => '{"purchase_model": null, "spend_model": null}') $$),

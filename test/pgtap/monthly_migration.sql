@@ -83,17 +83,15 @@ SELECT is_empty($$
 	'amounts too, with their decimals');
 SELECT is_empty($$
 	SELECT * FROM figures AS f JOIN one_by_one AS c USING (day, customer_id)
-	WHERE ROW(f.p_alive, f.expected_purchases, f.purchase_probability, f.expected_spend, f.clv, f.churn_risk)
-		IS DISTINCT FROM ROW(c.p_alive, c.expected_purchases, c.purchase_probability, c.expected_spend, c.clv, c.churn_risk) $$,
+	WHERE ROW(f.p_alive, f.expected_purchases, f.purchase_probability, f.expected_spend, f.contribution_rate, f.clv, f.clv_before_cost, f.churn_risk)
+		IS DISTINCT FROM ROW(c.p_alive, c.expected_purchases, c.purchase_probability, c.expected_spend, c.contribution_rate, c.clv, c.clv_before_cost, c.churn_risk) $$,
 	'and predictions');
 SELECT is_empty($$
 	SELECT f.customer_id, f.day FROM figures AS f
 	JOIN mm.customer_history AS h USING (customer_id)
 	CROSS JOIN LATERAL segment.measures(h.purchases, f.day) AS m
-	WHERE f.orders > 0 AND f.repeat_spend IS DISTINCT FROM CASE WHEN m.purchase_days < 2 THEN m.mean_repeat_spend
-		ELSE greatest(0, coalesce(segment.net(segment.during(h.margins, m.first_day + 1, f.day)), 0)::float8
-			/ (m.purchase_days - 1)) END $$,
-	'what a repeat purchase day brings comes from the margins');
+	WHERE f.orders > 0 AND f.repeat_spend IS DISTINCT FROM m.mean_repeat_spend $$,
+	'what a repeat purchase day brings is gross');
 SELECT is_empty($$
 	SELECT customer_id FROM figures GROUP BY customer_id
 	HAVING min(days_known) <> max(days_known) OR max(days_known) <> count(*) OR max(day_number) - min(day_number) + 1 <> count(*) OR max(day_number) <> 26 $$,
