@@ -466,12 +466,11 @@ BEGIN
 	-- do the rules name nothing but scores, but for those who have none?
 	EXECUTE format($query$
 		SELECT NOT EXISTS (
-			SELECT FROM (SELECT k.* FROM %1$I.scheme_class AS k WHERE NOT segment_internal.rule_is_of_unscored(k.rule)) AS c
-			JOIN (SELECT a.attname::text FROM pg_attribute AS a WHERE a.attrelid = $2::regclass AND a.attnum > 0
-				UNION ALL SELECT f.name FROM segment_internal.scheme_figures($3) AS f) AS n(name)
-				ON c.rule ~* ('\m' || n.name || '\M')
-			WHERE c.scheme = $1 AND n.name NOT IN ('r_score', 'f_score', 'm_score', 'rfm_cell'))$query$, name)
-	INTO on_scores USING scheme, format('%I.customer', name), name;
+			SELECT FROM %1$I.scheme_class AS c
+			CROSS JOIN LATERAL unnest(c.mentions) AS n(name)
+			WHERE c.scheme = $1 AND NOT segment_internal.rule_is_of_unscored(c.rule)
+				AND n.name NOT IN ('r_score', 'f_score', 'm_score', 'rfm_cell'))$query$, name)
+	INTO on_scores USING scheme;
 	-- each cell by every rule: the first that is true decides
 	EXECUTE format($query$SELECT string_agg(format(E'(%%L, %%s, coalesce((%%s\n), false))', c.class, c.class_rank,
 			CASE WHEN segment_internal.rule_is_of_unscored(c.rule) THEN 'false' ELSE c.rule END), ', ')

@@ -66,6 +66,7 @@ SELECT results_eq($$ SELECT class, mentions, stay_mentions FROM shop.scheme_clas
 SELECT is((SELECT figures FROM segment.explain('shop', 20) WHERE scheme = 'fit'), (SELECT string_agg(name || ' = ' || value, ', ' ORDER BY name) FROM (VALUES ('f', '21'), ('s', '22'), ('town', 'NULL'),
 	('mood', 'happy'), ('heft', '120.5000'), ('it''s "q" (%1$s \', '20'), ('document', '{"a": 20, "b": null}'), ('place', '{"city": "c20", "post code": 20}')) AS v(name, value)), 'explain shows them');
 SELECT is((SELECT sum(customers)::bigint FROM segment.scheme_check('shop', 'fit')), (SELECT count(*) FROM shop.customer), 'scheme_check proves it');
+SELECT is((SELECT sum(cells)::bigint FROM segment.scheme_check('shop', 'rfm_segment')), 125::bigint, 'and schemes over scores beside them');
 SELECT segment.take_snapshot('shop', '2024-05-01') \g /dev/null
 SELECT is_empty('TABLE shop.customer EXCEPT SELECT * FROM shop.customer_at(''2024-06-01'')', 'with stay rules, too');
 SELECT is((SELECT sum(customers)::bigint FROM shop.monthly_migration('2024-04-01', '2024-04-30', 'fit')), (SELECT count(*) FROM shop.customer_at('2024-04-01')), 'and for many days');
@@ -183,7 +184,7 @@ SELECT throws_ok(format($$ SELECT * FROM segment.value_score('shop', %L) $$, wei
 SELECT results_eq('SELECT a.customer_id, a.may_contact FROM shop.customer_action AS a ORDER BY 1',
 	'SELECT c.customer_id, coalesce(p.may_mail, false) FROM shop.customer AS c LEFT JOIN people AS p ON p.id = c.customer_id ORDER BY 1', 'customer_action tells who may be contacted, of everybody');
 SELECT results_eq('SELECT customer_id FROM shop.best_list(10)', $$ SELECT c.customer_id FROM shop.customer AS c JOIN people AS p ON p.id = c.customer_id AND p.may_mail
-	WHERE purchase_probability * expected_spend IS NOT NULL ORDER BY purchase_probability * expected_spend DESC, 1 LIMIT 10 $$, 'best_list lists nobody else');
+	WHERE purchase_probability * expected_spend * contribution_rate IS NOT NULL ORDER BY purchase_probability * expected_spend * contribution_rate DESC, 1 LIMIT 10 $$, 'best_list lists nobody else');
 SELECT throws_ok($$ SELECT segment.alter_portfolio('shop', settings => '{"contact_column": "town"}') $$, '22023', 'setting "contact_column" must name an attribute of type boolean, not "town" of type text', 'not any attribute');
 SELECT throws_ok($$ SELECT segment.alter_portfolio('shop', customers => 'SELECT id, town FROM people') $$, '22023', 'setting "contact_column" must name an attribute of type boolean, not "may_mail"', 'which must be there');
 SELECT segment.alter_portfolio('shop', customers => 'SELECT id, town FROM people', settings => '{"contact_column": null}') \g /dev/null

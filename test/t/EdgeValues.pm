@@ -168,6 +168,7 @@ my %before = (
 	defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
+	attribute_define => q{SELECT &portfolio_take_views('mine', '{}')},
 	rule_fail => $to_check_rules, rule_try => $to_check_rules, rule_find_wrong => $to_check_rules,
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
