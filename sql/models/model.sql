@@ -120,7 +120,7 @@ CREATE FUNCTION segment.warnings(model segment.model) RETURNS text[]
 COMMENT ON FUNCTION segment.warnings(segment.model) IS
 'what to know before using the model, each as name: explanation; empty if nothing; see doc/models.md for what to do about each';
 
-/* Is what the model says of leaving only that it saw nobody leave? */
+/* Does the model say that no customer leaves, so that p_alive tells nothing? */
 CREATE FUNCTION segment_internal.without_dropout(model segment.model) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp

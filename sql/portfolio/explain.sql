@@ -6,7 +6,7 @@
  * The customer's row, with what rules see besides, if there were n more orders
  * of the usual amount on the day everything is seen from, and if d days went by
  * without any: the one definition, over the history to which the orders are
- * added, judged by the scorecard in force.  Nothing is stored.
+ * added, by the scorecard in force.  Nothing is stored.
  *
  * Parameters: $1 key as text, $2 amount and $3 contribution of an order, $4
  * number of the scorecard.

@@ -529,7 +529,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 RETURN segment_internal.portfolio_run(name, 'key_account', '{"command": "review"}', NULL::segment.key_account_report);
 COMMENT ON FUNCTION segment.review_key_accounts(text) IS
-'reviews the key accounts of a portfolio as of its newest scorecard, by the criteria in force on that day: admits who meets all entry limits, keeps who passes no exit limit or has not yet stayed for the setting key_account_stay_days, reports the others as would_demote and removes nobody. Findings are kept per review (view key_account_requalification); a second review of a day takes the place of the first. A NOTICE says when the number of accounts is outside the settings key_account_least and key_account_most. Errors: 42704 no such portfolio, 42501 not the owner, 55000 no criteria in force or a later review exists';
+'reviews the key accounts of a portfolio as of its newest scorecard, by the criteria in force on that day: admits customers who meet all entry limits, keeps those who pass no exit limit or have not yet stayed for the setting key_account_stay_days, reports the others as would_demote and removes none. Findings are kept per review (view key_account_requalification); a second review of a day takes the place of the first. A NOTICE says when the number of accounts is outside the settings key_account_least and key_account_most. Errors: 42704 no such portfolio, 42501 not the owner, 55000 no criteria in force or a later review exists';
 
 CREATE FUNCTION segment.override_key_account(
 	name text, customer text, admitted boolean, reason text, valid_until date, who text DEFAULT session_user
@@ -541,7 +541,7 @@ SELECT segment_internal.portfolio_run(name, 'key_account',
 	jsonb_build_object('command', 'override', 'customer', customer, 'admitted', admitted, 'reason', reason, 'valid_until', valid_until, 'who', who), NULL::segment.key_account_report);
 END;
 COMMENT ON FUNCTION segment.override_key_account(text, text, boolean, text, date, text) IS
-'makes a customer a key account (admitted = true), or keeps it from being one (false), whatever the criteria say, until a day, which is included; with the reason and who decided. It takes the place of an earlier override of the customer and takes effect at once; after its last day the next review judges by the criteria again. All overrides are kept in the table key_account_override. Errors: 22004 no customer or neither true nor false, 22023 no reason, nobody named or an expiry that is past, P0002 no such customer, 42704 no such portfolio, 42501 not the owner';
+'makes a customer a key account (admitted = true), or keeps it from being one (false), whatever the criteria say, until a day, which is included; with the reason and who decided. It takes the place of an earlier override of the customer and takes effect at once; after its last day the next review applies the criteria again. All overrides are kept in the table key_account_override. Errors: 22004 no customer or neither true nor false, 22023 no reason, no name or an expiry that is past, P0002 no such customer, 42704 no such portfolio, 42501 not the owner';
 
 CREATE FUNCTION segment.override_key_account(
 	name text, customer anynonarray, admitted boolean, reason text, valid_until date, who text DEFAULT session_user
@@ -563,7 +563,7 @@ SELECT segment_internal.portfolio_run(name, 'key_account',
 	jsonb_build_object('command', 'end_override', 'customer', customer, 'reason', reason, 'who', who), NULL::segment.key_account_report);
 END;
 COMMENT ON FUNCTION segment.end_key_account_override(text, text, text, text) IS
-'ends the override of a customer, with the reason and who did it; the next review judges by the criteria again. Errors: 22023 no reason or nobody named, P0002 no such customer or no override, 42704 no such portfolio, 42501 not the owner';
+'ends the override of a customer, with the reason and who did it; the next review applies the criteria again. Errors: 22023 no reason or no name, P0002 no such customer or no override, 42704 no such portfolio, 42501 not the owner';
 
 CREATE FUNCTION segment.end_key_account_override(
 	name text, customer anynonarray, reason text, who text DEFAULT session_user
@@ -585,7 +585,7 @@ SELECT segment_internal.portfolio_run(name, 'key_account',
 	jsonb_build_object('command', 'demote', 'customer', customer, 'reason', reason, 'who', who), NULL::segment.key_account_report);
 END;
 COMMENT ON FUNCTION segment.demote_key_account(text, text, text, text) IS
-'removes an account that the last review reported as would_demote, with the reason and who did it. Errors: 22023 no reason or nobody named, P0002 no key account, 55000 it still qualifies, 42704 no such portfolio, 42501 not the owner';
+'removes an account that the last review reported as would_demote, with the reason and who did it. Errors: 22023 no reason or no name, P0002 no key account, 55000 it still qualifies, 42704 no such portfolio, 42501 not the owner';
 
 CREATE FUNCTION segment.demote_key_account(
 	name text, customer anynonarray, reason text, who text DEFAULT session_user
@@ -636,8 +636,8 @@ SELECT v.* FROM (VALUES
 	('key_account_stay', 'customer_id', 'key of the customer'),
 	('key_account_stay', 'since', 'first day of the stay'),
 	('key_account_stay', 'entered_by', 'criteria or override'),
-	('key_account_stay', 'owner', 'account manager; NULL: nobody named'),
-	('key_account_stay', 'executive', 'executive above the account manager; NULL: nobody named'),
+	('key_account_stay', 'owner', 'account manager; NULL: not named'),
+	('key_account_stay', 'executive', 'executive above the account manager; NULL: not named'),
 	('key_account_stay', 'until', 'last day of the stay; NULL: still a key account'),
 	('key_account_stay', 'left_reason', 'why it ended; NULL as until'),
 	('key_account_stay', 'left_by', 'who ended it; NULL as until'),
@@ -677,8 +677,8 @@ SELECT v.* FROM (VALUES
 	('key_account', 'value', 'lifetime profit: net_value + clv (0 where it is not known) in units of money; more is better; NULL: the sources no longer name the customer'),
 	('key_account', 'net_value', 'margin minus cost so far in units of money; may be negative; more is better'),
 	('key_account', 'clv', 'expected discounted contribution in units of money; may be negative; more is better; NULL: no prediction'),
-	('key_account', 'owner', 'account manager; NULL: nobody named'),
-	('key_account', 'executive', 'executive above the account manager; NULL: nobody named'),
+	('key_account', 'owner', 'account manager; NULL: not named'),
+	('key_account', 'executive', 'executive above the account manager; NULL: not named'),
 	('key_account', 'since', 'first day as a key account'),
 	('key_account', 'entered_by', 'criteria or override'),
 	('key_account', 'override_reason', 'why the account is one whatever the criteria say; NULL: no override'),

@@ -104,4 +104,4 @@ BEGIN
 END
 $scored_days$;
 COMMENT ON FUNCTION segment_internal.scored_days(regclass, date, date) IS
-'the first day, each end of a month up to the last day, and that, ascending, with the scorecard of a table that judges each: the newest that is not later, or the oldest; errors: 22023 as check_period, 54000 for more than 1200 months (internal)';
+'the first day, each end of a month up to the last day, and that, ascending, each with its scorecard of a table: the newest that is not later, or the oldest; errors: 22023 as check_period, 54000 for more than 1200 months (internal)';

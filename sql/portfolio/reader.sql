@@ -9,7 +9,7 @@
 
 /*
  * What a reader must be granted.  Views check the rights of the portfolio's
- * owner, unless they are security_invoker; functions those of whoever calls.
+ * owner, unless they are security_invoker; functions those of the caller.
  * What they read is taken from the catalog, which knows it of every view and of
  * every function with a parsed body.
  */
@@ -48,7 +48,7 @@ FROM member AS m
 WHERE m.kind <> 'TABLE' OR m.oid IN (SELECT r.refobjid FROM caller_reads AS r);
 END;
 COMMENT ON FUNCTION segment_internal.reader_objects(text) IS
-'the rights that make a role a reader of a portfolio: its schema, views and functions, and the tables that its functions (and views with security_invoker) read with the rights of whoever asks (internal)';
+'the rights that make a role a reader of a portfolio: its schema, views and functions, and the tables that its functions (and views with security_invoker) read with the rights of the caller (internal)';
 
 /* The roles that have been granted every view, as they are named in SQL. */
 CREATE FUNCTION segment_internal.portfolio_readers(portfolio text) RETURNS SETOF text

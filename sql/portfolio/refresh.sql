@@ -32,7 +32,7 @@ COMMENT ON FUNCTION segment_internal.refresh_histories_query(text, segment_inter
 /*
  * A source of events as histories, one row per customer; and in two more columns
  * what is doubtful about the rows, see segment_internal.checked_histories.  Rows without
- * a customer come with those of any customers: nobody knows which have changed.
+ * a customer come with those of any customers: it is not known which have changed.
  */
 CREATE FUNCTION segment_internal.refresh_events_query(
 	source text, shape segment_internal.source_shape, key_type text, timezone text, condition text
@@ -160,7 +160,7 @@ $refresh_read_query$;
 COMMENT ON FUNCTION segment_internal.refresh_read_query(text, jsonb, boolean) IS
 'the query that reads all sources of a portfolio, or only the customers in its table refresh_key, into rows of its table customer_history, with columns that tell of doubtful rows (internal)';
 
-/* Of a source of histories: what can be told of it, and which checks nobody could make. */
+/* Of a source of histories: what can be told of it, and which checks could not be made. */
 CREATE FUNCTION segment_internal.refresh_histories_defect_query(
 	portfolio text, source text, shape segment_internal.source_shape
 ) RETURNS text
@@ -416,7 +416,7 @@ BEGIN
 END
 $refresh_day$;
 COMMENT ON FUNCTION segment_internal.refresh_day(text, date, date, boolean) IS
-'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today, or NULL if nobody is to look; errors: 22008 infinite, 22023 after today (internal)';
+'the as_of day of a refresh: the one given, else the last purchase day that is not after today, else today, or NULL if it is not wanted; errors: 22008 infinite, 22023 after today (internal)';
 
 /*
  * What a scorecard is made of, from one pass over the customers: their rows as
@@ -591,7 +591,7 @@ $refresh_plan$;
 COMMENT ON FUNCTION segment_internal.refresh_plan(text, jsonb, boolean) IS
 'decides whether a refresh reads everything (full) or changed customers (changes), whose keys it moves to table refresh_key, and says why; with the fingerprint of the watched tables (internal)';
 
-/* Where a refresh is, for whoever looks at pg_stat_activity. */
+/* The step of a refresh, shown in pg_stat_activity. */
 CREATE FUNCTION segment_internal.refresh_step(portfolio text, step text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -644,8 +644,8 @@ COMMENT ON FUNCTION segment_internal.refresh_histories(text, jsonb, date, boolea
 'reads the sources and brings customer_history and defect up to date, for everybody or for the customers in table refresh_key (internal)';
 
 /*
- * Scorecards and rows of the log that nobody needs any more.  Of the scorecards
- * of one day only the newest judges anything.
+ * Scorecards and rows of the log that are not needed any more.  Of the scorecards
+ * of one day only the newest is used.
  */
 CREATE FUNCTION segment_internal.refresh_retain(portfolio text, settings jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -673,7 +673,7 @@ COMMENT ON FUNCTION segment_internal.refresh_retain(text, jsonb) IS
 'deletes scorecards beyond the settings scorecards_per_day and scorecard_days, unless a snapshot names them, and old rows of refresh_log (internal)';
 
 /*
- * What whoever refreshes should know, though nothing has failed: warnings of the
+ * What the caller of a refresh should know, though nothing has failed: warnings of the
  * models, and settings with which figures say less than they seem to.
  */
 CREATE FUNCTION segment_internal.refresh_notice(portfolio text) RETURNS void
@@ -734,7 +734,7 @@ DECLARE
 	own_margin boolean;
 	as_of date;
 	from_kept boolean := false;
-	judged_alike boolean := false;
+	same_rows boolean := false;
 	report segment.refresh_report;
 BEGIN
 	-- one refresh at a time; readers are not concerned
@@ -781,20 +781,20 @@ BEGIN
 		INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
 		FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of,
 			arguments ->> 'as_of' IS NOT NULL, from_kept) AS s;
-		judged_alike := segment_internal.scorecards_agree(name, (definition ->> 'scorecard_id')::bigint, report.scorecard_id);
+		same_rows := segment_internal.scorecards_agree(name, (definition ->> 'scorecard_id')::bigint, report.scorecard_id);
 	ELSE
 		EXECUTE format('SELECT s.as_of, s.scorecard_id, s.customers, segment.status(s.purchase_model),
 				segment.status(s.spend_model)
 			FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id', name)
 		INTO STRICT report.as_of, report.scorecard_id, report.customers, report.purchase_model, report.spend_model;
-		judged_alike := true;
+		same_rows := true;
 	END IF;
 	PERFORM segment_internal.refresh_step(name, 'keeping');
 	IF NOT (arguments ->> 'scorecard')::boolean AND plan.mode = 'changes' THEN
 		PERFORM segment_internal.kept_fill_changed(name, report.as_of);
-	-- where the scorecard judges as the one before, and no rule was changed, the rows are
+	-- where the scorecard gives the rows of the one before, and no rule was changed, the rows are
 	-- right if no history changed, and those of changed customers if they were computed
-	ELSIF NOT (judged_alike AND (from_kept OR report.customers_changed = 0)) OR (arguments ->> 'all_rows')::boolean THEN
+	ELSIF NOT (same_rows AND (from_kept OR report.customers_changed = 0)) OR (arguments ->> 'all_rows')::boolean THEN
 		PERFORM segment_internal.kept_fill(name, from_kept);
 	END IF;
 	EXECUTE format('DROP TABLE %I.refresh_key', name);

@@ -78,9 +78,9 @@ FROM (VALUES
 	('usable_miss_rate', 'number', '0.7', 0, 1, NULL,
 	 'largest miss rate of a model that backtest calls usable'),
 	('lost_after_days', 'number', '365', 1, 36525, NULL,
-	 'a customer is lost after so many days without an order, in the books (leaky_bucket, sales_bridge, churn_rate)'),
+	 'a customer is lost after so many days without an order (leaky_bucket, sales_bridge, churn_rate)'),
 	('scorecards_per_day', 'number', '24', 1, 1000000, NULL,
-	 'how many scorecards as of the same day are kept, the newest; only the very newest judges that day'),
+	 'how many scorecards as of the same day are kept, the newest ones; only the newest of all is used for that day'),
 	('scorecard_days', 'number', '1830', 0, 365250, NULL,
 	 'days that a scorecard is kept, counted back from the newest one''s as_of; those that snapshots name are kept as well'),
 	('refresh_log_days', 'number', '400', 0, 36525, NULL,
@@ -88,13 +88,13 @@ FROM (VALUES
 	('indexes', 'text', 'clv', NULL, NULL, NULL,
 	 'columns of the view customer that have an index besides the key, separated by commas; each makes a refresh longer'),
 	('anonymous_keys', 'text', 'unknown, guest, anonymous', NULL, NULL, NULL,
-	 'keys that stand for nobody, with commas between them, besides empty ones, whatever their case and blanks: data_quality counts their rows'),
+	 'keys that do not identify a customer, separated by commas, in upper or lower case and with any blanks; empty keys are among them in any case. data_quality counts their rows'),
 	('oldest_day', 'date', '1971-01-01', NULL, NULL, NULL,
 	 'data_quality counts events before this day, such as those at the zero of a clock'),
 	('outlier_mads', 'number', '8', 1, 1000, NULL,
 	 'data_quality counts orders whose logarithm is further from the median than so many median absolute deviations; 8 are about 5.4 standard deviations of a lognormal amount'),
 	('security_invoker', 'boolean', 'false', NULL, NULL, NULL,
-	 'whether the views check the rights of whoever reads them (and row security) instead of those of the portfolio''s owner')
+	 'whether the views check the rights of the reader (and row security) instead of those of the portfolio''s owner')
 ) AS s(name, type, default_value, least, greatest, choices, meaning);
 COMMENT ON VIEW segment.setting IS
 'the settings of a portfolio: one row each, with type, default and range';

@@ -11,7 +11,7 @@ CREATE FUNCTION segment_internal.note_changes() RETURNS trigger
 LANGUAGE C VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'segment_note_changes';
 COMMENT ON FUNCTION segment_internal.note_changes() IS
-'trigger of segment.watch: notes the customers of the rows that a statement changed, or for each row that logical replication brings that everybody''s may have, for the portfolio named in its argument; fires nothing and runs nobody''s code; does nothing where that portfolio is gone or does not watch the table';
+'trigger of segment.watch: notes the customers of the rows that a statement changed, or for each row that logical replication brings that everybody''s may have, for the portfolio named in its argument; fires no trigger and runs no other code; does nothing where that portfolio is gone or does not watch the table';
 
 CREATE FUNCTION segment_internal.key_conversion(column_type oid, key_type oid) RETURNS text
 LANGUAGE C STABLE STRICT PARALLEL SAFE
@@ -29,13 +29,13 @@ CREATE FUNCTION segment_internal.takes_notes(relation oid) RETURNS boolean
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_takes_notes_oid';
 COMMENT ON FUNCTION segment_internal.takes_notes(oid) IS
-'whether a table is changed_customer or unnoted_change as create_portfolio makes them, and nothing hangs on it: no index, trigger, rule, policy, constraint (internal)';
+'whether a table is changed_customer or unnoted_change as create_portfolio makes them, without index, trigger, rule, policy or constraint (internal)';
 
 CREATE FUNCTION segment_internal.watch_names(portfolio text) RETURNS text[]
 LANGUAGE C STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'segment_watch_names';
 COMMENT ON FUNCTION segment_internal.watch_names(text) IS
-'the names that the triggers of a portfolio bear: the column portfolio of its table watched_table; none for whoever does not have the rights of the owner (internal)';
+'the names that the triggers of a portfolio bear: the column portfolio of its table watched_table; none for a role that does not have the rights of the owner (internal)';
 
 CREATE FUNCTION segment_internal.next_transaction() RETURNS xid8
 LANGUAGE C VOLATILE PARALLEL SAFE
