@@ -20,7 +20,8 @@ typedef struct KnownDays
 /* The last period and those that a trend looks back over, the last among them. */
 typedef struct PeriodTerms
 {
-	int32		days;			/* of a period; 0: unknown, and nothing is said */
+	int32		days;			/* of a period; 0: unknown, and nothing is
+								 * said */
 	int32		periods;
 } PeriodTerms;
 
