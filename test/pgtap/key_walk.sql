@@ -50,7 +50,10 @@ BEGIN
 	EXECUTE format('CREATE TABLE %1$I AS SELECT %2$s AS k, at + 1 AS at FROM event WHERE i %% 5 = 1', kind || '_complaint', key);
 	PERFORM segment.create_portfolio(kind, format('SELECT k, at, amount FROM %I', kind || '_sale'),
 		customers => format('SELECT * FROM %I', kind || '_list'), costs => format('SELECT * FROM %I', kind || '_cost'),
-		complaints => format('SELECT * FROM %I', kind || '_complaint'), timezone => 'UTC', settings => '{"purchase_model": "bgnbd"}');
+		complaints => format('SELECT * FROM %I', kind || '_complaint'), timezone => 'UTC', settings => '{"purchase_model": "bgnbd", "lost_after_days": 60}');
+	EXECUTE format('UPDATE %1$I.scheme_class SET owner = ''Ada'' WHERE scheme = ''next_step'' AND class_rank < 4', kind);
+	EXECUTE format('INSERT INTO %1$I.scheme_domain (scheme, class, domain, action, priority)
+		SELECT c.scheme, c.class, ''data'', ''Offer more.'', 1 FROM %1$I.scheme_class AS c WHERE c.scheme = ''next_step''', kind);
 	PERFORM segment.watch(kind, format('%I', kind || '_sale'), 'k'), segment.watch(kind, format('%I', kind || '_cost'), 'k'),
 		segment.watch(kind, format('%I', kind || '_list'), 'k'), segment.watch(kind, format('%I', kind || '_complaint'), 'k');
 	PERFORM segment.refresh(kind, '2024-10-31');
