@@ -41,10 +41,10 @@ SQL_FRAGMENTS = \
 	portfolio/builtin_scheme \
 	portfolio/scheme \
 	portfolio/risk \
-	portfolio/backtest \
-	portfolio/risk_source \
 	portfolio/attribute \
 	portfolio/customer \
+	portfolio/backtest \
+	portfolio/risk_source \
 	portfolio/cut \
 	portfolio/rule \
 	portfolio/scorecard \

@@ -282,6 +282,8 @@ AS $portfolio_comment$
 DECLARE
 	m record;
 	s record;
+	a record;
+	f record;
 BEGIN
 	FOR m IN SELECT * FROM segment_internal.portfolio_members(portfolio) LOOP
 		IF m.col IS NOT NULL THEN
@@ -296,11 +298,11 @@ BEGIN
 		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
 			portfolio, s.scheme, format('class in the scheme %s (view class)', s.meaning));
 	END LOOP;
-	FOR s IN SELECT * FROM segment_internal.attribute_columns(portfolio) LOOP
+	FOR a IN SELECT * FROM segment_internal.attribute_columns(portfolio) LOOP
 		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
-			portfolio, s.name, 'attribute from the source customers, as of the last refresh; NULL: not listed, or NULL there');
+			portfolio, a.name, 'attribute from the source customers, as of the last refresh; NULL: not listed, or NULL there');
 	END LOOP;
-	FOR s IN EXECUTE format($query$
+	FOR f IN EXECUTE format($query$
 		SELECT a.attrelid::regclass AS relation, a.attname, coalesce('setting: ' || n.meaning, 'cut: ' || coalesce(c.meaning, c.query),
 			'cut that is no more') AS meaning
 		FROM pg_attribute AS a
@@ -308,7 +310,7 @@ BEGIN
 		LEFT JOIN %1$I.scheme_cut AS c ON c.cut = a.attname
 		WHERE a.attrelid IN (%2$L::regclass, %3$L::regclass) AND a.attname NOT IN ('scorecard_id', 'scorecard_as_of', 'is_there', 'terms')$query$,
 		portfolio, format('%I.scorecard_figures', portfolio), format('%I.scorecard_in_force', portfolio)) LOOP
-		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', s.relation, s.attname, s.meaning);
+		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', f.relation, f.attname, f.meaning);
 	END LOOP;
 END
 $portfolio_comment$;

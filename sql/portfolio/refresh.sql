@@ -477,6 +477,7 @@ DECLARE
 	unscored jsonb;
 	earlier record;
 	f record;
+	usual_gap_days float8;
 	risk segment_internal.risk_source;
 BEGIN
 	EXECUTE format($template$
@@ -507,8 +508,8 @@ BEGIN
 		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit, NULL) INTO STRICT f
 		USING earlier.purchases, earlier.spend;
 	END;
-	f.usual_gap_days := coalesce(f.usual_gap_days, (settings ->> 'dormancy_default_gap_days')::float8);
-	risk := segment_internal.risk_source(portfolio, as_of, settings, unit, f.customers, f.first_day, f.usual_gap_days, f.purchase_model);
+	usual_gap_days := coalesce(f.usual_gap_days, (settings ->> 'dormancy_default_gap_days')::float8);
+	risk := segment_internal.risk_source(portfolio, as_of, settings, unit, f.customers, f.first_day, usual_gap_days, f.purchase_model);
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS s
 		SET (customers, buyers, recency_cuts, frequency_cuts, monetary_cuts, usual_gap_days,
@@ -525,7 +526,7 @@ BEGIN
 		RETURNING s.customers, segment.status(s.purchase_model), segment.status(s.spend_model)$template$, portfolio)
 	INTO customers, purchase_status, spend_status
 	USING scorecard_id, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
-		f.usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'), risk,
+		usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'), risk,
 		f.contribution_rate, f.rate_before_cost, f.moments;
 	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, as_of, unscored, from_kept);
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;

@@ -340,7 +340,7 @@ segment_ranking_final(PG_FUNCTION_ARGS)
 	int64	   *right[2];
 	Datum		values[11];
 	bool		nulls[11] = {false};
-	double		areas[2];
+	double		areas[2] = {0, 0};
 	double		pairs;
 
 	if (state == NULL)

@@ -129,7 +129,7 @@ my %usual = (
 	'risk_agg.usual_gap_days' => 30, 'risk_agg.prior_customers' => 20, 'tenths_agg.amounts' => '{1,2}', 'tenths_total.tenths' => '{{1,2},{3,4}}', 'tenths_total.col' => 1,
 	'contribution_prior.moments' => '{60,3000,900,280,20,1000,300,95,230}', 'usual_gross.moments' => '{60,3000,900,280,20,1000,300,95,230}',
 	'tenths_error.tenths' => '{{1,2,3},{3,4,5}}', 'cheapest_threshold_agg.false_alarm_cost' => 1, 'cheapest_threshold_agg.miss_cost' => 1,
-	'kept_query.as_of' => '2024-02-01', 'kept_query.scorecard_id' => 1, 'kept_fill_changed.as_of' => '2024-02-01', 'kept_move.given' => '2024-02-01',
+	'scheme_measure_abcd.measure' => 'net', 'kept_query.as_of' => '2024-02-01', 'kept_query.scorecard_id' => 1, 'kept_fill_changed.as_of' => '2024-02-01', 'kept_move.given' => '2024-02-01',
 	'kept_run.command' => 'CREATE UNLOGGED TABLE mine.refresh_row AS SELECT 1 AS one', 'kept_run.query' => 'SELECT 1 AS one',
 	'segment_internal.scorecard_terms' => '=(SELECT s.terms FROM mine.scorecard_figures AS s ORDER BY s.scorecard_id LIMIT 1)',
 	'kept_move.today' => '2024-02-01',

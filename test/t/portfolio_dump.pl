@@ -25,7 +25,7 @@ sub dump_text
 	$out =~ s/^(COPY [^\n]* FROM stdin;\n)(.*?)^(\\\.)$/$1 . join('', sort split(m{^}m, $2)) . $3/gmse;
 	# The later branches of a UNION in a view: after a restore the server says
 	# AS text behind a constant that has no name.
-	$out =~ s/^(\s+(?:NULL|'[^']*')::[a-z ]+) AS "?\w+"?(,?)$/$1$2/mg;
+	$out =~ s/^(\s+(?:NULL|'[^']*')::[a-z ]+(?:\[\])?) AS "?\w+"?(,?)$/$1$2/mg;
 	return $out;
 }
 
