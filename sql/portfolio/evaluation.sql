@@ -18,9 +18,9 @@ BEGIN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('argument "horizon_days" must be from 1 to 36525, not %s', coalesce(horizon_days::text, 'NULL'));
 	END IF;
-	EXECUTE format('SELECT s.as_of, s.settings, s.margin, s.customers FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio)
-	INTO last_day, run.settings, run.margin_rate, run.customers;
-	EXECUTE format('SELECT p.unit FROM %I.portfolio AS p', portfolio) INTO run.unit;
+	EXECUTE format('SELECT s.as_of, s.settings, s.margin, s.customers, p.unit
+		FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id', portfolio)
+	INTO last_day, run.settings, run.margin_rate, run.customers, run.unit;
 	IF cutoff + horizon_days > last_day THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('the %s days after %s are not over yet', horizon_days, cutoff),

@@ -489,8 +489,7 @@ BEGIN
 	-- one change at a time, and none during a refresh
 	EXECUTE format('SELECT FROM %I.portfolio FOR UPDATE', name);
 	report.portfolio := name;
-	EXECUTE format('SELECT n.as_of, n.settings FROM %I.scorecard AS n
-		ORDER BY n.scorecard_id DESC LIMIT 1', name) INTO STRICT report.as_of, settings;
+	SELECT s.as_of, s.settings INTO report.as_of, settings FROM segment_internal.scorecard_in_force(name) AS s;
 	IF command = 'review' THEN
 		RETURN segment_internal.key_account_review(name, report.as_of, settings);
 	END IF;

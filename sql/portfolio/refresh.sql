@@ -688,7 +688,7 @@ DECLARE
 	first_day date;
 BEGIN
 	EXECUTE format('SELECT s.as_of, s.margin, s.purchase_model, s.spend_model, (s.settings ->> ''lost_after_days'')::integer AS lost_after
-		FROM %I.scorecard AS s ORDER BY s.scorecard_id DESC LIMIT 1', portfolio)
+		FROM %1$I.scorecard AS s JOIN %1$I.portfolio AS p ON p.scorecard_id = s.scorecard_id', portfolio)
 	INTO STRICT card;
 	FOR warning IN
 		SELECT m.name, w.text
