@@ -51,6 +51,9 @@ SQL_FRAGMENTS = \
 	portfolio/kept \
 	portfolio/watch \
 	portfolio/defect \
+	portfolio/refresh_read \
+	portfolio/refresh_defect \
+	portfolio/refresh_log \
 	portfolio/refresh \
 	portfolio/migration \
 	portfolio/snapshot \
