@@ -145,6 +145,7 @@ BEGIN
 		customers => 'SELECT customer, at::text || '''' AS met, jsonb_build_object(''a'', ''b'') AS b FROM shop.orders');
 	PERFORM segment.create_scheme(name, 'own', '[{"class": "big", "rule": "net > own_cut", "stay_rule": "net > 0"}, {"class": "rest"}]',
 		'{"own_cut": "SELECT avg(net) FROM customers"}');
+	PERFORM segment.create_cluster_scheme(name, 'groups', '{net,orders}', 2);
 	PERFORM segment.take_snapshot(name, '2023-06-30');
 	PERFORM segment.review_key_accounts(name);
 	PERFORM segment.override_key_account(name, 3, true, 'friend', '2099-01-01', 'me');
@@ -214,6 +215,8 @@ INSERT INTO call VALUES
 	('segment.create_scheme(text,text,jsonb,jsonb,text,text,text)', $$ SELECT segment.create_scheme(%L, 'new', '[{"class": "a", "rule": "net > 1"}, {"class": "b"}]', '{"new_cut": "avg(net)"}') $$),
 	('segment.alter_scheme(text,text,jsonb,jsonb)', $$ SELECT segment.alter_scheme(%L, 'own', '[{"class": "a", "rule": "net > 1", "stay_rule": "net > 2"}, {"class": "b"}]', '{"new_cut": "SELECT avg(net) FROM customers"}') $$),
 	('segment.drop_scheme(text,text)', $$ SELECT segment.drop_scheme(%L, 'own') $$),
+	('segment.create_cluster_scheme(text,text,text[],integer,bigint,text)', $$ SELECT segment.create_cluster_scheme(%L, 'alike', '{net,orders}', transform => 'rank') $$),
+	('segment.refit_cluster_scheme(text,text,integer,bigint)', $$ SELECT segment.refit_cluster_scheme(%L, 'groups', 3) $$),
 	('segment.scheme_check(text,text)', $$ SELECT count(*) FROM segment.scheme_check(%L, 'own') $$),
 	('segment.scheme_check(text,text)', $$ SELECT count(*) FROM segment.scheme_check(%L, 'dormancy') $$),
 	('segment.explain(text,text)', $$ SELECT count(*) FROM segment.explain(%L, '3') $$),

@@ -59,6 +59,7 @@ BEGIN
 	PERFORM segment.refresh(kind, '2024-10-31');
 	PERFORM segment.take_snapshot(kind, '2024-06-30');
 	PERFORM segment.create_scheme(kind, 'size', '[{"class": "big", "rule": "net > half", "stay_rule": "net > half / 2"}, {"class": "small"}]', '{"half": "avg(net)"}');
+	PERFORM segment.create_cluster_scheme(kind, 'groups', '{net,orders,gap_ratio}', transform => 'log');
 	PERFORM segment.take_snapshot(kind, '2024-08-31');
 
 	-- changes, also by another spelling

@@ -147,6 +147,9 @@ my %usual = (
 	'attribute_check_names.names' => '{city}', 'portfolio_take_views.gone' => '{city}', 'portfolio_put_views.grants' => '{}',
 	'scheme_check_domains.domains' => '{"a": {"action": "b"}}',
 	'scheme_proof.arguments' => '{"scheme": "rfm_segment"}', 'explain_classes.arguments' => '{"customer": "1"}',
+	'columns text[]' => '{net,orders}', 'transform text' => 'none', 'create_cluster_scheme.scheme' => 'another', 'refit_cluster_scheme.scheme' => 'another',
+	'features text' => 'ARRAY[net::float8]', 'cluster_match.values_per_head' => '{1,2}', 'cluster_match.codes' => '{a,b}', 'cluster_rank.cuts' => '{1,2}',
+	'cluster_change.arguments' => '{"command": "create", "scheme": "another", "columns": ["net"], "k": 2, "seed": 1, "transform": "none"}',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
 	# key accounts
@@ -175,6 +178,8 @@ my %before = (
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
 	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut, mine.scheme_domain CASCADE',
+	refit_cluster_scheme => q{SELECT segment.create_cluster_scheme('mine', 'another', '{net}', 2)},
+	cluster_create_tables => 'DROP TABLE mine.cluster_fit, mine.cluster_trial CASCADE',
 	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer, mine.unnoted_change CASCADE',
 	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
 	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
