@@ -67,7 +67,8 @@ SQL_FRAGMENTS = \
 	portfolio/explain \
 	portfolio/crosstab \
 	portfolio/value_score \
-	portfolio/evaluation
+	portfolio/evaluation \
+	portfolio/drivers
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)
