@@ -26,6 +26,7 @@ SQL_FRAGMENTS = \
 	statistics/exact_sum \
 	statistics/class_medians \
 	statistics/concentration \
+	statistics/clusters \
 	statistics/interval \
 	statistics/ranking \
 	models/model \
@@ -51,6 +52,9 @@ SQL_FRAGMENTS = \
 	portfolio/kept \
 	portfolio/watch \
 	portfolio/defect \
+	portfolio/refresh_read \
+	portfolio/refresh_defect \
+	portfolio/refresh_log \
 	portfolio/refresh \
 	portfolio/migration \
 	portfolio/snapshot \
