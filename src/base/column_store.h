@@ -20,7 +20,8 @@ typedef struct ColumnStore
 	int			part_rows;		/* rows of a full part, a multiple of 64 */
 	Size		part_words;		/* words of one column of a part */
 	int64		rows;			/* all told */
-	uint64	   *part;			/* the part that is filled: column after column */
+	uint64	   *part;			/* the part that is filled: column after
+								 * column */
 	uint64	   *marks;			/* of its rows, a bit each */
 	uint64	   *buffer;			/* one column of a part from the file */
 	BufFile    *file;			/* full parts, if there are any */

@@ -435,8 +435,8 @@ read_column(DriverQuery *query, Driver *driver)
 	information_begin(column, driver->kind != DRIVER_TEXT, known, missing);
 	while (!keys[0].done || !keys[1].done)
 	{
-		int64		key = keys[0].done ? keys[1].key :
-			keys[1].done ? keys[0].key : Min(keys[0].key, keys[1].key);
+		bool		hit_is_next = keys[0].done || (!keys[1].done && keys[1].key < keys[0].key);
+		int64		key = keys[hit_is_next].key;
 		InformationBin value;
 
 		value.misses = sorted_keys_take(&keys[0], key);

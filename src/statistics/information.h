@@ -36,8 +36,9 @@ typedef struct InformationColumn
 	InformationBin missing;		/* all without */
 	InformationBin below;		/* rows with the values seen so far */
 	int64		values;			/* how many different ones */
-	int128		pairs_in_order; /* twice the pairs of a hit and a miss in which
-								 * the hit has the higher value, ties half */
+	int128		pairs_in_order; /* twice the pairs of a hit and a miss in
+								 * which the hit has the higher value, ties
+								 * half */
 	int			nbins;			/* but for that of missing values */
 	InformationBin bins[INFORMATION_MAX_BINS];
 } InformationColumn;
