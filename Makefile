@@ -72,7 +72,8 @@ SQL_FRAGMENTS = \
 	portfolio/crosstab \
 	portfolio/value_score \
 	portfolio/cluster \
-	portfolio/evaluation
+	portfolio/evaluation \
+	portfolio/drivers
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)

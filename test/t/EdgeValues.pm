@@ -143,6 +143,8 @@ my %usual = (
 	'rule text' => 'net > 0',
 	'rule_try.rules' => '{net > 0}', 'rule_find_wrong.rules' => q{{"(rfm_segment,a,rule,\"net > 0\")"}},
 	'col text' => 'net', 'crosstab.row_by' => 'rfm_segment', 'crosstab.column_by' => 'dormancy', 'crosstab_cells.arguments' => '{"row_by": "rfm_segment", "column_by": "dormancy"}',
+	'portfolio_drivers.arguments' => '{"outcome": "bought", "cutoff": "2023-09-01", "horizon_days": 30}', 'outcome text' => 'bought',
+	'drivers.query' => 'SELECT customer % 2 = 0, amount, at FROM trade.orders', 'drivers_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)},
 	'value_score.weights' => '{"net": 1}', 'value_score_weights.weights' => '{"net": 1}', 'value_scores.arguments' => '{"weights": {"net": 1}}',
 	'attribute_check_names.names' => '{city}', 'portfolio_take_views.gone' => '{city}', 'portfolio_put_views.grants' => '{}',
 	'scheme_check_domains.domains' => '{"a": {"action": "b"}}',
