@@ -35,6 +35,7 @@ SQL_FRAGMENTS = \
 	portfolio/setting \
 	portfolio/key \
 	portfolio/source \
+	portfolio/expression \
 	portfolio/histories \
 	portfolio/data_quality \
 	portfolio/definition \
@@ -43,6 +44,7 @@ SQL_FRAGMENTS = \
 	portfolio/risk \
 	portfolio/attribute \
 	portfolio/customer \
+	portfolio/figures \
 	portfolio/backtest \
 	portfolio/risk_source \
 	portfolio/cut \
