@@ -26,6 +26,7 @@ SQL_FRAGMENTS = \
 	statistics/exact_sum \
 	statistics/class_medians \
 	statistics/concentration \
+	statistics/clusters \
 	statistics/interval \
 	statistics/ranking \
 	models/model \
@@ -72,7 +73,8 @@ SQL_FRAGMENTS = \
 	portfolio/explain \
 	portfolio/crosstab \
 	portfolio/value_score \
-	portfolio/evaluation
+	portfolio/evaluation \
+	portfolio/drivers
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)

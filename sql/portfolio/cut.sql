@@ -4,7 +4,7 @@
  * expressions are computed in one pass, a query by itself.
  */
 CREATE FUNCTION segment_internal.cut_is_query(cut text) RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $cut_is_query$
 BEGIN
@@ -18,7 +18,7 @@ COMMENT ON FUNCTION segment_internal.cut_is_query(text) IS
 'whether a cut is a query, and not an expression of aggregates (internal)';
 
 CREATE FUNCTION segment_internal.cut_query(cut text) RETURNS text
-LANGUAGE sql STABLE PARALLEL UNSAFE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 -- HAVING: one row, also of an expression without an aggregate
 RETURN CASE WHEN segment_internal.cut_is_query(cut) THEN cut
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION segment_internal.cut_query(text) IS
  * told, since something is wrong with it or it has a query inside, waits.
  */
 CREATE FUNCTION segment_internal.cut_is_scored(portfolio text, cut text) RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $cut_is_scored$
 DECLARE
@@ -66,7 +66,7 @@ COMMENT ON TYPE segment_internal.cut_list IS
 CREATE FUNCTION segment_internal.scheme_cuts(
 	portfolio text, OUT unscored segment_internal.cut_list, OUT scored segment_internal.cut_list, OUT queries segment_internal.cut_list
 )
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_cuts$
 DECLARE

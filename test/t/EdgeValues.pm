@@ -96,6 +96,8 @@ my %usual = (
 	'migration_agg.customer' => q{=format('(0,%s)', 1 + (m.n - 1) / 5)}, 'migration_agg.day_number' => '=1 + (m.n - 1) % 5', 'migration_agg.days' => 5,
 	 'cohort_agg.as_of' => '2024-03-01', 'flow_agg.as_of' => '2024-03-01',
 
+	'segment.clusters' => q{=(SELECT segment.kmeans_fit(ARRAY[v], 2, 1) FROM unnest('{1,2,9}'::float8[]) AS v)}, 'kmeans_fit.seed' => 1,
+
 	# portfolios
 	'portfolio text' => 'mine', 'name text' => 'mine', 'unit text' => 'day', 'timezone text' => 'UTC', 'query_path text' => 'public',
 	'source text' => 'purchases', 'query text' => $purchases, 'purchases text' => $purchases, 'customers text' => 'SELECT * FROM trade.person',
@@ -143,6 +145,8 @@ my %usual = (
 	'rule text' => 'net > 0',
 	'rule_try.rules' => '{net > 0}', 'rule_find_wrong.rules' => q{{"(rfm_segment,a,rule,\"net > 0\")"}},
 	'col text' => 'net', 'crosstab.row_by' => 'rfm_segment', 'crosstab.column_by' => 'dormancy', 'crosstab_cells.arguments' => '{"row_by": "rfm_segment", "column_by": "dormancy"}',
+	'portfolio_drivers.arguments' => '{"outcome": "bought", "cutoff": "2023-09-01", "horizon_days": 30}', 'outcome text' => 'bought',
+	'drivers.query' => 'SELECT customer % 2 = 0, amount, at FROM trade.orders', 'drivers_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)},
 	'value_score.weights' => '{"net": 1}', 'value_score_weights.weights' => '{"net": 1}', 'value_scores.arguments' => '{"weights": {"net": 1}}',
 	'attribute_check_names.names' => '{city}', 'portfolio_take_views.gone' => '{city}', 'portfolio_put_views.grants' => '{}',
 	'scheme_check_domains.domains' => '{"a": {"action": "b"}}',
