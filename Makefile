@@ -36,6 +36,7 @@ SQL_FRAGMENTS = \
 	portfolio/setting \
 	portfolio/key \
 	portfolio/source \
+	portfolio/expression \
 	portfolio/histories \
 	portfolio/data_quality \
 	portfolio/definition \
@@ -44,6 +45,7 @@ SQL_FRAGMENTS = \
 	portfolio/risk \
 	portfolio/attribute \
 	portfolio/customer \
+	portfolio/figures \
 	portfolio/backtest \
 	portfolio/risk_source \
 	portfolio/cut \

@@ -131,7 +131,9 @@ my %usual = (
 	'risk_agg.usual_gap_days' => 30, 'risk_agg.prior_customers' => 20, 'tenths_agg.amounts' => '{1,2}', 'tenths_total.tenths' => '{{1,2},{3,4}}', 'tenths_total.col' => 1,
 	'contribution_prior.moments' => '{60,3000,900,280,20,1000,300,95,230}', 'usual_gross.moments' => '{60,3000,900,280,20,1000,300,95,230}',
 	'tenths_error.tenths' => '{{1,2,3},{3,4,5}}', 'cheapest_threshold_agg.false_alarm_cost' => 1, 'cheapest_threshold_agg.miss_cost' => 1,
-	'scheme_measure_abcd.measure' => 'net', 'kept_query.as_of' => '2024-02-01', 'kept_query.scorecard_id' => 1, 'kept_fill_changed.as_of' => '2024-02-01', 'kept_move.given' => '2024-02-01',
+	'scheme_measure_abcd.measure' => 'net', 'kept_query.as_of' => '2024-02-01', 'kept_query.scorecard_id' => 1, (map { ("$_.as_of" => '2024-02-01', "$_.scorecard_id" => 1) } qw(figures_query figures_create)),
+	'cut text' => 'avg(net)', 'rule_is_of_unscored.rule_item' => 'mine.kept_customer AS k', 'query_mentions.query' => 'SELECT net FROM mine.customer', 'condition_nulls.query' => 'SELECT net IS NULL FROM mine.customer',
+	'scorecard_query.figures' => 'SELECT * FROM mine.kept_customer', 'scorecard_query.cuts' => 'ARRAY[1]', 'customer_row_items.figures' => 'f.*', 'kept_fill_changed.as_of' => '2024-02-01', 'kept_move.given' => '2024-02-01',
 	'kept_run.command' => 'CREATE UNLOGGED TABLE mine.refresh_row AS SELECT 1 AS one', 'kept_run.query' => 'SELECT 1 AS one',
 	'segment_internal.scorecard_terms' => '=(SELECT s.terms FROM mine.scorecard_figures AS s ORDER BY s.scorecard_id LIMIT 1)',
 	'kept_move.today' => '2024-02-01',
@@ -168,12 +170,14 @@ my $to_demote = q{UPDATE mine.key_account_review SET decision = 'would_demote'};
 my $to_end = q{SELECT segment.override_key_account('mine', 1, true, 'a', '2030-01-01', 'b')};
 my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false)};
 my $to_find_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS TABLE mine.changed_customer; INSERT INTO mine.refresh_key VALUES (1, false), (2, false)};
+my $to_have_figures = q{SELECT &figures_create('mine', 1, '2024-02-01', false)};
 my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH NO DATA};
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
 	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
 	defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
+	kept_fill => $to_have_figures, scheme_compute_cuts => $to_have_figures, scheme_compute_each_cut => $to_have_figures, scheme_try => $to_have_figures,
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
 	attribute_define => q{SELECT &portfolio_take_views('mine', '{}')},
 	rule_fail => $to_check_rules, rule_try => $to_check_rules, rule_find_wrong => $to_check_rules,
