@@ -26,6 +26,7 @@ SQL_FRAGMENTS = \
 	statistics/exact_sum \
 	statistics/class_medians \
 	statistics/concentration \
+	statistics/clusters \
 	statistics/interval \
 	statistics/ranking \
 	models/model \
@@ -35,6 +36,7 @@ SQL_FRAGMENTS = \
 	portfolio/setting \
 	portfolio/key \
 	portfolio/source \
+	portfolio/expression \
 	portfolio/histories \
 	portfolio/data_quality \
 	portfolio/definition \
@@ -43,6 +45,7 @@ SQL_FRAGMENTS = \
 	portfolio/risk \
 	portfolio/attribute \
 	portfolio/customer \
+	portfolio/figures \
 	portfolio/backtest \
 	portfolio/risk_source \
 	portfolio/cut \
@@ -73,7 +76,9 @@ SQL_FRAGMENTS = \
 	portfolio/explain \
 	portfolio/crosstab \
 	portfolio/value_score \
-	portfolio/evaluation
+	portfolio/cluster \
+	portfolio/evaluation \
+	portfolio/drivers
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)
