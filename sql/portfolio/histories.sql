@@ -14,7 +14,7 @@ COMMENT ON FUNCTION segment_internal.checked_histories(text, text, text, anyarra
 CREATE FUNCTION segment_internal.changed_histories(
 	source text, query text, timezone text, tables oid[], logs oid[], sign integer
 ) RETURNS SETOF record
-LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000 ROWS 1000
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000 ROWS 5000
 AS 'MODULE_PATHNAME', 'segment_changed_history_query';
 COMMENT ON FUNCTION segment_internal.changed_histories(text, text, text, oid[], oid[], integer) IS
 'as checked_histories, of a linear source (source_linear), over the rows with one sign of the logs of its tables in the place of the tables: what has come (1) or is gone (-1) (internal)';
