@@ -387,25 +387,25 @@ null_column(Oid table, AttrNumber column)
 static Query *
 log_query(Oid table, Oid log, int sign)
 {
-	StringInfoData text;
+	StringInfoData string;
 	RawStmt    *statement;
 	int			natts = class_of(table).relnatts;
 
-	initStringInfo(&text);
+	initStringInfo(&string);
 	for (AttrNumber column = 1; column <= natts; column++)
 	{
 		const char *name = logged_name(table, column, log);
 
-		appendStringInfo(&text, "%s%s", column == 1 ? "SELECT " : ", ",
+		appendStringInfo(&string, "%s%s", column == 1 ? "SELECT " : ", ",
 						 name != NULL ? name : null_column(table, column));
 	}
 	if (OidIsValid(log))
-		appendStringInfo(&text, " FROM ONLY %s WHERE %s OPERATOR(pg_catalog.=) %d",
+		appendStringInfo(&string, " FROM ONLY %s WHERE %s OPERATOR(pg_catalog.=) %d",
 						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(log)), get_rel_name(log)),
 						 quote_identifier(get_attname(log, LOG_SIGN, false)), sign);
 	else
-		appendStringInfoString(&text, " WHERE false");
-	return source_rewritten("log", text.data, &statement);
+		appendStringInfoString(&string, " WHERE false");
+	return source_rewritten("log", string.data, &statement);
 }
 
 typedef struct LogContext
