@@ -262,7 +262,7 @@ UPDATE called SET result = as_role('segment_test_' || role, query) WHERE role IN
 SELECT is_empty($$ SELECT role, query, result FROM called WHERE role IN ('stranger', 'reader', 'other', 'tables')
 	AND result NOT SIMILAR TO '42501 must be owner( or reader)? of portfolio "hostile%'
 	-- readers may ask these
-	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|value_score)')
+	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|experiment_readout|value_score)')
 	AND NOT (function::text ~ 'create_portfolio' AND result ~ '^(42501 permission denied for database|42P06)') $$,
 	'who does not have the owner''s rights is refused by every function');
 SELECT is(caught_others(), NULL, 'and is not caught');
