@@ -28,6 +28,7 @@ SQL_FRAGMENTS = \
 	statistics/concentration \
 	statistics/clusters \
 	statistics/interval \
+	statistics/experiment \
 	statistics/ranking \
 	models/model \
 	models/fit \
@@ -78,6 +79,7 @@ SQL_FRAGMENTS = \
 	portfolio/crosstab \
 	portfolio/value_score \
 	portfolio/cluster \
+	portfolio/experiment \
 	portfolio/evaluation \
 	portfolio/drivers
 
