@@ -59,6 +59,7 @@ SQL_FRAGMENTS = \
 	portfolio/cohort \
 	portfolio/flow \
 	portfolio/key_account \
+	portfolio/chart \
 	portfolio/portfolio_view \
 	portfolio/reader \
 	portfolio/attribute_change \
@@ -67,7 +68,8 @@ SQL_FRAGMENTS = \
 	portfolio/explain \
 	portfolio/crosstab \
 	portfolio/value_score \
-	portfolio/evaluation
+	portfolio/evaluation \
+	portfolio/report
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)

@@ -49,6 +49,8 @@ static const Task tasks[] = {
 	{"watch", "SELECT segment_internal.watch_change($1, $2)", "a change of a portfolio's watched tables"},
 	{"explain", "SELECT segment_internal.explain_classes($1, $2)"},
 	{"crosstab", "SELECT segment_internal.crosstab_cells($1, $2)"},
+	{"chart", "SELECT segment_internal.chart_draw($1, $2)"},
+	{"report", "SELECT segment_internal.report_write($1, $2)"},
 	{"value_score", "SELECT segment_internal.value_scores($1, $2)"},
 	{"backtest", "SELECT segment_internal.backtest_measures($1, $2)"},
 	{"backtest_deciles", "SELECT segment_internal.backtest_tenths($1, $2)"},
