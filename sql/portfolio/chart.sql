@@ -9,8 +9,19 @@
 
 /* ---------- languages ---------- */
 
+/*
+ * As unescape, but without a subtransaction, so that it can run in parallel:
+ * other encodings than UTF8 are not asked whether they have the characters.
+ */
+CREATE FUNCTION segment_internal.chart_unescape(escaped text, otherwise text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN getdatabaseencoding() = 'UTF8' THEN unistr(regexp_replace(escaped, '&#x([0-9A-F]{6});', '\\+\1', 'g')) ELSE otherwise END;
+COMMENT ON FUNCTION segment_internal.chart_unescape(text, text) IS
+'a text in which characters are written as &#xXXXXXX;, with their code in Unicode; or the other one, where the encoding of the database is not UTF8 (internal)';
+
 CREATE VIEW segment_internal.chart_locale AS
-SELECT l.locale, l.numbers, segment_internal.unescape(l.times, l.times)::jsonb AS times
+SELECT l.locale, l.numbers, segment_internal.chart_unescape(l.times, l.times)::jsonb AS times
 FROM (VALUES
 	('en', '{"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", ""]}'::jsonb,
 	 '{"dateTime": "%x, %X", "date": "%Y-%m-%d", "time": "%H:%M:%S", "periods": ["AM", "PM"],
@@ -37,7 +48,7 @@ GRANT SELECT ON segment_internal.chart_locale TO PUBLIC;
 
 /* From which amount on a letter stands for zeros, and how many it stands for. */
 CREATE VIEW segment_internal.chart_scale AS
-SELECT s.language, s.least, s.divisor, segment_internal.unescape(s.letter, s.fallback) AS letter
+SELECT s.language, s.least, s.divisor, segment_internal.chart_unescape(s.letter, s.fallback) AS letter
 FROM (VALUES ('en', 1e9, 1e9, 'bn', 'bn'), ('en', 1e6, 1e6, 'M', 'M'), ('en', 1e4, 1e3, 'k', 'k'),
 	('zh', 1e8, 1e8, '亿', 'e8'), ('zh', 1e4, 1e4, '万', 'e4')) AS s(language, least, divisor, letter, fallback);
 COMMENT ON VIEW segment_internal.chart_scale IS
@@ -45,7 +56,7 @@ COMMENT ON VIEW segment_internal.chart_scale IS
 GRANT SELECT ON segment_internal.chart_scale TO PUBLIC;
 
 CREATE VIEW segment_internal.chart_vocabulary AS
-SELECT v.word, v.unit, v.en, segment_internal.unescape(v.zh, v.en) AS zh
+SELECT v.word, v.unit, v.en, segment_internal.chart_unescape(v.zh, v.en) AS zh
 FROM (VALUES
 	('label', 'text', 'class', '级别'),
 	('measure', 'text', 'measure', '指标'),
@@ -239,7 +250,7 @@ COMMENT ON FUNCTION segment_internal.chart_options(jsonb) IS
  * looked up for each row: words, the locale, the letters of large amounts.
  */
 CREATE FUNCTION segment_internal.chart_texts(options jsonb) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL UNSAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN options || jsonb_build_object(
 	'words', (SELECT jsonb_object_agg(v.word, CASE options ->> 'language' WHEN 'zh' THEN v.zh ELSE v.en END) FROM segment_internal.chart_vocabulary AS v),
@@ -349,9 +360,9 @@ COMMENT ON FUNCTION segment_internal.chart_localize(jsonb, text, jsonb) IS
  * max_points rows is left out.
  */
 CREATE VIEW segment_internal.chart_catalog AS
-SELECT c.place, c.chart, c.section, c.relation, c.title, segment_internal.unescape(c.title_zh, c.title) AS title_zh,
-	c.question, segment_internal.unescape(c.question_zh, c.question) AS question_zh,
-	c.nothing, segment_internal.unescape(c.nothing_zh, c.nothing) AS nothing_zh, c.query, c.template
+SELECT c.place, c.chart, c.section, c.relation, c.title, segment_internal.chart_unescape(c.title_zh, c.title) AS title_zh,
+	c.question, segment_internal.chart_unescape(c.question_zh, c.question) AS question_zh,
+	c.nothing, segment_internal.chart_unescape(c.nothing_zh, c.nothing) AS nothing_zh, c.query, c.template
 FROM (VALUES
 	(1, 'segments', 'money', 'segment_summary',
 	 'Customers, sales and value by segment', '各细分群的客户、销售额与价值',
@@ -468,21 +479,24 @@ FROM (VALUES
 	 'Are we losing more customers than before, or is it chance?', '流失是否加剧，还是偶然波动？',
 	 'nobody was lost in a complete month yet', '尚无完整月份有客户流失',
 	 $query$
-	SELECT c.month, round(c.churn_rate::numeric, 5) AS churn_rate, round(c.churn_low::numeric, 5) AS low,
-		round(c.churn_high::numeric, 5) AS high, CASE WHEN c.change IS NOT NULL THEN round(c.base_rate::numeric, 5) END AS base_rate
-	FROM churn_rate AS c
-	-- before the first loss nobody could be lost
-	WHERE c.complete AND c.opening > 0 AND c.month >= (SELECT min(f.month) FROM churn_rate AS f WHERE f.complete AND f.lost > 0)
-	ORDER BY c.month DESC
-	LIMIT 36$query$,
+	SELECT c.month, $1 -> 'words' ->> m.measure AS measure, round(m.rate::numeric, 5) AS churn_rate, round(m.low::numeric, 5) AS low, round(m.high::numeric, 5) AS high
+	FROM (
+		SELECT * FROM churn_rate AS r
+		-- before the first loss nobody could be lost
+		WHERE r.complete AND r.opening > 0 AND r.month >= (SELECT min(f.month) FROM churn_rate AS f WHERE f.complete AND f.lost > 0)
+		ORDER BY r.month DESC LIMIT 36
+	) AS c
+	CROSS JOIN LATERAL (VALUES (1, 'churn_rate', c.churn_rate, c.churn_low, c.churn_high),
+		(2, 'base_rate', CASE WHEN c.change IS NOT NULL THEN c.base_rate END, NULL, NULL)) AS m(place, measure, rate, low, high)
+	WHERE m.rate IS NOT NULL
+	ORDER BY m.place, c.month DESC$query$,
 	 '{"width": 560, "height": 220,
 	   "encoding": {"x": {"field": "month", "type": "temporal", "scale": {"type": "utc"}, "title": null}},
-	   "layer": [{"mark": {"type": "errorband", "opacity": 0.2},
-		"encoding": {"y": {"field": "high", "type": "quantitative", "axis": {"format": ".1%"}, "title": {"word": "churn_rate"}}, "y2": {"field": "low"}}},
+	   "layer": [{"transform": [{"filter": "datum.low !== null"}], "mark": {"type": "area", "opacity": 0.2},
+		"encoding": {"y": {"field": "low", "type": "quantitative", "axis": {"format": ".1%"}, "title": {"word": "churn_rate"}}, "y2": {"field": "high"}}},
 		{"mark": {"type": "line", "point": {"size": 25}}, "encoding": {"y": {"field": "churn_rate", "type": "quantitative"},
-			"color": {"datum": {"word": "churn_rate"}}, "strokeDash": {"datum": {"word": "churn_rate"}}}},
-		{"mark": {"type": "line"}, "encoding": {"y": {"field": "base_rate", "type": "quantitative", "title": null},
-			"color": {"datum": {"word": "base_rate"}, "legend": {"orient": "bottom"}}, "strokeDash": {"datum": {"word": "base_rate"}, "legend": {"orient": "bottom"}}}}]}'),
+			"color": {"field": "measure", "type": "nominal", "sort": null, "title": null, "legend": {"orient": "bottom"}},
+			"strokeDash": {"field": "measure", "type": "nominal", "sort": null, "title": null}}}]}'),
 
 	(7, 'at_risk', 'leaving', 'churn_signal',
 	 'Customers at risk', '流失风险客户',
@@ -676,7 +690,7 @@ COMMENT ON FUNCTION segment_internal.chart_frame(segment_internal.chart_catalog,
 
 /* A chart, or the picture that says why there is none; options as chart_texts gives them. */
 CREATE FUNCTION segment_internal.chart_make(portfolio text, entry segment_internal.chart_catalog, options jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $chart_make$
 DECLARE
@@ -707,7 +721,7 @@ COMMENT ON FUNCTION segment_internal.chart_make(text, segment_internal.chart_cat
 
 /* All of segment.chart, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.chart_draw(portfolio text, arguments jsonb) RETURNS segment_internal.chart_drawing
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $chart_draw$
 DECLARE
@@ -731,7 +745,7 @@ COMMENT ON FUNCTION segment_internal.chart_draw(text, jsonb) IS
 'draws a chart with the current user''s rights; errors as for segment.chart (internal)';
 
 CREATE FUNCTION segment.chart(name text, chart text, options jsonb DEFAULT '{}') RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL UNSAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT r.spec FROM segment_internal.portfolio_run(name, 'chart', jsonb_build_object('chart', chart, 'options', options),
 	NULL::segment_internal.chart_drawing) AS r);

@@ -187,7 +187,7 @@ COMMENT ON FUNCTION segment_internal.report_table(text[], integer, text[], jsonb
 'a table of a report: headers, as words, and rows as an array of two dimensions (internal)';
 
 CREATE FUNCTION segment_internal.report_lists(portfolio text, wanted text, options jsonb) RETURNS xml
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $report_lists$
 DECLARE
@@ -214,7 +214,7 @@ COMMENT ON FUNCTION segment_internal.report_lists(text, text, jsonb) IS
 'the lists of a section of a report (internal)';
 
 CREATE FUNCTION segment_internal.report_charts(portfolio text, wanted text, options jsonb) RETURNS xml
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $report_charts$
 DECLARE
@@ -244,7 +244,7 @@ COMMENT ON FUNCTION segment_internal.report_charts(text, text, jsonb) IS
 'the charts of a section of a report, and which there are not, with the reason (internal)';
 
 CREATE FUNCTION segment_internal.report_figures(portfolio text, options jsonb) RETURNS xml
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $report_figures$
 DECLARE
@@ -271,7 +271,7 @@ COMMENT ON FUNCTION segment_internal.report_figures(text, jsonb) IS
 
 /* The options with what a test of the predictions says; see demo and chart calibration for its days. */
 CREATE FUNCTION segment_internal.report_verdict(portfolio text, options jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $report_verdict$
 DECLARE
@@ -332,7 +332,7 @@ COMMENT ON TYPE segment_internal.report_page IS 'a page as HTML (internal)';
 
 /* All of segment.report, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.report_write(portfolio text, arguments jsonb) RETURNS segment_internal.report_page
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $report_write$
 DECLARE
@@ -369,7 +369,7 @@ COMMENT ON FUNCTION segment_internal.report_write(text, jsonb) IS
 'writes a report with the current user''s rights; errors as for segment.report (internal)';
 
 CREATE FUNCTION segment.report(name text, scripts text DEFAULT NULL, options jsonb DEFAULT '{}') RETURNS text
-LANGUAGE sql STABLE PARALLEL UNSAFE
+LANGUAGE sql STABLE PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT r.page FROM segment_internal.portfolio_run(name, 'report', jsonb_build_object('scripts', scripts, 'options', options),
 	NULL::segment_internal.report_page) AS r);

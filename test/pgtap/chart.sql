@@ -62,7 +62,7 @@ SELECT results_eq($$ SELECT d.chart, array_agg(coalesce(m.mark ->> 'type', m.mar
 		jsonb_path_query(d.spec - '{data,config}'::text[], 'strict $.**.mark') WITH ORDINALITY AS m(mark, ordinal)
 	WHERE d.language = 'en' GROUP BY d.chart, d.place ORDER BY d.place $$,
 	$$ VALUES ('segments', '{bar,text}'::text[]), ('pyramid', '{bar,text}'), ('whale', '{area,point,text}'), ('rfm_grid', '{rect,text,text}'), ('leaky_bucket', '{line,bar}'),
-		('churn_rate', '{errorband,line,line}'), ('at_risk', '{point,text}'), ('migration', '{rect,text}'), ('sales_bridge', '{bar,text}'), ('cohorts', '{rect}'),
+		('churn_rate', '{area,line}'), ('at_risk', '{point,text}'), ('migration', '{rect,text}'), ('sales_bridge', '{bar,text}'), ('cohorts', '{rect}'),
 		('segment_trend', '{bar}'), ('owners', '{bar}'), ('calibration', '{bar,point}') $$, 'what is drawn');
 SELECT is(segment.chart('shop', 'whale', '{"vega_lite": 6}') - 'data', jsonb_set(segment.chart('shop', 'whale') - 'data', '{$schema}', '"https://vega.github.io/schema/vega-lite/v6.json"'),
 	'version 6 differs in $schema alone');
@@ -87,8 +87,9 @@ SELECT pg_temp.same($$ SELECT (r ->> 'r_score')::integer, (r ->> 'f_score')::int
 	'SELECT r_score, f_score, count(*) FROM shop.customer GROUP BY 1, 2', 'rfm_grid');
 SELECT pg_temp.same($$ SELECT (r ->> 'month')::date, r ->> 'kind', coalesce((r ->> 'active')::bigint, (r ->> 'flow_customers')::bigint) FROM pg_temp.data('leaky_bucket') AS r $$,
 	$$ SELECT month, f.* FROM shop.leaky_bucket, LATERAL (VALUES ('active', closing), ('new', new), ('won_back', won_back), ('lost', -lost)) AS f WHERE month > '2022-01-01' $$, 'leaky_bucket');
-SELECT pg_temp.same($$ SELECT (r ->> 'month')::date, (r ->> 'churn_rate')::numeric, (r ->> 'base_rate')::numeric FROM pg_temp.data('churn_rate') AS r $$,
-	$$ SELECT month, round(lost::numeric / opening, 5), CASE WHEN change IS NOT NULL THEN round(base_lost::numeric / base_opening, 5) END FROM shop.churn_rate WHERE month >= '2023-01-01' $$, 'churn_rate');
+SELECT pg_temp.same($$ SELECT (r ->> 'month')::date, r ->> 'measure', (r ->> 'churn_rate')::numeric FROM pg_temp.data('churn_rate') AS r $$,
+	$$ SELECT month, 'lost in the month', round(lost::numeric / opening, 5) FROM shop.churn_rate WHERE month >= '2023-01-01'
+	UNION ALL SELECT month, 'mean of the 12 months before', round(base_lost::numeric / base_opening, 5) FROM shop.churn_rate WHERE change IS NOT NULL $$, 'churn_rate');
 SELECT results_eq($$ SELECT (r ->> 'risk')::numeric, (r ->> 'worth')::numeric FROM pg_temp.data('at_risk') AS r $$,
 	$$ SELECT round(churn_risk::numeric, 4), round(greatest(clv, 0)::numeric, 2) FROM shop.churn_signal ORDER BY value_at_risk DESC, customer_id::text LIMIT 200 $$, 'at_risk, the worst first');
 SELECT pg_temp.same($$ SELECT r ->> 'from_label', r ->> 'to_label', (r ->> 'customers')::bigint FROM pg_temp.data('migration') AS r $$,

@@ -35,7 +35,7 @@ AS $$ SELECT unnest(xpath(path, substr(p.page, 17)::xml))::text FROM page AS p W
 
 SELECT ok(page LIKE E'<!DOCTYPE html>\n<html lang=%', 'a page: ' || language) FROM page ORDER BY language;
 SELECT ok(xml_is_well_formed_document(substr(page, 17)), 'well formed: ' || language) FROM page ORDER BY language;
-SELECT is_empty($$ SELECT DISTINCT name FROM page, unnest(xpath('//*[local-name() = "b" or local-name() = "i" or local-name() = "u" or local-name() = "a" or local-name() = "img"]', substr(page, 17)::xml)) AS name $$,
+SELECT is_empty($$ SELECT name FROM page, unnest(xpath('//*[local-name() = "b" or local-name() = "i" or local-name() = "u" or local-name() = "a" or local-name() = "img"]', substr(page, 17)::xml)) AS name $$,
 	'no element comes from data');
 SELECT is((SELECT count(*) FROM pg_temp.elements('//script')), (SELECT 3 + count(*) FROM pg_temp.elements('//script[@class="chart"]')), 'nor a script');
 SELECT is((SELECT regexp_count FROM (SELECT count(*) AS regexp_count FROM page, regexp_matches(page, '</script', 'g')) AS c), (SELECT 2 * count(*) FROM pg_temp.elements('//script')),
@@ -55,7 +55,7 @@ SELECT is((SELECT count(*) FROM pg_temp.elements('//figure')) + (SELECT count(*)
 SELECT is_empty($$ SELECT e FROM pg_temp.elements('//h2 | //h3 | //th | //section[@class="figure"]/p', 'zh') AS e WHERE e !~ '[\u4e00-\u9fff]' AND e !~ 'class="amount"' $$, 'in Chinese');
 SELECT is((SELECT e FROM pg_temp.elements('//section[@id="figure_sales"]/p[2]/text()') AS e),
 	(SELECT format('Customers bought for %s in the last 365 days, against %s in as many days before.',
-		to_char(sum(amount) FILTER (WHERE at > d.day - 365), 'FM99.9') || 'k', to_char(sum(amount) FILTER (WHERE at <= d.day - 365 AND at > d.day - 730), 'FM99.9') || 'k')
+		to_char(sum(amount) FILTER (WHERE at > d.day - 365), 'FM99.0') || 'k', to_char(sum(amount) FILTER (WHERE at <= d.day - 365 AND at > d.day - 730), 'FM99.0') || 'k')
 	FROM (SELECT at, amount / 1000 AS amount FROM sale WHERE customer IS NOT NULL) AS s, (SELECT max(at) AS day FROM sale) AS d), 'the sentence on sales');
 SELECT is((SELECT e FROM pg_temp.elements('//section[@id="figure_active"]/p[1]/strong/text()') AS e),
 	(SELECT count(DISTINCT customer)::text FROM sale WHERE at > (SELECT month_end - 365 FROM "<i>shop".leaky_bucket WHERE complete ORDER BY month DESC LIMIT 1)
@@ -74,8 +74,10 @@ SELECT is((SELECT array_agg(e) FROM pg_temp.elements('//section[@id="list_qualit
 
 -- ---------- privacy ----------
 
-SELECT is_empty($$ SELECT 1 WHERE segment.report('<i>shop', NULL, '{"names": false}') LIKE ANY (SELECT '%' || replace(n.key, '_', '\_') || '%'
-	FROM "<i>shop".customer AS c, LATERAL (VALUES (c.customer_id), (replace(replace(replace(c.customer_id, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'))) AS n(key)) $$, 'without names no key is on the page');
+INSERT INTO page SELECT 'private', segment.report('<i>shop', NULL, '{"names": false}');
+SELECT is_empty($$ SELECT n.key FROM page AS p, "<i>shop".customer AS c,
+		LATERAL (VALUES (c.customer_id), (replace(replace(replace(c.customer_id, '&', '&amp;'), '<', '&lt;'), '>', '&gt;')), (to_json(c.customer_id)::text)) AS n(key)
+	WHERE p.language = 'private' AND strpos(p.page, n.key) > 0 $$, 'without names no key is on the page');
 SELECT ok(page LIKE '%&lt;b&gt;"%' AND page LIKE '%list\_best%', 'with names there are') FROM page WHERE language = 'en';
 
 -- ---------- portfolios with next to nothing ----------

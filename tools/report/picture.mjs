@@ -32,17 +32,16 @@ vega.textMetrics.width = (item, text) => {
 
 // What the compiler and Vega have to say is an error here: a chart of the
 // catalog must be right as it is.
-class Complaints {
-	messages = [];
-	level() { return this; }
-	error(...args) { this.messages.push(args.join(' ')); return this; }
-	warn(...args) { this.messages.push(args.join(' ')); return this; }
-	info() { return this; }
-	debug() { return this; }
+function listener(messages) {
+	const hear = (...words) => { messages.push(words.join(' ')); return logger; };
+	const pass = () => logger;
+	const logger = { level: pass, error: hear, warn: hear, info: pass, debug: pass };
+	return logger;
 }
 
 export async function draw(spec) {
-	const logger = new Complaints();
+	const messages = [];
+	const logger = listener(messages);
 	const { config, ...rest } = spec;
 	// the picture as a whole is described, not each of its marks
 	const compiled = compile({ ...rest, config: { ...config, aria: false } }, { logger }).spec;
@@ -52,8 +51,8 @@ export async function draw(spec) {
 		view.locale(vega.locale(locale.number, locale.time));
 	const svg = await view.toSVG();
 	view.finalize();
-	if (logger.messages.length > 0)
-		throw new Error(`chart ${spec.usermeta?.segment?.chart ?? ''}: ${logger.messages.join('; ')}`);
-	// a hundredth of a pixel is enough
-	return svg.replace(/ (?:d|transform)="[^"]*"/g, (attribute) => attribute.replace(/(\.\d\d)\d+/g, '$1'));
+	if (messages.length > 0)
+		throw new Error(`chart ${spec.usermeta?.segment?.chart ?? ''}: ${messages.join('; ')}`);
+	// a hundredth of a pixel is enough, and the description stands beside the picture
+	return svg.replace(/ (?:role|aria-[a-z]+)="[^"]*"/g, '').replace(/ (?:d|transform)="[^"]*"/g, (attribute) => attribute.replace(/(\.\d\d)\d+/g, '$1'));
 }
