@@ -27,6 +27,7 @@ SQL_FRAGMENTS = \
 	statistics/exact_sum \
 	statistics/class_medians \
 	statistics/concentration \
+	statistics/clusters \
 	statistics/interval \
 	statistics/ranking \
 	models/model \
@@ -36,6 +37,7 @@ SQL_FRAGMENTS = \
 	portfolio/setting \
 	portfolio/key \
 	portfolio/source \
+	portfolio/expression \
 	portfolio/histories \
 	portfolio/data_quality \
 	portfolio/definition \
@@ -44,6 +46,7 @@ SQL_FRAGMENTS = \
 	portfolio/risk \
 	portfolio/attribute \
 	portfolio/customer \
+	portfolio/figures \
 	portfolio/backtest \
 	portfolio/risk_source \
 	portfolio/cut \
@@ -51,12 +54,19 @@ SQL_FRAGMENTS = \
 	portfolio/scorecard \
 	portfolio/kept \
 	portfolio/watch \
+	portfolio/log \
+	portfolio/watch_change \
 	portfolio/defect \
+	portfolio/refresh_read \
+	portfolio/refresh_fold \
+	portfolio/refresh_defect \
+	portfolio/refresh_log \
 	portfolio/refresh \
 	portfolio/migration \
 	portfolio/snapshot \
 	portfolio/churn \
 	portfolio/value \
+	portfolio/scheme_quality \
 	portfolio/cohort \
 	portfolio/flow \
 	portfolio/key_account \
@@ -69,7 +79,9 @@ SQL_FRAGMENTS = \
 	portfolio/explain \
 	portfolio/crosstab \
 	portfolio/value_score \
+	portfolio/cluster \
 	portfolio/evaluation \
+	portfolio/drivers \
 	portfolio/report
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))

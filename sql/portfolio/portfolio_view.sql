@@ -15,9 +15,20 @@
 CREATE FUNCTION segment_internal.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch', 'chart'];
+RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch', 'cluster', 'scheme_quality', 'chart'];
 COMMENT ON FUNCTION segment_internal.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
+
+CREATE FUNCTION segment_internal.model_figures(model segment.model) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT string_agg(format('%s %s', p.key, round((p.value #>> '{}')::numeric, 6))
+	|| coalesce(format(' (%s)', round(segment.stderr(model, p.key)::numeric, 6)), ''), ', ' ORDER BY p.key)
+FROM jsonb_each(segment.params(model)) AS p;
+END;
+COMMENT ON FUNCTION segment_internal.model_figures(segment.model) IS
+'the parameters of a model with their standard errors, as a line to read: "a 0.89 (0.15), ..."';
 
 CREATE FUNCTION segment_internal.portfolio_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -44,7 +55,7 @@ BEGIN
 		SELECT h.customer_id, %2$s
 		FROM (SELECT %1$I.scorecard_on($1) AS scorecard_id OFFSET NULL) AS n
 		CROSS JOIN LATERAL %1$I.scorecards(ARRAY[n.scorecard_id]) AS s%3$s;
-		END$template$, portfolio, columns, segment_internal.customer_items(portfolio, '$1', false));
+		END$template$, portfolio, columns, segment_internal.customer_items(portfolio, '$1'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.model_card WITH (security_invoker = %2$s) AS

@@ -111,7 +111,8 @@ BEGIN
 	-- stay rules look in the last snapshot before the day that customers are seen from
 	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme_class AS c WHERE c.stay_rule IS NOT NULL)', name) INTO has_stay_rules;
 	IF has_stay_rules AND report.as_of < newest THEN
-		PERFORM segment_internal.kept_fill(name, true);
+		PERFORM segment_internal.figures_create(name, (segment_internal.scorecard_in_force(name)).scorecard_id, newest, true);
+		PERFORM segment_internal.kept_fill(name, false, true);
 	END IF;
 	report.schemes := coalesce(cardinality(names), 0);
 	report.replaced := deleted > 0;
@@ -324,9 +325,11 @@ BEGIN
 			FROM (
 				SELECT h.ctid AS customer, f.day_number, f.days_known,
 					CASE $3 %3$s END AS class, c.net
-				-- with a FROM clause, without which workers could not take part
+				-- with a FROM clause, without which workers could not take part, and joined by a
+				-- condition that always holds, and that no planner finds out: by a hash join the
+				-- days are computed once for each process
 				FROM (SELECT %4$s AS days FROM generate_series(1, 1) OFFSET NULL) AS d
-				JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = (d.days IS NOT NULL)
+				JOIN %1$I.customer_history AS h ON (h.tableoid = 0) = (d.days IS NULL)
 				CROSS JOIN LATERAL segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints,
 					h.satisfaction, h.listed, d.days) AS f
 				JOIN %1$I.scorecards() AS s ON s.scorecard_id = f.scorecard_id%5$s%7$s

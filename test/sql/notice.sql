@@ -40,7 +40,8 @@ CREATE TABLE few AS SELECT customer, day, amount FROM orders WHERE customer <= 1
 SELECT customers FROM segment.create_portfolio('few', 'TABLE few', settings => '{"margin": 0.4}');
 SELECT unnest(segment.warnings(segment.mbgnbd_fit(x, t_x, t))), 'purchases' FROM (SELECT (segment.cbs(segment.history_agg(day, amount), (SELECT max(day) FROM few))).* FROM few GROUP BY customer) AS c
 UNION ALL
-SELECT unnest(segment.warnings(segment.gammagamma_fit(x, mean_repeat_spend))), 'amounts' FROM (SELECT (segment.cbs(segment.history_agg(day, amount), (SELECT max(day) FROM few))).* FROM few GROUP BY customer) AS c;
+SELECT unnest(segment.warnings(segment.gammagamma_fit(x, mean_repeat_spend))), 'amounts' FROM (SELECT (segment.cbs(segment.history_agg(day, amount), (SELECT max(day) FROM few))).* FROM few GROUP BY customer) AS c
+ORDER BY 2 DESC, 1;
 -- nobody
 CREATE TABLE nobody (customer integer, day date, amount numeric);
 SELECT customers FROM segment.create_portfolio('nobody', 'TABLE nobody', settings => '{"margin": 0.4}');

@@ -11,6 +11,7 @@
 # The statements depend on the seed alone, the time says how many there are.
 # A statement that fails is printed whole; it can be pasted into a session
 # with the objects that the first part of this file makes.
+# Takes long: so that it begins first where files run side by side
 use strict;
 use warnings;
 use Digest::MD5 'md5';
@@ -232,7 +233,8 @@ sub aggregate_statement
 # What comes after the call of a function whose columns the caller names.
 my %row_types = (
 	histories => 'customer integer, history segment.history, margins segment.history',
-	checked_histories => 'customer integer, history segment.history, margins segment.history, counts bigint[], money numeric[]');
+	checked_histories => 'customer integer, history segment.history, margins segment.history, counts bigint[], money numeric[]',
+	changed_histories => 'customer integer, history segment.history, counts bigint[], money numeric[]');
 
 sub function_statement
 {
