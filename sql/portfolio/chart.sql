@@ -69,6 +69,11 @@ FROM (VALUES
 	('f_score', 'text', 'frequency: highest most often', '消费频率：最高分为最频繁'),
 	('customer_share', 'share', 'share of customers, the best first', '客户占比（从最好的客户起）'),
 	('cumulative_profit', 'amount', 'profit of these customers', '这些客户的利润'),
+	('deviations', 'number', 'deviation from the mean', '与平均值的偏差'),
+	('net', 'text', 'sales', '销售额'),
+	('purchase_days', 'text', 'purchase days', '购买天数'),
+	('days_since_last', 'text', 'days away', '未购买天数'),
+	('average_order', 'text', 'average order', '平均订单额'),
 	('month', 'month', 'month', '月份'),
 	('active', 'amount', 'active customers', '活跃客户数'),
 	('flow', 'text', 'customers', '客户'),
@@ -453,7 +458,26 @@ FROM (VALUES
 			"encoding": {"text": {"field": "part", "type": "quantitative"},
 			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}'),
 
-	(5, 'leaky_bucket', 'leaving', 'leaky_bucket',
+	(5, 'clusters', 'money', 'cluster_center',
+	 'What the clusters are like', '各聚类的特征',
+	 'What kinds of customers are there?', '有哪些类型的客户？',
+	 'there is no scheme of clusters (segment.create_cluster_scheme)', '尚无聚类方案（segment.create_cluster_scheme）',
+	 $query$
+	SELECT segment_internal.chart_label(c.class, k.label, k.label_zh, $1 ->> 'language') AS label, coalesce($1 -> 'words' ->> c.col, c.col) AS col,
+		segment_internal.chart_amount(round(c.center::numeric, 1), $1) AS center, round(coalesce(c.deviations, 0)::numeric, 3) AS deviations,
+		coalesce(k.class_rank, 100000) AS class_rank, abs(coalesce(c.deviations, 0)) > 0.6 * max(abs(coalesce(c.deviations, 0))) OVER () AS is_dark
+	FROM cluster_center AS c
+	LEFT JOIN class AS k ON k.scheme = c.scheme AND k.class = c.class
+	WHERE c.scheme = (SELECT min(s.scheme) FROM cluster_scheme AS s WHERE s.scheme = $1 ->> 'scheme' OR $1 ->> 'scheme' IS NULL)
+	ORDER BY k.class_rank, c.class, c.col COLLATE "C"$query$,
+	 '{"width": {"step": 120}, "height": {"step": 34},
+	   "encoding": {"x": {"field": "col", "type": "nominal", "sort": null, "title": null, "axis": {"orient": "top", "labelAngle": 0}},
+		"y": {"field": "label", "type": "nominal", "sort": {"field": "class_rank", "op": "min"}, "title": null}},
+	   "layer": [{"mark": {"type": "rect", "stroke": "white"}, "encoding": {"color": {"field": "deviations", "type": "quantitative", "scale": {"scheme": "blueorange", "domainMid": 0, "reverse": true}}}},
+		{"mark": {"type": "text"}, "encoding": {"text": {"field": "center", "type": "nominal"},
+			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}'),
+
+	(6, 'leaky_bucket', 'leaving', 'leaky_bucket',
 	 'The leaky bucket: customers who come and go', '漏水桶：新增与流失的客户',
 	 'Do more customers come than leave?', '新增客户多于流失客户吗？',
 	 'no complete month began with active customers yet', '尚无期初有活跃客户的完整月份',
@@ -474,7 +498,7 @@ FROM (VALUES
 			"y": {"field": "flow_customers", "type": "quantitative", "axis": {"tickMinStep": 1}},
 			"color": {"field": "flow", "type": "nominal", "sort": null, "title": null, "scale": {"range": ["#0072b2", "#7fc4ea", "#d55e00"]}, "legend": {"orient": "bottom"}}}}]}'),
 
-	(6, 'churn_rate', 'leaving', 'churn_rate',
+	(7, 'churn_rate', 'leaving', 'churn_rate',
 	 'Share of active customers lost in each month', '每月流失的活跃客户占比',
 	 'Are we losing more customers than before, or is it chance?', '流失是否加剧，还是偶然波动？',
 	 'nobody was lost in a complete month yet', '尚无完整月份有客户流失',
@@ -498,7 +522,7 @@ FROM (VALUES
 			"color": {"field": "measure", "type": "nominal", "sort": null, "title": null, "legend": {"orient": "bottom"}},
 			"strokeDash": {"field": "measure", "type": "nominal", "sort": null, "title": null}}}]}'),
 
-	(7, 'at_risk', 'leaving', 'churn_signal',
+	(8, 'at_risk', 'leaving', 'churn_signal',
 	 'Customers at risk', '流失风险客户',
 	 'Whom should we call first?', '应先联系谁？',
 	 'nobody shows signs of leaving, or there is too little data to judge', '无人出现流失预警信号，或数据不足以判断',
@@ -517,7 +541,7 @@ FROM (VALUES
 		"encoding": {"color": {"field": "signals", "type": "ordinal", "scale": {"domain": [1, 2, 3, 4, 5, 6], "range": ["#89bedc", "#5ba3cf", "#3787c0", "#1c6aaf", "#0b4d94", "#08306b"]}, "legend": {"orient": "right"}}}},
 		{"transform": [{"filter": "datum.customer"}], "mark": {"type": "text", "align": "left", "dx": 7}, "encoding": {"text": {"field": "customer", "type": "nominal"}}}]}'),
 
-	(8, 'migration', 'leaving', 'migration',
+	(9, 'migration', 'leaving', 'migration',
 	 'From segment to segment in a year', '一年间的细分群迁移',
 	 'Where did the customers of each segment go?', '各细分群的客户去了哪里？',
 	 'the data are of one day only', '数据只有一天',
@@ -543,7 +567,7 @@ FROM (VALUES
 		{"transform": [{"filter": "datum.row_share >= 0.01"}], "mark": {"type": "text", "fontSize": 11},
 			"encoding": {"text": {"field": "row_share", "type": "quantitative"}, "color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}'),
 
-	(9, 'sales_bridge', 'growth', 'sales_bridge',
+	(10, 'sales_bridge', 'growth', 'sales_bridge',
 	 'From the sales of a year to those of the next', '从上一年到本年的销售额',
 	 'Where did the change of sales come from?', '销售额的变动来自哪里？',
 	 'no month is complete yet', '尚无完整月份',
@@ -572,7 +596,7 @@ FROM (VALUES
 		"color": {"condition": [{"test": "datum.kind === ''total''", "value": "#7f7f7f"}, {"test": "datum.running_sales < datum.start", "value": "#d55e00"}], "value": "#0072b2"}}},
 		{"mark": {"type": "text", "baseline": "bottom", "dy": -3}, "encoding": {"y": {"field": "top", "type": "quantitative", "title": null}, "text": {"field": "note", "type": "nominal"}}}]}'),
 
-	(10, 'cohorts', 'growth', 'cohort_retention',
+	(11, 'cohorts', 'growth', 'cohort_retention',
 	 'Customers by month of the first order: who still orders', '按首次购买月份：仍在购买的客户',
 	 'Do new customers stay?', '新客户留下来了吗？',
 	 'no customer is older than a month yet', '尚无客户满一个月',
@@ -586,7 +610,7 @@ FROM (VALUES
 	   "encoding": {"x": {"field": "age", "type": "ordinal", "axis": {"labelAngle": 0}}, "y": {"field": "cohort", "type": "ordinal"},
 		"color": {"field": "retention", "type": "quantitative", "scale": {"scheme": "blues", "zero": true}}}}'),
 
-	(11, 'segment_trend', 'growth', 'segment_trend',
+	(12, 'segment_trend', 'growth', 'segment_trend',
 	 'Segments from snapshot to snapshot', '各次快照的细分群',
 	 'Are the good segments growing?', '优质细分群在增长吗？',
 	 'no snapshot was taken yet (segment.take_snapshot)', '尚未建立快照（segment.take_snapshot）',
@@ -604,7 +628,7 @@ FROM (VALUES
 		"color": {"field": "label", "type": "ordinal", "sort": {"field": "class_rank", "op": "min"}, "title": null, "scale": {"scheme": "viridis"}, "legend": {"symbolLimit": 0}},
 		"order": {"field": "class_rank", "type": "quantitative", "sort": "descending"}}}'),
 
-	(12, 'owners', 'growth', 'owner_scoreboard',
+	(13, 'owners', 'growth', 'owner_scoreboard',
 	 'What the customers of each owner became worth', '各负责人客户的价值变动',
 	 'Who makes customers more valuable?', '谁让客户更有价值？',
 	 'it needs owners of classes (column owner of scheme_class) and two snapshots', '需要级别负责人（scheme_class的owner列）和两次快照',
@@ -625,7 +649,7 @@ FROM (VALUES
 		"color": {"field": "measure", "type": "nominal", "sort": {"field": "place", "op": "min"}, "title": null, "scale": {"range": ["#7fc4ea", "#0072b2", "#d55e00", "#f0b27a"]}},
 		"order": {"field": "place", "type": "quantitative"}}}'),
 
-	(13, 'calibration', 'trust', 'backtest_deciles',
+	(14, 'calibration', 'trust', 'backtest_deciles',
 	 'What was predicted, and what happened', '预测与实际',
 	 'Can the predictions be trusted?', '预测可信吗？',
 	 'less than a month of data, or too few customers, to test predictions on', '数据不足一个月或客户太少，无法检验预测',

@@ -48,6 +48,7 @@ psql(`CREATE DATABASE ${database}`, 'postgres');
 execFileSync('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', database, '-f', join(tree, 'demo/shop.sql')]);
 psql('CREATE EXTENSION segment');
 psql(`SELECT segment.create_portfolio('shop', 'SELECT customer_id, ordered_at, total FROM orders', timezone => 'UTC', settings => '{"margin": 0.3}');
+	SELECT segment.create_cluster_scheme('shop', 'kinds', '{orders,net,days_since_last}', 4, transform => 'log');
 	UPDATE shop.scheme_class SET owner = CASE WHEN class_rank < 4 THEN 'Ada' ELSE 'Ben' END WHERE scheme = 'next_step';
 	SELECT segment.take_snapshot('shop', d::date) FROM unnest('{2023-12-31,2024-06-30,2024-12-31}'::date[]) AS d`);
 const specs = (portfolio, options) => psql(`SELECT jsonb_agg(segment.chart('${portfolio}', c.chart, '${JSON.stringify(options)}') ORDER BY c.place) FROM ${portfolio}.chart AS c`);

@@ -22,6 +22,7 @@ SELECT no_plan();
 \ir ../../demo/shop.sql
 SELECT segment.create_portfolio('shop', 'SELECT customer_id, ordered_at, total FROM orders', timezone => 'UTC', settings => '{"margin": 0.3}') \g /dev/null
 UPDATE shop.scheme_class SET owner = CASE WHEN class_rank < 4 THEN 'Ada' ELSE 'Ben' END WHERE scheme = 'next_step';
+SELECT segment.create_cluster_scheme('shop', 'kinds', '{orders,net,days_since_last}', 4, transform => 'log') \g /dev/null
 SELECT segment.take_snapshot('shop', d::date) FROM unnest('{2024-06-30,2024-12-31}'::date[]) AS d \g /dev/null
 
 CREATE TABLE drawn AS
@@ -36,7 +37,7 @@ AS $$ SELECT is_empty(format('((%1$s) EXCEPT ALL (%2$s)) UNION ALL ((%2$s) EXCEP
 -- ---------- the catalog ----------
 
 SELECT results_eq('SELECT chart FROM shop.chart ORDER BY place',
-	$$ SELECT unnest('{segments,pyramid,whale,rfm_grid,leaky_bucket,churn_rate,at_risk,migration,sales_bridge,cohorts,segment_trend,owners,calibration}'::text[]) $$,
+	$$ SELECT unnest('{segments,pyramid,whale,rfm_grid,clusters,leaky_bucket,churn_rate,at_risk,migration,sales_bridge,cohorts,segment_trend,owners,calibration}'::text[]) $$,
 	'the charts');
 SELECT is_empty($$ SELECT chart FROM shop.chart WHERE '' IN (question, question_zh, title, title_zh, relation)
 	OR num_nonnulls(question, question_zh, title, title_zh, relation, place) < 6 OR question !~ '\?$' OR question_zh !~ '？$' $$,
@@ -61,7 +62,7 @@ SELECT is_empty($$ SELECT d.chart, t.text FROM drawn AS d, jsonb_path_query(d.sp
 SELECT results_eq($$ SELECT d.chart, array_agg(coalesce(m.mark ->> 'type', m.mark #>> '{}') ORDER BY m.ordinal) FROM drawn AS d,
 		jsonb_path_query(d.spec - '{data,config}'::text[], 'strict $.**.mark') WITH ORDINALITY AS m(mark, ordinal)
 	WHERE d.language = 'en' GROUP BY d.chart, d.place ORDER BY d.place $$,
-	$$ VALUES ('segments', '{bar,text}'::text[]), ('pyramid', '{bar,text}'), ('whale', '{area,point,text}'), ('rfm_grid', '{rect,text,text}'), ('leaky_bucket', '{line,bar}'),
+	$$ VALUES ('segments', '{bar,text}'::text[]), ('pyramid', '{bar,text}'), ('whale', '{area,point,text}'), ('rfm_grid', '{rect,text,text}'), ('clusters', '{rect,text}'), ('leaky_bucket', '{line,bar}'),
 		('churn_rate', '{area,line}'), ('at_risk', '{point,text}'), ('migration', '{rect,text}'), ('sales_bridge', '{bar,text}'), ('cohorts', '{rect}'),
 		('segment_trend', '{bar}'), ('owners', '{bar}'), ('calibration', '{bar,point}') $$, 'what is drawn');
 SELECT is(segment.chart('shop', 'whale', '{"vega_lite": 6}') - 'data', jsonb_set(segment.chart('shop', 'whale') - 'data', '{$schema}', '"https://vega.github.io/schema/vega-lite/v6.json"'),
@@ -85,6 +86,9 @@ SELECT is((SELECT (r ->> 'cumulative_profit')::numeric FROM pg_temp.data('whale'
 SELECT is((SELECT count(*) FROM pg_temp.data('whale')), 101::bigint, 'and a point for each percent');
 SELECT pg_temp.same($$ SELECT (r ->> 'r_score')::integer, (r ->> 'f_score')::integer, (r ->> 'customers')::bigint FROM pg_temp.data('rfm_grid') AS r $$,
 	'SELECT r_score, f_score, count(*) FROM shop.customer GROUP BY 1, 2', 'rfm_grid');
+SELECT pg_temp.same($$ SELECT r ->> 'label', r ->> 'col', (r ->> 'deviations')::numeric FROM pg_temp.data('clusters') AS r $$,
+	$$ SELECT k.label, CASE c.col WHEN 'net' THEN 'sales' WHEN 'days_since_last' THEN 'days away' ELSE c.col END, round(c.deviations::numeric, 3)
+	FROM shop.cluster_center AS c JOIN shop.class AS k USING (scheme, class) WHERE scheme = 'kinds' $$, 'clusters');
 SELECT pg_temp.same($$ SELECT (r ->> 'month')::date, r ->> 'kind', coalesce((r ->> 'active')::bigint, (r ->> 'flow_customers')::bigint) FROM pg_temp.data('leaky_bucket') AS r $$,
 	$$ SELECT month, f.* FROM shop.leaky_bucket, LATERAL (VALUES ('active', closing), ('new', new), ('won_back', won_back), ('lost', -lost)) AS f WHERE month > '2022-01-01' $$, 'leaky_bucket');
 SELECT pg_temp.same($$ SELECT (r ->> 'month')::date, r ->> 'measure', (r ->> 'churn_rate')::numeric FROM pg_temp.data('churn_rate') AS r $$,
@@ -196,7 +200,7 @@ END $$;
 SELECT is(public.as_reading(), '42501 permission denied for schema month', 'who has no right sees nothing');
 RESET ROLE;
 SELECT segment.grant_read('month', 'segment_test_reading') \g /dev/null
-SELECT is(public.as_reading(), '13', 'a reader draws all charts');
+SELECT is(public.as_reading(), '14', 'a reader draws all charts');
 RESET ROLE;
 
 SELECT * FROM finish();
