@@ -69,7 +69,7 @@ FROM (VALUES
 	('f_score', 'text', 'frequency: highest most often', '消费频率：最高分为最频繁'),
 	('customer_share', 'share', 'share of customers, the best first', '客户占比（从最好的客户起）'),
 	('cumulative_profit', 'amount', 'profit of these customers', '这些客户的利润'),
-	('deviations', 'number', 'deviation from the mean', '与平均值的偏差'),
+	('deviations', 'number', 'above the mean', '高于平均'),
 	('net', 'text', 'sales', '销售额'),
 	('purchase_days', 'text', 'purchase days', '购买天数'),
 	('days_since_last', 'text', 'days away', '未购买天数'),
@@ -316,7 +316,7 @@ RETURN (
 				SELECT string_agg(format('abs(datum.value) >= %s ? format(datum.value / %s, '',.6~r'') + ''%s'' : ', s.scale ->> 0, s.scale ->> 1, s.scale ->> 2), '' ORDER BY s.ordinal)
 					|| 'format(datum.value, '',.6~r'')'
 				FROM jsonb_array_elements(options -> 'scales') WITH ORDINALITY AS s(scale, ordinal))))
-			WHEN channel IN ('color', 'size') AND type = 'quantitative' THEN jsonb_build_object('legend', jsonb_build_object('format', coalesce(v.format, ',.6~r')))
+			WHEN channel IN ('color', 'size') AND type = 'quantitative' THEN jsonb_build_object('legend', jsonb_build_object('format', coalesce(v.format, CASE v.unit WHEN 'number' THEN ',.2~r' ELSE ',.6~r' END)))
 			WHEN channel IN ('text', 'tooltip') AND type <> 'nominal' THEN jsonb_build_object('format', coalesce(v.format, ',.3~r'))
 			ELSE '{}' END
 	FROM (
@@ -464,17 +464,19 @@ FROM (VALUES
 	 'there is no scheme of clusters (segment.create_cluster_scheme)', '尚无聚类方案（segment.create_cluster_scheme）',
 	 $query$
 	SELECT segment_internal.chart_label(c.class, k.label, k.label_zh, $1 ->> 'language') AS label, coalesce($1 -> 'words' ->> c.col, c.col) AS col,
-		segment_internal.chart_amount(round(c.center::numeric, 1), $1) AS center, round(coalesce(c.deviations, 0)::numeric, 3) AS deviations,
+		segment_internal.chart_amount(CASE WHEN abs(p.mean) < 100 THEN round(p.mean::numeric, 1) ELSE round(p.mean::numeric) END, $1) AS mean, round(coalesce(c.deviations, 0)::numeric, 3) AS deviations,
 		coalesce(k.class_rank, 100000) AS class_rank, abs(coalesce(c.deviations, 0)) > 0.6 * max(abs(coalesce(c.deviations, 0))) OVER () AS is_dark
 	FROM cluster_center AS c
 	LEFT JOIN class AS k ON k.scheme = c.scheme AND k.class = c.class
+	-- centers are of values as they were taken, their logarithm maybe
+	LEFT JOIN segment_profile AS p ON p.scheme = c.scheme AND p.class = c.class AND p.measure = c.col AND p.value IS NULL
 	WHERE c.scheme = (SELECT min(s.scheme) FROM cluster_scheme AS s WHERE s.scheme = $1 ->> 'scheme' OR $1 ->> 'scheme' IS NULL)
 	ORDER BY k.class_rank, c.class, c.col COLLATE "C"$query$,
 	 '{"width": {"step": 120}, "height": {"step": 34},
 	   "encoding": {"x": {"field": "col", "type": "nominal", "sort": null, "title": null, "axis": {"orient": "top", "labelAngle": 0}},
 		"y": {"field": "label", "type": "nominal", "sort": {"field": "class_rank", "op": "min"}, "title": null}},
 	   "layer": [{"mark": {"type": "rect", "stroke": "white"}, "encoding": {"color": {"field": "deviations", "type": "quantitative", "scale": {"scheme": "blueorange", "domainMid": 0, "reverse": true}}}},
-		{"mark": {"type": "text"}, "encoding": {"text": {"field": "center", "type": "nominal"},
+		{"mark": {"type": "text"}, "encoding": {"text": {"field": "mean", "type": "nominal"},
 			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}'),
 
 	(6, 'leaky_bucket', 'leaving', 'leaky_bucket',
@@ -696,9 +698,9 @@ RETURN (
 			'title', jsonb_build_object('color', options -> 'ink', 'subtitleColor', options -> 'ink', 'anchor', 'start', 'fontSize', 15, 'subtitleFontSize', 12),
 			'header', jsonb_build_object('labelColor', options -> 'ink', 'titleColor', options -> 'ink'),
 			'axis', jsonb_build_object('labelColor', options -> 'ink', 'titleColor', options -> 'ink', 'domainColor', '#999999', 'tickColor', '#999999',
-				'gridColor', '#999999', 'gridOpacity', 0.25, 'labelFontSize', 12, 'titleFontSize', 12, 'titleFontWeight', 'normal', 'labelLimit', 320),
+				'gridColor', '#999999', 'gridOpacity', 0.25, 'labelFontSize', 12, 'titleFontSize', 12, 'titleFontWeight', 'normal', 'titleLimit', 320, 'labelLimit', 320),
 			'legend', jsonb_build_object('labelColor', options -> 'ink', 'titleColor', options -> 'ink', 'labelFontSize', 12, 'titleFontSize', 12,
-				'titleFontWeight', 'normal', 'labelLimit', 320),
+				'titleFontWeight', 'normal', 'titleLimit', 320, 'labelLimit', 320),
 			-- Okabe and Ito (2008): told apart by who is color-blind
 			'range', '{"category": ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]}'::jsonb),
 		'usermeta', jsonb_build_object('segment', jsonb_build_object('chart', entry.chart, 'relation', entry.relation, 'rows', rows, 'is_cut', is_cut)))

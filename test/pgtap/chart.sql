@@ -89,6 +89,7 @@ SELECT pg_temp.same($$ SELECT (r ->> 'r_score')::integer, (r ->> 'f_score')::int
 SELECT pg_temp.same($$ SELECT r ->> 'label', r ->> 'col', (r ->> 'deviations')::numeric FROM pg_temp.data('clusters') AS r $$,
 	$$ SELECT k.label, CASE c.col WHEN 'net' THEN 'sales' WHEN 'days_since_last' THEN 'days away' ELSE c.col END, round(c.deviations::numeric, 3)
 	FROM shop.cluster_center AS c JOIN shop.class AS k USING (scheme, class) WHERE scheme = 'kinds' $$, 'clusters');
+SELECT is_empty($$ SELECT d.chart FROM drawn AS d WHERE d.spec::text LIKE '%&#x%' $$, 'characters are characters');
 SELECT pg_temp.same($$ SELECT (r ->> 'month')::date, r ->> 'kind', coalesce((r ->> 'active')::bigint, (r ->> 'flow_customers')::bigint) FROM pg_temp.data('leaky_bucket') AS r $$,
 	$$ SELECT month, f.* FROM shop.leaky_bucket, LATERAL (VALUES ('active', closing), ('new', new), ('won_back', won_back), ('lost', -lost)) AS f WHERE month > '2022-01-01' $$, 'leaky_bucket');
 SELECT pg_temp.same($$ SELECT (r ->> 'month')::date, r ->> 'measure', (r ->> 'churn_rate')::numeric FROM pg_temp.data('churn_rate') AS r $$,
