@@ -70,7 +70,6 @@ SQL_FRAGMENTS = \
 	portfolio/cohort \
 	portfolio/flow \
 	portfolio/key_account \
-	portfolio/chart \
 	portfolio/portfolio_view \
 	portfolio/reader \
 	portfolio/attribute_change \
@@ -82,7 +81,9 @@ SQL_FRAGMENTS = \
 	portfolio/cluster \
 	portfolio/evaluation \
 	portfolio/drivers \
-	portfolio/report
+	portfolio/chart \
+	portfolio/report \
+	portfolio/dashboard
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)

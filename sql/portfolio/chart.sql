@@ -367,7 +367,7 @@ COMMENT ON FUNCTION segment_internal.chart_localize(jsonb, text, jsonb) IS
 CREATE VIEW segment_internal.chart_catalog AS
 SELECT c.place, c.chart, c.section, c.relation, c.title, segment_internal.chart_unescape(c.title_zh, c.title) AS title_zh,
 	c.question, segment_internal.chart_unescape(c.question_zh, c.question) AS question_zh,
-	c.nothing, segment_internal.chart_unescape(c.nothing_zh, c.nothing) AS nothing_zh, c.query, c.template
+	c.nothing, segment_internal.chart_unescape(c.nothing_zh, c.nothing) AS nothing_zh, c.query, c.template, c.panel
 FROM (VALUES
 	(1, 'segments', 'money', 'segment_summary',
 	 'Customers, sales and value by segment', '各细分群的客户、销售额与价值',
@@ -390,7 +390,8 @@ FROM (VALUES
 		"encoding": {"y": {"field": "label", "type": "nominal", "sort": null, "title": null},
 			"x": {"field": "part", "type": "quantitative", "axis": null, "scale": {"range": [0, 160]}}},
 		"layer": [{"mark": {"type": "bar", "height": {"band": 0.72}}},
-			{"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"text": {"field": "part", "type": "quantitative"}}}]}}'::jsonb),
+			{"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"text": {"field": "part", "type": "quantitative"}}}]}}'::jsonb,
+	 '["barchart", "label", "measure", "part"]'::jsonb),
 
 	(2, 'pyramid', 'money', 'pyramid',
 	 'The customer pyramid', '客户金字塔',
@@ -414,7 +415,8 @@ FROM (VALUES
 			"encoding": {"x": {"field": "low", "type": "quantitative", "axis": null, "scale": {"range": [0, 165]}}, "x2": {"field": "high"},
 				"color": {"condition": {"test": "datum.is_loss", "value": "#e69f00"}, "value": "#0072b2"}}},
 			{"mark": {"type": "text", "align": "left", "dx": 4},
-			"encoding": {"x": {"field": "high", "type": "quantitative"}, "text": {"field": "part", "type": "quantitative"}}}]}}'),
+			"encoding": {"x": {"field": "high", "type": "quantitative"}, "text": {"field": "part", "type": "quantitative"}}}]}}',
+	 '["barchart", "label", "measure", "part"]'),
 
 	(3, 'whale', 'money', 'concentration',
 	 'The whale curve: profit of the best customers', '鲸鱼曲线：最好客户的利润',
@@ -434,7 +436,8 @@ FROM (VALUES
 	   "layer": [{"mark": {"type": "area", "line": {"strokeWidth": 2}, "opacity": 0.25}},
 		{"transform": [{"filter": "datum.note"}], "mark": {"type": "point", "filled": true, "size": 70}},
 		{"transform": [{"filter": "datum.note"}], "mark": {"type": "text", "align": "left", "baseline": "top", "dx": 8, "dy": 6, "fontSize": 13},
-			"encoding": {"text": {"field": "note", "type": "nominal"}}}]}'),
+			"encoding": {"text": {"field": "note", "type": "nominal"}}}]}',
+	 '["xychart", "customer_share", null, "cumulative_profit"]'),
 
 	(4, 'rfm_grid', 'money', 'customer',
 	 'Recency by frequency', '最近消费与消费频率',
@@ -456,7 +459,8 @@ FROM (VALUES
 			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}},
 		{"transform": [{"filter": "datum.part !== null"}], "mark": {"type": "text", "fontSize": 11, "dy": 9},
 			"encoding": {"text": {"field": "part", "type": "quantitative"},
-			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}'),
+			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}',
+	 '["table", "f_score", "r_score", "customers"]'),
 
 	(5, 'clusters', 'money', 'cluster_center',
 	 'What the clusters are like', '各聚类的特征',
@@ -477,7 +481,8 @@ FROM (VALUES
 		"y": {"field": "label", "type": "nominal", "sort": {"field": "class_rank", "op": "min"}, "title": null}},
 	   "layer": [{"mark": {"type": "rect", "stroke": "white"}, "encoding": {"color": {"field": "deviations", "type": "quantitative", "scale": {"scheme": "blueorange", "domainMid": 0, "reverse": true}}}},
 		{"mark": {"type": "text"}, "encoding": {"text": {"field": "mean", "type": "nominal"},
-			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}'),
+			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}',
+	 '["table", "label", "col", "deviations"]'),
 
 	(6, 'leaky_bucket', 'leaving', 'leaky_bucket',
 	 'The leaky bucket: customers who come and go', '漏水桶：新增与流失的客户',
@@ -498,7 +503,8 @@ FROM (VALUES
 		 "mark": {"type": "bar"},
 		 "encoding": {"x": {"field": "month", "type": "temporal", "timeUnit": "utcyearmonth", "title": null},
 			"y": {"field": "flow_customers", "type": "quantitative", "axis": {"tickMinStep": 1}},
-			"color": {"field": "flow", "type": "nominal", "sort": null, "title": null, "scale": {"range": ["#0072b2", "#7fc4ea", "#d55e00"]}, "legend": {"orient": "bottom"}}}}]}'),
+			"color": {"field": "flow", "type": "nominal", "sort": null, "title": null, "scale": {"range": ["#0072b2", "#7fc4ea", "#d55e00"]}, "legend": {"orient": "bottom"}}}}]}',
+	 '["timeseries", "month", "flow", "flow_customers"]'),
 
 	(7, 'churn_rate', 'leaving', 'churn_rate',
 	 'Share of active customers lost in each month', '每月流失的活跃客户占比',
@@ -522,7 +528,8 @@ FROM (VALUES
 		"encoding": {"y": {"field": "low", "type": "quantitative", "axis": {"format": ".1%"}, "title": {"word": "churn_rate"}}, "y2": {"field": "high"}}},
 		{"mark": {"type": "line", "point": {"size": 25}}, "encoding": {"y": {"field": "churn_rate", "type": "quantitative"},
 			"color": {"field": "measure", "type": "nominal", "sort": null, "title": null, "legend": {"orient": "bottom"}},
-			"strokeDash": {"field": "measure", "type": "nominal", "sort": null, "title": null}}}]}'),
+			"strokeDash": {"field": "measure", "type": "nominal", "sort": null, "title": null}}}]}',
+	 '["timeseries", "month", "measure", "churn_rate"]'),
 
 	(8, 'at_risk', 'leaving', 'churn_signal',
 	 'Customers at risk', '流失风险客户',
@@ -541,7 +548,8 @@ FROM (VALUES
 	   "encoding": {"x": {"field": "risk", "type": "quantitative"}, "y": {"field": "worth", "type": "quantitative", "scale": {"type": "sqrt"}}},
 	   "layer": [{"mark": {"type": "point", "filled": true, "opacity": 0.75, "size": 50},
 		"encoding": {"color": {"field": "signals", "type": "ordinal", "scale": {"domain": [1, 2, 3, 4, 5, 6], "range": ["#89bedc", "#5ba3cf", "#3787c0", "#1c6aaf", "#0b4d94", "#08306b"]}, "legend": {"orient": "right"}}}},
-		{"transform": [{"filter": "datum.customer"}], "mark": {"type": "text", "align": "left", "dx": 7}, "encoding": {"text": {"field": "customer", "type": "nominal"}}}]}'),
+		{"transform": [{"filter": "datum.customer"}], "mark": {"type": "text", "align": "left", "dx": 7}, "encoding": {"text": {"field": "customer", "type": "nominal"}}}]}',
+	 '["xychart", "risk", null, "worth"]'),
 
 	(9, 'migration', 'leaving', 'migration',
 	 'From segment to segment in a year', '一年间的细分群迁移',
@@ -567,7 +575,8 @@ FROM (VALUES
 		"y": {"field": "from_label", "type": "nominal", "sort": {"field": "from_rank", "op": "min"}}},
 	   "layer": [{"mark": {"type": "rect"}, "encoding": {"color": {"field": "row_share", "type": "quantitative", "scale": {"scheme": "blues", "domain": [0, 1]}}}},
 		{"transform": [{"filter": "datum.row_share >= 0.01"}], "mark": {"type": "text", "fontSize": 11},
-			"encoding": {"text": {"field": "row_share", "type": "quantitative"}, "color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}'),
+			"encoding": {"text": {"field": "row_share", "type": "quantitative"}, "color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}',
+	 '["table", "from_label", "to_label", "row_share"]'),
 
 	(10, 'sales_bridge', 'growth', 'sales_bridge',
 	 'From the sales of a year to those of the next', '从上一年到本年的销售额',
@@ -596,7 +605,8 @@ FROM (VALUES
 	   "encoding": {"x": {"field": "step", "type": "nominal", "sort": null, "title": null, "axis": {"labelAngle": 0}}},
 	   "layer": [{"mark": {"type": "bar", "width": {"band": 0.72}}, "encoding": {"y": {"field": "start", "type": "quantitative"}, "y2": {"field": "running_sales"},
 		"color": {"condition": [{"test": "datum.kind === ''total''", "value": "#7f7f7f"}, {"test": "datum.running_sales < datum.start", "value": "#d55e00"}], "value": "#0072b2"}}},
-		{"mark": {"type": "text", "baseline": "bottom", "dy": -3}, "encoding": {"y": {"field": "top", "type": "quantitative", "title": null}, "text": {"field": "note", "type": "nominal"}}}]}'),
+		{"mark": {"type": "text", "baseline": "bottom", "dy": -3}, "encoding": {"y": {"field": "top", "type": "quantitative", "title": null}, "text": {"field": "note", "type": "nominal"}}}]}',
+	 '["barchart", "step", null, "running_sales"]'),
 
 	(11, 'cohorts', 'growth', 'cohort_retention',
 	 'Customers by month of the first order: who still orders', '按首次购买月份：仍在购买的客户',
@@ -610,7 +620,8 @@ FROM (VALUES
 	 '{"width": {"step": 22}, "height": {"step": 15},
 	   "mark": {"type": "rect"},
 	   "encoding": {"x": {"field": "age", "type": "ordinal", "axis": {"labelAngle": 0}}, "y": {"field": "cohort", "type": "ordinal"},
-		"color": {"field": "retention", "type": "quantitative", "scale": {"scheme": "blues", "zero": true}}}}'),
+		"color": {"field": "retention", "type": "quantitative", "scale": {"scheme": "blues", "zero": true}}}}',
+	 '["table", "cohort", "age", "retention"]'),
 
 	(12, 'segment_trend', 'growth', 'segment_trend',
 	 'Segments from snapshot to snapshot', '各次快照的细分群',
@@ -628,7 +639,8 @@ FROM (VALUES
 	   "encoding": {"x": {"field": "day", "type": "ordinal", "axis": {"labelAngle": -40}},
 		"y": {"field": "customers", "type": "quantitative", "axis": {"tickMinStep": 1}},
 		"color": {"field": "label", "type": "ordinal", "sort": {"field": "class_rank", "op": "min"}, "title": null, "scale": {"scheme": "viridis"}, "legend": {"symbolLimit": 0}},
-		"order": {"field": "class_rank", "type": "quantitative", "sort": "descending"}}}'),
+		"order": {"field": "class_rank", "type": "quantitative", "sort": "descending"}}}',
+	 '["barchart", "day", "label", "customers"]'),
 
 	(13, 'owners', 'growth', 'owner_scoreboard',
 	 'What the customers of each owner became worth', '各负责人客户的价值变动',
@@ -649,7 +661,8 @@ FROM (VALUES
 	   "encoding": {"y": {"field": "owner", "type": "nominal", "title": null},
 		"x": {"field": "equity", "type": "quantitative"},
 		"color": {"field": "measure", "type": "nominal", "sort": {"field": "place", "op": "min"}, "title": null, "scale": {"range": ["#7fc4ea", "#0072b2", "#d55e00", "#f0b27a"]}},
-		"order": {"field": "place", "type": "quantitative"}}}'),
+		"order": {"field": "place", "type": "quantitative"}}}',
+	 '["barchart", "owner", "measure", "equity"]'),
 
 	(14, 'calibration', 'trust', 'backtest_deciles',
 	 'What was predicted, and what happened', '预测与实际',
@@ -668,10 +681,11 @@ FROM (VALUES
 	   "encoding": {"x": {"field": "decile", "type": "ordinal", "axis": {"labelAngle": 0}}},
 	   "layer": [{"mark": {"type": "bar"}, "encoding": {"y": {"field": "predicted", "type": "quantitative", "title": {"word": "purchases"}}, "color": {"datum": {"word": "predicted"}}}},
 		{"mark": {"type": "point", "filled": true, "size": 90, "opacity": 1}, "encoding": {"y": {"field": "actual", "type": "quantitative", "title": null},
-			"color": {"datum": {"word": "actual"}, "legend": {"orient": "bottom"}, "scale": {"range": ["#7fc4ea", "#d55e00"]}}}}]}')
-) AS c(place, chart, section, relation, title, title_zh, question, question_zh, nothing, nothing_zh, query, template);
+			"color": {"datum": {"word": "actual"}, "legend": {"orient": "bottom"}, "scale": {"range": ["#7fc4ea", "#d55e00"]}}}}]}',
+	 '["barchart", "decile", null, "predicted", "actual"]')
+) AS c(place, chart, section, relation, title, title_zh, question, question_zh, nothing, nothing_zh, query, template, panel);
 COMMENT ON VIEW segment_internal.chart_catalog IS
-'the charts: where they stand, the view or function of the portfolio that they read, title and question in English and Chinese, why there may be nothing to draw, the query of the data and the template of the Vega-Lite specification (internal)';
+'the charts: where they stand, the view or function of the portfolio that they read, title and question in English and Chinese, why there may be nothing to draw, the query of the data, the template of the Vega-Lite specification, and what it is in a dashboard: kind of panel, column of the categories or times, of the series (null: none), of the values (internal)';
 GRANT SELECT ON segment_internal.chart_catalog TO PUBLIC;
 
 /* ---------- a chart ---------- */
@@ -714,6 +728,14 @@ RETURN (
 COMMENT ON FUNCTION segment_internal.chart_frame(segment_internal.chart_catalog, bigint, boolean, jsonb) IS
 'what the specifications of all charts have, without data and marks (internal)';
 
+/* Without the right to look into the schema it would silently not be in the path. */
+CREATE FUNCTION segment_internal.chart_path(portfolio text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN format('%I.customer', portfolio)::regclass IS NOT NULL THEN format('pg_catalog, %I, pg_temp', portfolio) END;
+COMMENT ON FUNCTION segment_internal.chart_path(text) IS
+'the search path for the queries of charts and reports of a portfolio; errors: 42501 no right to use its schema, 3F000 or 42P01 no such portfolio (internal)';
+
 /* A chart, or the picture that says why there is none; options as chart_texts gives them. */
 CREATE FUNCTION segment_internal.chart_make(portfolio text, entry segment_internal.chart_catalog, options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
@@ -725,7 +747,7 @@ DECLARE
 	data jsonb;
 	reason text;
 BEGIN
-	PERFORM set_config('search_path', format('pg_catalog, %I, pg_temp', portfolio), true);
+	PERFORM set_config('search_path', segment_internal.chart_path(portfolio), true);
 	EXECUTE format('SELECT count(*), coalesce(jsonb_agg(to_jsonb(r) - ''row_place'' ORDER BY r.row_place) FILTER (WHERE r.row_place <= $3), ''[]'')
 		FROM (SELECT q.*, row_number() OVER () AS row_place FROM (%s) AS q LIMIT $3 + 1) AS r', entry.query)
 	INTO rows, data USING options, portfolio, most;

@@ -198,7 +198,7 @@ BEGIN
 	FOR entry IN SELECT * FROM segment_internal.report_list AS l
 		WHERE l.section = wanted AND ((options ->> 'names')::boolean OR NOT l.has_names) ORDER BY l.place
 	LOOP
-		PERFORM set_config('search_path', format('pg_catalog, %I, pg_temp', portfolio), true);
+		PERFORM set_config('search_path', segment_internal.chart_path(portfolio), true);
 		EXECUTE format('SELECT coalesce(array_agg(r.cells ORDER BY r.place), ''{}'') FROM (SELECT q.cells, row_number() OVER () AS place FROM (%s) AS q(cells)) AS r', entry.query)
 		INTO rows USING options, portfolio;
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -253,7 +253,7 @@ DECLARE
 	page xml;
 BEGIN
 	FOR entry IN SELECT * FROM segment_internal.report_figure AS f ORDER BY f.place LOOP
-		PERFORM set_config('search_path', format('pg_catalog, %I, pg_temp', portfolio), true);
+		PERFORM set_config('search_path', segment_internal.chart_path(portfolio), true);
 		EXECUTE entry.query INTO answer USING options;
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 		CONTINUE WHEN answer.sentence IS NULL;

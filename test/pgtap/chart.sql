@@ -34,6 +34,17 @@ AS $$ SELECT jsonb_array_elements(d.spec -> 'data' -> 'values') FROM drawn AS d 
 CREATE FUNCTION pg_temp.same(have text, want text, description text) RETURNS text LANGUAGE sql
 AS $$ SELECT is_empty(format('((%1$s) EXCEPT ALL (%2$s)) UNION ALL ((%2$s) EXCEPT ALL (%1$s))', have, want), description) $$;
 
+CREATE FUNCTION pg_temp.dashboard_rows(tongue text, OUT panel integer, OUT title text, OUT rows bigint) RETURNS SETOF record LANGUAGE plpgsql AS $$
+DECLARE
+	query text;
+BEGIN
+	FOR panel, title, query IN SELECT p ->> 'id', p ->> 'title', p #>> '{targets,0,rawSql}'
+		FROM jsonb_path_query(segment.dashboard(jsonb_build_object('language', tongue)), '$.panels[*]') AS p LOOP
+		EXECUTE format('SELECT count(*) FROM (%s) AS q', replace(query, '${portfolio:sqlstring}', quote_literal('shop'))) INTO rows;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+
 -- ---------- the catalog ----------
 
 SELECT results_eq('SELECT chart FROM shop.chart ORDER BY place',
@@ -187,6 +198,16 @@ SELECT set_has($$ SELECT chart FROM small WHERE portfolio = 'loss' AND (spec #>>
 SELECT is((SELECT count(*) FROM small, jsonb_array_elements(spec #> '{data,values}') AS r WHERE portfolio = 'classes' AND chart = 'segments' AND language = 'en' AND r ->> 'measure' = 'sales'),
 	(SELECT count(DISTINCT forty) FROM classes.customer), 'forty classes');
 SELECT ok(bool_or(spec::text LIKE '%</script>%'), 'a label is data, whatever is in it') FROM small;
+
+-- ---------- a dashboard ----------
+
+-- What Grafana puts in the place of the variable.
+SELECT is((SELECT count(*) FROM pg_temp.dashboard_rows('en') AS r WHERE r.rows = 0), 0::bigint, 'every panel has rows: ' || count(*)) FROM pg_temp.dashboard_rows('en');
+SELECT is_empty($$ SELECT panel FROM pg_temp.dashboard_rows('zh') WHERE rows = 0 OR title !~ '[\u4e00-\u9fff]' $$, 'in Chinese, too');
+SELECT results_eq($$ SELECT chart, rows FROM pg_temp.dashboard_rows('en') AS r JOIN shop.chart AS c ON c.place = r.panel WHERE chart IN ('segments', 'churn_rate', 'cohorts') ORDER BY place $$,
+	$$ SELECT chart, (spec #>> '{usermeta,segment,rows}')::bigint FROM drawn WHERE language = 'en' AND chart IN ('segments', 'churn_rate', 'cohorts') ORDER BY place $$, 'those of the chart');
+SELECT is_empty($$ SELECT p ->> 'title', t.* FROM jsonb_path_query(segment.dashboard(), '$.panels[*]') AS p, jsonb_path_query(p, '$.transformations[*].options.*') AS t(col)
+	WHERE strpos(p #>> '{targets,0,rawSql}', t.col #>> '{}') = 0 $$, 'columns that are turned are columns of the query');
 
 -- ---------- who may ---------
 
