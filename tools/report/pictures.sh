@@ -16,7 +16,7 @@ TREE=$WORK/segment
 copy_checkout "$TREE"
 private_server "$WORK/server"
 build_and_install "$TREE"
-server_start
+server_start "work_mem = 64MB"
 export PGDATABASE=postgres
 as_server psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -f "$TREE/demo/shop.sql" -c 'CREATE EXTENSION segment' -c "
 	SELECT segment.create_portfolio('shop', 'SELECT customer_id, ordered_at, total FROM orders', timezone => 'UTC', settings => '{\"margin\": 0.3}')"
