@@ -605,7 +605,7 @@ FROM (VALUES
 	   "encoding": {"x": {"field": "step", "type": "nominal", "sort": null, "title": null, "axis": {"labelAngle": 0}}},
 	   "layer": [{"mark": {"type": "bar", "width": {"band": 0.72}}, "encoding": {"y": {"field": "start", "type": "quantitative"}, "y2": {"field": "running_sales"},
 		"color": {"condition": [{"test": "datum.kind === ''total''", "value": "#7f7f7f"}, {"test": "datum.running_sales < datum.start", "value": "#d55e00"}], "value": "#0072b2"}}},
-		{"mark": {"type": "text", "baseline": "bottom", "dy": -3}, "encoding": {"y": {"field": "top", "type": "quantitative", "title": null}, "text": {"field": "note", "type": "nominal"}}}]}',
+		{"mark": {"type": "text", "baseline": "bottom", "dy": -3}, "encoding": {"y": {"field": "top", "type": "quantitative", "title": {"word": "start"}}, "text": {"field": "note", "type": "nominal"}}}]}',
 	 '["barchart", "step", null, "running_sales"]'),
 
 	(11, 'cohorts', 'growth', 'cohort_retention',
@@ -680,7 +680,7 @@ FROM (VALUES
 	 '{"width": 560, "height": 240,
 	   "encoding": {"x": {"field": "decile", "type": "ordinal", "axis": {"labelAngle": 0}}},
 	   "layer": [{"mark": {"type": "bar"}, "encoding": {"y": {"field": "predicted", "type": "quantitative", "title": {"word": "purchases"}}, "color": {"datum": {"word": "predicted"}}}},
-		{"mark": {"type": "point", "filled": true, "size": 90, "opacity": 1}, "encoding": {"y": {"field": "actual", "type": "quantitative", "title": null},
+		{"mark": {"type": "point", "filled": true, "size": 90, "opacity": 1}, "encoding": {"y": {"field": "actual", "type": "quantitative", "title": {"word": "purchases"}},
 			"color": {"datum": {"word": "actual"}, "legend": {"orient": "bottom"}, "scale": {"range": ["#7fc4ea", "#d55e00"]}}}}]}',
 	 '["barchart", "decile", null, "predicted", "actual"]')
 ) AS c(place, chart, section, relation, title, title_zh, question, question_zh, nothing, nothing_zh, query, template, panel);
@@ -712,7 +712,7 @@ RETURN (
 			'title', jsonb_build_object('color', options -> 'ink', 'subtitleColor', options -> 'ink', 'anchor', 'start', 'fontSize', 15, 'subtitleFontSize', 12),
 			'header', jsonb_build_object('labelColor', options -> 'ink', 'titleColor', options -> 'ink'),
 			'axis', jsonb_build_object('labelColor', options -> 'ink', 'titleColor', options -> 'ink', 'domainColor', '#999999', 'tickColor', '#999999',
-				'gridColor', '#999999', 'gridOpacity', 0.25, 'labelFontSize', 12, 'titleFontSize', 12, 'titleFontWeight', 'normal', 'titleLimit', 320, 'labelLimit', 320),
+				'gridColor', '#999999', 'gridOpacity', 0.25, 'labelFontSize', 12, 'titleFontSize', 12, 'titleFontWeight', 'normal', 'labelLimit', 320),
 			'legend', jsonb_build_object('labelColor', options -> 'ink', 'titleColor', options -> 'ink', 'labelFontSize', 12, 'titleFontSize', 12,
 				'titleFontWeight', 'normal', 'titleLimit', 320, 'labelLimit', 320),
 			-- Okabe and Ito (2008): told apart by who is color-blind
