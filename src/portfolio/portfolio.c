@@ -53,6 +53,7 @@ static const Task tasks[] = {
 	{"chart", "SELECT segment_internal.chart_draw($1, $2)"},
 	{"report", "SELECT segment_internal.report_write($1, $2)"},
 	{"drivers", "SELECT segment_internal.portfolio_drivers($1, $2)"},
+	{"experiment", "SELECT segment_internal.experiment_readings($1, $2)"},
 	{"value_score", "SELECT segment_internal.value_scores($1, $2)"},
 	{"backtest", "SELECT segment_internal.backtest_measures($1, $2)"},
 	{"backtest_deciles", "SELECT segment_internal.backtest_tenths($1, $2)"},
