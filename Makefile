@@ -42,6 +42,7 @@ SQL_FRAGMENTS = \
 	portfolio/scheme \
 	portfolio/risk \
 	portfolio/attribute \
+	portfolio/event \
 	portfolio/customer \
 	portfolio/backtest \
 	portfolio/risk_source \
@@ -54,6 +55,7 @@ SQL_FRAGMENTS = \
 	portfolio/refresh_read \
 	portfolio/refresh_defect \
 	portfolio/refresh_log \
+	portfolio/refresh_event \
 	portfolio/refresh \
 	portfolio/migration \
 	portfolio/snapshot \

@@ -27,7 +27,7 @@ CREATE FUNCTION segment_internal.cut_is_scored(cut text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN segment_internal.cut_is_query(cut) OR cut ~* ('\m(customers|u&|gap_ratio|r_score|f_score|m_score|rfm_cell|p_alive'
-	|| '|expected_purchases|purchase_probability|expected_spend|contribution_rate|clv|clv_before_cost|churn_risk|churn_risk_basis)\M|"');
+	|| '|expected_purchases|purchase_probability|expected_spend|contribution_rate|clv|clv_before_cost|churn_risk|churn_risk_basis|visit_gap_ratio)\M|"');
 COMMENT ON FUNCTION segment_internal.cut_is_scored(text) IS
 'whether a cut may depend on cut points and models of the scorecard (internal)';
 

@@ -35,6 +35,8 @@ sub make_portfolios
 		SELECT segment.create_portfolio('Shop of O''Hara 客户', 'SELECT customer, at, total, margin FROM orders -- all',
 			customers => 'SELECT * FROM person', costs => 'SELECT id, at, amount FROM cost',
 			complaints => 'SELECT id, at FROM complaint', satisfaction => 'SELECT id, at, score FROM answer',
+			visits => 'SELECT customer, at, margin FROM orders', contacts => 'SELECT id, at FROM complaint',
+			lines => 'SELECT customer, at, total, margin, margin FROM orders',
 			timezone => 'Asia/Shanghai', settings => '{"dormancy_drowsy": 1}');
 		SELECT segment.refresh('Shop of O''Hara 客户', '2023-06-30');
 		SELECT segment.take_snapshot('Shop of O''Hara 客户', '2023-06-30');
