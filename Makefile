@@ -26,6 +26,7 @@ SQL_FRAGMENTS = \
 	statistics/exact_sum \
 	statistics/class_medians \
 	statistics/concentration \
+	statistics/clusters \
 	statistics/interval \
 	statistics/ranking \
 	models/model \

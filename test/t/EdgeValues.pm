@@ -96,6 +96,8 @@ my %usual = (
 	'migration_agg.customer' => q{=format('(0,%s)', 1 + (m.n - 1) / 5)}, 'migration_agg.day_number' => '=1 + (m.n - 1) % 5', 'migration_agg.days' => 5,
 	 'cohort_agg.as_of' => '2024-03-01', 'flow_agg.as_of' => '2024-03-01',
 
+	'segment.clusters' => q{=(SELECT segment.kmeans_fit(ARRAY[v], 2, 1) FROM unnest('{1,2,9}'::float8[]) AS v)}, 'kmeans_fit.seed' => 1,
+
 	# portfolios
 	'portfolio text' => 'mine', 'name text' => 'mine', 'unit text' => 'day', 'timezone text' => 'UTC', 'query_path text' => 'public',
 	'source text' => 'purchases', 'query text' => $purchases, 'purchases text' => $purchases, 'customers text' => 'SELECT * FROM trade.person',
