@@ -203,9 +203,9 @@ SET LOCAL trap.armed = 'look and try';
 
 CREATE TEMPORARY TABLE call (function regprocedure, query text);
 INSERT INTO call VALUES
-	('segment.create_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.create_portfolio(%L, 'SELECT customer, at, amount FROM shop.orders') $$),
-	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.alter_portfolio(%L, unit => 'day') $$),
-	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.alter_portfolio(%L, purchases => 'SELECT customer, at, amount FROM trap.orders') $$),
+	('segment.create_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.create_portfolio(%L, 'SELECT customer, at, amount FROM shop.orders') $$),
+	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.alter_portfolio(%L, unit => 'day') $$),
+	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.alter_portfolio(%L, purchases => 'SELECT customer, at, amount FROM trap.orders') $$),
 	('segment.drop_portfolio(text,boolean)', $$ SELECT segment.drop_portfolio(%L) $$),
 	('segment.drop_portfolio(text,boolean)', $$ SELECT segment.drop_portfolio(%L, true) $$),
 	('segment.refresh(text,date,boolean,boolean,boolean)', $$ SELECT segment.refresh(%L) $$),

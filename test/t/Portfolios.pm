@@ -89,8 +89,8 @@ sub objects
 				ELSE 'say in Portfolios.pm how to call this' END, ', ' ORDER BY a.ordinal)
 			FROM unnest(p.proargtypes) WITH ORDINALITY AS a(type, ordinal)))
 		FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-		-- customer_row stands in the FROM clauses of others
-		WHERE n.nspname = '$literal' AND p.provolatile <> 'v' AND p.proname <> 'customer_row'
+		-- these stand in the FROM clauses of others
+		WHERE n.nspname = '$literal' AND p.provolatile <> 'v' AND p.proname NOT IN ('customer_row', 'customer_events')
 		ORDER BY 1});
 }
 

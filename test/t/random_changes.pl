@@ -718,8 +718,10 @@ my $differences = q{
 	SELECT format(E'customer %s is\\n  %s, not\\n  %s', coalesce(s.customer_id, c.customer_id), s, c)
 	FROM shop.customer_history AS s FULL JOIN control.customer_history AS c ON s.customer_id = c.customer_id
 	WHERE ROW(s.*)::record *<> ROW(c.*)::record
-	UNION ALL (SELECT format('event %s is too much', s) FROM (TABLE shop.event_history EXCEPT ALL TABLE control.event_history) AS s)
-	UNION ALL (SELECT format('event %s is missing', c) FROM (TABLE control.event_history EXCEPT ALL TABLE shop.event_history) AS c)
+	UNION ALL (SELECT format('event %s is too much', s) FROM (SELECT source, customer_id, value, events::text, margins::text FROM shop.event_history
+		EXCEPT ALL SELECT source, customer_id, value, events::text, margins::text FROM control.event_history) AS s)
+	UNION ALL (SELECT format('event %s is missing', c) FROM (SELECT source, customer_id, value, events::text, margins::text FROM control.event_history
+		EXCEPT ALL SELECT source, customer_id, value, events::text, margins::text FROM shop.event_history) AS c)
 	UNION ALL (SELECT format('defect %s is too much', s) FROM shop.defect AS s WHERE s.check_name <> 'unusual_amount'
 		EXCEPT ALL SELECT format('defect %s is too much', c) FROM control.defect AS c WHERE c.check_name <> 'unusual_amount')
 	UNION ALL (SELECT format('defect %s is missing', c) FROM control.defect AS c WHERE c.check_name <> 'unusual_amount'
