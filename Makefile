@@ -36,6 +36,7 @@ SQL_FRAGMENTS = \
 	portfolio/setting \
 	portfolio/key \
 	portfolio/source \
+	portfolio/expression \
 	portfolio/histories \
 	portfolio/data_quality \
 	portfolio/definition \
@@ -45,6 +46,7 @@ SQL_FRAGMENTS = \
 	portfolio/attribute \
 	portfolio/event \
 	portfolio/customer \
+	portfolio/figures \
 	portfolio/backtest \
 	portfolio/risk_source \
 	portfolio/cut \
@@ -73,7 +75,9 @@ SQL_FRAGMENTS = \
 	portfolio/explain \
 	portfolio/crosstab \
 	portfolio/value_score \
-	portfolio/evaluation
+	portfolio/cluster \
+	portfolio/evaluation \
+	portfolio/drivers
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)

@@ -135,23 +135,31 @@ $event_define$;
 COMMENT ON FUNCTION segment_internal.event_define(text) IS
 'creates or replaces the function customer_events of a portfolio (internal)';
 
-/* The figures of the FROM item h as of a day (an expression), by the scorecard s, and the argument of customer_row that they are. */
-CREATE FUNCTION segment_internal.event_item(portfolio text, as_of text, OUT item text, OUT value text)
+/*
+ * The figures of the FROM item h as of a day (an expression), by the scorecard s, and the
+ * argument of customer_row that they are; if h has them as columns, these.
+ */
+CREATE FUNCTION segment_internal.event_item(portfolio text, as_of text, are_columns boolean, OUT item text, OUT value text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $event_item$
 BEGIN
 	item := '';
 	value := 'NULL';
-	IF segment_internal.portfolio_event_sources(portfolio) <> '{}' THEN
+	IF segment_internal.portfolio_event_sources(portfolio) = '{}' THEN
+		RETURN;
+	ELSIF are_columns THEN
+		value := (SELECT format('ROW(%s)::segment_internal.event_figures', string_agg(format('h.%I', a.attname), ', ' ORDER BY a.attnum))
+			FROM pg_attribute AS a WHERE a.attrelid = 'segment_internal.event_figures'::regclass);
+	ELSE
 		item := format($template$
 		CROSS JOIN LATERAL %1$I.customer_events(h.customer_id, %2$s, s.terms) AS e$template$, portfolio, as_of);
 		value := 'e.*';
 	END IF;
 END
 $event_item$;
-COMMENT ON FUNCTION segment_internal.event_item(text, text) IS
-'the FROM item that computes the figures of table event_history for customers h, and the value of type event_figures; empty, and NULL, for a portfolio without such sources (internal)';
+COMMENT ON FUNCTION segment_internal.event_item(text, text, boolean) IS
+'the FROM item that computes the figures of table event_history for customers h, empty if h has them as columns, and the value of type event_figures; empty, and NULL, for a portfolio without such sources (internal)';
 
 /* ---------- everybody ---------- */
 

@@ -47,7 +47,7 @@ RETURN (SELECT format($template$
 		events.item, events.value)
 	FROM segment_internal.portfolio_key(portfolio) AS key
 	CROSS JOIN segment_internal.attribute_item(portfolio, false) AS attributes
-	CROSS JOIN segment_internal.event_item(portfolio, 's.scorecard_as_of + h.days') AS events
+	CROSS JOIN segment_internal.event_item(portfolio, 's.scorecard_as_of + h.days', false) AS events
 	CROSS JOIN segment_internal.scheme_held_item(portfolio, 's.scorecard_as_of + h.days') AS held);
 COMMENT ON FUNCTION segment_internal.explain_query(text) IS
 'the query behind explain (internal)';
