@@ -170,15 +170,16 @@ my %usual = (
 # its work.
 my $to_demote = q{UPDATE mine.key_account_review SET decision = 'would_demote'};
 my $to_end = q{SELECT segment.override_key_account('mine', 1, true, 'a', '2030-01-01', 'b')};
-my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false)};
+my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false), &event_read('mine', $definition, false)};
 my $to_find_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS TABLE mine.changed_customer; INSERT INTO mine.refresh_key VALUES (1, false), (2, false)};
 my $to_have_figures = q{SELECT &figures_create('mine', 1, '2024-02-01', false)};
 my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH NO DATA};
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
 	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
-	defect_histories => $to_store, defect_usual_orders => $to_store,
+	event_store => $to_store, defect_events => $to_store, defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
+	event_create_tables => 'DROP TABLE mine.event_history CASCADE; DROP TYPE mine.event_key',
 	kept_fill => $to_have_figures, scheme_compute_cuts => $to_have_figures, scheme_compute_each_cut => $to_have_figures, scheme_try => $to_have_figures,
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
 	attribute_define => q{SELECT &portfolio_take_views('mine', '{}')},
