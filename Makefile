@@ -64,6 +64,7 @@ SQL_FRAGMENTS = \
 	portfolio/snapshot \
 	portfolio/churn \
 	portfolio/value \
+	portfolio/scheme_quality \
 	portfolio/cohort \
 	portfolio/flow \
 	portfolio/key_account \
