@@ -236,6 +236,8 @@ INSERT INTO call VALUES
 	('segment.end_key_account_override(text,anynonarray,text,text)', $$ SELECT segment.end_key_account_override(%L, 3, 'why') $$),
 	('segment.assign_key_account(text,text,text,text)', $$ SELECT segment.assign_key_account(%L, '3'::text, 'Ann') $$),
 	('segment.assign_key_account(text,anynonarray,text,text)', $$ SELECT segment.assign_key_account(%L, 3, 'Ann', 'Ben') $$),
+	('segment.set_key_account_stage(text,text,text,text,text)', $$ SELECT segment.set_key_account_stage(%L, '3'::text, 'early') $$),
+	('segment.set_key_account_stage(text,anynonarray,text,text,text)', $$ SELECT segment.set_key_account_stage(%L, 3, 'middle', 'why') $$),
 	('segment.demote_key_account(text,text,text,text)', $$ SELECT segment.demote_key_account(%L, '3'::text, 'why') $$),
 	('segment.demote_key_account(text,anynonarray,text,text)', $$ SELECT segment.demote_key_account(%L, 3, 'why') $$),
 	('segment.grant_read(text,text)', $$ SELECT segment.grant_read(%L, 'segment_test_reader') $$),

@@ -77,9 +77,11 @@ BEGIN
 	EXECUTE format('INSERT INTO %I.key_account_criterion (valid_from, measure, entry_limit, exit_limit) VALUES (''2024-01-01'', ''net'', 300, 250)', kind);
 	PERFORM segment.review_key_accounts(kind);
 	PERFORM segment.override_key_account(kind, one, true, 'strategic', '2025-06-30', 'Ada');
+	PERFORM segment.assign_key_account(kind, one, 'Eve');
 	PERFORM segment.assign_key_account(kind, one, 'Bob');
+	PERFORM segment.set_key_account_stage(kind, one, 'early');
 	PERFORM segment.review_key_accounts(kind);
-	PERFORM show(kind, 'own account', format('SELECT owner, override_reason, net_value, would_demote, criteria_met, criteria_failed FROM %I.key_account WHERE owner IS NOT NULL', kind));
+	PERFORM show(kind, 'own account', format('SELECT owner, owner_changes, stage, override_reason, net_value, would_demote, criteria_met, criteria_failed FROM %I.key_account WHERE owner IS NOT NULL', kind));
 	PERFORM segment.end_key_account_override(kind, one, 'no longer', 'Ada');
 	PERFORM segment.review_key_accounts(kind);
 

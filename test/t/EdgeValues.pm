@@ -160,7 +160,8 @@ my %usual = (
 
 	# key accounts
 	'customer text' => '1', 'key text' => q{'1'}, 'scheme_check_name.name' => 'another', 'demote_key_account.customer' => "=$key_account", 'key_account_demote.key' => "=quote_literal($key_account)",
-	'assign_key_account.customer' => "=$key_account", 'key_account_assign.key' => "=quote_literal($key_account)",
+	'assign_key_account.customer' => "=$key_account", 'set_key_account_stage.customer' => "=$key_account", 'set_key_account_stage.stage' => 'early',
+	'key_account_set_stage.key' => "=quote_literal($key_account)", 'key_account_set_stage.arguments' => '{"stage": "early", "who": "b"}', 'key_account_assign.key' => "=quote_literal($key_account)",
 	'valid_until date' => '2030-01-01', 'key_account_review.as_of' => '2030-01-01', 'key_account_override.as_of' => '2023-12-31',
 	'key_account_change.arguments' => $override,
 	'key_account_override.arguments' => $override, 'key_account_demote.arguments' => '{"customer": "1", "reason": "a", "who": "b"}',
@@ -191,7 +192,8 @@ my %before = (
 	cluster_create_tables => 'DROP TABLE mine.cluster_fit, mine.cluster_trial CASCADE',
 	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer, mine.unnoted_change CASCADE',
 	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
-	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
+	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override, mine.key_account_owner,
+		mine.key_account_stage, mine.key_account_stage_entry CASCADE',
 );
 
 # ---------- values of the extension's own types, made by expressions ----------
