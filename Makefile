@@ -54,8 +54,11 @@ SQL_FRAGMENTS = \
 	portfolio/scorecard \
 	portfolio/kept \
 	portfolio/watch \
+	portfolio/log \
+	portfolio/watch_change \
 	portfolio/defect \
 	portfolio/refresh_read \
+	portfolio/refresh_fold \
 	portfolio/refresh_defect \
 	portfolio/refresh_log \
 	portfolio/refresh_event \

@@ -89,7 +89,7 @@ DECLARE
 		ELSE segment_internal.refresh_events_defect_query(source, format(
 			'(SELECT e.customer_id, e.%I AS counts, e.%I AS money FROM %I.refresh_read AS e)', source || '_counts', source || '_money', portfolio)) END;
 BEGIN
-	PERFORM segment_internal.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only);
+	PERFORM segment_internal.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only, true);
 END
 $refresh_source_defects$;
 COMMENT ON FUNCTION segment_internal.refresh_source_defects(text, text, segment_internal.source_shape, text, boolean) IS

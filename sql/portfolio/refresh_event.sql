@@ -55,7 +55,7 @@ BEGIN
 		RETURN false;
 	END IF;
 	PERFORM segment_internal.refresh_run(portfolio, format('CREATE UNLOGGED TABLE %I.refresh_event AS %s', portfolio, queries),
-		definition ->> 'search_path', changes_only);
+		definition ->> 'search_path', changes_only, false);
 	EXECUTE format('ANALYZE %I.refresh_event', portfolio);
 	RETURN true;
 END
