@@ -32,10 +32,11 @@ COMMENT ON FUNCTION segment_internal.lifetime_profit(numeric, float8) IS
 /* The stages of the relation with a key account.  No rule says which it is: a person does. */
 CREATE FUNCTION segment_internal.key_account_stages()
 RETURNS TABLE (stage text, ordinal integer, label text, label_zh text, action text, action_zh text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4
+LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 4
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT v.* FROM (VALUES
+SELECT v.stage, v.ordinal, v.label, segment_internal.unescape(v.label_zh, v.label), v.action, segment_internal.unescape(v.action_zh, v.action)
+FROM (VALUES
 	('incubation', 1, 'incubation', '孕育阶段',
 	 'Find out who decides and what they need; name one account manager and keep that one.', '了解决策人及其需求；指定一名客户经理并保持稳定。'),
 	('early', 2, 'early stage', '初期阶段',
@@ -593,10 +594,10 @@ DECLARE
 	stages text;
 	entered bigint;
 BEGIN
-	EXECUTE format('SELECT string_agg(quote_ident(s.stage), '', '' ORDER BY s.ordinal) FROM %I.key_account_stage AS s
+	EXECUTE format('SELECT coalesce(string_agg(quote_ident(s.stage), '', '' ORDER BY s.ordinal), ''none'') FROM %I.key_account_stage AS s
 		HAVING NOT coalesce(bool_or(s.stage = $1), false)', portfolio)
 	INTO stages USING arguments ->> 'stage';
-	IF FOUND THEN
+	IF stages IS NOT NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
 			MESSAGE = format('stage "%s" of a key account is not known', coalesce(arguments ->> 'stage', 'NULL')),
 			HINT = format('The table %I.key_account_stage has these: %s.', portfolio, stages);
