@@ -28,6 +28,7 @@ SQL_FRAGMENTS = \
 	statistics/concentration \
 	statistics/clusters \
 	statistics/interval \
+	statistics/experiment \
 	statistics/ranking \
 	models/model \
 	models/fit \
@@ -80,6 +81,7 @@ SQL_FRAGMENTS = \
 	portfolio/crosstab \
 	portfolio/value_score \
 	portfolio/cluster \
+	portfolio/experiment \
 	portfolio/evaluation \
 	portfolio/drivers
 

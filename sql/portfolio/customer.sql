@@ -316,11 +316,11 @@ BEGIN
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS
-		SELECT f.scorecard_id, f.scorecard_as_of%3$s
-		FROM %1$I.scorecard_figures AS f
-		JOIN %1$I.portfolio AS p ON p.scorecard_id = f.scorecard_id$template$, portfolio, security_invoker,
-		(SELECT string_agg(format(', f.%I', a.attname), '' ORDER BY a.attnum) FROM pg_attribute AS a
-		WHERE a.attrelid = format('%I.scorecard_figures', portfolio)::regclass AND a.attnum > 4));
+		SELECT %3$s
+		FROM %1$I.scorecard AS n
+		WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)$template$, portfolio, security_invoker,
+		(SELECT string_agg(format('n.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute AS a
+		WHERE a.attrelid = format('%I.scorecard', portfolio)::regclass AND a.attnum > 0 AND NOT a.attisdropped));
 	-- OFFSET keeps each in one piece, so that settings and cuts are taken out of
 	-- the scorecard once; NULL and not 0, which the planner takes for a limit
 	-- when it asks whether the query can go parallel
@@ -345,8 +345,12 @@ BEGIN
 END
 $customer_define_scorecard$;
 COMMENT ON FUNCTION segment_internal.customer_define_scorecard(text, boolean) IS
-'creates or replaces the view scorecard_figures of a portfolio and the functions that find scorecards in it (internal)';
+'creates or replaces the views scorecard_figures and scorecard_in_force of a portfolio and the functions that find scorecards (internal)';
 
+/*
+ * The same scorecard as the view scorecard_in_force has, which is the newest; but
+ * while a refresh is under way, still the one before.
+ */
 CREATE FUNCTION segment_internal.scorecard_in_force(
 	portfolio text, OUT scorecard_id bigint, OUT as_of date, OUT as_of_given boolean, OUT settings jsonb, OUT own_margin boolean
 )

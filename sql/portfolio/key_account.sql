@@ -190,9 +190,7 @@ BEGIN
 			g.action AS stage_action, g.action_zh AS stage_action_zh
 		FROM %1$I.key_account_stay AS a
 		CROSS JOIN (
-			SELECT n.as_of FROM %1$I.scorecard AS n
-			WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
-			OFFSET 0
+			SELECT n.as_of FROM %1$I.scorecard_in_force AS n OFFSET 0
 		) AS s
 		LEFT JOIN %1$I.customer AS c ON c.customer_id %3$s a.customer_id
 		LEFT JOIN %1$I.key_account_override AS o ON o.customer_id %3$s a.customer_id

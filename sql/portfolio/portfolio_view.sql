@@ -122,7 +122,7 @@ CREATE FUNCTION segment_internal.portfolio_column_comments() RETURNS TABLE (rela
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT v.* FROM (VALUES
+WITH v(relation, col, meaning) AS (VALUES
 	('portfolio', NULL, 'definition of the portfolio: one row'),
 	('portfolio', 'singleton', 'always true: there is one row'),
 	('portfolio', 'purchases', 'query of the orders: customer, at, amount and, if known, margin; or customer, history and, if known, margin history'),
@@ -208,9 +208,7 @@ SELECT v.* FROM (VALUES
 	('scorecard_figures', 'scorecard_as_of', 'day from whose end everything is seen'),
 	('scorecard_figures', 'is_there', 'always true'),
 	('scorecard_figures', 'terms', 'cut points, usual gap, models and rates, as segment_internal.customer_figures takes them'),
-	('scorecard_in_force', 'scorecard_id', 'ascending number'),
-	('scorecard_in_force', 'scorecard_as_of', 'day from whose end everything is seen'),
-	('scorecard_in_force', NULL, 'the row of scorecard_figures that is in force'),
+	('scorecard_in_force', NULL, 'the row of scorecard that is in force: the newest'),
 	('scorecards()', NULL, 'rows of scorecard_figures'),
 	('scorecards(bigint[])', NULL, 'rows of scorecard_figures by their numbers'),
 	('scorecard_on(date)', NULL, 'number of the scorecard that is used for a day: the newest that is not later, or the oldest'),
@@ -261,7 +259,10 @@ SELECT v.* FROM (VALUES
 	('data_quality', 'count', 'number of rows concerned, >= 0; fewer is better; NULL: not known, since the source brings histories'),
 	('data_quality', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
 	('data_quality', 'meaning', 'what is counted, and what becomes of it')
-) AS v(relation, col, meaning)
+)
+SELECT v.* FROM v
+UNION ALL
+SELECT 'scorecard_in_force', v.col, v.meaning FROM v WHERE v.relation = 'scorecard' AND v.col IS NOT NULL
 UNION ALL
 SELECT r.relation, c.name, c.meaning
 FROM segment_internal.customer_columns() AS c
@@ -335,8 +336,8 @@ BEGIN
 		FROM pg_attribute AS a
 		LEFT JOIN segment.setting AS n ON n.name = a.attname
 		LEFT JOIN %1$I.scheme_cut AS c ON c.cut = a.attname
-		WHERE a.attrelid IN (%2$L::regclass, %3$L::regclass) AND a.attname NOT IN ('scorecard_id', 'scorecard_as_of', 'is_there', 'terms')$query$,
-		portfolio, format('%I.scorecard_figures', portfolio), format('%I.scorecard_in_force', portfolio)) LOOP
+		WHERE a.attrelid = %2$L::regclass AND a.attname NOT IN ('scorecard_id', 'scorecard_as_of', 'is_there', 'terms')$query$,
+		portfolio, format('%I.scorecard_figures', portfolio)) LOOP
 		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', f.relation, f.attname, f.meaning);
 	END LOOP;
 END

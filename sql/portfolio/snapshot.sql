@@ -384,8 +384,7 @@ BEGIN
 				coalesce(segment.net(p.before), 0) AS net_before, coalesce(segment.net(p.now), 0) AS net,
 				coalesce(segment.net(p.margin_before), 0) AS margin_before, coalesce(segment.net(p.margin_now), 0) AS margin_now,
 				coalesce(segment.net(p.cost_before), 0) AS cost_before, coalesce(segment.net(p.cost_now), 0) AS cost_now
-			FROM %1$I.scorecard AS n
-			JOIN (SELECT max(l.scorecard_id) AS scorecard_id FROM %1$I.scorecard AS l) AS o ON o.scorecard_id = n.scorecard_id
+			FROM %1$I.scorecard_in_force AS n
 			CROSS JOIN %1$I.customer_history AS h
 			CROSS JOIN LATERAL (
 				SELECT segment.during(h.purchases, $1 - ($2 - $1) + 1, $1) AS before, segment.during(h.purchases, $1 + 1, $2) AS now,

@@ -94,6 +94,7 @@ BEGIN
 	PERFORM show(kind, 'monthly_migration', format('SELECT * FROM %I.monthly_migration(''2024-06-30'', ''2024-12-31'', ''size'')', kind));
 	PERFORM show(kind, 'movers', format('SELECT * FROM %I.movers(''2024-06-30'', ''2024-12-31'', ''rfm_segment'')', kind));
 	PERFORM show(kind, 'class_retention', format('SELECT * FROM %I.class_retention(''2024-06-30'', ''2024-12-31'', ''rfm_segment'')', kind));
+	PERFORM show(kind, 'experiment', format('SELECT measure, treated + held_out AS customers FROM segment.experiment_readout(%L, ''s'', 0.5, ''2024-07-01'')', kind));
 	PERFORM show(kind, 'best_list', format('SELECT * FROM %I.best_list(20)', kind));
 	PERFORM show(kind, 'explain', format('SELECT * FROM segment.explain(%L, %L)', kind, one));
 	PERFORM show(kind, 'scheme_check', format('SELECT * FROM segment.scheme_check(%L, ''size'')', kind));

@@ -98,6 +98,9 @@ my %usual = (
 
 	'segment.clusters' => q{=(SELECT segment.kmeans_fit(ARRAY[v], 2, 1) FROM unnest('{1,2,9}'::float8[]) AS v)}, 'kmeans_fit.seed' => 1,
 
+	'share double precision' => 0.1, 'level double precision' => 0.95, 'held_out double precision' => 0.5,
+	'proportion_test.successes' => 3, 'proportion_test.trials' => 10, 'proportion_test.base_successes' => 2, 'proportion_test.base_trials' => 10,
+
 	# portfolios
 	'portfolio text' => 'mine', 'name text' => 'mine', 'unit text' => 'day', 'timezone text' => 'UTC', 'query_path text' => 'public',
 	'source text' => 'purchases', 'query text' => $purchases, 'purchases text' => $purchases, 'customers text' => 'SELECT * FROM trade.person',
@@ -158,6 +161,8 @@ my %usual = (
 	'scheme_proof.arguments' => '{"scheme": "rfm_segment"}', 'explain_classes.arguments' => '{"customer": "1"}',
 	'columns text[]' => '{net,orders}', 'transform text' => 'none', 'create_cluster_scheme.scheme' => 'another', 'refit_cluster_scheme.scheme' => 'another',
 	'features text' => 'ARRAY[net::float8]', 'cluster_match.values_per_head' => '{1,2}', 'cluster_match.codes' => '{a,b}', 'cluster_rank.cuts' => '{1,2}',
+	'experiment_readout.starts' => '2023-09-01', 'experiment_readout.ends' => '2023-10-01', 'experiment_readout.classes' => '{"dormancy": "asleep"}', 'experiment_condition.classes' => '{"dormancy": "asleep"}',
+	'experiment_readings.arguments' => '{"salt": "s", "share": 0.3, "starts": "2023-09-01", "before_days": 90, "level": 0.9}',
 	'cluster_change.arguments' => '{"command": "create", "scheme": "another", "columns": ["net"], "k": 2, "seed": 1, "transform": "none"}',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
