@@ -45,6 +45,7 @@ SQL_FRAGMENTS = \
 	portfolio/scheme \
 	portfolio/risk \
 	portfolio/attribute \
+	portfolio/scorecard_terms \
 	portfolio/event \
 	portfolio/customer \
 	portfolio/figures \
