@@ -46,6 +46,8 @@ SQL_FRAGMENTS = \
 	portfolio/scheme \
 	portfolio/risk \
 	portfolio/attribute \
+	portfolio/scorecard_terms \
+	portfolio/event \
 	portfolio/customer \
 	portfolio/figures \
 	portfolio/backtest \
@@ -62,6 +64,7 @@ SQL_FRAGMENTS = \
 	portfolio/refresh_fold \
 	portfolio/refresh_defect \
 	portfolio/refresh_log \
+	portfolio/refresh_event \
 	portfolio/refresh \
 	portfolio/migration \
 	portfolio/snapshot \

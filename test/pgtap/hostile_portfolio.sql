@@ -204,9 +204,9 @@ SET LOCAL trap.armed = 'look and try';
 
 CREATE TEMPORARY TABLE call (function regprocedure, query text);
 INSERT INTO call VALUES
-	('segment.create_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.create_portfolio(%L, 'SELECT customer, at, amount FROM shop.orders') $$),
-	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.alter_portfolio(%L, unit => 'day') $$),
-	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.alter_portfolio(%L, purchases => 'SELECT customer, at, amount FROM trap.orders') $$),
+	('segment.create_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.create_portfolio(%L, 'SELECT customer, at, amount FROM shop.orders') $$),
+	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.alter_portfolio(%L, unit => 'day') $$),
+	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.alter_portfolio(%L, purchases => 'SELECT customer, at, amount FROM trap.orders') $$),
 	('segment.drop_portfolio(text,boolean)', $$ SELECT segment.drop_portfolio(%L) $$),
 	('segment.drop_portfolio(text,boolean)', $$ SELECT segment.drop_portfolio(%L, true) $$),
 	('segment.refresh(text,date,boolean,boolean,boolean)', $$ SELECT segment.refresh(%L) $$),
@@ -239,6 +239,8 @@ INSERT INTO call VALUES
 	('segment.end_key_account_override(text,anynonarray,text,text)', $$ SELECT segment.end_key_account_override(%L, 3, 'why') $$),
 	('segment.assign_key_account(text,text,text,text)', $$ SELECT segment.assign_key_account(%L, '3'::text, 'Ann') $$),
 	('segment.assign_key_account(text,anynonarray,text,text)', $$ SELECT segment.assign_key_account(%L, 3, 'Ann', 'Ben') $$),
+	('segment.set_key_account_stage(text,text,text,text,text)', $$ SELECT segment.set_key_account_stage(%L, '3'::text, 'early') $$),
+	('segment.set_key_account_stage(text,anynonarray,text,text,text)', $$ SELECT segment.set_key_account_stage(%L, 3, 'middle', 'why') $$),
 	('segment.demote_key_account(text,text,text,text)', $$ SELECT segment.demote_key_account(%L, '3'::text, 'why') $$),
 	('segment.demote_key_account(text,anynonarray,text,text)', $$ SELECT segment.demote_key_account(%L, 3, 'why') $$),
 	('segment.grant_read(text,text)', $$ SELECT segment.grant_read(%L, 'segment_test_reader') $$),
