@@ -105,7 +105,9 @@ my %usual = (
 	'portfolio text' => 'mine', 'name text' => 'mine', 'unit text' => 'day', 'timezone text' => 'UTC', 'query_path text' => 'public',
 	'source text' => 'purchases', 'query text' => $purchases, 'purchases text' => $purchases, 'customers text' => 'SELECT * FROM trade.person',
 	'costs text' => 'SELECT id, at, amount FROM trade.cost', 'complaints text' => 'SELECT id, at FROM trade.complaint',
-	'satisfaction text' => 'SELECT id, at, score FROM trade.answer', 'definition jsonb' => "=$definition", 'settings jsonb' => q{=&check_settings('{}')},
+	'satisfaction text' => 'SELECT id, at, score FROM trade.answer', 'visits text' => 'SELECT customer, at, customer % 3 FROM trade.orders',
+	'contacts text' => 'SELECT id, at FROM trade.complaint', 'lines text' => 'SELECT customer, at, amount, margin, margin FROM trade.orders',
+	'event_source_query.source' => 'visits', 'event_source_query.shape' => q{=&check_source('visits', 'SELECT customer, at, customer FROM trade.orders', 'public')}, 'definition jsonb' => "=$definition", 'settings jsonb' => q{=&check_settings('{}')},
 	source_shape => qq{=&check_source('purchases', '$purchases', 'public')},
 	'key_equality text' => 'OPERATOR(pg_catalog.=)', 'regclass' => 'trade.orders', 'type oid' => q{='integer'::regtype},
 	'check_source_column.col' => '{"ordinal": 1, "name": "customer", "type": 23, "base_type": 23}', 'check_source_column.meaning' => 'customer',
@@ -151,6 +153,14 @@ my %usual = (
 	'rule text' => 'net > 0',
 	'rule_try.rules' => '{net > 0}', 'rule_find_wrong.rules' => q{{"(rfm_segment,a,rule,\"net > 0\")"}},
 	'col text' => 'net', 'crosstab.row_by' => 'rfm_segment', 'crosstab.column_by' => 'dormancy', 'crosstab_cells.arguments' => '{"row_by": "rfm_segment", "column_by": "dormancy"}',
+	'dashboard_query.panel' => '["barchart", "label", null, "part"]', 'dashboard_panel.entry' => q{=(SELECT c FROM segment_internal.chart_catalog AS c WHERE c.chart = 'whale')},
+	'chart text' => 'segments', 'options jsonb' => '{}', 'chart_draw.arguments' => '{"chart": "segments"}',
+	'scripts text' => 'lib', 'report_write.arguments' => '{}', 'report_json.document' => '{"a": "<b>&"}', 'chart_make.entry' => q{=(SELECT c FROM segment_internal.chart_catalog AS c WHERE c.chart = 'whale')},
+	'report_table.headers' => '{customer,sales}', 'report_table.numbers_from' => 2, 'report_table.rows' => '{{a,1},{b,2}}', 'wanted text' => 'money', 'report_head.title' => 'a <b>',
+	(map { ("$_.options" => q{=&report_verdict('mine', &chart_texts(&chart_options('{}')))}) } qw(report_charts report_lists report_figures report_table report_signed report_change)),
+	(map { ("$_.options" => q{=&chart_texts(&chart_options('{}'))}) } qw(dashboard_query dashboard_panel chart_channel chart_localize chart_frame chart_make chart_amount chart_percent chart_marks report_verdict)),
+	'chart_texts.options' => q{=&chart_options('{}')}, 'chart_frame.entry' => q{=(SELECT c FROM segment_internal.chart_catalog AS c WHERE c.chart = 'whale')},
+	'chart_channel.channel' => 'x', 'chart_channel.field' => 'sales', 'chart_channel.type' => 'quantitative', 'chart_marks.number' => '1,234.5', 'chart_label.language' => 'zh',
 	'portfolio_drivers.arguments' => '{"outcome": "bought", "cutoff": "2023-09-01", "horizon_days": 30}', 'outcome text' => 'bought',
 	'drivers.query' => 'SELECT customer % 2 = 0, amount, at FROM trade.orders', 'drivers_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)},
 	'value_score.weights' => '{"net": 1}', 'value_score_weights.weights' => '{"net": 1}', 'value_scores.arguments' => '{"weights": {"net": 1}}',
@@ -166,7 +176,8 @@ my %usual = (
 
 	# key accounts
 	'customer text' => '1', 'key text' => q{'1'}, 'scheme_check_name.name' => 'another', 'demote_key_account.customer' => "=$key_account", 'key_account_demote.key' => "=quote_literal($key_account)",
-	'assign_key_account.customer' => "=$key_account", 'key_account_assign.key' => "=quote_literal($key_account)",
+	'assign_key_account.customer' => "=$key_account", 'set_key_account_stage.customer' => "=$key_account", 'set_key_account_stage.stage' => 'early',
+	'key_account_set_stage.key' => "=quote_literal($key_account)", 'key_account_set_stage.arguments' => '{"stage": "early", "who": "b"}', 'key_account_assign.key' => "=quote_literal($key_account)",
 	'valid_until date' => '2030-01-01', 'key_account_review.as_of' => '2030-01-01', 'key_account_override.as_of' => '2023-12-31',
 	'key_account_change.arguments' => $override,
 	'key_account_override.arguments' => $override, 'key_account_demote.arguments' => '{"customer": "1", "reason": "a", "who": "b"}',
@@ -176,7 +187,7 @@ my %usual = (
 # its work.
 my $to_demote = q{UPDATE mine.key_account_review SET decision = 'would_demote'};
 my $to_end = q{SELECT segment.override_key_account('mine', 1, true, 'a', '2030-01-01', 'b')};
-my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false)};
+my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false), &event_read('mine', $definition, false)};
 my $no_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS SELECT c.*, false AS folded FROM mine.changed_customer AS c};
 my $to_find_keys = qq{$no_keys; INSERT INTO mine.refresh_key VALUES (1, false, false), (2, false, true)};
 my $to_log = q{SELECT segment.watch('mine', t.name::regclass, t.customer) FROM (VALUES ('trade.orders', 'customer'), ('trade.person', 'id'), ('trade.cost', 'id'),
@@ -186,8 +197,9 @@ my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH 
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
 	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
-	defect_histories => $to_store, defect_usual_orders => $to_store,
+	event_store => $to_store, defect_events => $to_store, defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
+	event_create_tables => 'DROP TABLE mine.event_history CASCADE; DROP TYPE mine.event_key',
 	kept_fill => $to_have_figures, scheme_compute_cuts => $to_have_figures, scheme_compute_each_cut => $to_have_figures, scheme_try => $to_have_figures,
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
 	attribute_define => q{SELECT &portfolio_take_views('mine', '{}')},
@@ -201,7 +213,8 @@ my %before = (
 	cluster_create_tables => 'DROP TABLE mine.cluster_fit, mine.cluster_trial CASCADE',
 	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer, mine.unnoted_change CASCADE',
 	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
-	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
+	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override, mine.key_account_owner,
+		mine.key_account_stage, mine.key_account_stage_entry CASCADE',
 );
 
 # ---------- values of the extension's own types, made by expressions ----------
