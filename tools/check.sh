@@ -4,7 +4,7 @@
 #
 #   ONLY      the suites to run: regress isolation pgtap tap doc (all)
 #   TEST      only the files whose path holds this
-#   JOBS      how many pgTAP files run side by side (as many as processors)
+#   JOBS      how many pgTAP and Perl files run side by side (as many as processors)
 #   KEEP      if set, the temporary directory is kept
 #   SERVER_VERSION  Debian's server to use, 15 to 19, if not the preferred one
 #   PG_CONFIG the server to use, if not Debian's newest supported one here
@@ -184,7 +184,7 @@ if wanted tap; then
 	# These start servers of their own.
 	(
 		unset PGHOST PGPORT PGUSER
-		run_tap tap 1 "${list[@]}"
+		run_tap tap "$JOBS" "${list[@]}"
 		echo "$passed $failed $skipped" >"$WORK/totals"
 	)
 	read -r passed failed skipped <"$WORK/totals"

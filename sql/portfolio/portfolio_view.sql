@@ -15,7 +15,7 @@
 CREATE FUNCTION segment_internal.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch'];
+RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch', 'cluster'];
 COMMENT ON FUNCTION segment_internal.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 
@@ -55,7 +55,7 @@ BEGIN
 		SELECT h.customer_id, %2$s
 		FROM (SELECT %1$I.scorecard_on($1) AS scorecard_id OFFSET NULL) AS n
 		CROSS JOIN LATERAL %1$I.scorecards(ARRAY[n.scorecard_id]) AS s%3$s;
-		END$template$, portfolio, columns, segment_internal.customer_items(portfolio, '$1', false));
+		END$template$, portfolio, columns, segment_internal.customer_items(portfolio, '$1'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.model_card WITH (security_invoker = %2$s) AS

@@ -256,7 +256,12 @@ BEGIN
 	-- where the scorecard gives the rows of the one before, and no rule was changed, the rows are
 	-- right if no history changed, and those of changed customers if they were computed
 	ELSIF NOT (same_rows AND (from_kept OR report.customers_changed = 0)) OR (arguments ->> 'all_rows')::boolean THEN
-		PERFORM segment_internal.kept_fill(name, from_kept);
+		IF NOT (arguments ->> 'scorecard')::boolean THEN
+			PERFORM segment_internal.figures_create(name, report.scorecard_id, report.as_of, false);
+		END IF;
+		PERFORM segment_internal.kept_fill(name, NOT from_kept, NOT from_kept OR coalesce((arguments ->> 'all_rows')::boolean, false));
+	ELSIF (arguments ->> 'scorecard')::boolean THEN
+		EXECUTE format('DROP TABLE %I.refresh_figures', name);
 	END IF;
 	EXECUTE format('DROP TABLE %I.refresh_key', name);
 	report.seconds := extract(epoch FROM clock_timestamp() - started);

@@ -111,7 +111,8 @@ BEGIN
 	-- stay rules look in the last snapshot before the day that customers are seen from
 	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme_class AS c WHERE c.stay_rule IS NOT NULL)', name) INTO has_stay_rules;
 	IF has_stay_rules AND report.as_of < newest THEN
-		PERFORM segment_internal.kept_fill(name, true);
+		PERFORM segment_internal.figures_create(name, (segment_internal.scorecard_in_force(name)).scorecard_id, newest, true);
+		PERFORM segment_internal.kept_fill(name, false, true);
 	END IF;
 	report.schemes := coalesce(cardinality(names), 0);
 	report.replaced := deleted > 0;

@@ -273,7 +273,7 @@ BEGIN
 		) AS p
 		LEFT JOIN %1$I.class AS k ON k.scheme = p.scheme AND k.class = p.class$template$,
 		portfolio, security_invoker, segment_internal.value_scorecard(portfolio), schemes.names, schemes.classes,
-		(segment_internal.portfolio_key(portfolio)).equality, segment_internal.customer_items(portfolio, 'i.class_day', false));
+		(segment_internal.portfolio_key(portfolio)).equality, segment_internal.customer_items(portfolio, 'i.class_day'));
 END
 $value_create_class_views$;
 COMMENT ON FUNCTION segment_internal.value_create_class_views(text, boolean) IS

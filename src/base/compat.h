@@ -113,6 +113,15 @@ date2timestamp_opt_overflow(DateADT date, int *overflow)
 }
 #endif
 
+/* The next value of a sort, whose function says from 16 on whether it is copied. */
+#if PG_VERSION_NUM >= 160000
+#define tuplesort_next_datum(sort, value, isnull) \
+	tuplesort_getdatum(sort, true, false, value, isnull, NULL)
+#else
+#define tuplesort_next_datum(sort, value, isnull) \
+	tuplesort_getdatum(sort, true, value, isnull, NULL)
+#endif
+
 /* Ask for memory that will soon be read or written. */
 #ifdef __GNUC__
 #define prefetch(address)			__builtin_prefetch(address)

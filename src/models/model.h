@@ -102,8 +102,15 @@ extern const ModelKind *const model_kinds[MODEL_NKINDS];
 #define MODEL_PARAM_MIN		1e-40
 #define MODEL_PARAM_MAX		1e+40
 
+/* Their names, by ModelStatus and by the number of the bit */
+extern const char *const model_statuses[MODEL_NSTATUSES];
+extern const char *const model_warning_names[MODEL_NWARNINGS];
+
 extern Model *model_create(ModelKindId kind);
 extern int	model_kind_by_name(const char *name);
+extern int	model_param_by_name(const Model *model, const char *name);
+extern double model_covariance_at(const Model *model, int i, int j);
+extern const char *model_complaint(const Model *model);
 extern const Model *model_checked(struct varlena *stored);
 
 #define PG_GETARG_MODEL_P(n) \

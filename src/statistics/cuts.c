@@ -149,6 +149,20 @@ segment_quantile_cuts_accum(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
+/*
+ * cuts_state_values: the values of a state, in any order, for aggregates that
+ * share it
+ */
+const double *
+cuts_state_values(const void *state, int64 *count, int *groups)
+{
+	const QuantileState *quantiles = (const QuantileState *) state;
+
+	*count = quantiles->count;
+	*groups = quantiles->groups;
+	return quantiles->values;
+}
+
 static void *
 quantile_cuts_create_like(MemoryContext context, const void *other)
 {
@@ -267,10 +281,14 @@ quantile_values(const QuantileState *state)
 	return cuts;
 }
 
-static Datum
+/* cuts_array: cut points as the result of an aggregate */
+Datum
 cuts_array(const double *cuts, int ncuts)
 {
 	Datum	   *elements = (Datum *) palloc(mul_size(ncuts, sizeof(Datum)));
+
+	if (ncuts == 0)
+		return PointerGetDatum(construct_empty_array(FLOAT8OID));
 
 	for (int i = 0; i < ncuts; i++)
 		elements[i] = Float8GetDatum(cuts[i]);
@@ -293,7 +311,7 @@ segment_quantile_cuts_final(PG_FUNCTION_ARGS)
 	if (state == NULL)
 		PG_RETURN_NULL();
 	if (state->groups == 1)
-		PG_RETURN_ARRAYTYPE_P(construct_empty_array(FLOAT8OID));
+		return cuts_array(NULL, 0);
 	return cuts_array(quantile_values(state), state->groups - 1);
 }
 
@@ -406,7 +424,7 @@ segment_score_cuts_final(PG_FUNCTION_ARGS)
 	if (state == NULL)
 		PG_RETURN_NULL();
 	if (state->groups == 1)
-		PG_RETURN_ARRAYTYPE_P(construct_empty_array(FLOAT8OID));
+		return cuts_array(NULL, 0);
 	cuts = quantile_values(state);
 	tied = tied_values(state, cuts, &ntied);
 	for (int i = 0; i < ntied; i++)

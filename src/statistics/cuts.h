@@ -12,5 +12,7 @@
 #define CUTS_MAX_GROUPS		1000000
 
 extern void cuts_check_groups(int32 groups, int32 before);
+extern const double *cuts_state_values(const void *state, int64 *count, int *groups);
+extern Datum cuts_array(const double *cuts, int ncuts);
 
 #endif							/* SEGMENT_CUTS_H */

@@ -145,6 +145,7 @@ BEGIN
 		customers => 'SELECT customer, at::text || '''' AS met, jsonb_build_object(''a'', ''b'') AS b FROM shop.orders');
 	PERFORM segment.create_scheme(name, 'own', '[{"class": "big", "rule": "net > own_cut", "stay_rule": "net > 0"}, {"class": "rest"}]',
 		'{"own_cut": "SELECT avg(net) FROM customers"}');
+	PERFORM segment.create_cluster_scheme(name, 'groups', '{net,orders}', 2);
 	PERFORM segment.take_snapshot(name, '2023-06-30');
 	PERFORM segment.review_key_accounts(name);
 	PERFORM segment.override_key_account(name, 3, true, 'friend', '2099-01-01', 'me');
@@ -214,6 +215,8 @@ INSERT INTO call VALUES
 	('segment.create_scheme(text,text,jsonb,jsonb,text,text,text)', $$ SELECT segment.create_scheme(%L, 'new', '[{"class": "a", "rule": "net > 1"}, {"class": "b"}]', '{"new_cut": "avg(net)"}') $$),
 	('segment.alter_scheme(text,text,jsonb,jsonb)', $$ SELECT segment.alter_scheme(%L, 'own', '[{"class": "a", "rule": "net > 1", "stay_rule": "net > 2"}, {"class": "b"}]', '{"new_cut": "SELECT avg(net) FROM customers"}') $$),
 	('segment.drop_scheme(text,text)', $$ SELECT segment.drop_scheme(%L, 'own') $$),
+	('segment.create_cluster_scheme(text,text,text[],integer,bigint,text)', $$ SELECT segment.create_cluster_scheme(%L, 'alike', '{net,orders}', transform => 'rank') $$),
+	('segment.refit_cluster_scheme(text,text,integer,bigint)', $$ SELECT segment.refit_cluster_scheme(%L, 'groups', 3) $$),
 	('segment.scheme_check(text,text)', $$ SELECT count(*) FROM segment.scheme_check(%L, 'own') $$),
 	('segment.scheme_check(text,text)', $$ SELECT count(*) FROM segment.scheme_check(%L, 'dormancy') $$),
 	('segment.explain(text,text)', $$ SELECT count(*) FROM segment.explain(%L, '3') $$),
@@ -222,6 +225,7 @@ INSERT INTO call VALUES
 	('segment.backtest_deciles(text,date,integer,text)', $$ SELECT count(*) FROM segment.backtest_deciles(%L, '2023-06-30', 60) $$),
 	('segment.backtest_series(text,integer,date[])', $$ SELECT count(*) FROM segment.backtest_series(%L, 60, '{2023-06-30}') $$),
 	('segment.crosstab(text,text,text)', $$ SELECT count(*) FROM segment.crosstab(%L, 'dormancy', 'rfm_segment') $$),
+	('segment.drivers(text,text,date,integer)', $$ SELECT count(*) FROM segment.drivers(%L, 'bought', '2023-06-30', 20) $$),
 	('segment.value_score(text,jsonb)', $$ SELECT count(*) FROM segment.value_score(%L, '{"net": 1, "orders": 2}') $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L) $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L, '2023-07-31') $$),
@@ -239,11 +243,11 @@ INSERT INTO call VALUES
 	('segment.watch(text,regclass,text)', $$ SELECT segment.watch(%L, 'trap.orders', NULL) $$),
 	('segment.unwatch(text,regclass)', $$ SELECT segment.unwatch(%L) $$),
 	('segment.unwatch(text,regclass)', $$ SELECT segment.unwatch(%L, 'trap.orders') $$);
--- The others take values only; histories runs a query, as whoever calls it and wrote it.
+-- The others take values only; histories and drivers run a query, as whoever calls them and wrote it.
 SELECT is_empty($$
 	SELECT p.oid::regprocedure FROM pg_proc AS p
 	WHERE p.pronamespace = 'segment'::regnamespace AND p.prokind = 'f'
-		AND (p.provolatile <> 'i' AND p.oid <> 'segment.histories'::regproc
+		AND (p.provolatile <> 'i' AND p.oid NOT IN ('segment.histories'::regproc, 'segment.drivers(text)'::regprocedure)
 			OR p.proargnames[1] IN ('name', 'portfolio') AND p.proargtypes[0] = 'text'::regtype)
 		AND p.oid <> ALL (SELECT c.function FROM call AS c) $$, 'every public function of a portfolio is called');
 
@@ -257,7 +261,7 @@ UPDATE called SET result = as_role('segment_test_' || role, query) WHERE role IN
 SELECT is_empty($$ SELECT role, query, result FROM called WHERE role IN ('stranger', 'reader', 'other', 'tables')
 	AND result NOT SIMILAR TO '42501 must be owner( or reader)? of portfolio "hostile%'
 	-- readers may ask these
-	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|value_score)')
+	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|value_score)')
 	AND NOT (function::text ~ 'create_portfolio' AND result ~ '^(42501 permission denied for database|42P06)') $$,
 	'who does not have the owner''s rights is refused by every function');
 SELECT is(caught_others(), NULL, 'and is not caught');

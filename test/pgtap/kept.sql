@@ -208,6 +208,11 @@ SELECT segment.create_portfolio('steady', 'SELECT id, at, amount FROM orders WHE
 CREATE TABLE versions AS SELECT k.ctid AS version, k.customer_id FROM steady.kept_customer AS k;
 SELECT is((SELECT concat_ws(' ', mode, customers_changed, scorecard_id) FROM segment.refresh('steady')), 'full 0 2', 'all is read, with a new scorecard');
 SELECT is_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that stay the same are not written');
+SELECT segment.watch('steady', 'orders', 'id') \g /dev/null
+SELECT segment.refresh('steady') \g /dev/null
+SELECT is((SELECT concat_ws(' ', mode, customers_changed, scorecard_id) FROM segment.refresh('steady')), 'changes 0 4', 'nothing is read, and the models begin at those before');
+SELECT is_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that stay the same are not written');
+SELECT hasnt_table('steady', 'refresh_figures', 'nor is anything left of it');
 SELECT segment.alter_portfolio('steady', settings => '{"horizon_weeks": 26}') \g /dev/null
 SELECT isnt_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that are judged in another way are');
 

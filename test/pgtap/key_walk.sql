@@ -59,6 +59,7 @@ BEGIN
 	PERFORM segment.refresh(kind, '2024-10-31');
 	PERFORM segment.take_snapshot(kind, '2024-06-30');
 	PERFORM segment.create_scheme(kind, 'size', '[{"class": "big", "rule": "net > half", "stay_rule": "net > half / 2"}, {"class": "small"}]', '{"half": "avg(net)"}');
+	PERFORM segment.create_cluster_scheme(kind, 'groups', '{net,orders,gap_ratio}', transform => 'log');
 	PERFORM segment.take_snapshot(kind, '2024-08-31');
 
 	-- changes, also by another spelling
@@ -91,6 +92,7 @@ BEGIN
 	PERFORM show(kind, 'best_list', format('SELECT * FROM %I.best_list(20)', kind));
 	PERFORM show(kind, 'explain', format('SELECT * FROM segment.explain(%L, %L)', kind, one));
 	PERFORM show(kind, 'scheme_check', format('SELECT * FROM segment.scheme_check(%L, ''size'')', kind));
+	PERFORM show(kind, 'drivers', format('SELECT * FROM segment.drivers(%L, ''bought'', ''2024-08-31'', 8)', kind));
 	-- but for what the order of keys decides: who of equal customers is in the best tenth
 	PERFORM show(kind, 'backtest', format('SELECT * FROM segment.backtest(%L, ''2024-08-31'', 8) WHERE measure <> ''top_decile_lift''', kind));
 	PERFORM segment.drop_portfolio(kind);

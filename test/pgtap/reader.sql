@@ -58,6 +58,7 @@ SELECT format(q.query, portfolio) FROM (VALUES
 	('SELECT count(*) FROM segment.explain(%L, ''3'')'), ('SELECT count(*) FROM segment.explain(%L, 3)'),
 	('SELECT count(*) FROM segment.scheme_check(%L, ''rfm_segment'')'),
 	('SELECT count(*) FROM segment.backtest(%L, ''2024-06-30'', 90)'),
+	('SELECT count(*) FROM segment.drivers(%L, ''bought'', ''2024-06-30'', 90)'),
 	('SELECT count(*) FROM segment.backtest_deciles(%L, ''2024-06-30'', 90)'),
 	('SELECT count(*) FROM segment.backtest_series(%L, 90, ''{2024-06-30}'')')) AS q(query)
 $$;

@@ -49,6 +49,7 @@ sub make_portfolios
 		INSERT INTO firm SELECT 1 + n % 5, date '2023-01-01' + 11 * n, 50 + n FROM generate_series(1, 30) AS n;
 		SELECT segment.create_portfolio('b2b', 'SELECT firm, at, amount FROM firm', settings => '{"security_invoker": true}');
 		SELECT segment.refresh('b2b', '2023-06-30'), segment.refresh('b2b');
+		SELECT segment.create_cluster_scheme('b2b', 'groups', '{net,orders}', transform => 'rank');
 		SELECT segment.take_snapshot('b2b', '2023-06-30'), segment.take_snapshot('b2b');
 		SELECT segment.watch('b2b', 'firm', 'firm');
 		SELECT segment.refresh('b2b');

@@ -11,6 +11,7 @@
 # The statements depend on the seed alone, the time says how many there are.
 # A statement that fails is printed whole; it can be pasted into a session
 # with the objects that the first part of this file makes.
+# Takes long: so that it begins first where files run side by side
 use strict;
 use warnings;
 use Digest::MD5 'md5';

@@ -2,6 +2,7 @@
 # there, and refresh goes on.  SEGMENT_SERVERS names the pg_config of further
 # servers that have segment, separated by spaces; make check sets it where such
 # servers are installed.
+# Takes long: so that it begins first where files run side by side
 use strict;
 use warnings;
 use FindBin;

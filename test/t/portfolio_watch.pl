@@ -1,5 +1,6 @@
 # A thousand refreshes that read what changed: nothing grows for ever, neither the
 # portfolio nor the catalog.
+# Takes long: so that it begins first where files run side by side
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;

@@ -8,6 +8,7 @@
 #                          drawn once
 #   SEGMENT_MODEL_STEPS    ends after so many steps instead, to repeat a failure
 #   SEGMENT_MODEL_KINDS    only these kinds of steps, as a pattern
+# Takes long: so that it begins first where files run side by side
 use strict;
 use warnings;
 use FindBin;

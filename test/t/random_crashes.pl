@@ -6,6 +6,7 @@
 #
 #   SEGMENT_CRASH_ROUNDS  how many times (10)
 #   SEGMENT_CRASH_SEED    chooses the moments; the same on every run unless set
+# Takes long: so that it begins first where files run side by side
 use strict;
 use warnings;
 use FindBin;
