@@ -56,8 +56,9 @@ FROM segment_internal.customer_figures(purchases, NULL, NULL, events, events, tr
 END;
 \x on
 SELECT s.* FROM h, pg_temp.signs(purchases, NULL, '2024-01-30') AS s;
--- with purchases of others in the past, and complaints and scores; by a stricter test in longer windows
-SELECT s.* FROM h, pg_temp.signs(purchases, purchases, '2024-01-30', '{"prior_gaps": 2}') AS s;
+-- half of the past window is there, so one purchase of others in 10 days is added (2 or fewer of 5 with the chance 1 / 4: 0.896484375), and
+-- complaints and scores; then by a stricter test in longer windows
+SELECT s.* FROM h, pg_temp.signs(purchases, purchases, '2024-01-30', '{"prior_gaps": 2, "churn_past_days": 40}') AS s;
 SELECT s.* FROM h, pg_temp.signs(purchases OPERATOR(segment.+) (SELECT segment.history_agg('2020-01-01', 1)), NULL, '2024-01-30', '{"churn_significance": 0.01}') AS s;
 -- the first purchase within the recent window; nothing known; refunds only
 SELECT s.* FROM h, pg_temp.signs(purchases, NULL, '2024-01-04') AS s;
