@@ -54,8 +54,11 @@ SQL_FRAGMENTS = \
 	portfolio/scorecard \
 	portfolio/kept \
 	portfolio/watch \
+	portfolio/log \
+	portfolio/watch_change \
 	portfolio/defect \
 	portfolio/refresh_read \
+	portfolio/refresh_fold \
 	portfolio/refresh_defect \
 	portfolio/refresh_log \
 	portfolio/refresh \
@@ -63,6 +66,7 @@ SQL_FRAGMENTS = \
 	portfolio/snapshot \
 	portfolio/churn \
 	portfolio/value \
+	portfolio/scheme_quality \
 	portfolio/cohort \
 	portfolio/flow \
 	portfolio/key_account \

@@ -280,8 +280,8 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	EXECUTE format($query$
-		INSERT INTO %1$I.refresh_key (customer_id, everybody)
-		SELECT c.customer_id, false FROM %1$I.kept_customer AS c WHERE c.next_event <= $1$query$, portfolio) USING today;
+		INSERT INTO %1$I.refresh_key (customer_id, everybody, folded)
+		SELECT c.customer_id, false, true FROM %1$I.kept_customer AS c WHERE c.next_event <= $1$query$, portfolio) USING today;
 	EXECUTE format('ANALYZE %I.refresh_key', portfolio);
 	-- who was kept and has not changed is still in customer_history; so, the
 	-- changed ones left aside, counts tell whether it has others, not known before
@@ -295,8 +295,8 @@ BEGIN
 	INTO others;
 	IF others THEN
 		EXECUTE format($query$
-			INSERT INTO %1$I.refresh_key (customer_id, everybody)
-			SELECT h.customer_id, false FROM %1$I.customer_history AS h
+			INSERT INTO %1$I.refresh_key (customer_id, everybody, folded)
+			SELECT h.customer_id, false, true FROM %1$I.customer_history AS h
 			WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
 		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
 	END IF;
@@ -325,8 +325,8 @@ BEGIN
 			RETURN NULL;
 		END IF;
 		EXECUTE format($query$
-			INSERT INTO %1$I.refresh_key (customer_id, everybody)
-			SELECT c.customer_id, false FROM %1$I.kept_customer AS c
+			INSERT INTO %1$I.refresh_key (customer_id, everybody, folded)
+			SELECT c.customer_id, false, true FROM %1$I.kept_customer AS c
 			WHERE c.next_change <= $1
 				AND NOT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s c.customer_id)$query$, portfolio, equality) USING day;
 		EXECUTE format('ANALYZE %I.refresh_key', portfolio);

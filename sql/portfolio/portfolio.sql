@@ -276,12 +276,17 @@ CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
+DECLARE
+	log name;
 BEGIN
 	-- also what DROP EXTENSION ... CASCADE left of one
 	IF NOT coalesce(pg_has_role(current_user, segment_internal.portfolio_remains(name)::name, 'USAGE'), false) THEN
 		PERFORM segment_internal.portfolio_owner(name);
 	END IF;
 	PERFORM segment_internal.watch_drop_triggers(name, NULL);
+	FOR log IN SELECT l.name FROM segment_internal.log_tables(drop_portfolio.name) AS l LOOP
+		EXECUTE format('DROP TABLE %I.%I', name, log);
+	END LOOP;
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;

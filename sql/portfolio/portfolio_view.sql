@@ -15,7 +15,7 @@
 CREATE FUNCTION segment_internal.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch', 'cluster'];
+RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch', 'cluster', 'scheme_quality'];
 COMMENT ON FUNCTION segment_internal.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 

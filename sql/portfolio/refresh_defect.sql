@@ -86,7 +86,7 @@ DECLARE
 		WHEN (shape).histories THEN segment_internal.refresh_histories_defect_query(portfolio, source, shape)
 		ELSE segment_internal.refresh_events_defect_query(portfolio, source) END;
 BEGIN
-	PERFORM segment_internal.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only);
+	PERFORM segment_internal.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only, true);
 END
 $refresh_source_defects$;
 COMMENT ON FUNCTION segment_internal.refresh_source_defects(text, text, segment_internal.source_shape, text, boolean) IS

@@ -137,6 +137,9 @@ my %usual = (
 	'kept_run.command' => 'CREATE UNLOGGED TABLE mine.refresh_row AS SELECT 1 AS one', 'kept_run.query' => 'SELECT 1 AS one',
 	'segment_internal.scorecard_terms' => '=(SELECT s.terms FROM mine.scorecard_figures AS s ORDER BY s.scorecard_id LIMIT 1)',
 	'kept_move.today' => '2024-02-01',
+	'run_at_once.commands' => '{SELECT 1}', 'run_at_once.paths' => '{NULL}', 'log_create.columns' => '{customer,at}', 'root oid' => q{='trade.orders'::regclass},
+	'changed_histories.tables' => '{}', 'changed_histories.logs' => '{}', 'changed_histories.sign' => 1, 'changed_histories.query' => 'SELECT customer, at, amount FROM trade.orders',
+	'fold_source[]' => q{{"(purchases,\\"SELECT customer, at, amount FROM trade.orders\\",f,{},{})"}}, 'history_change.by_day' => 'true',
 
 	# schemes
 	'role text' => 'reader', 'privilege text' => 'SELECT',
@@ -169,7 +172,10 @@ my %usual = (
 my $to_demote = q{UPDATE mine.key_account_review SET decision = 'would_demote'};
 my $to_end = q{SELECT segment.override_key_account('mine', 1, true, 'a', '2030-01-01', 'b')};
 my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false)};
-my $to_find_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS TABLE mine.changed_customer; INSERT INTO mine.refresh_key VALUES (1, false), (2, false)};
+my $no_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS SELECT c.*, false AS folded FROM mine.changed_customer AS c};
+my $to_find_keys = qq{$no_keys; INSERT INTO mine.refresh_key VALUES (1, false, false), (2, false, true)};
+my $to_log = q{SELECT segment.watch('mine', t.name::regclass, t.customer) FROM (VALUES ('trade.orders', 'customer'), ('trade.person', 'id'), ('trade.cost', 'id'),
+	('trade.complaint', 'id'), ('trade.answer', 'id')) AS t(name, customer)};
 my $to_have_figures = q{SELECT &figures_create('mine', 1, '2024-02-01', false)};
 my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH NO DATA};
 my %before = (
@@ -181,6 +187,8 @@ my %before = (
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
 	attribute_define => q{SELECT &portfolio_take_views('mine', '{}')},
 	rule_fail => $to_check_rules, rule_try => $to_check_rules, rule_find_wrong => $to_check_rules,
+	refresh_take => $no_keys, refresh_take_changes => $no_keys, refresh_histories => $no_keys,
+	(map { $_ => $to_log } qw(log_wanted log_define log_in_use log_keys log_has_strays log_drop_unused fold_sources refresh_commands)),
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
 	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut, mine.scheme_domain CASCADE',

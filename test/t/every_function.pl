@@ -233,7 +233,8 @@ sub aggregate_statement
 # What comes after the call of a function whose columns the caller names.
 my %row_types = (
 	histories => 'customer integer, history segment.history, margins segment.history',
-	checked_histories => 'customer integer, history segment.history, margins segment.history, counts bigint[], money numeric[]');
+	checked_histories => 'customer integer, history segment.history, margins segment.history, counts bigint[], money numeric[]',
+	changed_histories => 'customer integer, history segment.history, counts bigint[], money numeric[]');
 
 sub function_statement
 {
