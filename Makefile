@@ -61,6 +61,7 @@ SQL_FRAGMENTS = \
 	portfolio/refresh_defect \
 	portfolio/refresh_log \
 	portfolio/refresh \
+	portfolio/customer_now \
 	portfolio/migration \
 	portfolio/snapshot \
 	portfolio/churn \

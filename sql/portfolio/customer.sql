@@ -423,13 +423,24 @@ COMMENT ON FUNCTION segment_internal.customer_define_row(text) IS
 'creates or replaces the function customer_row of a portfolio (internal)';
 
 /*
+ * The day that a customer is seen from, with a scorecard that is kept while orders
+ * come: the scorecard's, or that of the newest order.  Inlined.
+ */
+CREATE FUNCTION segment_internal.judged_day(purchases segment.history, scorecard_day date, today date) RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN greatest(scorecard_day, CASE WHEN segment.last_day(purchases) <= today THEN segment.last_day(purchases)
+	ELSE segment.last_day(segment.as_of(purchases, today)) END);
+COMMENT ON FUNCTION segment_internal.judged_day(segment.history, date, date) IS
+'the day of a customer''s newest order that is not after today, if it is later than the scorecard''s day, else that (internal)';
+
+/*
  * Customers behind a FROM item s that is a row of scorecard_figures: the FROM
  * items h, whose customer_id is the key (a condition on it reaches an index),
  * and f, the figures as of a day (an expression).  Only who was known on that
  * day has some.  s is joined by a condition, though it is always true: a hash
  * table, of one row, is what the server lets several processes join with.
  */
-CREATE FUNCTION segment_internal.customer_figures_items(portfolio text, as_of text, from_kept boolean) RETURNS text
+CREATE FUNCTION segment_internal.customer_figures_items(portfolio text, as_of text, from_kept boolean, histories text DEFAULT NULL) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format(CASE WHEN from_kept THEN $template$
@@ -439,11 +450,12 @@ RETURN format(CASE WHEN from_kept THEN $template$
 			h.period_orders, h.period_net, h.period_margin, h.period_cost, h.previous_net, h.trend_net, h.trend_moment, h.trend_square,
 			h.next_event, h.next_change, %2$s, s.terms) AS f$template$
 	ELSE $template$
-		JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = s.is_there
+		JOIN %3$s AS h ON (h.listed IS NOT NULL) = s.is_there
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
-			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END, portfolio, as_of);
-COMMENT ON FUNCTION segment_internal.customer_figures_items(text, text, boolean) IS
-'the FROM items h and f, behind a scorecard s: the customers known on a day and their figures, from the histories, or from figures that are kept and still hold (internal)';
+			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END, portfolio, as_of,
+	coalesce(histories, format('%I.customer_history', portfolio)));
+COMMENT ON FUNCTION segment_internal.customer_figures_items(text, text, boolean, text) IS
+'the FROM items h and f, behind a scorecard s: the customers known on a day and their figures, from the histories (a FROM item, NULL: those that are stored), or from figures that are kept and still hold (internal)';
 
 /*
  * Behind s and h, whose figures are an expression: the FROM item c, the row.  h
