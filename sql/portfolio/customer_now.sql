@@ -15,9 +15,19 @@ RETURN NULL;
 COMMENT ON FUNCTION segment_internal.customer_now_create_tables(text) IS
 'the concept customer_now has no tables (internal)';
 
+/* Of a FROM item, the columns of table customer_history, of its types: a key may be of a domain. */
+CREATE FUNCTION segment_internal.customer_now_columns(portfolio text, item text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format('%I.%I::%s', item, a.attname, segment_internal.qualified_type(a.atttypid)), ', ' ORDER BY a.attnum)
+	FROM pg_attribute AS a
+	WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attnum > 0 AND NOT a.attisdropped);
+COMMENT ON FUNCTION segment_internal.customer_now_columns(text, text) IS
+'the columns of table customer_history, taken from a FROM item (internal)';
+
 /* Runs a query that reads sources, with keys as $1. */
 CREATE FUNCTION segment_internal.customer_now_run(query text, query_path text, keys anycompatiblearray, report anyelement) RETURNS SETOF anyelement
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 100
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS $customer_now_run$
 BEGIN
@@ -36,8 +46,7 @@ SET search_path = pg_catalog, pg_temp
 AS $customer_now_read_query$
 BEGIN
 	RETURN format('SELECT %s FROM (%s) AS r WHERE r.customer_id IS DISTINCT FROM NULL%s',
-		(SELECT string_agg(format('r.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute AS a
-		WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.attnum > 0 AND NOT a.attisdropped),
+		segment_internal.customer_now_columns(portfolio, 'r'),
 		segment_internal.refresh_read_query(portfolio, definition, NOT all_customers),
 		CASE WHEN NOT all_customers THEN ' AND pg_catalog.cardinality($1) OPERATOR(pg_catalog.>) 0' END);
 END
@@ -57,8 +66,6 @@ AS $customer_now_query$
 DECLARE
 	key record := segment_internal.portfolio_key(portfolio);
 	history regclass := format('%I.customer_history', portfolio);
-	columns text[] := ARRAY(SELECT quote_ident(a.attname) FROM pg_attribute AS a
-		WHERE a.attrelid = history AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
 	series text := (SELECT string_agg(format('f.%I', c.name), ', ' ORDER BY c.ordinal) FROM segment_internal.history_columns(portfolio) AS c);
 BEGIN
 	RETURN format($query$
@@ -85,8 +92,8 @@ BEGIN
 		UNION ALL$items$, segment_internal.log_keys(portfolio),
 			segment_internal.fold_change_query(portfolio, sources, definition ->> 'timezone'),
 			segment_internal.fold_query(portfolio, sources, 'change', 'noted'),
-			(SELECT string_agg('f.' || c.name, ', ' ORDER BY c.n) FROM unnest(columns) WITH ORDINALITY AS c(name, n)), series,
-			(SELECT string_agg('h.' || c.name, ', ' ORDER BY c.n) FROM unnest(columns) WITH ORDINALITY AS c(name, n)), portfolio, key.equality) END,
+			segment_internal.customer_now_columns(portfolio, 'f'), series,
+			segment_internal.customer_now_columns(portfolio, 'h'), portfolio, key.equality) END,
 		segment_internal.customer_now_read_query(portfolio, definition, false), definition ->> 'search_path',
 		CASE WHEN sources <> '{}' THEN ' UNION ALL SELECT f.customer_id FROM fold AS f WHERE f.obstacle IS NOT NULL' END,
 		history);
@@ -97,7 +104,7 @@ COMMENT ON FUNCTION segment_internal.customer_now_query(text, jsonb, segment_int
 
 /* In the snapshot of the query that calls: see portfolio_run. */
 CREATE FUNCTION segment_internal.customer_now_histories(name text, arguments jsonb, report anyelement) RETURNS SETOF anyelement
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 100
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED ROWS 100
 -- compiling expressions takes longer than it saves
 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $customer_now_histories$
@@ -149,7 +156,7 @@ BEGIN
 		SELECT c.customer_id, %3$s
 		FROM %1$I.kept_customer AS c
 		WHERE NOT EXISTS (SELECT FROM %1$I.pending_customer AS p WHERE p.customer_id %4$s c.customer_id)
-			AND NOT EXISTS (SELECT FROM %1$I.pending_customer AS p WHERE p.everybody)
+			AND NOT EXISTS (SELECT FROM %1$I.pending_customer AS p%8$s)
 		UNION ALL
 		SELECT h.customer_id, %3$s
 		FROM (
@@ -167,7 +174,9 @@ BEGIN
 		segment_internal.customer_figures_items(portfolio,
 			'CASE WHEN n.as_of_given THEN s.scorecard_as_of ELSE segment_internal.judged_day(h.purchases, s.scorecard_as_of, n.today) END', false,
 			format('LATERAL segment_internal.portfolio_run(n.name, ''now'', ''{}'', NULL::%I.customer_history)', portfolio)),
-		segment_internal.customer_row_items(portfolio, 's.scorecard_as_of', 'f.*', false));
+		segment_internal.customer_row_items(portfolio, 's.scorecard_as_of', 'f.*', false),
+		-- customers with such keys are all read, see customer_now_histories
+		CASE WHEN (segment_internal.portfolio_key(portfolio)).base_type NOT LIKE '%[]' THEN ' WHERE p.everybody' END);
 	EXECUTE format('CREATE OR REPLACE VIEW %I.customer_action_now WITH (security_invoker = %s) AS %s', portfolio, security_invoker,
 		segment_internal.scheme_action_query(portfolio, 'customer_now'));
 END
