@@ -28,6 +28,7 @@ SQL_FRAGMENTS = \
 	statistics/concentration \
 	statistics/clusters \
 	statistics/interval \
+	statistics/experiment \
 	statistics/ranking \
 	models/model \
 	models/fit \
@@ -44,6 +45,8 @@ SQL_FRAGMENTS = \
 	portfolio/scheme \
 	portfolio/risk \
 	portfolio/attribute \
+	portfolio/scorecard_terms \
+	portfolio/event \
 	portfolio/customer \
 	portfolio/figures \
 	portfolio/backtest \
@@ -60,6 +63,7 @@ SQL_FRAGMENTS = \
 	portfolio/refresh_fold \
 	portfolio/refresh_defect \
 	portfolio/refresh_log \
+	portfolio/refresh_event \
 	portfolio/refresh \
 	portfolio/customer_now \
 	portfolio/migration \
@@ -79,6 +83,7 @@ SQL_FRAGMENTS = \
 	portfolio/crosstab \
 	portfolio/value_score \
 	portfolio/cluster \
+	portfolio/experiment \
 	portfolio/evaluation \
 	portfolio/drivers
 

@@ -27,17 +27,6 @@ CREATE TYPE segment_internal.customer_figures AS (
 COMMENT ON TYPE segment_internal.customer_figures IS
 'the columns of a customer''s row (customer_columns) but for classes. Where many days are asked for, day_number is that of the day among them, counted from 1, days_known the number of days by which the customer was known, scorecard_id the scorecard that scores the day (internal)';
 
-CREATE TYPE segment_internal.scorecard_terms AS (
-	recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
-	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
-	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric,
-	cancel_same_day boolean, churn_basis text, churn_horizon float8, churn_shares float8[],
-	period_days integer, trend_periods integer,
-	contribution_rate float8, rate_before_cost float8, usual_gross float8, prior_purchases float8
-);
-COMMENT ON TYPE segment_internal.scorecard_terms IS
-'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike; contribution of the portfolio per unit of gross, with and without cost, a usual purchase, and for how many of them these rates count when a customer''s own are averaged with them; the days of a period, and how many periods a trend looks back over (internal)';
-
 CREATE TYPE segment_internal.scored_day AS (day date, scorecard_id bigint, terms segment_internal.scorecard_terms);
 COMMENT ON TYPE segment_internal.scored_day IS
 'a day that customers are seen from, with the scorecard that scores it (internal)';
@@ -184,7 +173,7 @@ COMMENT ON FUNCTION segment_internal.one_row() IS
  */
 CREATE FUNCTION segment_internal.customer_columns()
 RETURNS TABLE (ordinal integer, name text, type regtype, is_shown boolean, is_scored boolean, meaning text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 49
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 57
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT row_number() OVER ()::integer, v.name, v.type, v.is_shown, v.is_scored, v.meaning
@@ -230,6 +219,14 @@ FROM (VALUES
 	('clv_before_cost', 'float8'::regtype, true, true, 'the same without the source costs, from margin / gross; may be negative; more is better; NULL as clv'),
 	('churn_risk', 'float8'::regtype, true, true, 'probability of no order within the days of the setting lost_after_days, 0..1; lower is better; NULL: never bought, or too little data (churn_risk_basis)'),
 	('churn_risk_basis', 'text'::regtype, true, true, 'what churn_risk comes from: model; past: what became of customers alike, by gap ratio and orders; past_short: the same within half of the days that the data go back, which are fewer than lost_after_days; too_short: nothing, so it is NULL (model_card tells why); NULL: never bought'),
+	('place_visits', 'bigint'::regtype, true, true, 'number of visits in the last period (source visits, setting period_days), >= 0; more is better; NULL: no such source'),
+	('places', 'bigint'::regtype, true, true, 'number of different places of these visits, >= 0; NULL as place_visits'),
+	('main_place', 'text'::regtype, true, true, 'place of most of these visits; of equal ones that of the latest visit; NULL: none, or no place known'),
+	('main_place_share', 'float8'::regtype, true, true, 'share of these visits, as far as their place is known, that are to the main place, 0..1; higher is more faithful; NULL as main_place'),
+	('visit_gap_ratio', 'float8'::regtype, true, true, 'days since the last visit divided by the customer''s usual gap between visits, >= 0; fewer is better; own gaps are averaged with the population''s gap between orders, as for gap_ratio; NULL: no visit, or no such source'),
+	('period_contacts', 'bigint'::regtype, true, true, 'number of contacts in the last period (source contacts, setting period_days), >= 0; NULL: no such source'),
+	('categories', 'bigint'::regtype, true, true, 'number of categories bought (source lines), >= 0; more is better; NULL: no such source'),
+	('margin_share', 'float8'::regtype, true, true, 'share of the sales in categories of high margin, those that leave more than the setting margin_limit over all customers (source lines), 0..1 unless some are negative; higher is better; NULL: no sales, or no such source'),
 	('monetary', 'float8'::regtype, false, false, 'net as a floating point number, for scores; NULL without orders and refunds'),
 	('repeat_spend', 'float8'::regtype, false, false, 'mean gross of a repeat purchase day in units of money, >= 0; 0 without one; NULL: never bought'),
 	('trend_net', 'float8'::regtype, false, false, 'sum of the net amounts of the days that trend looks at, in units of money; NULL: never bought'),
@@ -241,7 +238,7 @@ FROM (VALUES
 ) AS v(name, type, is_shown, is_scored, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.customer_columns() IS
-'the columns of a customer''s row between the key and the classes, with type and comment, whether the view customer shows them, and whether they take more from a scorecard than its day and settings (internal)';
+'the columns of a customer''s row between the key and the classes, with type and comment, whether the view customer shows them, and whether they are there only once the scorecard is: they take more from it than its day and settings, or come from table event_history (internal)';
 
 /*
  * The columns of the table kept_customer, in their order: the key, the figures,
@@ -303,15 +300,15 @@ BEGIN
 				n.margin, (n.settings ->> 'cancel_same_day')::boolean, n.churn_basis,
 				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares,
 				(n.settings ->> 'period_days')::float8::integer, (n.settings ->> 'trend_periods')::float8::integer,
-				n.contribution_rate, n.rate_before_cost, n.usual_gross, n.prior_purchases)::segment_internal.scorecard_terms AS terms%3$s
+				n.contribution_rate, n.rate_before_cost, n.usual_gross, n.prior_purchases, n.high_margin_categories)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS
-		SELECT f.scorecard_id, f.scorecard_as_of%3$s
-		FROM %1$I.scorecard_figures AS f
-		JOIN %1$I.portfolio AS p ON p.scorecard_id = f.scorecard_id$template$, portfolio, security_invoker,
-		(SELECT string_agg(format(', f.%I', a.attname), '' ORDER BY a.attnum) FROM pg_attribute AS a
-		WHERE a.attrelid = format('%I.scorecard_figures', portfolio)::regclass AND a.attnum > 4));
+		SELECT %3$s
+		FROM %1$I.scorecard AS n
+		WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)$template$, portfolio, security_invoker,
+		(SELECT string_agg(format('n.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute AS a
+		WHERE a.attrelid = format('%I.scorecard', portfolio)::regclass AND a.attnum > 0 AND NOT a.attisdropped));
 	-- OFFSET keeps each in one piece, so that settings and cuts are taken out of
 	-- the scorecard once; NULL and not 0, which the planner takes for a limit
 	-- when it asks whether the query can go parallel
@@ -336,8 +333,12 @@ BEGIN
 END
 $customer_define_scorecard$;
 COMMENT ON FUNCTION segment_internal.customer_define_scorecard(text, boolean) IS
-'creates or replaces the view scorecard_figures of a portfolio and the functions that find scorecards in it (internal)';
+'creates or replaces the views scorecard_figures and scorecard_in_force of a portfolio and the functions that find scorecards (internal)';
 
+/*
+ * The same scorecard as the view scorecard_in_force has, which is the newest; but
+ * while a refresh is under way, still the one before.
+ */
 CREATE FUNCTION segment_internal.scorecard_in_force(
 	portfolio text, OUT scorecard_id bigint, OUT as_of date, OUT as_of_given boolean, OUT settings jsonb, OUT own_margin boolean
 )
@@ -372,8 +373,10 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $customer_define_row$
 DECLARE
-	known text := (SELECT string_agg(format('($2).%1$I AS %1$I', c.name), ', ' ORDER BY c.ordinal)
-		FROM segment_internal.customer_columns() AS c WHERE c.name <> 'kept_from')
+	known text := (SELECT string_agg(format(CASE WHEN e.attname IS NULL THEN '($2).%1$I AS %1$I' ELSE '($7).%1$I AS %1$I' END, c.name), ', ' ORDER BY c.ordinal)
+		FROM segment_internal.customer_columns() AS c
+		LEFT JOIN pg_attribute AS e ON e.attrelid = 'segment_internal.event_figures'::regclass AND e.attname = c.name
+		WHERE c.name <> 'kept_from')
 		|| coalesce((SELECT string_agg(format(', ($6).%1$I AS %1$I', a.name), '' ORDER BY a.ordinal)
 			FROM segment_internal.attribute_columns(portfolio) AS a), '');
 	item text := format('(SELECT $1%s AS customer_id, %s%s) AS k',
@@ -383,6 +386,7 @@ DECLARE
 		FROM segment_internal.scheme_figures(portfolio) AS f);
 	level record;
 BEGIN
+	PERFORM segment_internal.event_define(portfolio);
 	-- one_row(): so that a class is computed once, however often rules name it
 	FOR level IN
 		SELECT e.level, string_agg(format(', %s AS %I', e.class, e.scheme), '' ORDER BY e.ordinal) AS classes
@@ -397,7 +401,7 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_row("the customer" %2$s, "the figures" segment_internal.customer_figures,
 			"the scorecard" %1$I.scorecard_figures, "the classes held" jsonb, "held on" date,
-			"the attributes" %1$I.customer_attributes)
+			"the attributes" %1$I.customer_attributes, "the events" segment_internal.event_figures)
 		RETURNS SETOF %1$I.kept_customer
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 		BEGIN ATOMIC
@@ -420,7 +424,7 @@ BEGIN
 END
 $customer_define_row$;
 COMMENT ON FUNCTION segment_internal.customer_define_row(text) IS
-'creates or replaces the function customer_row of a portfolio (internal)';
+'creates or replaces the functions customer_row and customer_events of a portfolio (internal)';
 
 /*
  * The day that a customer is seen from, with a scorecard that is kept while orders
@@ -459,16 +463,18 @@ COMMENT ON FUNCTION segment_internal.customer_figures_items(text, text, boolean,
 
 /*
  * Behind s and h, whose figures are an expression: the FROM item c, the row.  h
- * has the attributes as columns, as kept_customer, or in one, as customer_history.
+ * has attributes and figures of events as columns, as refresh_figures, or it is
+ * customer_history, with the figures f behind it.  The day is that of stay rules.
  */
-CREATE FUNCTION segment_internal.customer_row_items(portfolio text, as_of text, figures text, attributes_are_columns boolean) RETURNS text
+CREATE FUNCTION segment_internal.customer_row_items(portfolio text, as_of text, figures text, are_columns boolean) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN (SELECT format($template$%3$s%5$s
-		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, %2$s, s.*, %4$s, %6$s) AS c$template$,
-	portfolio, figures, held.item, held.columns, attributes.item, attributes.value)
+RETURN (SELECT format($template$%3$s%5$s%7$s
+		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, %2$s, s.*, %4$s, %6$s, %8$s) AS c$template$,
+	portfolio, figures, held.item, held.columns, attributes.item, attributes.value, events.item, events.value)
 FROM segment_internal.scheme_held_item(portfolio, as_of) AS held
-CROSS JOIN segment_internal.attribute_item(portfolio, attributes_are_columns) AS attributes);
+CROSS JOIN segment_internal.attribute_item(portfolio, are_columns) AS attributes
+CROSS JOIN segment_internal.event_item(portfolio, 'f.as_of', are_columns) AS events);
 COMMENT ON FUNCTION segment_internal.customer_row_items(text, text, text, boolean) IS
 'the FROM items behind a scorecard s and customers h, whose figures are an expression: the last one, c, is the row as of a day (an expression) (internal)';
 

@@ -47,7 +47,8 @@ BEGIN
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 		sources := sources || d.tables;
 		obstacles := obstacles || array_fill('source "' || s.source || '": '
-			|| coalesce(d.obstacle, CASE WHEN s.source = 'customers' THEN 'attributes are read, not added'
+			|| coalesce(d.obstacle, CASE WHEN s.form = 'attributes' THEN 'attributes are read, not added'
+				WHEN s.form = 'events' THEN 'events with a text are read, not added'
 				WHEN l.obstacle IS NULL AND (segment_internal.check_source(s.source, s.query, definition ->> 'search_path')).histories
 				THEN 'histories are read, not added' END, l.obstacle),
 			ARRAY[cardinality(d.tables)]);

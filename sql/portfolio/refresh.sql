@@ -45,12 +45,12 @@ BEGIN
 		-- *<> compares the stored bytes, so a new display scale counts as well;
 		-- but of a key that is spelled in several ways, the first one stays
 		WHERE r.customer_id IS DISTINCT FROM NULL AND (o.listed IS NULL
-			OR ROW(o.purchases, o.margins, o.costs, o.complaints, o.satisfaction, o.listed, o.attributes)::record
-				*<> ROW(r.purchases, r.margins, r.costs, r.complaints, r.satisfaction, r.listed, r.attributes)::record)
+			OR %3$s *<> %4$s)
 		ON CONFLICT (customer_id) DO UPDATE SET
 			purchases = excluded.purchases, margins = excluded.margins, costs = excluded.costs,
 			complaints = excluded.complaints, satisfaction = excluded.satisfaction,
-			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio, key_equality);
+			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio, key_equality,
+		segment_internal.history_row('o'), segment_internal.history_row('r'));
 	GET DIAGNOSTICS written = ROW_COUNT;
 	EXECUTE format(CASE WHEN changes_only THEN $template$
 		DELETE FROM %1$I.customer_history AS c
@@ -157,6 +157,8 @@ AS $refresh_histories$
 DECLARE
 	key_equality text := (segment_internal.portfolio_key(portfolio)).equality;
 	known bigint;
+	events boolean;
+	events_changed bigint;
 BEGIN
 	PERFORM segment_internal.refresh_step(portfolio, CASE WHEN changes_only THEN 'reading changes' ELSE 'reading' END);
 	IF changes_only THEN
@@ -170,11 +172,18 @@ BEGIN
 	INTO customers_read;
 	EXECUTE format('ANALYZE %I.refresh_read', portfolio);
 
+	events := segment_internal.event_read(portfolio, definition, changes_only);
+
 	PERFORM segment_internal.refresh_step(portfolio, 'storing');
-	customers_changed := segment_internal.refresh_store(portfolio, key_equality, changes_only);
+	-- before the histories: a customer who has changed in both counts once
+	events_changed := CASE WHEN events THEN segment_internal.event_store(portfolio, changes_only) ELSE 0 END;
+	customers_changed := events_changed + segment_internal.refresh_store(portfolio, key_equality, changes_only);
 	PERFORM segment_internal.refresh_step(portfolio, 'checking');
 	PERFORM segment_internal.refresh_defects(portfolio, definition, key_equality, today, changes_only);
 	EXECUTE format('DROP TABLE %I.refresh_read', portfolio);
+	IF events THEN
+		EXECUTE format('DROP TABLE %I.refresh_event', portfolio);
+	END IF;
 	SELECT greatest(c.reltuples, 0) INTO known
 	FROM pg_class AS c WHERE c.oid = format('%I.customer_history', portfolio)::regclass;
 	IF customers_changed > known / 10 THEN

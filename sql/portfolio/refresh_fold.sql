@@ -36,6 +36,7 @@ DECLARE
 	l record;
 	shape segment_internal.source_shape;
 	is_read boolean;
+	obstacle text;
 	found segment_internal.fold_source;
 	sources segment_internal.fold_source[] := '{}';
 	key_type text := (SELECT k.key_cast || k.key_collation FROM segment_internal.portfolio_key(portfolio) AS k);
@@ -56,9 +57,10 @@ BEGIN
 	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) AS p WHERE p.source <> 'customers' LOOP
 		PERFORM pg_catalog.set_config('search_path', definition ->> 'search_path', true);
 		l := segment_internal.source_linear(s.source, s.query, watched, columns);
-		is_read := l.obstacle IS NOT NULL AND (segment_internal.source_dependence(s.source, s.query, watched, columns)).tables && roots;
+		obstacle := coalesce(l.obstacle, CASE WHEN s.form = 'events' THEN 'its events have a text' END);
+		is_read := obstacle IS NOT NULL AND (segment_internal.source_dependence(s.source, s.query, watched, columns)).tables && roots;
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-		IF l.obstacle IS NULL AND l.tables && roots THEN
+		IF obstacle IS NULL AND l.tables && roots THEN
 			shape := segment_internal.check_source(s.source, s.query, definition ->> 'search_path');
 			found.source := s.source;
 			found.statement := segment_internal.refresh_event_rows(shape, key_type, NULL);
@@ -66,7 +68,7 @@ BEGIN
 			sources := sources || found;
 		ELSIF is_read THEN
 			RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
-				MESSAGE = format('source "%s" is not linear any more: %s', s.source, l.obstacle);
+				MESSAGE = format('source "%s" is not linear any more: %s', s.source, obstacle);
 		END IF;
 	END LOOP;
 	RETURN sources;

@@ -6,6 +6,14 @@
  * rows beside them.
  */
 
+/* What is stored of a customer besides the key, as a row of an alias, to be compared with another. */
+CREATE FUNCTION segment_internal.history_row(alias text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format('ROW(%1$I.purchases, %1$I.margins, %1$I.costs, %1$I.complaints, %1$I.satisfaction, %1$I.listed, %1$I.attributes)::record', alias);
+COMMENT ON FUNCTION segment_internal.history_row(text) IS
+'the expression for all columns of table customer_history but the key, of a FROM item (internal)';
+
 /*
  * A source of histories: where several rows tell of a customer they are merged.
  * The query of the source stays as it is, so that a GROUP BY in it can run
@@ -143,7 +151,7 @@ DECLARE
 	key record := segment_internal.portfolio_key(portfolio);
 	key_type text := key.key_cast || key.key_collation;
 BEGIN
-	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) LOOP
+	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) AS p WHERE p.form <> 'events' LOOP
 		-- the tables may have changed since the portfolio was created
 		shape := segment_internal.check_source(s.source, s.query, definition ->> 'search_path');
 		own_margin := own_margin OR s.source = 'purchases' AND shape.margin IS NOT NULL;

@@ -93,20 +93,21 @@ DECLARE
 BEGIN
 	EXECUTE format($template$
 		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, as_of_given, customers, buyers, usual_gap_days, margin,
-			purchase_model_usable, spend_model_usable, unit_days, horizon, probability_horizon, settings)
+			purchase_model_usable, spend_model_usable, unit_days, horizon, probability_horizon, settings, high_margin_categories)
 		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1, $5, 0, 0,
 			($2 ->> 'dormancy_default_gap_days')::float8, CASE WHEN NOT $3 THEN ($2 ->> 'margin')::numeric END,
 			false, false, u.days, ($2 ->> 'horizon_weeks')::float8 * 7 / u.days,
-			($2 ->> 'probability_weeks')::float8 * 7 / u.days, $2
+			($2 ->> 'probability_weeks')::float8 * 7 / u.days, $2,
+			segment_internal.event_high_margin_categories($6, $1, ($2 ->> 'margin_limit')::numeric)
 		FROM (SELECT segment_internal.unit_days($4)) AS u(days)
 		RETURNING s.scorecard_id$template$, portfolio)
-	INTO scorecard_id USING as_of, settings, own_margin, unit, as_of_given;
+	INTO scorecard_id USING as_of, settings, own_margin, unit, as_of_given, portfolio;
 	-- a full refresh begins anew, and so does not depend on what came before
 	EXECUTE format('SELECT s.purchase_model AS purchases, s.spend_model AS spend
 		FROM (VALUES ($1)) AS k(from_kept)
 		LEFT JOIN (%1$I.portfolio AS p JOIN %1$I.scorecard AS s ON s.scorecard_id = p.scorecard_id) ON k.from_kept', portfolio)
 	INTO STRICT earlier USING from_kept;
-	figures := segment_internal.figures_query(portfolio, scorecard_id, as_of, from_kept, NULL);
+	figures := segment_internal.figures_query(portfolio, scorecard_id, as_of, from_kept, false, NULL);
 	-- computed first and then stored, since an UPDATE never uses parallel workers
 	BEGIN
 		EXECUTE segment_internal.scorecard_query(figures, settings, unit, format('ARRAY[%s]::numeric[]', (cuts.unscored).elements)) INTO STRICT f USING earlier.purchases, earlier.spend;

@@ -53,6 +53,7 @@ static const Task tasks[] = {
 	{"explain", "SELECT segment_internal.explain_classes($1, $2)"},
 	{"crosstab", "SELECT segment_internal.crosstab_cells($1, $2)"},
 	{"drivers", "SELECT segment_internal.portfolio_drivers($1, $2)"},
+	{"experiment", "SELECT segment_internal.experiment_readings($1, $2)"},
 	{"value_score", "SELECT segment_internal.value_scores($1, $2)"},
 	{"backtest", "SELECT segment_internal.backtest_measures($1, $2)"},
 	{"backtest_deciles", "SELECT segment_internal.backtest_tenths($1, $2)"},

@@ -204,9 +204,9 @@ SET LOCAL trap.armed = 'look and try';
 
 CREATE TEMPORARY TABLE call (function regprocedure, query text);
 INSERT INTO call VALUES
-	('segment.create_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.create_portfolio(%L, 'SELECT customer, at, amount FROM shop.orders') $$),
-	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.alter_portfolio(%L, unit => 'day') $$),
-	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.alter_portfolio(%L, purchases => 'SELECT customer, at, amount FROM trap.orders') $$),
+	('segment.create_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.create_portfolio(%L, 'SELECT customer, at, amount FROM shop.orders') $$),
+	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.alter_portfolio(%L, unit => 'day') $$),
+	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.alter_portfolio(%L, purchases => 'SELECT customer, at, amount FROM trap.orders') $$),
 	('segment.drop_portfolio(text,boolean)', $$ SELECT segment.drop_portfolio(%L) $$),
 	('segment.drop_portfolio(text,boolean)', $$ SELECT segment.drop_portfolio(%L, true) $$),
 	('segment.refresh(text,date,boolean,boolean,boolean)', $$ SELECT segment.refresh(%L) $$),
@@ -226,6 +226,7 @@ INSERT INTO call VALUES
 	('segment.backtest_series(text,integer,date[])', $$ SELECT count(*) FROM segment.backtest_series(%L, 60, '{2023-06-30}') $$),
 	('segment.crosstab(text,text,text)', $$ SELECT count(*) FROM segment.crosstab(%L, 'dormancy', 'rfm_segment') $$),
 	('segment.drivers(text,text,date,integer)', $$ SELECT count(*) FROM segment.drivers(%L, 'bought', '2023-06-30', 20) $$),
+	('segment.experiment_readout(text,text,double precision,date,date,jsonb,integer,double precision)', $$ SELECT count(*) FROM segment.experiment_readout(%L, 's', 0.5, '2023-07-01', classes => '{"own": ["big", "rest"]}') $$),
 	('segment.value_score(text,jsonb)', $$ SELECT count(*) FROM segment.value_score(%L, '{"net": 1, "orders": 2}') $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L) $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L, '2023-07-31') $$),
@@ -236,6 +237,8 @@ INSERT INTO call VALUES
 	('segment.end_key_account_override(text,anynonarray,text,text)', $$ SELECT segment.end_key_account_override(%L, 3, 'why') $$),
 	('segment.assign_key_account(text,text,text,text)', $$ SELECT segment.assign_key_account(%L, '3'::text, 'Ann') $$),
 	('segment.assign_key_account(text,anynonarray,text,text)', $$ SELECT segment.assign_key_account(%L, 3, 'Ann', 'Ben') $$),
+	('segment.set_key_account_stage(text,text,text,text,text)', $$ SELECT segment.set_key_account_stage(%L, '3'::text, 'early') $$),
+	('segment.set_key_account_stage(text,anynonarray,text,text,text)', $$ SELECT segment.set_key_account_stage(%L, 3, 'middle', 'why') $$),
 	('segment.demote_key_account(text,text,text,text)', $$ SELECT segment.demote_key_account(%L, '3'::text, 'why') $$),
 	('segment.demote_key_account(text,anynonarray,text,text)', $$ SELECT segment.demote_key_account(%L, 3, 'why') $$),
 	('segment.grant_read(text,text)', $$ SELECT segment.grant_read(%L, 'segment_test_reader') $$),
@@ -261,7 +264,7 @@ UPDATE called SET result = as_role('segment_test_' || role, query) WHERE role IN
 SELECT is_empty($$ SELECT role, query, result FROM called WHERE role IN ('stranger', 'reader', 'other', 'tables')
 	AND result NOT SIMILAR TO '42501 must be owner( or reader)? of portfolio "hostile%'
 	-- readers may ask these
-	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|value_score)')
+	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|experiment_readout|value_score)')
 	AND NOT (function::text ~ 'create_portfolio' AND result ~ '^(42501 permission denied for database|42P06)') $$,
 	'who does not have the owner''s rights is refused by every function');
 SELECT is(caught_others(), NULL, 'and is not caught');

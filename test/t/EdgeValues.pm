@@ -98,11 +98,16 @@ my %usual = (
 
 	'segment.clusters' => q{=(SELECT segment.kmeans_fit(ARRAY[v], 2, 1) FROM unnest('{1,2,9}'::float8[]) AS v)}, 'kmeans_fit.seed' => 1,
 
+	'share double precision' => 0.1, 'level double precision' => 0.95, 'held_out double precision' => 0.5,
+	'proportion_test.successes' => 3, 'proportion_test.trials' => 10, 'proportion_test.base_successes' => 2, 'proportion_test.base_trials' => 10,
+
 	# portfolios
 	'portfolio text' => 'mine', 'name text' => 'mine', 'unit text' => 'day', 'timezone text' => 'UTC', 'query_path text' => 'public',
 	'source text' => 'purchases', 'query text' => $purchases, 'purchases text' => $purchases, 'customers text' => 'SELECT * FROM trade.person',
 	'costs text' => 'SELECT id, at, amount FROM trade.cost', 'complaints text' => 'SELECT id, at FROM trade.complaint',
-	'satisfaction text' => 'SELECT id, at, score FROM trade.answer', 'definition jsonb' => "=$definition", 'settings jsonb' => q{=&check_settings('{}')},
+	'satisfaction text' => 'SELECT id, at, score FROM trade.answer', 'visits text' => 'SELECT customer, at, customer % 3 FROM trade.orders',
+	'contacts text' => 'SELECT id, at FROM trade.complaint', 'lines text' => 'SELECT customer, at, amount, margin, margin FROM trade.orders',
+	'event_source_query.source' => 'visits', 'event_source_query.shape' => q{=&check_source('visits', 'SELECT customer, at, customer FROM trade.orders', 'public')}, 'definition jsonb' => "=$definition", 'settings jsonb' => q{=&check_settings('{}')},
 	source_shape => qq{=&check_source('purchases', '$purchases', 'public')},
 	'key_equality text' => 'OPERATOR(pg_catalog.=)', 'regclass' => 'trade.orders', 'type oid' => q{='integer'::regtype},
 	'check_source_column.col' => '{"ordinal": 1, "name": "customer", "type": 23, "base_type": 23}', 'check_source_column.meaning' => 'customer',
@@ -159,12 +164,15 @@ my %usual = (
 	'scheme_proof.arguments' => '{"scheme": "rfm_segment"}', 'explain_classes.arguments' => '{"customer": "1"}',
 	'columns text[]' => '{net,orders}', 'transform text' => 'none', 'create_cluster_scheme.scheme' => 'another', 'refit_cluster_scheme.scheme' => 'another',
 	'features text' => 'ARRAY[net::float8]', 'cluster_match.values_per_head' => '{1,2}', 'cluster_match.codes' => '{a,b}', 'cluster_rank.cuts' => '{1,2}',
+	'experiment_readout.starts' => '2023-09-01', 'experiment_readout.ends' => '2023-10-01', 'experiment_readout.classes' => '{"dormancy": "asleep"}', 'experiment_condition.classes' => '{"dormancy": "asleep"}',
+	'experiment_readings.arguments' => '{"salt": "s", "share": 0.3, "starts": "2023-09-01", "before_days": 90, "level": 0.9}',
 	'cluster_change.arguments' => '{"command": "create", "scheme": "another", "columns": ["net"], "k": 2, "seed": 1, "transform": "none"}',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
 	# key accounts
 	'customer text' => '1', 'key text' => q{'1'}, 'scheme_check_name.name' => 'another', 'demote_key_account.customer' => "=$key_account", 'key_account_demote.key' => "=quote_literal($key_account)",
-	'assign_key_account.customer' => "=$key_account", 'key_account_assign.key' => "=quote_literal($key_account)",
+	'assign_key_account.customer' => "=$key_account", 'set_key_account_stage.customer' => "=$key_account", 'set_key_account_stage.stage' => 'early',
+	'key_account_set_stage.key' => "=quote_literal($key_account)", 'key_account_set_stage.arguments' => '{"stage": "early", "who": "b"}', 'key_account_assign.key' => "=quote_literal($key_account)",
 	'valid_until date' => '2030-01-01', 'key_account_review.as_of' => '2030-01-01', 'key_account_override.as_of' => '2023-12-31',
 	'key_account_change.arguments' => $override,
 	'key_account_override.arguments' => $override, 'key_account_demote.arguments' => '{"customer": "1", "reason": "a", "who": "b"}',
@@ -174,7 +182,7 @@ my %usual = (
 # its work.
 my $to_demote = q{UPDATE mine.key_account_review SET decision = 'would_demote'};
 my $to_end = q{SELECT segment.override_key_account('mine', 1, true, 'a', '2030-01-01', 'b')};
-my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false)};
+my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false), &event_read('mine', $definition, false)};
 my $no_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS SELECT c.*, false AS folded FROM mine.changed_customer AS c};
 my $to_find_keys = qq{$no_keys; INSERT INTO mine.refresh_key VALUES (1, false, false), (2, false, true)};
 my $to_log = q{SELECT segment.watch('mine', t.name::regclass, t.customer) FROM (VALUES ('trade.orders', 'customer'), ('trade.person', 'id'), ('trade.cost', 'id'),
@@ -184,8 +192,9 @@ my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH 
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
 	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
-	defect_histories => $to_store, defect_usual_orders => $to_store,
+	event_store => $to_store, defect_events => $to_store, defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
+	event_create_tables => 'DROP TABLE mine.event_history CASCADE; DROP TYPE mine.event_key',
 	kept_fill => $to_have_figures, scheme_compute_cuts => $to_have_figures, scheme_compute_each_cut => $to_have_figures, scheme_try => $to_have_figures,
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
 	attribute_define => q{SELECT &portfolio_take_views('mine', '{}')},
@@ -199,7 +208,8 @@ my %before = (
 	cluster_create_tables => 'DROP TABLE mine.cluster_fit, mine.cluster_trial CASCADE',
 	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer, mine.unnoted_change CASCADE',
 	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
-	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
+	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override, mine.key_account_owner,
+		mine.key_account_stage, mine.key_account_stage_entry CASCADE',
 );
 
 # ---------- values of the extension's own types, made by expressions ----------

@@ -35,6 +35,8 @@ sub make_portfolios
 		SELECT segment.create_portfolio('Shop of O''Hara 客户', 'SELECT customer, at, total, margin FROM orders -- all',
 			customers => 'SELECT * FROM person', costs => 'SELECT id, at, amount FROM cost',
 			complaints => 'SELECT id, at FROM complaint', satisfaction => 'SELECT id, at, score FROM answer',
+			visits => 'SELECT customer, at, margin FROM orders', contacts => 'SELECT id, at FROM complaint',
+			lines => 'SELECT customer, at, total, margin, margin FROM orders',
 			timezone => 'Asia/Shanghai', settings => '{"dormancy_drowsy": 1}');
 		SELECT segment.refresh('Shop of O''Hara 客户', '2023-06-30');
 		SELECT segment.take_snapshot('Shop of O''Hara 客户', '2023-06-30');
@@ -88,8 +90,8 @@ sub objects
 				ELSE 'say in Portfolios.pm how to call this' END, ', ' ORDER BY a.ordinal)
 			FROM unnest(p.proargtypes) WITH ORDINALITY AS a(type, ordinal)))
 		FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-		-- customer_row stands in the FROM clauses of others
-		WHERE n.nspname = '$literal' AND p.provolatile <> 'v' AND p.proname <> 'customer_row'
+		-- these stand in the FROM clauses of others
+		WHERE n.nspname = '$literal' AND p.provolatile <> 'v' AND p.proname NOT IN ('customer_row', 'customer_events')
 		ORDER BY 1});
 }
 

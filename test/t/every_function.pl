@@ -72,7 +72,8 @@ $node->safe_psql('edge', q{
 	CREATE TABLE trade.answer AS SELECT n % 60 AS id, date '2023-02-01' + n AS at, n % 11 AS score FROM generate_series(1, 100) AS n;
 	SELECT segment.create_portfolio('mine', 'SELECT customer, at, amount, margin FROM trade.orders', customers => 'SELECT * FROM trade.person',
 		costs => 'SELECT id, at, amount FROM trade.cost', complaints => 'SELECT id, at FROM trade.complaint',
-		satisfaction => 'SELECT id, at, score FROM trade.answer');
+		satisfaction => 'SELECT id, at, score FROM trade.answer', visits => 'SELECT customer, at, customer % 3 FROM trade.orders',
+		contacts => 'SELECT id, at FROM trade.complaint', lines => 'SELECT customer, at, amount, margin, margin FROM trade.orders');
 	SELECT segment.refresh('mine', '2023-06-30'), segment.take_snapshot('mine', '2023-06-30'), segment.refresh('mine'), segment.take_snapshot('mine');
 	SELECT segment.create_scheme('mine', 'size', '[{"class": "big", "rule": "net > size_cut"}, {"class": "small"}]', cuts => '{"size_cut": "SELECT avg(net) FROM customers"}');
 	SELECT segment.review_key_accounts('mine');
