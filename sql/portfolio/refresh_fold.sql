@@ -160,7 +160,9 @@ AS $refresh_commands$
 DECLARE
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 	keys text := CASE WHEN changes_only THEN segment_internal.log_keys(portfolio) END;
-	sources segment_internal.fold_source[] := CASE WHEN folding AND keys IS NOT NULL THEN segment_internal.fold_sources(portfolio, definition) ELSE '{}' END;
+	-- keys that are arrays cannot be the parameter that says whom to read, so all are read
+	sources segment_internal.fold_source[] := CASE WHEN folding AND keys IS NOT NULL AND (segment_internal.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
+		THEN segment_internal.fold_sources(portfolio, definition) ELSE '{}' END;
 BEGIN
 	folding := sources <> '{}';
 	IF keys IS NOT NULL THEN

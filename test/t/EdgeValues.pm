@@ -142,7 +142,7 @@ my %usual = (
 	'kept_run.command' => 'CREATE UNLOGGED TABLE mine.refresh_row AS SELECT 1 AS one', 'kept_run.query' => 'SELECT 1 AS one',
 	'segment_internal.scorecard_terms' => '=(SELECT s.terms FROM mine.scorecard_figures AS s ORDER BY s.scorecard_id LIMIT 1)',
 	'kept_move.today' => '2024-02-01',
-	'scheme_action_query.customers' => 'customer', 'customer_now_run.query' => 'SELECT h.* FROM mine.customer_history AS h', 'customer_now_run.keys' => '{}',
+	'scheme_action_query.customers' => 'customer', 'customer_now_run.query' => 'SELECT h.* FROM mine.customer_history AS h', 'customer_now_run.keys' => '=ARRAY[1]',
 	'customer_now_run.report' => '=NULL::mine.customer_history', 'customer_now_histories.report' => '=NULL::mine.customer_history', 'customer_now_histories.arguments' => '{}',
 	'customer_now_columns.item' => 'h', 'fold_query.change' => 'change', 'fold_query.noted' => 'noted', 'customer_figures_items.histories' => 'mine.customer_history',
 	'run_at_once.commands' => '{SELECT 1}', 'run_at_once.paths' => '{NULL}', 'log_create.columns' => '{customer,at}', 'root oid' => q{='trade.orders'::regclass},
@@ -187,7 +187,7 @@ my $no_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS SELECT c.*, false AS f
 my $to_find_keys = qq{$no_keys; INSERT INTO mine.refresh_key VALUES (1, false, false), (2, false, true)};
 my $to_log = q{SELECT segment.watch('mine', t.name::regclass, t.customer) FROM (VALUES ('trade.orders', 'customer'), ('trade.person', 'id'), ('trade.cost', 'id'),
 	('trade.complaint', 'id'), ('trade.answer', 'id')) AS t(name, customer)};
-my $to_have_figures = q{SELECT &figures_create('mine', 1, '2024-02-01', false)};
+my $to_have_figures = q{SELECT &figures_create('mine', 1, '2024-02-01', false, NULL)};
 my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH NO DATA};
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
