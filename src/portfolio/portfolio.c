@@ -242,7 +242,7 @@ segment_portfolio_run(PG_FUNCTION_ARGS)
 	fix_settings(task, values, nulls);
 
 	statement = task->typed ? psprintf(task->statement, format_type_extended(get_fn_expr_rettype(fcinfo->flinfo), -1,
-																			  FORMAT_TYPE_FORCE_QUALIFY)) : task->statement;
+																			 FORMAT_TYPE_FORCE_QUALIFY)) : task->statement;
 	run_query(statement, task, values, nulls);
 	return_rows(fcinfo, task);
 
