@@ -376,6 +376,7 @@ AS $scheme_create_views$
 DECLARE
 	settings jsonb;
 	contact text;
+	most text;
 	pairs text;
 BEGIN
 	EXECUTE format($template$
@@ -400,6 +401,7 @@ BEGIN
 	-- one row, one action per customer, from the scheme that leads
 	EXECUTE format('SELECT p.settings FROM %I.portfolio AS p', portfolio) INTO settings;
 	contact := segment_internal.check_settings(settings) ->> 'contact_column';
+	most := segment_internal.check_settings(settings) ->> 'contact_limit';
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.customer_action WITH (security_invoker = %2$s) AS
 		SELECT c.customer_id, k.scheme, k.class, k.label, k.label_zh, k.priority,
@@ -408,7 +410,8 @@ BEGIN
 		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
 		$template$, portfolio, security_invoker, segment_internal.check_settings(settings) ->> 'leading_scheme',
 		-- who has not said yes may not
-		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END);
+		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END
+		|| CASE WHEN most IS NOT NULL THEN format(' AND coalesce(c.period_contacts < %L::numeric, true)', most) ELSE '' END);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.customer_domain_action WITH (security_invoker = %2$s) AS
 		SELECT a.customer_id, d.domain, a.scheme, a.class, a.label, a.label_zh, d.priority, a.service_level, a.owner,
@@ -547,7 +550,7 @@ SELECT v.* FROM (VALUES
 	('customer_action', 'owner', 'who is responsible; NULL: nobody named'),
 	('customer_action', 'action', 'what to do, in English'),
 	('customer_action', 'action_zh', 'what to do, in Chinese'),
-	('customer_action', 'may_contact', 'whether the customer may be contacted: the column that the setting contact_column names, NULL counting as no; true where it names none'),
+	('customer_action', 'may_contact', 'whether the customer may be contacted: the column that the setting contact_column names, NULL counting as no; true where it names none; and false for who has reached the setting contact_limit'),
 	('customer_domain_action', NULL, 'one row per customer and domain for which the class in the scheme that leads (setting leading_scheme) says what to do (table scheme_domain)'),
 	('customer_domain_action', 'customer_id', 'key of the customer'),
 	('customer_domain_action', 'domain', 'name of the domain'),
