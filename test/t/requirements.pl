@@ -35,13 +35,17 @@ my %known = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', q{
 	UNION SELECT s.name FROM segment.setting AS s});
 $node->stop;
 
-my (@objects, @tests);
+my (@objects, @tests, @unnamed);
 foreach my $row (@rows)
 {
 	push @objects, map { "$row->[0]: $_" } grep { !$known{$_} } $row->[2] =~ /`([^`]+)`/g;
-	push @tests, map { "$row->[0]: $_" } grep { !-e "$top/test/$_" } $row->[3] =~ /`([^`]+)`/g;
+	my @files = $row->[3] =~ /`([^`]+)`/g;
+	push @tests, map { "$row->[0]: $_" } grep { !-e "$top/test/$_" } @files;
+	my $text = join "\n", map { slurp_file("$top/test/$_") } grep { -e "$top/test/$_" } @files;
+	push @unnamed, map { "$row->[0]: $_" } grep { my $name = s/^.*\.//r; $text !~ /\b\Q$name\E\b/ } $row->[2] =~ /`([^`]+)`/g;
 }
 is(join("\n", @objects), '', 'every object that is named is there');
 is(join("\n", @tests), '', 'and every test');
+is(join("\n", @unnamed), '', 'which has to do with each of them');
 is(join(', ', map { $_->[0] } grep { $_->[3] !~ /`/ } @rows), '', 'each names a test');
 done_testing();
