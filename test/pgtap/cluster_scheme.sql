@@ -95,12 +95,12 @@ SELECT is((SELECT count(*) FROM mobile.class WHERE scheme = 'behavior'), 4::bigi
 -- ---------- transformations, figures and booleans ----------
 
 SELECT is(segment_internal.cluster_find('mobile', segment_internal.cluster_features('mobile', '{net,orders,even}', 'log'), 4, 5), (SELECT segment.kmeans_fit(ARRAY[ln(1 + net::float8), ln(1 + orders::float8), even::integer * ln(2::float8)], 4, 5) FROM mobile.customer), 'logarithms, of figures and booleans');
-SELECT segment.create_cluster_scheme('mobile', 'places', '{sms,minutes}', 4, 5, 'rank') IS NOT NULL AS made \gset
+SELECT segment.create_cluster_scheme('mobile', 'by_rank', '{sms,minutes}', 4, 5, 'rank') IS NOT NULL AS made \gset
 SELECT is(f.clusters, (SELECT segment.kmeans_fit(ARRAY[segment.score(sms::float8, s), segment.score(minutes::float8, m)], 4, 5)
 	FROM mobile.customer, (SELECT segment.score_cuts(sms::float8, 20) AS s, segment.score_cuts(minutes::float8, 20) AS m FROM mobile.customer) AS c), 'ranks')
-FROM mobile.cluster_fit AS f WHERE scheme = 'places';
+FROM mobile.cluster_fit AS f WHERE scheme = 'by_rank';
 SELECT is_empty($$ SELECT scheme, c.class, s.customers FROM mobile.cluster_center AS c JOIN mobile.segment_summary AS s USING (scheme, class)
-	WHERE scheme = 'places' AND c.customers <> s.customers $$, 'the classes are the clusters');
+	WHERE scheme = 'by_rank' AND c.customers <> s.customers $$, 'the classes are the clusters');
 SELECT is(segment_internal.cluster_log(x), e, 'logarithm of ' || x) FROM (VALUES (0::float8, 0::float8), (-3, -ln(4::float8)), (3, ln(4::float8))) AS v(x, e);
 SELECT is(segment_internal.cluster_rank('NaN', '{1,2}'), NULL, 'a rank of NaN is not known');
 SELECT segment.create_cluster_scheme('mobile', 'same', '{orders}') IS NOT NULL AS made \gset
@@ -119,7 +119,7 @@ SELECT throws_ok(format('SELECT segment.create_cluster_scheme(''mobile'', %s)', 
 	($$ 'x', '{p_alive}' $$, '22023', 'portfolio "mobile" has no customer of whom all columns to be compared are known')) AS e(arguments, state, message);
 SELECT throws_ok($$ SELECT segment.refit_cluster_scheme('mobile', 'abc') $$, '42809', 'scheme "abc" of portfolio "mobile" has no clusters', 'a scheme without clusters');
 SELECT segment.drop_scheme('mobile', 'behavior') IS NOT NULL AS made \gset
-SELECT results_eq('SELECT scheme FROM mobile.cluster_scheme ORDER BY 1', $$ VALUES ('places'), ('same') $$, 'with the scheme goes what is known of its clusters');
+SELECT results_eq('SELECT scheme FROM mobile.cluster_scheme ORDER BY 1', $$ VALUES ('by_rank'), ('same') $$, 'with the scheme goes what is known of its clusters');
 
 SELECT * FROM finish();
 ROLLBACK;
