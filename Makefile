@@ -26,6 +26,7 @@ SQL_FRAGMENTS = \
 	statistics/amount_cuts \
 	statistics/exact_sum \
 	statistics/class_medians \
+	statistics/rank_sum \
 	statistics/concentration \
 	statistics/clusters \
 	statistics/interval \

@@ -131,7 +131,7 @@ my %usual = (
 	'risk_objection.trial' => '("(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)",0.02,0.03)', 'risk_objection.days' => 30,
 	'backtest_objections.settings' => q{=&check_settings('{}')}, 'churn_limits.settings' => q{=&check_settings('{}')},
 	'backtest_objections.rank' => '(100,40,0.7,0.6,0.8,0.6,0.5,0.7,0.1,-0.05,0.15)', 'churn_signs.limits' => '(0.05,0.8,3,0.5,0.8)',
-	'churn_signs.measures' => '(91,364,2,20,0.4,0.01,20,200,0.4,0.01,1,0,0.2,3,4)', 'risk_of_past.settings' => q{=&check_settings('{}')}, 'risk_source.settings' => q{=&check_settings('{}')},
+	'churn_signs.measures' => '(91,364,2,20,0.01,20,200,0.01,0.2,3,4,1.5,0.7)', 'risk_of_past.settings' => q{=&check_settings('{}')}, 'risk_source.settings' => q{=&check_settings('{}')},
 	'risk_share.shares' => '=array_fill(0.5::float8, ARRAY[6, 20])', 'risk_agg.as_of' => '2024-03-01', 'risk_agg.days' => 30, 'risk_agg.prior_gaps' => 2,
 	'risk_agg.usual_gap_days' => 30, 'risk_agg.prior_customers' => 20, 'tenths_agg.amounts' => '{1,2}', 'tenths_total.tenths' => '{{1,2},{3,4}}', 'tenths_total.col' => 1,
 	'contribution_prior.moments' => '{60,3000,900,280,20,1000,300,95,230}', 'usual_gross.moments' => '{60,3000,900,280,20,1000,300,95,230}',
