@@ -72,6 +72,7 @@ SQL_FRAGMENTS = \
 	portfolio/snapshot \
 	portfolio/churn \
 	portfolio/value \
+	portfolio/contact \
 	portfolio/scheme_quality \
 	portfolio/cohort \
 	portfolio/flow \
