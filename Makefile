@@ -67,10 +67,12 @@ SQL_FRAGMENTS = \
 	portfolio/refresh_log \
 	portfolio/refresh_event \
 	portfolio/refresh \
+	portfolio/customer_now \
 	portfolio/migration \
 	portfolio/snapshot \
 	portfolio/churn \
 	portfolio/value \
+	portfolio/contact \
 	portfolio/scheme_quality \
 	portfolio/cohort \
 	portfolio/flow \
