@@ -74,6 +74,9 @@ SQL_FRAGMENTS = \
 	portfolio/evaluation \
 	portfolio/drivers
 
+# Reads files of orders into a table; installed beside psql.
+SCRIPTS = import/segment-import
+
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)
 OBJS = $(SOURCES:$(srcdir)/%.c=%.o)
