@@ -49,6 +49,24 @@ remove_demo() {
 	rm -rf "$WORK"
 }
 
+# The same as a page with charts, where there is what draws them.
+write_report() {
+	local language
+	if ! command -v node npm >/dev/null; then
+		echo "For a page with charts install node and npm (Debian: apt-get install nodejs npm), then make demo again."
+		return
+	fi
+	for language in en zh; do
+		if ! as_server "$TREE/tools/report/segment-report" --portfolio shop --language "$language" \
+			--output "$WORK/report.$language.html" >/dev/null 2>"$WORK/report.log"; then
+			echo "The page with charts could not be written: $(as_server tail -n 1 "$WORK/report.log")"
+			return
+		fi
+	done
+	echo "The results with charts, for a browser: $WORK/report.en.html, in Chinese report.zh.html beside it"
+	echo
+}
+
 run_sql() {
 	as_server psql -X -q -v ON_ERROR_STOP=1 "$@"
 }
@@ -137,9 +155,18 @@ start() {
 			purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$,
 			timezone => 'UTC'$settings)"
 
+	# quarters of the past, so that there is a trend
+	run_sql -o /dev/null -c "
+		SELECT segment.take_snapshot('shop', d.day)
+		FROM (SELECT max(as_of) AS last, min(first_day) AS first FROM shop.customer) AS c,
+			generate_series(0, 7) AS n, LATERAL (SELECT (c.last - n * interval '3 months')::date AS day) AS d
+		WHERE d.day > c.first
+		ORDER BY d.day"
+
 	say "6 of 6: the results"
 	run_sql -P pager=off -f "$TREE/demo/results.sql"
 
+	write_report
 	as_server rm -f "$WORK/starting"
 	trap - EXIT INT TERM HUP
 	cat <<-EOT

@@ -127,6 +127,12 @@ setup() {
 			check | ci)
 				packages+=(libipc-run-perl libtap-parser-sourcehandler-pgtap-perl)
 				# check.sh says what is skipped without them
+				for optional in chromium fonts-wqy-microhei; do
+					! package_obtainable "$optional" || packages+=("$optional")
+				done
+				if ! command -v npm >/dev/null && package_obtainable npm; then
+					packages+=(nodejs npm)
+				fi
 				if [ -z "${PG_CONFIG:-}" ]; then
 					for optional in "postgresql-$SERVER_VERSION-pgtap" "postgresql-$SERVER_VERSION-plpgsql-check"; do
 						! package_obtainable "$optional" || packages+=("$optional")

@@ -81,16 +81,11 @@ BEGIN
 				%4$s AS moments,
 				segment.with_unit(segment.%1$I(k.x, k.t_x, k.t) FILTER (WHERE k.orders > 0), $5) AS purchase_model, %2$s AS spend_model
 			FROM %3$s
-			CROSS JOIN LATERAL (
-				SELECT CASE WHEN k.gross > 0 THEN segment_internal.contribution_moments(k.value, k.gross, k.purchase_days) END AS moments,
-					segment_internal.one_row() AS one_row
-			) AS m
 		) AS t
 		CROSS JOIN LATERAL (SELECT segment_internal.usual_gross(t.moments) AS usual_gross) AS u$query$, (run).kind || '_fit',
 		CASE WHEN with_value THEN 'segment.with_unit(segment.gammagamma_fit(k.x, k.repeat_spend) FILTER (WHERE k.orders > 0), $5)' ELSE 'NULL::segment.model' END,
 		segment_internal.backtest_customers(portfolio, run, sample),
-		CASE WHEN with_value THEN (SELECT format('ARRAY[%s]', string_agg(format('segment_internal.exact_sum(m.moments[%s])', n), ', ' ORDER BY n))
-			FROM generate_series(1, 9) AS n) ELSE 'NULL::float8[]' END)
+		CASE WHEN with_value THEN 'segment_internal.contribution_moments(k.value, k.gross, k.purchase_days)' ELSE 'NULL::float8[]' END)
 	INTO fit USING (run).cutoff, (run).settings, ((run).settings ->> 'lost_after_days')::float8::integer, (run).horizon_days, (run).unit;
 	fit.usable := coalesce(segment.status(fit.purchase_model) <> 'too_few', false);
 	fit.has_value := fit.usable AND coalesce(segment.status(fit.spend_model) <> 'too_few', false);

@@ -50,7 +50,7 @@ FROM (VALUES
 	('hsbc', 8, 'loyalty and value', '忠诚度与价值', 'A to D by loyalty (frequency score 4 and 5) and value (top two fifths by margin), E inactive, F prospects'),
 	('value_class', 9, 'value classes', '客户价值分类', 'most valuable (top fifth by net value), most growable (top fifth by clv; without clv the second fifth by net value, under another name), middle, below zero'),
 	('usage_class', 10, 'usage classes', '用量分类', 'heavy, medium and light thirds of the buyers by sales, less what was cancelled at once; and those who buy nothing'),
-	('visit_type', 11, 'visit types', '进店类型', 'loyal (regular rhythm), flexible, lost'),
+	('visit_type', 11, 'visit types', '进店类型', 'loyal (to one place, or, where places are not known, in a regular rhythm), flexible, lost'),
 	('next_step', 12, 'next step', '对策', 'what to do with the customer now: value and dormancy together, so that one word does not contradict another')
 ) AS v(scheme, ordinal, label, label_zh, meaning);
 END;
@@ -286,12 +286,12 @@ FROM (VALUES
 	 4, 'basic', 'Settle the return and find out what went wrong; no offer before that.', '妥善处理退货并了解原因，之前不作推荐。'),
 	('usage_class', 'none', 5, NULL, 'none', '无获利客户',
 	 4, 'basic', 'Win the first order, at a known cost per head.', '以可控成本促成首次购买。'),
-	-- how they come: regularly, as it happens, or no more
-	('visit_type', 'loyal', 1, 'gap_ratio <= dormancy_asleep AND visits >= 3 AND gap_cv <= visit_type_regular', 'loyal', '忠诚客户',
+	-- how they come: to one place or regularly, as it happens, or no more; an order is a visit, too
+	('visit_type', 'loyal', 1, 'least(gap_ratio, visit_gap_ratio) <= dormancy_asleep AND CASE WHEN place_visits > 0 THEN place_visits >= 3 AND main_place_share >= visit_type_share ELSE visits >= 3 AND gap_cv <= visit_type_regular END', 'loyal', '忠诚客户',
 	 1, 'premium', 'Never disappoint: keep stock and service steady.', '保持稳定的供应和服务。'),
-	('visit_type', 'flexible', 2, 'gap_ratio <= dormancy_asleep AND visits > 0', 'flexible', '弹性客户',
+	('visit_type', 'flexible', 2, 'least(gap_ratio, visit_gap_ratio) <= dormancy_asleep AND (visits > 0 OR visit_gap_ratio IS NOT NULL)', 'flexible', '弹性客户',
 	 2, 'standard', 'Be there when they choose: offers in time.', '在其选择时提供及时优惠。'),
-	('visit_type', 'lost', 3, 'gap_ratio > dormancy_asleep AND visits > 0', 'lost', '流失客户',
+	('visit_type', 'lost', 3, 'least(gap_ratio, visit_gap_ratio) > dormancy_asleep AND (visits > 0 OR visit_gap_ratio IS NOT NULL)', 'lost', '流失客户',
 	 4, 'basic', 'Ask why; try once to win them back.', '询问原因，尝试挽回一次。'),
 	('visit_type', 'returns_only', 4, 'orders > 0 OR refunded > 0', 'returns only', '仅退货客户',
 	 4, 'basic', 'Settle the return and find out what went wrong; no offer before that.', '妥善处理退货并了解原因，之前不作推荐。'),

@@ -24,6 +24,24 @@ $customer_column$;
 COMMENT ON FUNCTION segment_internal.customer_column(text, text) IS
 'the type of a column of the view customer of a portfolio; error 42703 if there is none (internal)';
 
+/* A column of numbers, or of yes and no, as an expression of its name. */
+CREATE FUNCTION segment_internal.customer_number(portfolio text, col text, purpose text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $customer_number$
+DECLARE
+	col_type text := segment_internal.customer_column(portfolio, col);
+BEGIN
+	IF col_type <> 'boolean' AND (SELECT t.typcategory FROM pg_type AS t WHERE t.oid = to_regtype(col_type)) IS DISTINCT FROM 'N' THEN
+		RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+			MESSAGE = format('column "%s" of the view customer must be a number or a boolean to be %s, not %s', col, purpose, col_type);
+	END IF;
+	RETURN format(CASE col_type WHEN 'boolean' THEN '%I::integer' ELSE '%I' END, col);
+END
+$customer_number$;
+COMMENT ON FUNCTION segment_internal.customer_number(text, text, text) IS
+'the expression of a column of the view customer as a number; errors: 42703 no such column, 42804 it is neither a number nor a boolean, which it must be for a purpose (a participle) (internal)';
+
 /* Classes by their rank, numbers by size, other values as text. */
 CREATE FUNCTION segment_internal.crosstab_order(portfolio text, col text, value text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -27,17 +27,6 @@ CREATE TYPE segment_internal.customer_figures AS (
 COMMENT ON TYPE segment_internal.customer_figures IS
 'the columns of a customer''s row (customer_columns) but for classes. Where many days are asked for, day_number is that of the day among them, counted from 1, days_known the number of days by which the customer was known, scorecard_id the scorecard that scores the day (internal)';
 
-CREATE TYPE segment_internal.scorecard_terms AS (
-	recency_cuts float8[], frequency_cuts float8[], monetary_cuts float8[],
-	prior_gaps float8, usual_gap_days float8, purchase_model segment.model, spend_model segment.model,
-	unit_days float8, horizon float8, probability_horizon float8, annual_rate float8, margin_rate numeric,
-	cancel_same_day boolean, churn_basis text, churn_horizon float8, churn_shares float8[],
-	period_days integer, trend_periods integer,
-	contribution_rate float8, rate_before_cost float8, usual_gross float8, prior_purchases float8
-);
-COMMENT ON TYPE segment_internal.scorecard_terms IS
-'what a customer''s figures take from a scorecard: cut points of recency (in minus days since the last purchase), frequency (orders) and monetary value (net); prior and usual gap, see customer_figures; the models, NULL where they are not usable, the days in their time unit, horizons in that unit, and the discount rate; the share of sales that is contribution, NULL where the purchases have margins; whether orders that were refunded on the same day are left out of visits and usage; what churn_risk comes from: the basis, the horizon of the model in its unit, NULL where it is not the model''s, and the shares of customers alike; contribution of the portfolio per unit of gross, with and without cost, a usual purchase, and for how many of them these rates count when a customer''s own are averaged with them; the days of a period, and how many periods a trend looks back over (internal)';
-
 CREATE TYPE segment_internal.scored_day AS (day date, scorecard_id bigint, terms segment_internal.scorecard_terms);
 COMMENT ON TYPE segment_internal.scored_day IS
 'a day that customers are seen from, with the scorecard that scores it (internal)';
@@ -89,23 +78,56 @@ AS 'MODULE_PATHNAME', 'segment_contribution_rate';
 COMMENT ON FUNCTION segment_internal.contribution_rate(float8, float8, float8, float8, float8, float8) IS
 'contribution of a customer per unit of gross, averaged with the portfolio''s rate, as if the customer had made prior_purchases more at that: (contribution + prior x rate) / (gross + prior), and rate where that is 0 / 0; prior = prior_purchases x least(usual_gross, (gross + usual_gross) / (purchase_days + 1)). May be negative, and above 1. The credibility estimate of Buehlmann and Straub 1970. What customer_figures has as contribution_rate (internal)';
 
-/*
- * What a portfolio is told from about its contribution: per customer with gross,
- * whose sums contribution_prior takes.  It is inlined.
- */
-CREATE FUNCTION segment_internal.contribution_moments(contribution float8, gross float8, purchase_days float8) RETURNS float8[]
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ARRAY[1, gross, contribution, contribution * contribution / gross,
-	1 / purchase_days, gross / purchase_days, contribution / purchase_days, contribution * contribution / gross / purchase_days,
-	ln(gross / purchase_days)];
-COMMENT ON FUNCTION segment_internal.contribution_moments(float8, float8, float8) IS
-'what contribution_prior needs the sums of, of a customer with a gross above 0: 1, gross, contribution, contribution squared / gross, and the same four divided by the purchase days; and the logarithm of gross per purchase day (internal)';
+/* ---------- what all customers tell about contribution ---------- */
+
+CREATE FUNCTION segment_internal.contribution_moments_accum(internal, float8, float8, float8) RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_contribution_moments_accum';
+COMMENT ON FUNCTION segment_internal.contribution_moments_accum(internal, float8, float8, float8) IS
+'aggregate support: adds a customer to the sums of contribution_moments (internal)';
+
+CREATE FUNCTION segment_internal.contribution_moments_combine(internal, internal) RETURNS internal
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_contribution_moments_combine';
+COMMENT ON FUNCTION segment_internal.contribution_moments_combine(internal, internal) IS
+'aggregate support: merges two states of contribution_moments (internal)';
+
+CREATE FUNCTION segment_internal.contribution_moments_serialize(internal) RETURNS bytea
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_contribution_moments_serialize';
+COMMENT ON FUNCTION segment_internal.contribution_moments_serialize(internal) IS
+'aggregate support: state of contribution_moments as bytes, for another process (internal)';
+
+CREATE FUNCTION segment_internal.contribution_moments_deserialize(bytea, internal) RETURNS internal
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_contribution_moments_deserialize';
+COMMENT ON FUNCTION segment_internal.contribution_moments_deserialize(bytea, internal) IS
+'aggregate support: state of contribution_moments from the bytes of another process (internal)';
+
+CREATE FUNCTION segment_internal.contribution_moments_final(internal) RETURNS float8[]
+LANGUAGE C IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'segment_contribution_moments_final';
+COMMENT ON FUNCTION segment_internal.contribution_moments_final(internal) IS
+'aggregate support: the sums of contribution_moments (internal)';
+
+CREATE AGGREGATE segment_internal.contribution_moments(contribution float8, gross float8, purchase_days float8) (
+	SFUNC = segment_internal.contribution_moments_accum,
+	STYPE = internal,
+	SSPACE = 1024,
+	FINALFUNC = segment_internal.contribution_moments_final,
+	COMBINEFUNC = segment_internal.contribution_moments_combine,
+	SERIALFUNC = segment_internal.contribution_moments_serialize,
+	DESERIALFUNC = segment_internal.contribution_moments_deserialize,
+	PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE segment_internal.contribution_moments(float8, float8, float8) IS
+'what contribution_prior needs: the sums over customers, exact, of 1, gross, contribution, contribution squared / gross, and the same four divided by the purchase days; and of the logarithm of gross per purchase day. Rows with a NULL or without gross are skipped; NULL without others (internal)';
 
 CREATE FUNCTION segment_internal.usual_gross(moments float8[]) RETURNS float8
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN exp(moments[9] / nullif(moments[1], 0));
 COMMENT ON FUNCTION segment_internal.usual_gross(float8[]) IS
-'a usual purchase, from the sums of contribution_moments: the geometric mean of the customers'' gross per purchase day, which an order of unusual size hardly changes (internal)';
+'a usual purchase, from contribution_moments: the geometric mean of the customers'' gross per purchase day, which an order of unusual size hardly changes (internal)';
 
 /*
  * How many usual purchases the portfolio's rate counts for, by the method of
@@ -136,7 +158,7 @@ RETURN (
 	) AS e
 );
 COMMENT ON FUNCTION segment_internal.contribution_prior(float8[], float8, float8) IS
-'for how many purchases of usual_gross a portfolio''s contribution rate counts when a customer''s own is averaged with it: variance of a rate around the customer''s own, for one such purchase, / variance of the customers'' own rates, estimated from the sums of contribution_moments, between 1 and 5; 5 where own rates do not differ more than chance would make them; 2 with fewer than 50 customers, or where the sums tell nothing (internal)';
+'for how many purchases of usual_gross a portfolio''s contribution rate counts when a customer''s own is averaged with it: variance of a rate around the customer''s own, for one such purchase, / variance of the customers'' own rates, estimated from contribution_moments, between 1 and 5; 5 where own rates do not differ more than chance would make them; 2 with fewer than 50 customers, or where the sums tell nothing (internal)';
 
 CREATE FUNCTION segment_internal.one_row() RETURNS SETOF boolean
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1 ROWS 1
@@ -150,65 +172,73 @@ COMMENT ON FUNCTION segment_internal.one_row() IS
  * kept so that the row can be computed again without the histories.
  */
 CREATE FUNCTION segment_internal.customer_columns()
-RETURNS TABLE (ordinal integer, name text, type regtype, is_shown boolean, meaning text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 49
+RETURNS TABLE (ordinal integer, name text, type regtype, is_shown boolean, is_scored boolean, meaning text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 57
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT row_number() OVER ()::integer, v.name, v.type, v.is_shown, v.meaning
+SELECT row_number() OVER ()::integer, v.name, v.type, v.is_shown, v.is_scored, v.meaning
 FROM (VALUES
-	('as_of', 'date'::regtype, true, 'day from whose end everything is seen'),
-	('orders', 'bigint'::regtype, true, 'number of orders, >= 0; more is better'),
-	('purchase_days', 'bigint'::regtype, true, 'number of days with an order, >= 0; more is better'),
-	('visits', 'bigint'::regtype, true, 'number of purchase days whose orders were not all refunded on the same day, >= 0; more is better; all purchase days where the setting cancel_same_day is off'),
-	('first_day', 'date'::regtype, true, 'day of the first order; NULL: never bought'),
-	('last_day', 'date'::regtype, true, 'day of the last order; NULL: never bought'),
-	('days_since_last', 'integer'::regtype, true, 'days since the last order, >= 0; fewer is better; NULL: never bought'),
-	('tenure_days', 'integer'::regtype, true, 'days since the first order, >= 0; NULL: never bought'),
-	('gross', 'numeric'::regtype, true, 'sum of the orders in units of money, >= 0; more is better'),
-	('refunded', 'numeric'::regtype, true, 'sum of the refunds in units of money, >= 0; less is better'),
-	('net', 'numeric'::regtype, true, 'gross minus refunded in units of money; may be negative; more is better'),
-	('usage', 'numeric'::regtype, true, 'gross less what was refunded on the day of the order, in units of money, >= 0; more is better; gross where the setting cancel_same_day is off'),
-	('margin', 'numeric'::regtype, true, 'contribution in units of money: from the purchases where they have margins, else net times the setting margin, rounded to one digit more than net has; may be negative; more is better'),
-	('cost', 'numeric'::regtype, true, 'costs of acquiring and serving in units of money; less is better'),
-	('net_value', 'numeric'::regtype, true, 'margin minus cost in units of money; may be negative; more is better'),
-	('average_order', 'numeric'::regtype, true, 'gross per order in units of money, rounded to one digit more than gross has, >= 0; NULL: never bought'),
-	('period_orders', 'bigint'::regtype, true, 'number of orders in the last period: the days of the setting period_days (365 unless set) up to as_of; >= 0; more is better'),
-	('period_net', 'numeric'::regtype, true, 'orders minus refunds of the last period in units of money; may be negative; more is better'),
-	('period_margin', 'numeric'::regtype, true, 'contribution of the last period in units of money, as margin; may be negative; more is better'),
-	('period_cost', 'numeric'::regtype, true, 'costs of acquiring and serving in the last period in units of money; less is better'),
-	('period_net_value', 'numeric'::regtype, true, 'period_margin minus period_cost in units of money; may be negative; more is better'),
-	('previous_net', 'numeric'::regtype, true, 'orders minus refunds of the period before the last in units of money; may be negative'),
-	('net_change', 'numeric'::regtype, true, 'period_net minus previous_net in units of money; negative: sales have fallen; more is better'),
-	('trend', 'float8'::regtype, true, 'by how much the net amount of a period changes from one to the next, in units of money, over the last periods of the setting trend_periods (4 unless set), the first order left aside; negative: sales fall; more is better; NULL: first bought less than a period ago, or nothing after that'),
-	('trend_p_value', 'float8'::regtype, true, 'chance of a trend so strong, up or down, if nothing had changed, 0..1; lower is clearer; NULL as trend'),
-	('mean_gap_days', 'float8'::regtype, true, 'mean gap between purchase days in days, >= 1; NULL with fewer than two'),
-	('gap_cv', 'float8'::regtype, true, 'coefficient of variation of the gaps between purchase days, >= 0; 0 is perfectly regular, about 1 is random; NULL with fewer than three purchase days'),
-	('gap_ratio', 'float8'::regtype, true, 'days since the last order divided by the customer''s usual gap, >= 0; fewer is better. Usual gap = (prior x population''s usual gap + days from first to last purchase day) / (prior + gaps of the customer), prior being the setting dormancy_prior_gaps; NULL: never bought'),
-	('r_score', 'integer'::regtype, true, 'recency score 1..5, 5 = most recent fifth of the buyers; equal days have equal scores, the middle of those that they span (score_cuts); NULL: never bought'),
-	('f_score', 'integer'::regtype, true, 'frequency score 1..5 by orders, 5 = most frequent; ties as for r_score; NULL: never bought'),
-	('m_score', 'integer'::regtype, true, 'monetary score 1..5 by net amount, 5 = highest; ties as for r_score; NULL: never bought'),
-	('rfm_cell', 'text'::regtype, true, 'the three scores as one text, 111 to 555; NULL: never bought'),
-	('p_alive', 'float8'::regtype, true, 'probability that the customer is still active, 0..1; higher is better; NULL: never bought, or too little data (model_card)'),
-	('expected_purchases', 'float8'::regtype, true, 'expected number of purchase days in the horizon of the scorecard (52 weeks unless set), >= 0; more is better; NULL as p_alive'),
-	('purchase_probability', 'float8'::regtype, true, 'probability of at least one purchase in the weeks of the setting probability_weeks (13 unless set), 0..1; higher is better; NULL as p_alive'),
-	('expected_spend', 'float8'::regtype, true, 'expected gross sales of one future purchase day in units of money, >= 0; more is better; NULL: never bought, or too little data'),
-	('contribution_rate', 'float8'::regtype, true, 'what of one unit of gross sales is left after refunds, the cost of the goods and the source costs: net_value / gross, averaged with the portfolio''s (model_card), which counts for as many purchases as the setting contribution_prior_purchases; may be negative; more is better; NULL: never bought, or nobody has paid anything'),
-	('clv', 'float8'::regtype, true, 'customer lifetime value: expected discounted contribution within the horizon in units of money, that is expected discounted purchases x expected_spend x contribution_rate; may be negative; more is better; NULL: never bought, or too little data'),
-	('clv_before_cost', 'float8'::regtype, true, 'the same without the source costs, from margin / gross; may be negative; more is better; NULL as clv'),
-	('churn_risk', 'float8'::regtype, true, 'probability of no order within the days of the setting lost_after_days, 0..1; lower is better; NULL: never bought, or too little data (churn_risk_basis)'),
-	('churn_risk_basis', 'text'::regtype, true, 'what churn_risk comes from: model; past: what became of customers alike, by gap ratio and orders; past_short: the same within half of the days that the data go back, which are fewer than lost_after_days; too_short: nothing, so it is NULL (model_card tells why); NULL: never bought'),
-	('monetary', 'float8'::regtype, false, 'net as a floating point number, for scores; NULL without orders and refunds'),
-	('repeat_spend', 'float8'::regtype, false, 'mean gross of a repeat purchase day in units of money, >= 0; 0 without one; NULL: never bought'),
-	('trend_net', 'float8'::regtype, false, 'sum of the net amounts of the days that trend looks at, in units of money; NULL: never bought'),
-	('trend_moment', 'float8'::regtype, false, 'sum of these amounts, each times the days since the first order; NULL: never bought'),
-	('trend_square', 'float8'::regtype, false, 'sum of the squares of these amounts; NULL: never bought'),
-	('next_event', 'date'::regtype, false, 'first day after as_of on which the histories say more; NULL: none'),
-	('next_change', 'date'::regtype, false, 'first day after as_of on which figures of periods change without that; NULL: none'),
-	('kept_from', 'jsonb'::regtype, false, 'per scheme in whose class nothing but the stay rule keeps the customer, the day of the snapshot that says so, as a JSON object; NULL: none')
-) AS v(name, type, is_shown, meaning);
+	('as_of', 'date'::regtype, true, false, 'day from whose end everything is seen'),
+	('orders', 'bigint'::regtype, true, false, 'number of orders, >= 0; more is better'),
+	('purchase_days', 'bigint'::regtype, true, false, 'number of days with an order, >= 0; more is better'),
+	('visits', 'bigint'::regtype, true, false, 'number of purchase days whose orders were not all refunded on the same day, >= 0; more is better; all purchase days where the setting cancel_same_day is off'),
+	('first_day', 'date'::regtype, true, false, 'day of the first order; NULL: never bought'),
+	('last_day', 'date'::regtype, true, false, 'day of the last order; NULL: never bought'),
+	('days_since_last', 'integer'::regtype, true, false, 'days since the last order, >= 0; fewer is better; NULL: never bought'),
+	('tenure_days', 'integer'::regtype, true, false, 'days since the first order, >= 0; NULL: never bought'),
+	('gross', 'numeric'::regtype, true, false, 'sum of the orders in units of money, >= 0; more is better'),
+	('refunded', 'numeric'::regtype, true, false, 'sum of the refunds in units of money, >= 0; less is better'),
+	('net', 'numeric'::regtype, true, false, 'gross minus refunded in units of money; may be negative; more is better'),
+	('usage', 'numeric'::regtype, true, false, 'gross less what was refunded on the day of the order, in units of money, >= 0; more is better; gross where the setting cancel_same_day is off'),
+	('margin', 'numeric'::regtype, true, false, 'contribution in units of money: from the purchases where they have margins, else net times the setting margin, rounded to one digit more than net has; may be negative; more is better'),
+	('cost', 'numeric'::regtype, true, false, 'costs of acquiring and serving in units of money; less is better'),
+	('net_value', 'numeric'::regtype, true, false, 'margin minus cost in units of money; may be negative; more is better'),
+	('average_order', 'numeric'::regtype, true, false, 'gross per order in units of money, rounded to one digit more than gross has, >= 0; NULL: never bought'),
+	('period_orders', 'bigint'::regtype, true, false, 'number of orders in the last period: the days of the setting period_days (365 unless set) up to as_of; >= 0; more is better'),
+	('period_net', 'numeric'::regtype, true, false, 'orders minus refunds of the last period in units of money; may be negative; more is better'),
+	('period_margin', 'numeric'::regtype, true, false, 'contribution of the last period in units of money, as margin; may be negative; more is better'),
+	('period_cost', 'numeric'::regtype, true, false, 'costs of acquiring and serving in the last period in units of money; less is better'),
+	('period_net_value', 'numeric'::regtype, true, false, 'period_margin minus period_cost in units of money; may be negative; more is better'),
+	('previous_net', 'numeric'::regtype, true, false, 'orders minus refunds of the period before the last in units of money; may be negative'),
+	('net_change', 'numeric'::regtype, true, false, 'period_net minus previous_net in units of money; negative: sales have fallen; more is better'),
+	('trend', 'float8'::regtype, true, false, 'by how much the net amount of a period changes from one to the next, in units of money, over the last periods of the setting trend_periods (4 unless set), the first order left aside; negative: sales fall; more is better; NULL: first bought less than a period ago, or nothing after that'),
+	('trend_p_value', 'float8'::regtype, true, false, 'chance of a trend so strong, up or down, if nothing had changed, 0..1; lower is clearer; NULL as trend'),
+	('mean_gap_days', 'float8'::regtype, true, false, 'mean gap between purchase days in days, >= 1; NULL with fewer than two'),
+	('gap_cv', 'float8'::regtype, true, false, 'coefficient of variation of the gaps between purchase days, >= 0; 0 is perfectly regular, about 1 is random; NULL with fewer than three purchase days'),
+	('gap_ratio', 'float8'::regtype, true, true, 'days since the last order divided by the customer''s usual gap, >= 0; fewer is better. Usual gap = (prior x population''s usual gap + days from first to last purchase day) / (prior + gaps of the customer), prior being the setting dormancy_prior_gaps; NULL: never bought'),
+	('r_score', 'integer'::regtype, true, true, 'recency score 1..5, 5 = most recent fifth of the buyers; equal days have equal scores, the middle of those that they span (score_cuts); NULL: never bought'),
+	('f_score', 'integer'::regtype, true, true, 'frequency score 1..5 by orders, 5 = most frequent; ties as for r_score; NULL: never bought'),
+	('m_score', 'integer'::regtype, true, true, 'monetary score 1..5 by net amount, 5 = highest; ties as for r_score; NULL: never bought'),
+	('rfm_cell', 'text'::regtype, true, true, 'the three scores as one text, 111 to 555; NULL: never bought'),
+	('p_alive', 'float8'::regtype, true, true, 'probability that the customer is still active, 0..1; higher is better; NULL: never bought, or too little data (model_card)'),
+	('expected_purchases', 'float8'::regtype, true, true, 'expected number of purchase days in the horizon of the scorecard (52 weeks unless set), >= 0; more is better; NULL as p_alive'),
+	('purchase_probability', 'float8'::regtype, true, true, 'probability of at least one purchase in the weeks of the setting probability_weeks (13 unless set), 0..1; higher is better; NULL as p_alive'),
+	('expected_spend', 'float8'::regtype, true, true, 'expected gross sales of one future purchase day in units of money, >= 0; more is better; NULL: never bought, or too little data'),
+	('contribution_rate', 'float8'::regtype, true, true, 'what of one unit of gross sales is left after refunds, the cost of the goods and the source costs: net_value / gross, averaged with the portfolio''s (model_card), which counts for as many purchases as the setting contribution_prior_purchases; may be negative; more is better; NULL: never bought, or nobody has paid anything'),
+	('clv', 'float8'::regtype, true, true, 'customer lifetime value: expected discounted contribution within the horizon in units of money, that is expected discounted purchases x expected_spend x contribution_rate; may be negative; more is better; NULL: never bought, or too little data'),
+	('clv_before_cost', 'float8'::regtype, true, true, 'the same without the source costs, from margin / gross; may be negative; more is better; NULL as clv'),
+	('churn_risk', 'float8'::regtype, true, true, 'probability of no order within the days of the setting lost_after_days, 0..1; lower is better; NULL: never bought, or too little data (churn_risk_basis)'),
+	('churn_risk_basis', 'text'::regtype, true, true, 'what churn_risk comes from: model; past: what became of customers alike, by gap ratio and orders; past_short: the same within half of the days that the data go back, which are fewer than lost_after_days; too_short: nothing, so it is NULL (model_card tells why); NULL: never bought'),
+	('place_visits', 'bigint'::regtype, true, true, 'number of visits in the last period (source visits, setting period_days), >= 0; more is better; NULL: no such source'),
+	('places', 'bigint'::regtype, true, true, 'number of different places of these visits, >= 0; NULL as place_visits'),
+	('main_place', 'text'::regtype, true, true, 'place of most of these visits; of equal ones that of the latest visit; NULL: none, or no place known'),
+	('main_place_share', 'float8'::regtype, true, true, 'share of these visits, as far as their place is known, that are to the main place, 0..1; higher is more faithful; NULL as main_place'),
+	('visit_gap_ratio', 'float8'::regtype, true, true, 'days since the last visit divided by the customer''s usual gap between visits, >= 0; fewer is better; own gaps are averaged with the population''s gap between orders, as for gap_ratio; NULL: no visit, or no such source'),
+	('period_contacts', 'bigint'::regtype, true, true, 'number of contacts in the last period (source contacts, setting period_days), >= 0; NULL: no such source'),
+	('categories', 'bigint'::regtype, true, true, 'number of categories bought (source lines), >= 0; more is better; NULL: no such source'),
+	('margin_share', 'float8'::regtype, true, true, 'share of the sales in categories of high margin, those that leave more than the setting margin_limit over all customers (source lines), 0..1 unless some are negative; higher is better; NULL: no sales, or no such source'),
+	('monetary', 'float8'::regtype, false, false, 'net as a floating point number, for scores; NULL without orders and refunds'),
+	('repeat_spend', 'float8'::regtype, false, false, 'mean gross of a repeat purchase day in units of money, >= 0; 0 without one; NULL: never bought'),
+	('trend_net', 'float8'::regtype, false, false, 'sum of the net amounts of the days that trend looks at, in units of money; NULL: never bought'),
+	('trend_moment', 'float8'::regtype, false, false, 'sum of these amounts, each times the days since the first order; NULL: never bought'),
+	('trend_square', 'float8'::regtype, false, false, 'sum of the squares of these amounts; NULL: never bought'),
+	('next_event', 'date'::regtype, false, false, 'first day after as_of on which the histories say more; NULL: none'),
+	('next_change', 'date'::regtype, false, false, 'first day after as_of on which figures of periods change without that; NULL: none'),
+	('kept_from', 'jsonb'::regtype, false, true, 'per scheme in whose class nothing but the stay rule keeps the customer, the day of the snapshot that says so, as a JSON object; NULL: none')
+) AS v(name, type, is_shown, is_scored, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.customer_columns() IS
-'the columns of a customer''s row between the key and the classes, with type and comment, and whether the view customer shows them (internal)';
+'the columns of a customer''s row between the key and the classes, with type and comment, whether the view customer shows them, and whether they are there only once the scorecard is: they take more from it than its day and settings, or come from table event_history (internal)';
 
 /*
  * The columns of the table kept_customer, in their order: the key, the figures,
@@ -270,15 +300,15 @@ BEGIN
 				n.margin, (n.settings ->> 'cancel_same_day')::boolean, n.churn_basis,
 				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares,
 				(n.settings ->> 'period_days')::float8::integer, (n.settings ->> 'trend_periods')::float8::integer,
-				n.contribution_rate, n.rate_before_cost, n.usual_gross, n.prior_purchases)::segment_internal.scorecard_terms AS terms%3$s
+				n.contribution_rate, n.rate_before_cost, n.usual_gross, n.prior_purchases, n.high_margin_categories)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.scorecard_in_force WITH (security_invoker = %2$s) AS
-		SELECT f.scorecard_id, f.scorecard_as_of%3$s
-		FROM %1$I.scorecard_figures AS f
-		JOIN %1$I.portfolio AS p ON p.scorecard_id = f.scorecard_id$template$, portfolio, security_invoker,
-		(SELECT string_agg(format(', f.%I', a.attname), '' ORDER BY a.attnum) FROM pg_attribute AS a
-		WHERE a.attrelid = format('%I.scorecard_figures', portfolio)::regclass AND a.attnum > 4));
+		SELECT %3$s
+		FROM %1$I.scorecard AS n
+		WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)$template$, portfolio, security_invoker,
+		(SELECT string_agg(format('n.%I', a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute AS a
+		WHERE a.attrelid = format('%I.scorecard', portfolio)::regclass AND a.attnum > 0 AND NOT a.attisdropped));
 	-- OFFSET keeps each in one piece, so that settings and cuts are taken out of
 	-- the scorecard once; NULL and not 0, which the planner takes for a limit
 	-- when it asks whether the query can go parallel
@@ -303,8 +333,12 @@ BEGIN
 END
 $customer_define_scorecard$;
 COMMENT ON FUNCTION segment_internal.customer_define_scorecard(text, boolean) IS
-'creates or replaces the view scorecard_figures of a portfolio and the functions that find scorecards in it (internal)';
+'creates or replaces the views scorecard_figures and scorecard_in_force of a portfolio and the functions that find scorecards (internal)';
 
+/*
+ * The same scorecard as the view scorecard_in_force has, which is the newest; but
+ * while a refresh is under way, still the one before.
+ */
 CREATE FUNCTION segment_internal.scorecard_in_force(
 	portfolio text, OUT scorecard_id bigint, OUT as_of date, OUT as_of_given boolean, OUT settings jsonb, OUT own_margin boolean
 )
@@ -339,8 +373,10 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $customer_define_row$
 DECLARE
-	known text := (SELECT string_agg(format('($2).%1$I AS %1$I', c.name), ', ' ORDER BY c.ordinal)
-		FROM segment_internal.customer_columns() AS c WHERE c.name <> 'kept_from')
+	known text := (SELECT string_agg(format(CASE WHEN e.attname IS NULL THEN '($2).%1$I AS %1$I' ELSE '($7).%1$I AS %1$I' END, c.name), ', ' ORDER BY c.ordinal)
+		FROM segment_internal.customer_columns() AS c
+		LEFT JOIN pg_attribute AS e ON e.attrelid = 'segment_internal.event_figures'::regclass AND e.attname = c.name
+		WHERE c.name <> 'kept_from')
 		|| coalesce((SELECT string_agg(format(', ($6).%1$I AS %1$I', a.name), '' ORDER BY a.ordinal)
 			FROM segment_internal.attribute_columns(portfolio) AS a), '');
 	item text := format('(SELECT $1%s AS customer_id, %s%s) AS k',
@@ -350,6 +386,7 @@ DECLARE
 		FROM segment_internal.scheme_figures(portfolio) AS f);
 	level record;
 BEGIN
+	PERFORM segment_internal.event_define(portfolio);
 	-- one_row(): so that a class is computed once, however often rules name it
 	FOR level IN
 		SELECT e.level, string_agg(format(', %s AS %I', e.class, e.scheme), '' ORDER BY e.ordinal) AS classes
@@ -364,7 +401,7 @@ BEGIN
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.customer_row("the customer" %2$s, "the figures" segment_internal.customer_figures,
 			"the scorecard" %1$I.scorecard_figures, "the classes held" jsonb, "held on" date,
-			"the attributes" %1$I.customer_attributes)
+			"the attributes" %1$I.customer_attributes, "the events" segment_internal.event_figures)
 		RETURNS SETOF %1$I.kept_customer
 		LANGUAGE sql STABLE PARALLEL SAFE ROWS 1
 		BEGIN ATOMIC
@@ -387,19 +424,19 @@ BEGIN
 END
 $customer_define_row$;
 COMMENT ON FUNCTION segment_internal.customer_define_row(text) IS
-'creates or replaces the function customer_row of a portfolio (internal)';
+'creates or replaces the functions customer_row and customer_events of a portfolio (internal)';
 
 /*
  * Customers behind a FROM item s that is a row of scorecard_figures: the FROM
  * items h, whose customer_id is the key (a condition on it reaches an index),
- * and c, the row as of a day (an expression).  Only who was known on that day
- * has one.  s is joined by a condition, though it is always true: a hash table,
- * of one row, is what the server lets several processes join with.
+ * and f, the figures as of a day (an expression).  Only who was known on that
+ * day has some.  s is joined by a condition, though it is always true: a hash
+ * table, of one row, is what the server lets several processes join with.
  */
-CREATE FUNCTION segment_internal.customer_items(portfolio text, as_of text, from_kept boolean) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION segment_internal.customer_figures_items(portfolio text, as_of text, from_kept boolean) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN (SELECT format(CASE WHEN from_kept THEN $template$
+RETURN format(CASE WHEN from_kept THEN $template$
 		JOIN %1$I.kept_customer AS h ON (h.orders IS NOT NULL) = s.is_there
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.orders, h.purchase_days, h.visits, h.first_day, h.last_day,
 			h.gross, h.refunded, h.net, h.usage, h.margin, h.cost, h.mean_gap_days, h.gap_cv, h.monetary, h.repeat_spend,
@@ -408,13 +445,33 @@ RETURN (SELECT format(CASE WHEN from_kept THEN $template$
 	ELSE $template$
 		JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = s.is_there
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
-			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END || $template$%3$s%5$s
-		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.*, s.*, %4$s, %6$s) AS c$template$,
-	portfolio, as_of, held.item, held.columns, attributes.item, attributes.value)
+			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END, portfolio, as_of);
+COMMENT ON FUNCTION segment_internal.customer_figures_items(text, text, boolean) IS
+'the FROM items h and f, behind a scorecard s: the customers known on a day and their figures, from the histories, or from figures that are kept and still hold (internal)';
+
+/*
+ * Behind s and h, whose figures are an expression: the FROM item c, the row.  h
+ * has attributes and figures of events as columns, as refresh_figures, or it is customer_history.
+ */
+CREATE FUNCTION segment_internal.customer_row_items(portfolio text, as_of text, figures text, are_columns boolean) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT format($template$%3$s%5$s%7$s
+		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, %2$s, s.*, %4$s, %6$s, %8$s) AS c$template$,
+	portfolio, figures, held.item, held.columns, attributes.item, attributes.value, events.item, events.value)
 FROM segment_internal.scheme_held_item(portfolio, as_of) AS held
-CROSS JOIN segment_internal.attribute_item(portfolio, from_kept) AS attributes);
-COMMENT ON FUNCTION segment_internal.customer_items(text, text, boolean) IS
-'the FROM items h and c, behind a scorecard s: the customers known on a day and their rows, from the histories, or from figures that are kept and still hold (internal)';
+CROSS JOIN segment_internal.attribute_item(portfolio, are_columns) AS attributes
+CROSS JOIN segment_internal.event_item(portfolio, as_of, are_columns) AS events);
+COMMENT ON FUNCTION segment_internal.customer_row_items(text, text, text, boolean) IS
+'the FROM items behind a scorecard s and customers h, whose figures are an expression: the last one, c, is the row as of a day (an expression) (internal)';
+
+CREATE FUNCTION segment_internal.customer_items(portfolio text, as_of text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN segment_internal.customer_figures_items(portfolio, as_of, false)
+	|| segment_internal.customer_row_items(portfolio, as_of, 'f.*', false);
+COMMENT ON FUNCTION segment_internal.customer_items(text, text) IS
+'the FROM items h and c, behind a scorecard s: the customers known on a day (an expression) and their rows, from the histories (internal)';
 
 /* What rules see, of every customer, as it is kept: the FROM item k. */
 CREATE FUNCTION segment_internal.customer_rule_item(portfolio text) RETURNS text

@@ -4,14 +4,21 @@
  * expressions are computed in one pass, a query by itself.
  */
 CREATE FUNCTION segment_internal.cut_is_query(cut text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN cut ~* '^[\s(]*(select|with|values|table)\M';
+AS $cut_is_query$
+BEGIN
+	PERFORM segment_internal.source_statement('cut', cut);
+	RETURN true;
+EXCEPTION WHEN syntax_error OR invalid_parameter_value THEN
+	RETURN false;
+END
+$cut_is_query$;
 COMMENT ON FUNCTION segment_internal.cut_is_query(text) IS
 'whether a cut is a query, and not an expression of aggregates (internal)';
 
 CREATE FUNCTION segment_internal.cut_query(cut text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 -- HAVING: one row, also of an expression without an aggregate
 RETURN CASE WHEN segment_internal.cut_is_query(cut) THEN cut
@@ -20,37 +27,74 @@ COMMENT ON FUNCTION segment_internal.cut_query(text) IS
 'a cut as a query over the relation customers (internal)';
 
 /*
- * Must a cut wait for the scorecard?  Not if it is an expression that mentions
- * none of the columns which the scorecard decides, nor whole rows.
+ * Must a cut wait for the scorecard?  Not if it is an expression that names none
+ * of the columns which the scorecard decides, nor whole rows.  What cannot be
+ * told, since something is wrong with it or it has a query inside, waits.
  */
-CREATE FUNCTION segment_internal.cut_is_scored(cut text) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION segment_internal.cut_is_scored(portfolio text, cut text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-RETURN segment_internal.cut_is_query(cut) OR cut ~* ('\m(customers|u&|gap_ratio|r_score|f_score|m_score|rfm_cell|p_alive'
-	|| '|expected_purchases|purchase_probability|expected_spend|contribution_rate|clv|clv_before_cost|churn_risk|churn_risk_basis)\M|"');
-COMMENT ON FUNCTION segment_internal.cut_is_scored(text) IS
+AS $cut_is_scored$
+DECLARE
+	mentions text[];
+BEGIN
+	IF segment_internal.cut_is_query(cut) THEN
+		RETURN true;
+	END IF;
+	mentions := segment_internal.query_mentions(format(E'SELECT (%s\n) FROM %I.kept_customer AS customers HAVING true', cut, portfolio));
+	RETURN mentions IS NULL
+		OR EXISTS (SELECT FROM segment_internal.customer_columns() AS c WHERE c.is_scored AND c.name = ANY (mentions));
+EXCEPTION WHEN OTHERS THEN
+	IF segment_internal.is_beyond_query(SQLSTATE) THEN
+		RAISE;
+	END IF;
+	RETURN true;
+END
+$cut_is_scored$;
+COMMENT ON FUNCTION segment_internal.cut_is_scored(text, text) IS
 'whether a cut may depend on cut points and models of the scorecard (internal)';
 
+CREATE TYPE segment_internal.cut_list AS (cuts text[], elements text);
+COMMENT ON TYPE segment_internal.cut_list IS
+'cuts that are computed together: their names, and their values as the elements of an array, NULL if there are none (internal)';
+
 /*
- * Cuts of a portfolio as an array of their names and as the elements of an
- * array of numbers.  A float becomes numeric by way of text, which keeps all
+ * The cuts of a portfolio: expressions that do not depend on the scorecard, those
+ * that do, and queries.  A float becomes numeric by way of text, which keeps all
  * its digits (a cast keeps 15): portfolio_run fixes extra_float_digits.
  */
-CREATE FUNCTION segment_internal.scheme_cuts(portfolio text, are_queries boolean, are_scored boolean, OUT cuts text[], OUT elements text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+CREATE FUNCTION segment_internal.scheme_cuts(
+	portfolio text, OUT unscored segment_internal.cut_list, OUT scored segment_internal.cut_list, OUT queries segment_internal.cut_list
+)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_cuts$
+DECLARE
+	lists segment_internal.cut_list[];
 BEGIN
 	EXECUTE format($query$
-		SELECT coalesce(array_agg(c.cut ORDER BY c.cut), '{}'),
-			string_agg(format(E'(%%s\n\t)::text::numeric', c.query), E',\n\t' ORDER BY c.cut)
-		FROM %1$I.scheme_cut AS c
-		WHERE segment_internal.cut_is_query(c.query) = $1 AND segment_internal.cut_is_scored(c.query) = $2$query$, portfolio)
-	INTO cuts, elements USING are_queries, are_scored;
+		SELECT array_agg(ROW(l.cuts, l.elements)::segment_internal.cut_list ORDER BY l.kind)
+		FROM (
+			SELECT k.kind, coalesce(array_agg(c.cut ORDER BY c.cut) FILTER (WHERE c.cut IS NOT NULL), '{}') AS cuts,
+				string_agg(format(E'(%%s
+	)::text::numeric', c.query), E',
+	' ORDER BY c.cut) FILTER (WHERE c.cut IS NOT NULL) AS elements
+			FROM generate_series(1, 3) AS k(kind)
+			LEFT JOIN (
+				SELECT t.cut, t.query, CASE WHEN segment_internal.cut_is_query(t.query) THEN 3
+					WHEN segment_internal.cut_is_scored($1, t.query) THEN 2 ELSE 1 END AS kind
+				FROM %1$I.scheme_cut AS t
+			) AS c ON c.kind = k.kind
+			GROUP BY k.kind
+		) AS l$query$, portfolio)
+	INTO lists USING portfolio;
+	unscored := lists[1];
+	scored := lists[2];
+	queries := lists[3];
 END
 $scheme_cuts$;
-COMMENT ON FUNCTION segment_internal.scheme_cuts(text, boolean, boolean) IS
-'the cuts that are queries or expressions, that depend on the scorecard or do not: names, and the list of their values (NULL: none) (internal)';
+COMMENT ON FUNCTION segment_internal.scheme_cuts(text) IS
+'the cuts of a portfolio: expressions that do not depend on the scorecard, those that do, and queries (internal)';
 
 CREATE FUNCTION segment_internal.cuts_object(cuts text[], amounts numeric[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -68,24 +112,22 @@ COMMENT ON FUNCTION segment_internal.cuts_object(text[], numeric[]) IS
 'names and values of cuts as one JSON object; error 42601 if there are not as many of each (internal)';
 
 /* The relation customers for the cuts of a scorecard: all columns but the schemes', which may depend on them. */
-CREATE FUNCTION segment_internal.scheme_cut_customers(portfolio text, scorecard_id bigint, as_of date, from_kept boolean) RETURNS text
+CREATE FUNCTION segment_internal.cut_customers(portfolio text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN (SELECT format('(SELECT c.customer_id, %3$s FROM %1$I.scorecards(ARRAY[%2$s]) AS s%4$s)', portfolio, scorecard_id,
-		string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal),
-		segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept))
+RETURN (SELECT format('(SELECT %s FROM %I.refresh_figures AS h)', string_agg(format('h.%I', k.name), ', ' ORDER BY k.ordinal), portfolio)
 	FROM segment_internal.kept_columns(portfolio) AS k
-	WHERE k.is_shown AND NOT k.is_class AND k.name <> 'customer_id');
-COMMENT ON FUNCTION segment_internal.scheme_cut_customers(text, bigint, date, boolean) IS
-'the FROM item behind the relation customers, over which the cuts of a scorecard are computed as of its day (internal)';
+	WHERE k.is_shown AND NOT k.is_class);
+COMMENT ON FUNCTION segment_internal.cut_customers(text) IS
+'the FROM item behind the relation customers, over which the cuts of a scorecard are computed, from the table refresh_figures (internal)';
 
 /* Each cut by itself; an error names the cut. */
-CREATE FUNCTION segment_internal.scheme_compute_each_cut(portfolio text, scorecard_id bigint, as_of date, from_kept boolean) RETURNS jsonb
+CREATE FUNCTION segment_internal.scheme_compute_each_cut(portfolio text) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_compute_each_cut$
 DECLARE
-	customers text := segment_internal.scheme_cut_customers(portfolio, scorecard_id, as_of, from_kept);
+	customers text := segment_internal.cut_customers(portfolio);
 	c record;
 	amount numeric;
 	amounts jsonb := '{}';
@@ -111,38 +153,33 @@ BEGIN
 	RETURN amounts;
 END
 $scheme_compute_each_cut$;
-COMMENT ON FUNCTION segment_internal.scheme_compute_each_cut(text, bigint, date, boolean) IS
+COMMENT ON FUNCTION segment_internal.scheme_compute_each_cut(text) IS
 'the cuts of a scorecard as one JSON object, each computed by itself; an error names the cut (internal)';
 
 /*
- * The cuts of a new scorecard.  Those that do not depend on it have come with
- * its other figures; they are NULL if something was wrong with one of them.
+ * The cuts of a new scorecard that have to wait for it; or, if something was wrong
+ * with one of the others, all.
  */
 CREATE FUNCTION segment_internal.scheme_compute_cuts(
-	portfolio text, scorecard_id bigint, as_of date, unscored jsonb, from_kept boolean
-) RETURNS void
+	portfolio text, scored segment_internal.cut_list, queries segment_internal.cut_list, unscored jsonb
+) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_compute_cuts$
 DECLARE
-	expressions record := segment_internal.scheme_cuts(portfolio, false, true);
-	queries record := segment_internal.scheme_cuts(portfolio, true, true);
-	customers text;
+	customers text := segment_internal.cut_customers(portfolio);
 	amounts numeric[];
 	cuts jsonb := unscored;
 BEGIN
 	BEGIN
-		IF cuts IS NOT NULL AND (expressions.elements IS NOT NULL OR queries.elements IS NOT NULL) THEN
-			customers := segment_internal.scheme_cut_customers(portfolio, scorecard_id, as_of, from_kept);
+		IF cuts IS NOT NULL AND (scored).elements IS NOT NULL THEN
+			EXECUTE format(E'SELECT ARRAY[%s]\nFROM %s AS customers', (scored).elements, customers) INTO amounts;
+			cuts := cuts || segment_internal.cuts_object((scored).cuts, amounts);
 		END IF;
-		IF cuts IS NOT NULL AND expressions.elements IS NOT NULL THEN
-			EXECUTE format(E'SELECT ARRAY[%s]\nFROM %s AS customers', expressions.elements, customers) INTO amounts;
-			cuts := cuts || segment_internal.cuts_object(expressions.cuts, amounts);
-		END IF;
-		IF cuts IS NOT NULL AND queries.elements IS NOT NULL THEN
+		IF cuts IS NOT NULL AND (queries).elements IS NOT NULL THEN
 			EXECUTE format(E'WITH customers AS MATERIALIZED (SELECT * FROM %s AS k)\nSELECT ARRAY[%s]',
-				customers, queries.elements) INTO amounts;
-			cuts := cuts || segment_internal.cuts_object(queries.cuts, amounts);
+				customers, (queries).elements) INTO amounts;
+			cuts := cuts || segment_internal.cuts_object((queries).cuts, amounts);
 		END IF;
 	EXCEPTION WHEN OTHERS THEN
 		IF segment_internal.is_beyond_query(SQLSTATE) THEN
@@ -150,10 +187,8 @@ BEGIN
 		END IF;
 		cuts := NULL;
 	END;
-	cuts := coalesce(cuts, segment_internal.scheme_compute_each_cut(portfolio, scorecard_id, as_of, from_kept));
-	EXECUTE format('UPDATE %I.scorecard AS s SET cuts = $1 WHERE s.scorecard_id = $2 AND s.cuts IS DISTINCT FROM $1', portfolio)
-	USING nullif(cuts, '{}'), scorecard_id;
+	RETURN nullif(coalesce(cuts, segment_internal.scheme_compute_each_cut(portfolio)), '{}');
 END
 $scheme_compute_cuts$;
-COMMENT ON FUNCTION segment_internal.scheme_compute_cuts(text, bigint, date, jsonb, boolean) IS
-'computes the cuts of a new scorecard, beyond those given; an error names the cut (internal)';
+COMMENT ON FUNCTION segment_internal.scheme_compute_cuts(text, segment_internal.cut_list, segment_internal.cut_list, jsonb) IS
+'the cuts of a new scorecard, those given included (NULL: one of them failed), as a JSON object; NULL if there are none; an error names the cut (internal)';

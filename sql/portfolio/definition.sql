@@ -185,16 +185,21 @@ COMMENT ON FUNCTION segment_internal.is_beyond_query(text) IS
 'whether an error has nothing to do with what a query says: conflicts with other sessions, lack of resources, intervention, the system (internal)';
 
 /* Name and query of each source that is given. */
-CREATE FUNCTION segment_internal.portfolio_sources(definition jsonb) RETURNS TABLE (source text, query text)
+CREATE FUNCTION segment_internal.portfolio_sources(definition jsonb) RETURNS TABLE (source text, query text, form text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 5
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT s.source, definition ->> s.source
-FROM unnest(ARRAY['purchases', 'customers', 'costs', 'complaints', 'satisfaction']) AS s(source)
+SELECT s.source, definition ->> s.source, s.form
+FROM (
+	SELECT v.source, v.form FROM (VALUES ('purchases', 'series'), ('customers', 'attributes'), ('costs', 'series'),
+		('complaints', 'series'), ('satisfaction', 'series')) AS v(source, form)
+	UNION ALL
+	SELECT e.source, 'events' FROM segment_internal.event_sources() AS e
+) AS s
 WHERE definition ->> s.source IS NOT NULL;
 END;
 COMMENT ON FUNCTION segment_internal.portfolio_sources(jsonb) IS
-'the sources that a definition (the row of table portfolio as JSON) names, with their queries (internal)';
+'the sources that a definition (the row of table portfolio as JSON) names, with their queries, and how they are kept: as a series (a column of table customer_history), as attributes (in the same table), or as events with a text (table event_history) (internal)';
 
 /*
  * Checks all sources of a definition; the definition with clean statements.

@@ -41,11 +41,13 @@ RETURN (SELECT format($template$
 			OFFSET 0
 		) AS h
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
-			h.satisfaction, h.listed, s.scorecard_as_of + h.days, s.terms) AS f%4$s%6$s
-		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.*, s.*, %5$s, %7$s) AS c$template$,
-		portfolio, key.equality, key.key_cast, held.item, held.columns, attributes.item, attributes.value)
+			h.satisfaction, h.listed, s.scorecard_as_of + h.days, s.terms) AS f%4$s%6$s%8$s
+		CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.*, s.*, %5$s, %7$s, %9$s) AS c$template$,
+		portfolio, key.equality, key.key_cast, held.item, held.columns, attributes.item, attributes.value,
+		events.item, events.value)
 	FROM segment_internal.portfolio_key(portfolio) AS key
 	CROSS JOIN segment_internal.attribute_item(portfolio, false) AS attributes
+	CROSS JOIN segment_internal.event_item(portfolio, 's.scorecard_as_of + h.days', false) AS events
 	CROSS JOIN segment_internal.scheme_held_item(portfolio, 's.scorecard_as_of + h.days') AS held);
 COMMENT ON FUNCTION segment_internal.explain_query(text) IS
 'the query behind explain (internal)';

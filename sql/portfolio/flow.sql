@@ -72,12 +72,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$(
 		SELECT segment.flow_agg(c.purchases,
-			(SELECT s.as_of FROM %1$I.scorecard AS s
-				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)),
-			(SELECT (s.settings ->> 'lost_after_days')::numeric::integer FROM %1$I.scorecard AS s
-				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n))) AS months,
-			(SELECT (s.settings ->> 'lost_after_days')::numeric::integer FROM %1$I.scorecard AS s
-				WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n)) AS lost_after_days
+			(SELECT s.as_of FROM %1$I.scorecard_in_force AS s),
+			(SELECT (s.settings ->> 'lost_after_days')::numeric::integer FROM %1$I.scorecard_in_force AS s)) AS months,
+			(SELECT (s.settings ->> 'lost_after_days')::numeric::integer FROM %1$I.scorecard_in_force AS s) AS lost_after_days
 		FROM %1$I.customer_history AS c
 	) AS a
 	CROSS JOIN LATERAL (SELECT f.*, a.lost_after_days FROM unnest(a.months) AS f) AS f$template$, portfolio);
@@ -120,8 +117,7 @@ BEGIN
 			CROSS JOIN (
 				SELECT (n.settings ->> 'lost_after_days')::numeric::integer AS days, n.margin AS margin_rate,
 					n.settings ->> 'leading_scheme' AS scheme
-				FROM %1$I.scorecard AS n
-				WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
+				FROM %1$I.scorecard_in_force AS n
 				OFFSET 0
 			) AS s
 			CROSS JOIN LATERAL (
@@ -167,8 +163,7 @@ BEGIN
 			k.sales
 		FROM (
 			SELECT segment.cohort_agg(c.purchases,
-				(SELECT s.as_of FROM %1$I.scorecard AS s
-					WHERE s.scorecard_id = (SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n))) AS months
+				(SELECT s.as_of FROM %1$I.scorecard_in_force AS s)) AS months
 			FROM %1$I.customer_history AS c
 		) AS a
 		CROSS JOIN LATERAL unnest(a.months) AS k

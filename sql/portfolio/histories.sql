@@ -10,3 +10,11 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 100000
 AS 'MODULE_PATHNAME', 'segment_checked_history_query';
 COMMENT ON FUNCTION segment_internal.checked_histories(text, text, text, anyarray) IS
 'as histories, of a source whose query may have a parameter $1, with two more columns, counts bigint[] and money numeric[], that tell of doubtful rows: without customer, without date, without amount, without margin, with amount 0, repeating another; NULL for customers who have none, and a row of its own, with the customer NULL, for rows without a customer (internal)';
+
+CREATE FUNCTION segment_internal.changed_histories(
+	source text, query text, timezone text, tables oid[], logs oid[], sign integer
+) RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000 ROWS 5000
+AS 'MODULE_PATHNAME', 'segment_changed_history_query';
+COMMENT ON FUNCTION segment_internal.changed_histories(text, text, text, oid[], oid[], integer) IS
+'as checked_histories, of a linear source (source_linear), over the rows with one sign of the logs of its tables in the place of the tables: what has come (1) or is gone (-1) (internal)';

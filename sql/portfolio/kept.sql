@@ -119,7 +119,7 @@ COMMENT ON FUNCTION segment_internal.kept_define_rules(text, boolean) IS
 /* ---------- the rows ---------- */
 
 /* As they are to be kept: see customer_items. */
-CREATE FUNCTION segment_internal.kept_query(portfolio text, scorecard_id bigint, as_of date, from_kept boolean)
+CREATE FUNCTION segment_internal.kept_query(portfolio text, scorecard_id bigint, as_of date, from_figures boolean)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -127,14 +127,17 @@ RETURN (SELECT format($template$
 	SELECT h.customer_id, %3$s
 	FROM %1$I.scorecards(ARRAY[%2$s]) AS s%4$s$template$, portfolio, scorecard_id,
 	string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FILTER (WHERE k.name <> 'customer_id'),
-	segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept))
+	CASE WHEN from_figures THEN format(E'\n\t\tCROSS JOIN %I.refresh_figures AS h', portfolio)
+		|| segment_internal.customer_row_items(portfolio, format('%L::date', as_of), segment_internal.figures_value(), true)
+	ELSE segment_internal.customer_items(portfolio, format('%L::date', as_of)) END)
 	FROM segment_internal.kept_columns(portfolio) AS k);
 COMMENT ON FUNCTION segment_internal.kept_query(text, bigint, date, boolean) IS
-'the query of all rows of the table kept_customer, by a scorecard as of a day, from the histories, or from figures that are kept and still hold (internal)';
+'the query of all rows of the table kept_customer, by a scorecard as of a day, from the histories, or from the table refresh_figures (internal)';
 
 /*
- * Do two scorecards judge alike?  All but the number, the time and the counts of
- * customers decide; stay rules also ask for the day.
+ * Do two scorecards judge alike?  All but the number, the time, the counts of
+ * customers and reasons decide; of the models the parameters, not how sure they
+ * are, since predictions take no more.  Stay rules also ask for the day.
  */
 CREATE FUNCTION segment_internal.scorecards_agree(portfolio text, one bigint, other bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -144,12 +147,13 @@ DECLARE
 	agree boolean;
 BEGIN
 	EXECUTE format($query$
-		SELECT to_jsonb(a) - c.others = to_jsonb(b) - c.others
-		FROM %1$I.scorecard AS a, %1$I.scorecard AS b,
-			(SELECT '{scorecard_id,created_at,customers,buyers}'::text[]) AS c(others)
-		WHERE a.scorecard_id = $1 AND b.scorecard_id = $2$query$, portfolio)
+		SELECT count(DISTINCT (to_jsonb(s) - '{scorecard_id,created_at,customers,buyers,purchase_model,spend_model,churn_reason}'::text[],
+			segment.kind(s.purchase_model), segment.unit(s.purchase_model), segment.params(s.purchase_model),
+			segment.kind(s.spend_model), segment.params(s.spend_model))) = 1 AND count(*) = 2
+		FROM %1$I.scorecard AS s
+		WHERE s.scorecard_id IN ($1, $2)$query$, portfolio)
 	INTO agree USING one, other;
-	RETURN coalesce(agree, false);
+	RETURN agree;
 END
 $scorecards_agree$;
 COMMENT ON FUNCTION segment_internal.scorecards_agree(text, bigint, bigint) IS
@@ -211,27 +215,34 @@ $kept_fill_changed$;
 COMMENT ON FUNCTION segment_internal.kept_fill_changed(text, date) IS
 'computes the rows of the customers in table refresh_key from their histories, by the scorecard in force, as of a day (internal)';
 
-/* All rows, by the scorecard in force. */
-CREATE FUNCTION segment_internal.kept_fill(portfolio text, from_kept boolean) RETURNS void
+/*
+ * All rows, by the scorecard in force, from the table refresh_figures, which is
+ * dropped.  In the order of keys if it is not about theirs already, as that of
+ * kept rows: the primary key's index likes it.  With statistics of all columns, or
+ * of those that have an index, where the others can hardly have changed.
+ */
+CREATE FUNCTION segment_internal.kept_fill(portfolio text, in_order boolean, all_statistics boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $kept_fill$
 DECLARE
 	columns text := (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.ordinal) FROM segment_internal.kept_columns(portfolio) AS c);
 	judge record := segment_internal.scorecard_in_force(portfolio);
-	query text := segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, from_kept);
+	query text := segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, true);
 BEGIN
-	-- computed first and then inserted, since an INSERT never uses parallel
-	-- workers; in the order of keys, which the primary key's index likes
-	PERFORM segment_internal.kept_run(portfolio, format('CREATE UNLOGGED TABLE %I.refresh_row AS %s', portfolio, query), query, false);
 	EXECUTE format('DELETE FROM %I.kept_customer', portfolio);
-	EXECUTE format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM %1$I.refresh_row AS r ORDER BY r.customer_id', portfolio, columns);
-	EXECUTE format('DROP TABLE %I.refresh_row', portfolio);
-	EXECUTE format('ANALYZE %1$I.kept_customer; ANALYZE %1$I.scorecard', portfolio);
+	PERFORM segment_internal.kept_run(portfolio, format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM (%3$s) AS c%4$s',
+		portfolio, columns, query, CASE WHEN in_order THEN ' ORDER BY c.customer_id' END), query, false);
+	EXECUTE format('DROP TABLE %I.refresh_figures', portfolio);
+	EXECUTE format('ANALYZE %1$I.kept_customer %2$s; ANALYZE %1$I.scorecard', portfolio, CASE WHEN NOT all_statistics THEN
+		(SELECT format('(%s)', string_agg(DISTINCT quote_ident(a.attname), ', '))
+		FROM pg_attribute AS a
+		JOIN pg_index AS i ON i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey)
+		WHERE a.attrelid = format('%I.kept_customer', portfolio)::regclass) END);
 END
 $kept_fill$;
-COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean) IS
-'computes all rows of the table kept_customer by the scorecard in force, from the histories or from kept figures, which must hold on its day (internal)';
+COMMENT ON FUNCTION segment_internal.kept_fill(text, boolean, boolean) IS
+'stores all rows of the table kept_customer by the scorecard in force, of figures in the table refresh_figures, in the order of keys or as they come, with statistics of all columns or of those that have an index (internal)';
 
 /* The settings that kept figures depend on: by others they have to be computed anew. */
 CREATE FUNCTION segment_internal.kept_settings(settings jsonb) RETURNS jsonb
@@ -269,8 +280,8 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	EXECUTE format($query$
-		INSERT INTO %1$I.refresh_key (customer_id, everybody)
-		SELECT c.customer_id, false FROM %1$I.kept_customer AS c WHERE c.next_event <= $1$query$, portfolio) USING today;
+		INSERT INTO %1$I.refresh_key (customer_id, everybody, folded)
+		SELECT c.customer_id, false, true FROM %1$I.kept_customer AS c WHERE c.next_event <= $1$query$, portfolio) USING today;
 	EXECUTE format('ANALYZE %I.refresh_key', portfolio);
 	-- who was kept and has not changed is still in customer_history; so, the
 	-- changed ones left aside, counts tell whether it has others, not known before
@@ -284,8 +295,8 @@ BEGIN
 	INTO others;
 	IF others THEN
 		EXECUTE format($query$
-			INSERT INTO %1$I.refresh_key (customer_id, everybody)
-			SELECT h.customer_id, false FROM %1$I.customer_history AS h
+			INSERT INTO %1$I.refresh_key (customer_id, everybody, folded)
+			SELECT h.customer_id, false, true FROM %1$I.customer_history AS h
 			WHERE NOT EXISTS (SELECT FROM %1$I.kept_customer AS c WHERE c.customer_id %2$s h.customer_id)$query$, portfolio, equality);
 		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
 	END IF;
@@ -314,8 +325,8 @@ BEGIN
 			RETURN NULL;
 		END IF;
 		EXECUTE format($query$
-			INSERT INTO %1$I.refresh_key (customer_id, everybody)
-			SELECT c.customer_id, false FROM %1$I.kept_customer AS c
+			INSERT INTO %1$I.refresh_key (customer_id, everybody, folded)
+			SELECT c.customer_id, false, true FROM %1$I.kept_customer AS c
 			WHERE c.next_change <= $1
 				AND NOT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s c.customer_id)$query$, portfolio, equality) USING day;
 		EXECUTE format('ANALYZE %I.refresh_key', portfolio);

@@ -92,22 +92,31 @@ $refresh_execute$;
 COMMENT ON FUNCTION segment_internal.refresh_execute(text, text, anyarray) IS
 'runs a query with a search path and an array of keys as $1 (internal)';
 
+/* The keys in table refresh_key, or those of them that are to be read, as an array expression. */
+CREATE FUNCTION segment_internal.refresh_keys(portfolio text, to_read boolean) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN (segment_internal.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
+	THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS DISTINCT FROM NULL%s)', portfolio,
+		CASE WHEN to_read THEN ' AND NOT k.folded' END)
+	ELSE $$'{}'::text[]$$ END;
+COMMENT ON FUNCTION segment_internal.refresh_keys(text, boolean) IS
+'the array expression of the keys in table refresh_key, all or those that are to be read; an empty one for keys that are arrays (internal)';
+
 CREATE FUNCTION segment_internal.refresh_run(
-	portfolio text, query text, query_path text, changes_only boolean
+	portfolio text, query text, query_path text, changes_only boolean, to_read boolean DEFAULT false
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_run$
 BEGIN
 	EXECUTE format('SELECT segment_internal.refresh_execute($1, $2, %s)',
-		CASE WHEN changes_only AND (segment_internal.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
-			THEN format('ARRAY(SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS DISTINCT FROM NULL)', portfolio)
-			ELSE $$'{}'::text[]$$ END)
+		CASE WHEN changes_only THEN segment_internal.refresh_keys(portfolio, to_read) ELSE $$'{}'::text[]$$ END)
 	USING query, query_path;
 END
 $refresh_run$;
-COMMENT ON FUNCTION segment_internal.refresh_run(text, text, text, boolean) IS
-'runs a query that reads sources, all of them or the customers in table refresh_key (internal)';
+COMMENT ON FUNCTION segment_internal.refresh_run(text, text, text, boolean, boolean) IS
+'runs a query over all customers, or those in table refresh_key, or those in it that are to be read (internal)';
 
 /*
  * A key on its way into a portfolio, where it is read under the portfolio's

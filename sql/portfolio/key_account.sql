@@ -29,6 +29,27 @@ RETURN round(net_value + coalesce(clv, 0)::numeric, scale(net_value));
 COMMENT ON FUNCTION segment_internal.lifetime_profit(numeric, float8) IS
 'what a customer has brought and will bring: net_value + clv (0 where it is not known), rounded to the digits that net_value has after the point (internal)';
 
+/* The stages of the relation with a key account.  No rule says which it is: a person does. */
+CREATE FUNCTION segment_internal.key_account_stages()
+RETURNS TABLE (stage text, ordinal integer, label text, label_zh text, action text, action_zh text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE ROWS 4
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.stage, v.ordinal, v.label, segment_internal.unescape(v.label_zh, v.label), v.action, segment_internal.unescape(v.action_zh, v.action)
+FROM (VALUES
+	('incubation', 1, 'incubation', '孕育阶段',
+	 'Find out who decides and what they need; name one account manager and keep that one.', '了解决策人及其需求；指定一名客户经理并保持稳定。'),
+	('early', 2, 'early stage', '初期阶段',
+	 'Agree on a first solution, meet regularly; do not change the account manager.', '商定首个解决方案，定期会面；不要频繁更换客户经理。'),
+	('middle', 3, 'middle stage', '中期阶段',
+	 'Agree on a solution for each year, train their people, invite them to the club.', '制定年度解决方案，为其提供培训，邀请加入俱乐部。'),
+	('partner', 4, 'strategic partner', '战略合作伙伴阶段',
+	 'Plan together with their executives; VIP conditions, regular meetings of both managements.', '与其高层共同规划；给予VIP待遇，双方管理层定期会面。')
+) AS v(stage, ordinal, label, label_zh, action, action_zh);
+END;
+COMMENT ON FUNCTION segment_internal.key_account_stages() IS
+'the stages of the relation with a key account that a new portfolio knows, with what to do (internal)';
+
 CREATE FUNCTION segment_internal.key_account_create_tables(portfolio text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -107,7 +128,40 @@ BEGIN
 			ADD COLUMN stays boolean NOT NULL,
 			ADD COLUMN failing_since date,
 			ADD PRIMARY KEY (as_of, customer_id, measure),
-			ADD FOREIGN KEY (as_of, customer_id) REFERENCES %1$I.key_account_review ON DELETE CASCADE
+			ADD FOREIGN KEY (as_of, customer_id) REFERENCES %1$I.key_account_review ON DELETE CASCADE;
+
+		CREATE TABLE %1$I.key_account_owner AS
+			SELECT c.customer_id FROM %1$I.customer_history AS c WITH NO DATA;
+		ALTER TABLE %1$I.key_account_owner
+			ADD COLUMN owner text,
+			ADD COLUMN executive text,
+			ADD COLUMN from_day date NOT NULL,
+			ADD COLUMN until_day date,
+			ADD COLUMN who text NOT NULL DEFAULT session_user,
+			ADD COLUMN created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+			ADD PRIMARY KEY (customer_id, created_at),
+			ADD CONSTRAINT ends_later CHECK (until_day >= from_day);
+		CREATE UNIQUE INDEX key_account_owner_open ON %1$I.key_account_owner (customer_id) WHERE until_day IS NULL;
+
+		CREATE TABLE %1$I.key_account_stage (
+			stage text PRIMARY KEY,
+			ordinal integer NOT NULL UNIQUE,
+			label text NOT NULL,
+			label_zh text,
+			action text,
+			action_zh text
+		);
+		INSERT INTO %1$I.key_account_stage (stage, ordinal, label, label_zh, action, action_zh)
+			SELECT * FROM segment_internal.key_account_stages();
+		CREATE TABLE %1$I.key_account_stage_entry AS
+			SELECT c.customer_id FROM %1$I.customer_history AS c WITH NO DATA;
+		ALTER TABLE %1$I.key_account_stage_entry
+			ADD COLUMN stage text NOT NULL REFERENCES %1$I.key_account_stage ON UPDATE CASCADE,
+			ADD COLUMN since date NOT NULL,
+			ADD COLUMN who text NOT NULL CHECK (who <> ''),
+			ADD COLUMN note text,
+			ADD COLUMN created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+			ADD PRIMARY KEY (customer_id, created_at)
 		$template$, portfolio, segment.key_account_measures());
 END
 $key_account_create_tables$;
@@ -130,12 +184,13 @@ BEGIN
 			o.reason AS override_reason, o.who AS override_by, o.valid_until AS override_until,
 			o.valid_until < s.as_of AS override_expired,
 			coalesce(r.decision = 'would_demote', false) AS would_demote,
-			r.as_of AS reviewed_on
+			r.as_of AS reviewed_on,
+			w.owner_since, w.owner_changes,
+			g.stage, g.since AS stage_since, g.who AS stage_by, g.label AS stage_label, g.label_zh AS stage_label_zh,
+			g.action AS stage_action, g.action_zh AS stage_action_zh
 		FROM %1$I.key_account_stay AS a
 		CROSS JOIN (
-			SELECT n.as_of FROM %1$I.scorecard AS n
-			WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
-			OFFSET 0
+			SELECT n.as_of FROM %1$I.scorecard_in_force AS n OFFSET 0
 		) AS s
 		LEFT JOIN %1$I.customer AS c ON c.customer_id %3$s a.customer_id
 		LEFT JOIN %1$I.key_account_override AS o ON o.customer_id %3$s a.customer_id
@@ -155,6 +210,23 @@ BEGIN
 				WHERE g.customer_id %3$s r.customer_id AND g.as_of = r.as_of
 			) AS t
 		) AS f ON true
+		LEFT JOIN LATERAL (
+			-- the executive may have changed alone
+			SELECT max(n.from_day) FILTER (WHERE n.is_new) AS owner_since,
+				nullif(count(*) FILTER (WHERE n.is_new), 0) - 1 AS owner_changes
+			FROM (
+				SELECT o.from_day, o.owner IS DISTINCT FROM lag(o.owner) OVER (ORDER BY o.created_at) AS is_new
+				FROM %1$I.key_account_owner AS o
+				WHERE o.customer_id %3$s a.customer_id AND o.from_day >= a.since
+			) AS n
+		) AS w ON true
+		LEFT JOIN LATERAL (
+			SELECT e.stage, e.since, e.who, t.label, t.label_zh, t.action, t.action_zh
+			FROM %1$I.key_account_stage_entry AS e
+			JOIN %1$I.key_account_stage AS t ON t.stage = e.stage
+			WHERE e.customer_id %3$s a.customer_id AND e.since >= a.since
+			ORDER BY e.created_at DESC LIMIT 1
+		) AS g ON true
 		WHERE a.until IS NULL$template$, portfolio, security_invoker, equality);
 
 	EXECUTE format($template$
@@ -166,10 +238,19 @@ BEGIN
 		LEFT JOIN %1$I.key_account_finding AS f
 			ON f.as_of = r.as_of AND f.customer_id %3$s r.customer_id$template$,
 		portfolio, security_invoker, equality);
+
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.key_account_history WITH (security_invoker = %2$s) AS
+		SELECT o.customer_id, 'owner' AS kind, o.owner AS value, o.executive, o.from_day, o.until_day, o.who, NULL::text AS note, o.created_at
+		FROM %1$I.key_account_owner AS o
+		UNION ALL
+		SELECT e.customer_id, 'stage', e.stage, NULL, e.since,
+			lead(e.since) OVER (PARTITION BY e.customer_id ORDER BY e.created_at), e.who, e.note, e.created_at
+		FROM %1$I.key_account_stage_entry AS e$template$, portfolio, security_invoker);
 END
 $key_account_create_views$;
 COMMENT ON FUNCTION segment_internal.key_account_create_views(text, boolean) IS
-'creates or replaces the views key_account and key_account_requalification (internal)';
+'creates or replaces the views key_account, key_account_requalification and key_account_history (internal)';
 
 /* ---------- criteria as SQL ---------- */
 
@@ -413,6 +494,20 @@ $key_account_end_override$;
 COMMENT ON FUNCTION segment_internal.key_account_end_override(text, text, text, text) IS
 'ends the open override of a customer, if there is one; returns how many (internal)';
 
+/* Nobody answers for an account any more, or somebody else is to. */
+CREATE FUNCTION segment_internal.key_account_end_owner(portfolio text, as_of date, key text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_end_owner$
+BEGIN
+	EXECUTE format('UPDATE %I.key_account_owner AS o SET until_day = greatest(o.from_day, $1)
+		WHERE o.customer_id %s %s AND o.until_day IS NULL',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING as_of;
+END
+$key_account_end_owner$;
+COMMENT ON FUNCTION segment_internal.key_account_end_owner(text, date, text) IS
+'ends the time of the account manager of a customer, if one is named (internal)';
+
 CREATE FUNCTION segment_internal.key_account_end_stay(portfolio text, as_of date, key text, reason text, who text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -422,6 +517,7 @@ BEGIN
 		SET until = greatest(a.since, $1), left_reason = $2, left_by = $3
 		WHERE a.customer_id %s %s AND a.until IS NULL',
 		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING as_of, reason, who;
+	PERFORM segment_internal.key_account_end_owner(portfolio, as_of, key);
 END
 $key_account_end_stay$;
 COMMENT ON FUNCTION segment_internal.key_account_end_stay(text, date, text, text, text) IS
@@ -454,26 +550,70 @@ $key_account_demote$;
 COMMENT ON FUNCTION segment_internal.key_account_demote(text, date, text, jsonb) IS
 'all of demote_key_account (internal)';
 
-CREATE FUNCTION segment_internal.key_account_assign(portfolio text, key text, arguments jsonb) RETURNS void
+/* The old and the new are kept, unless they are the same. */
+CREATE FUNCTION segment_internal.key_account_assign(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_assign$
 DECLARE
-	changed bigint;
+	equality text := (segment_internal.portfolio_key(portfolio)).equality;
+	changes boolean;
 BEGIN
-	EXECUTE format('UPDATE %I.key_account_stay AS a SET owner = $1, executive = coalesce($2, a.executive)
-		WHERE a.customer_id %s %s AND a.until IS NULL',
-		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key)
-	USING arguments ->> 'owner', arguments ->> 'executive';
-	GET DIAGNOSTICS changed = ROW_COUNT;
-	IF changed = 0 THEN
+	EXECUTE format('SELECT NOT EXISTS (SELECT FROM %1$I.key_account_owner AS o WHERE o.customer_id %2$s %3$s AND o.until_day IS NULL)
+				OR a.owner IS DISTINCT FROM $1 OR a.executive IS DISTINCT FROM coalesce($2, a.executive)
+			FROM %1$I.key_account_stay AS a WHERE a.customer_id %2$s %3$s AND a.until IS NULL', portfolio, equality, key)
+	INTO changes USING arguments ->> 'owner', arguments ->> 'executive';
+	IF changes THEN
+		PERFORM segment_internal.key_account_end_owner(portfolio, as_of, key);
+		EXECUTE format('
+			WITH assigned AS (
+				UPDATE %1$I.key_account_stay AS a SET owner = $1, executive = coalesce($2, a.executive)
+				WHERE a.customer_id %2$s %3$s AND a.until IS NULL
+				RETURNING a.customer_id, a.since, a.owner, a.executive
+			)
+			INSERT INTO %1$I.key_account_owner (customer_id, owner, executive, from_day)
+			SELECT a.customer_id, a.owner, a.executive, greatest(a.since, $3) FROM assigned AS a', portfolio, equality, key)
+		USING arguments ->> 'owner', arguments ->> 'executive', as_of;
+	ELSIF changes IS NULL THEN
 		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 			MESSAGE = format('customer "%s" is not a key account', arguments ->> 'customer');
 	END IF;
 END
 $key_account_assign$;
-COMMENT ON FUNCTION segment_internal.key_account_assign(text, text, jsonb) IS
+COMMENT ON FUNCTION segment_internal.key_account_assign(text, date, text, jsonb) IS
 'all of assign_key_account (internal)';
+
+/* Entered by people, and every entry is kept. */
+CREATE FUNCTION segment_internal.key_account_set_stage(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $key_account_set_stage$
+DECLARE
+	stages text;
+	entered bigint;
+BEGIN
+	EXECUTE format('SELECT coalesce(string_agg(quote_ident(s.stage), '', '' ORDER BY s.ordinal), ''none'') FROM %I.key_account_stage AS s
+		HAVING NOT coalesce(bool_or(s.stage = $1), false)', portfolio)
+	INTO stages USING arguments ->> 'stage';
+	IF stages IS NOT NULL THEN
+		RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+			MESSAGE = format('stage "%s" of a key account is not known', coalesce(arguments ->> 'stage', 'NULL')),
+			HINT = format('The table %I.key_account_stage has these: %s.', portfolio, stages);
+	END IF;
+	EXECUTE format('INSERT INTO %1$I.key_account_stage_entry (customer_id, stage, since, who, note)
+		SELECT a.customer_id, $1, greatest(a.since, $2), $3, $4 FROM %1$I.key_account_stay AS a
+		WHERE a.customer_id %2$s %3$s AND a.until IS NULL',
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key)
+	USING arguments ->> 'stage', as_of, arguments ->> 'who', arguments ->> 'note';
+	GET DIAGNOSTICS entered = ROW_COUNT;
+	IF entered = 0 THEN
+		RAISE EXCEPTION USING ERRCODE = 'no_data_found',
+			MESSAGE = format('customer "%s" is not a key account', arguments ->> 'customer');
+	END IF;
+END
+$key_account_set_stage$;
+COMMENT ON FUNCTION segment_internal.key_account_set_stage(text, date, text, jsonb) IS
+'all of set_key_account_stage (internal)';
 
 /* One change of the key accounts, as the portfolio's owner (see portfolio_run). */
 CREATE FUNCTION segment_internal.key_account_change(name text, arguments jsonb) RETURNS segment.key_account_report
@@ -493,8 +633,10 @@ BEGIN
 	IF command = 'review' THEN
 		RETURN segment_internal.key_account_review(name, report.as_of, settings);
 	END IF;
-	IF command <> 'assign' THEN
+	IF command NOT IN ('assign', 'stage') THEN
 		PERFORM segment_internal.key_account_require('reason', arguments ->> 'reason');
+	END IF;
+	IF command <> 'assign' THEN
 		PERFORM segment_internal.key_account_require('who', arguments ->> 'who');
 	END IF;
 	IF arguments ->> 'customer' IS NULL THEN
@@ -513,7 +655,9 @@ BEGIN
 		WHEN 'demote' THEN
 			PERFORM segment_internal.key_account_demote(name, report.as_of, key, arguments);
 		WHEN 'assign' THEN
-			PERFORM segment_internal.key_account_assign(name, key, arguments);
+			PERFORM segment_internal.key_account_assign(name, report.as_of, key, arguments);
+		WHEN 'stage' THEN
+			PERFORM segment_internal.key_account_set_stage(name, report.as_of, key, arguments);
 	END CASE;
 	RETURN report;
 END
@@ -618,6 +762,28 @@ AS $$ SELECT segment_internal.portfolio_run(name, 'key_account',
 COMMENT ON FUNCTION segment.assign_key_account(text, anynonarray, text, text) IS
 'the same, for a key of another type than text';
 
+CREATE FUNCTION segment.set_key_account_stage(
+	name text, customer text, stage text, note text DEFAULT NULL, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'stage', 'customer', customer, 'stage', stage, 'note', note, 'who', who), NULL::segment.key_account_report);
+END;
+COMMENT ON FUNCTION segment.set_key_account_stage(text, text, text, text, text) IS
+'enters the stage that the relation with a key account has reached (a row of the table key_account_stage: incubation, early, middle, partner), as of the day of the newest scorecard, with who says so and a note; former entries are kept (view key_account_history). Errors: 22023 no such stage or no name, P0002 no key account, 42704 no such portfolio, 42501 not the owner of the portfolio';
+
+CREATE FUNCTION segment.set_key_account_stage(
+	name text, customer anynonarray, stage text, note text DEFAULT NULL, who text DEFAULT session_user
+) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$ SELECT segment_internal.portfolio_run(name, 'key_account',
+	jsonb_build_object('command', 'stage', 'customer', segment_internal.key_text(customer), 'stage', stage, 'note', note, 'who', who), NULL::segment.key_account_report) $$;
+COMMENT ON FUNCTION segment.set_key_account_stage(text, anynonarray, text, text, text) IS
+'the same, for a key of another type than text';
+
 CREATE FUNCTION segment_internal.key_account_comments() RETURNS TABLE (relation text, col text, meaning text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 80
 SET search_path = pg_catalog, pg_temp
@@ -686,6 +852,47 @@ SELECT v.* FROM (VALUES
 	('key_account', 'override_expired', 'whether that day is past; NULL: no override'),
 	('key_account', 'would_demote', 'whether the last review found that the account no longer qualifies and has stayed long enough'),
 	('key_account', 'reviewed_on', 'day of that review; NULL: not yet reviewed'),
+	('key_account', 'owner_since', 'day since which the account manager is this one; NULL: not named'),
+	('key_account', 'owner_changes', 'how many times the account manager has changed in this stay, >= 0; fewer is better; NULL: not named'),
+	('key_account', 'stage', 'stage of the relation, as somebody has entered it (set_key_account_stage): incubation, early, middle or partner, unless the table key_account_stage has others; NULL: not entered in this stay'),
+	('key_account', 'stage_since', 'day since which it is; NULL as stage'),
+	('key_account', 'stage_by', 'who said so; NULL as stage'),
+	('key_account', 'stage_label', 'name of the stage in English; NULL as stage'),
+	('key_account', 'stage_label_zh', 'name of the stage in Chinese; NULL as stage'),
+	('key_account', 'stage_action', 'what to do in this stage, in English; NULL as stage'),
+	('key_account', 'stage_action_zh', 'what to do in this stage, in Chinese; NULL as stage'),
+	('key_account_owner', NULL, 'account managers of key accounts, past ones included'),
+	('key_account_owner', 'customer_id', 'key of the customer'),
+	('key_account_owner', 'owner', 'account manager; NULL: none'),
+	('key_account_owner', 'executive', 'executive above the account manager; NULL: not named'),
+	('key_account_owner', 'from_day', 'first day'),
+	('key_account_owner', 'until_day', 'day on which another took over, or the account left; NULL: still'),
+	('key_account_owner', 'who', 'user who assigned'),
+	('key_account_owner', 'created_at', 'when it was written'),
+	('key_account_stage', NULL, 'the stages of the relation with a key account, and what to do in each'),
+	('key_account_stage', 'stage', 'code of the stage'),
+	('key_account_stage', 'ordinal', 'order of the stages, 1 is the first'),
+	('key_account_stage', 'label', 'name in English'),
+	('key_account_stage', 'label_zh', 'name in Chinese'),
+	('key_account_stage', 'action', 'what to do, in English'),
+	('key_account_stage', 'action_zh', 'what to do, in Chinese'),
+	('key_account_stage_entry', NULL, 'the stages that people have entered for key accounts, past ones included'),
+	('key_account_stage_entry', 'customer_id', 'key of the customer'),
+	('key_account_stage_entry', 'stage', 'code of the stage'),
+	('key_account_stage_entry', 'since', 'first day'),
+	('key_account_stage_entry', 'who', 'who said so'),
+	('key_account_stage_entry', 'note', 'why; NULL: no note'),
+	('key_account_stage_entry', 'created_at', 'when it was written'),
+	('key_account_history', NULL, 'one row per account manager or stage that a key account has had, past ones included'),
+	('key_account_history', 'customer_id', 'key of the customer'),
+	('key_account_history', 'kind', 'owner or stage'),
+	('key_account_history', 'value', 'account manager, or code of the stage'),
+	('key_account_history', 'executive', 'executive above the account manager; NULL: not named, or a stage'),
+	('key_account_history', 'from_day', 'first day; never NULL'),
+	('key_account_history', 'until_day', 'day on which the next one began, or the account left; NULL: still'),
+	('key_account_history', 'who', 'who assigned, or said so'),
+	('key_account_history', 'note', 'note of a stage; NULL: none'),
+	('key_account_history', 'created_at', 'when it was written'),
 	('key_account_requalification', NULL, 'the requalification report: one row per review, account and criterion'),
 	('key_account_requalification', 'as_of', 'day of the review'),
 	('key_account_requalification', 'customer_id', 'key of the customer'),

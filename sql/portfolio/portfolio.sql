@@ -24,6 +24,9 @@ BEGIN
 			costs text,
 			complaints text,
 			satisfaction text,
+			visits text,
+			contacts text,
+			lines text,
 			timezone text NOT NULL,
 			unit text NOT NULL CHECK (unit IN ('day', 'week', 'month', 'year')),
 			settings jsonb NOT NULL,
@@ -78,7 +81,8 @@ BEGIN
 			churn_basis text,
 			churn_days integer,
 			churn_shares float8[],
-			churn_reason text
+			churn_reason text,
+			high_margin_categories text[]
 		);
 		CREATE INDEX ON %1$I.scorecard (as_of, scorecard_id);
 		ALTER TABLE %1$I.portfolio ADD FOREIGN KEY (scorecard_id) REFERENCES %1$I.scorecard$template$, portfolio);
@@ -139,9 +143,9 @@ BEGIN
 		segment_internal.check_source('purchases', definition ->> 'purchases', definition ->> 'search_path'),
 		definition ->> 'search_path');
 	EXECUTE format($template$
-		INSERT INTO %1$I.portfolio (purchases, customers, costs, complaints, satisfaction,
+		INSERT INTO %1$I.portfolio (purchases, customers, costs, complaints, satisfaction, visits, contacts, lines,
 			timezone, unit, settings, search_path, session_settings)
-		SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
+		SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction, d.visits, d.contacts, d.lines,
 			d.timezone, d.unit, d.settings, d.search_path, d.session_settings
 		FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d$template$, name) USING definition;
 	EXECUTE format('ANALYZE %I.portfolio', name);
@@ -168,7 +172,8 @@ COMMENT ON FUNCTION segment_internal.portfolio_create(text, jsonb) IS
 CREATE FUNCTION segment.create_portfolio(
 	name text, purchases text, customers text DEFAULT NULL, costs text DEFAULT NULL,
 	complaints text DEFAULT NULL, satisfaction text DEFAULT NULL, timezone text DEFAULT NULL,
-	unit text DEFAULT 'week', settings jsonb DEFAULT '{}'
+	unit text DEFAULT 'week', settings jsonb DEFAULT '{}', visits text DEFAULT NULL, contacts text DEFAULT NULL,
+	lines text DEFAULT NULL
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $create_portfolio$
@@ -176,33 +181,36 @@ SELECT segment_internal.portfolio_run(name, 'create', pg_catalog.jsonb_build_obj
 	'definition', pg_catalog.jsonb_build_object(
 		'purchases', purchases, 'customers', customers, 'costs', costs,
 		'complaints', complaints, 'satisfaction', satisfaction,
+		'visits', visits, 'contacts', contacts, 'lines', lines,
 		'unit', unit, 'settings', COALESCE(settings, '{}'),
 		'search_path', pg_catalog.current_setting('search_path')),
 	'session', pg_catalog.jsonb_build_object(
 		'timezone', COALESCE(timezone, pg_catalog.current_setting('TimeZone')),
 		'session_settings', segment_internal.session_settings())), NULL::segment.refresh_report)
 $create_portfolio$;
-COMMENT ON FUNCTION segment.create_portfolio(text, text, text, text, text, text, text, text, jsonb) IS
-'creates a portfolio: a schema of this name, owned by the caller, with tables and views, filled from queries: purchases (customer, at, amount [, margin]), customers (customer, attributes...), costs (customer, at, amount), complaints (customer, at), satisfaction (customer, at, score). Days begin in timezone (default: the session''s), unit is the models'' (day, week, month, year), settings as in the view segment.setting. Errors name what is wrong: 22023 and 42804 sources and settings, 42P06 there is such a schema, 42501 no right to create schemas; nothing is left behind';
+COMMENT ON FUNCTION segment.create_portfolio(text, text, text, text, text, text, text, text, jsonb, text, text, text) IS
+'creates a portfolio: a schema of this name, owned by the caller, with tables and views, filled from queries: purchases (customer, at, amount [, margin]), customers (customer, attributes...), costs (customer, at, amount), complaints (customer, at), satisfaction (customer, at, score), visits (customer, at, place), contacts (customer, at [, channel]: what was sent to the customer or said), lines (customer, at, amount, margin, category: the lines of the orders). Days begin in timezone (default: the session''s), unit is the models'' (day, week, month, year), settings as in the view segment.setting. Errors name what is wrong: 22023 and 42804 sources and settings, 42P06 there is such a schema, 42501 no right to create schemas; nothing is left behind';
 
 CREATE FUNCTION segment.alter_portfolio(
 	name text, purchases text DEFAULT NULL, customers text DEFAULT NULL, costs text DEFAULT NULL,
 	complaints text DEFAULT NULL, satisfaction text DEFAULT NULL, timezone text DEFAULT NULL,
-	unit text DEFAULT NULL, settings jsonb DEFAULT NULL
+	unit text DEFAULT NULL, settings jsonb DEFAULT NULL, visits text DEFAULT NULL, contacts text DEFAULT NULL,
+	lines text DEFAULT NULL
 ) RETURNS segment.refresh_report
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $alter_portfolio$
 SELECT segment_internal.portfolio_run(name, 'alter', pg_catalog.jsonb_build_object(
 	'changes', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
 		'purchases', purchases, 'customers', customers, 'costs', costs,
-		'complaints', complaints, 'satisfaction', satisfaction, 'unit', unit)),
+		'complaints', complaints, 'satisfaction', satisfaction,
+		'visits', visits, 'contacts', contacts, 'lines', lines, 'unit', unit)),
 	'settings', settings, 'search_path', pg_catalog.current_setting('search_path'),
 	-- those of the session come with a query
 	'session', pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('timezone', timezone,
-		'session_settings', CASE WHEN COALESCE(purchases, customers, costs, complaints, satisfaction) IS NOT NULL
+		'session_settings', CASE WHEN COALESCE(purchases, customers, costs, complaints, satisfaction, visits, contacts, lines) IS NOT NULL
 			THEN segment_internal.session_settings() END))), NULL::segment.refresh_report)
 $alter_portfolio$;
-COMMENT ON FUNCTION segment.alter_portfolio(text, text, text, text, text, text, text, text, jsonb) IS
+COMMENT ON FUNCTION segment.alter_portfolio(text, text, text, text, text, text, text, text, jsonb, text, text, text) IS
 'changes what is given, leaves the rest, and refreshes, as of the same day where the last refresh was given one; an empty query takes a source away, a JSON null sets a setting back to its default; where a query is given, the search path of the caller is kept with the portfolio, and the session''s order of dates and locales. Errors as for create_portfolio, 42804 if the type of the customer''s key would change; an error leaves everything as it was';
 
 /* All of alter_portfolio, as the portfolio's owner: see portfolio_run. */
@@ -224,7 +232,7 @@ BEGIN
 	IF settings IS NOT NULL AND jsonb_typeof(settings) = 'object' THEN
 		settings := jsonb_strip_nulls((definition -> 'settings') || settings);
 	END IF;
-	IF changes ?| ARRAY['purchases', 'customers', 'costs', 'complaints', 'satisfaction'] THEN
+	IF EXISTS (SELECT FROM segment_internal.portfolio_sources(changes)) THEN
 		definition := definition || jsonb_build_object('search_path', arguments -> 'search_path');
 	END IF;
 	definition := definition || (
@@ -251,9 +259,9 @@ BEGIN
 
 	EXECUTE format($template$
 		UPDATE %1$I.portfolio AS p
-		SET (purchases, customers, costs, complaints, satisfaction, timezone, unit, settings, search_path,
-				session_settings)
-			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction,
+		SET (purchases, customers, costs, complaints, satisfaction, visits, contacts, lines, timezone, unit, settings,
+				search_path, session_settings)
+			= (SELECT d.purchases, d.customers, d.costs, d.complaints, d.satisfaction, d.visits, d.contacts, d.lines,
 				d.timezone, d.unit, d.settings, d.search_path, d.session_settings
 			FROM jsonb_populate_record(NULL::%1$I.portfolio, $1) AS d)$template$, name) USING definition;
 	-- rules may have been changed, by hand too
@@ -276,12 +284,17 @@ CREATE FUNCTION segment.drop_portfolio(name text, cascade boolean DEFAULT false)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $drop_portfolio$
+DECLARE
+	log name;
 BEGIN
 	-- also what DROP EXTENSION ... CASCADE left of one
 	IF NOT coalesce(pg_has_role(current_user, segment_internal.portfolio_remains(name)::name, 'USAGE'), false) THEN
 		PERFORM segment_internal.portfolio_owner(name);
 	END IF;
 	PERFORM segment_internal.watch_drop_triggers(name, NULL);
+	FOR log IN SELECT l.name FROM segment_internal.log_tables(drop_portfolio.name) AS l LOOP
+		EXECUTE format('DROP TABLE %I.%I', name, log);
+	END LOOP;
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;

@@ -15,7 +15,20 @@
 CREATE FUNCTION segment_internal.portfolio_concepts() RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-RETURN ARRAY['scheme', 'churn', 'value', 'key_account', 'flow', 'snapshot', 'watch'];
+-- a line each, in the order in which they are created
+RETURN ARRAY[
+	'scheme',
+	'event',
+	'churn',
+	'value',
+	'key_account',
+	'flow',
+	'snapshot',
+	'watch',
+	'cluster',
+	'scheme_quality',
+	'chart'
+];
 COMMENT ON FUNCTION segment_internal.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';
 
@@ -55,7 +68,7 @@ BEGIN
 		SELECT h.customer_id, %2$s
 		FROM (SELECT %1$I.scorecard_on($1) AS scorecard_id OFFSET NULL) AS n
 		CROSS JOIN LATERAL %1$I.scorecards(ARRAY[n.scorecard_id]) AS s%3$s;
-		END$template$, portfolio, columns, segment_internal.customer_items(portfolio, '$1', false));
+		END$template$, portfolio, columns, segment_internal.customer_items(portfolio, '$1'));
 
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.model_card WITH (security_invoker = %2$s) AS
@@ -87,8 +100,8 @@ BEGIN
 			CASE WHEN d.source IS NULL THEN 0 ELSE d.money END AS money, q.meaning
 		FROM %1$I.portfolio AS p
 		CROSS JOIN LATERAL (VALUES ('purchases', p.purchases), ('customers', p.customers),
-			('costs', p.costs), ('complaints', p.complaints),
-			('satisfaction', p.satisfaction)) AS s(source, query)
+			('costs', p.costs), ('complaints', p.complaints), ('satisfaction', p.satisfaction),
+			('visits', p.visits), ('contacts', p.contacts), ('lines', p.lines)) AS s(source, query)
 		JOIN segment_internal.quality_check AS q ON q.source = s.source
 		LEFT JOIN (
 			SELECT f.source, f.check_name, sum(f.count) AS count, sum(f.money) AS money
@@ -110,7 +123,7 @@ CREATE FUNCTION segment_internal.portfolio_column_comments() RETURNS TABLE (rela
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-SELECT v.* FROM (VALUES
+WITH v(relation, col, meaning) AS (VALUES
 	('portfolio', NULL, 'definition of the portfolio: one row'),
 	('portfolio', 'singleton', 'always true: there is one row'),
 	('portfolio', 'purchases', 'query of the orders: customer, at, amount and, if known, margin; or customer, history and, if known, margin history'),
@@ -118,6 +131,9 @@ SELECT v.* FROM (VALUES
 	('portfolio', 'costs', 'query of the costs of acquiring and serving: customer, at, amount; NULL: none'),
 	('portfolio', 'complaints', 'query of complaints: customer, at; NULL: none'),
 	('portfolio', 'satisfaction', 'query of satisfaction scores: customer, at, score; NULL: none'),
+	('portfolio', 'visits', 'query of visits: customer, at, place; NULL: none'),
+	('portfolio', 'contacts', 'query of contacts, that is what was sent or said to a customer: customer, at and, if known, channel; NULL: none'),
+	('portfolio', 'lines', 'query of the lines of the orders: customer, at, amount, margin, category; NULL: none'),
 	('portfolio', 'timezone', 'time zone in which days begin'),
 	('portfolio', 'unit', 'time unit of the models: day, week, month or year'),
 	('portfolio', 'settings', 'settings that differ from the defaults (view segment.setting)'),
@@ -180,6 +196,7 @@ SELECT v.* FROM (VALUES
 	('scorecard', 'churn_days', 'the days without an order that churn_risk is the risk of'),
 	('scorecard', 'churn_shares', 'shares of customers alike who made no order for so long, a line for each band of orders, a column for each step of the gap ratio; NULL where they are not used'),
 	('scorecard', 'churn_reason', 'why it is this basis'),
+	('scorecard', 'high_margin_categories', 'the categories whose margin, of the lines of all customers, is more than the setting margin_limit of the sales; NULL: no source lines'),
 	('defect', NULL, 'rows of the sources that data_quality reports, per customer'),
 	('defect', 'source', 'source query'),
 	('defect', 'check_name', 'name of the check'),
@@ -192,13 +209,11 @@ SELECT v.* FROM (VALUES
 	('scorecard_figures', 'scorecard_as_of', 'day from whose end everything is seen'),
 	('scorecard_figures', 'is_there', 'always true'),
 	('scorecard_figures', 'terms', 'cut points, usual gap, models and rates, as segment_internal.customer_figures takes them'),
-	('scorecard_in_force', 'scorecard_id', 'ascending number'),
-	('scorecard_in_force', 'scorecard_as_of', 'day from whose end everything is seen'),
-	('scorecard_in_force', NULL, 'the row of scorecard_figures that is in force'),
+	('scorecard_in_force', NULL, 'the row of scorecard that is in force: the newest'),
 	('scorecards()', NULL, 'rows of scorecard_figures'),
 	('scorecards(bigint[])', NULL, 'rows of scorecard_figures by their numbers'),
 	('scorecard_on(date)', NULL, 'number of the scorecard that is used for a day: the newest that is not later, or the oldest'),
-	('customer_row(*)', NULL, 'the row of a customer in the view customer: from the figures as of a day (segment_internal.customer_figures), a scorecard, the classes that stay rules look at, and the attributes'),
+	('customer_row(*)', NULL, 'the row of a customer in the view customer: from the figures as of a day (segment_internal.customer_figures), a scorecard, the classes that stay rules look at, the attributes, and the figures of table event_history'),
 	('customer', NULL, 'one row per customer, including those who never bought, as of the newest scorecard'),
 	('kept_customer', 'customer_id', 'key of the customer, of the type in the source'),
 	('customer', 'customer_id', 'key of the customer, of the type in the source'),
@@ -245,7 +260,10 @@ SELECT v.* FROM (VALUES
 	('data_quality', 'count', 'number of rows concerned, >= 0; fewer is better; NULL: not known, since the source brings histories'),
 	('data_quality', 'money', 'sum of their amounts in units of money; 0 where the source has none; NULL as count'),
 	('data_quality', 'meaning', 'what is counted, and what becomes of it')
-) AS v(relation, col, meaning)
+)
+SELECT v.* FROM v
+UNION ALL
+SELECT 'scorecard_in_force', v.col, v.meaning FROM v WHERE v.relation = 'scorecard' AND v.col IS NOT NULL
 UNION ALL
 SELECT r.relation, c.name, c.meaning
 FROM segment_internal.customer_columns() AS c
@@ -319,8 +337,8 @@ BEGIN
 		FROM pg_attribute AS a
 		LEFT JOIN segment.setting AS n ON n.name = a.attname
 		LEFT JOIN %1$I.scheme_cut AS c ON c.cut = a.attname
-		WHERE a.attrelid IN (%2$L::regclass, %3$L::regclass) AND a.attname NOT IN ('scorecard_id', 'scorecard_as_of', 'is_there', 'terms')$query$,
-		portfolio, format('%I.scorecard_figures', portfolio), format('%I.scorecard_in_force', portfolio)) LOOP
+		WHERE a.attrelid = %2$L::regclass AND a.attname NOT IN ('scorecard_id', 'scorecard_as_of', 'is_there', 'terms')$query$,
+		portfolio, format('%I.scorecard_figures', portfolio)) LOOP
 		EXECUTE format('COMMENT ON COLUMN %s.%I IS %L', f.relation, f.attname, f.meaning);
 	END LOOP;
 END

@@ -45,12 +45,12 @@ BEGIN
 		-- *<> compares the stored bytes, so a new display scale counts as well;
 		-- but of a key that is spelled in several ways, the first one stays
 		WHERE r.customer_id IS DISTINCT FROM NULL AND (o.listed IS NULL
-			OR ROW(o.purchases, o.margins, o.costs, o.complaints, o.satisfaction, o.listed, o.attributes)::record
-				*<> ROW(r.purchases, r.margins, r.costs, r.complaints, r.satisfaction, r.listed, r.attributes)::record)
+			OR %3$s *<> %4$s)
 		ON CONFLICT (customer_id) DO UPDATE SET
 			purchases = excluded.purchases, margins = excluded.margins, costs = excluded.costs,
 			complaints = excluded.complaints, satisfaction = excluded.satisfaction,
-			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio, key_equality);
+			listed = excluded.listed, attributes = excluded.attributes$template$, portfolio, key_equality,
+		segment_internal.history_row('o'), segment_internal.history_row('r'));
 	GET DIAGNOSTICS written = ROW_COUNT;
 	EXECUTE format(CASE WHEN changes_only THEN $template$
 		DELETE FROM %1$I.customer_history AS c
@@ -74,7 +74,8 @@ COMMENT ON FUNCTION segment_internal.refresh_store(text, text, boolean) IS
 /*
  * What to read, and why.  Takes the notes of changed customers, those committed
  * so far, before anything is read: what is committed later is noted again, and
- * read by the next refresh.
+ * read by the next refresh.  The logs of changed rows are left for the reading,
+ * with which they must be taken at once (see refresh_fold.sql).
  */
 CREATE FUNCTION segment_internal.refresh_plan(
 	portfolio text, definition jsonb, full_asked boolean, OUT mode text, OUT reason text, OUT fingerprint text
@@ -91,13 +92,20 @@ DECLARE
 	everybody boolean;
 BEGIN
 	state := segment_internal.watch_state(portfolio, definition);
+	-- which covers the logs
+	IF state.fingerprint IS DISTINCT FROM segment_internal.watch_found(stored) THEN
+		PERFORM segment_internal.log_define(portfolio, definition);
+		state := segment_internal.watch_state(portfolio, definition);
+	END IF;
 	fingerprint := segment_internal.watch_settle(state.fingerprint, stored, state.tables);
-	EXECUTE format('CREATE UNLOGGED TABLE %1$I.refresh_key AS TABLE %1$I.changed_customer WITH NO DATA', portfolio);
+	EXECUTE format('CREATE UNLOGGED TABLE %1$I.refresh_key AS TABLE %1$I.changed_customer WITH NO DATA;
+		ALTER TABLE %1$I.refresh_key ADD folded boolean NOT NULL DEFAULT false', portfolio);
 	EXECUTE format('
 		WITH taken AS (DELETE FROM %1$I.changed_customer RETURNING customer_id, everybody)
 		INSERT INTO %1$I.refresh_key (customer_id, everybody)
 		SELECT DISTINCT t.customer_id, t.everybody FROM taken AS t', portfolio);
-	GET DIAGNOSTICS changed = ROW_COUNT;
+	EXECUTE format('SELECT count(*) FROM (SELECT k.customer_id FROM %I.refresh_key AS k%s) AS c', portfolio,
+		' UNION ' || segment_internal.log_keys(portfolio)) INTO changed;
 	EXECUTE format('DELETE FROM %I.unnoted_change', portfolio);
 	GET DIAGNOSTICS unnoted = ROW_COUNT;
 	EXECUTE format('SELECT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.everybody),
@@ -111,16 +119,13 @@ BEGIN
 			THEN 'sources, views in them, watched tables or their triggers were changed'
 		WHEN state.fingerprint <> stored
 			THEN 'transactions that were open at the last refresh may have written without a note'
-		WHEN unnoted > 0 THEN 'changes could not be noted'
+		WHEN unnoted > 0 OR segment_internal.log_has_strays(portfolio) THEN 'changes could not be noted'
 		WHEN everybody THEN 'a change concerned everybody'
 		-- more than a million are read faster from the beginning to the end than by an index
 		WHEN changed > least(segment_internal.changed_limit(known), 1000000)
 			THEN format('%s of %s customers changed', changed, known) END;
 	mode := CASE WHEN reason IS NULL THEN 'changes' ELSE 'full' END;
 	reason := coalesce(reason, format('%s of %s customers changed', changed, known));
-	IF mode = 'changes' THEN
-		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
-	END IF;
 END
 $refresh_plan$;
 COMMENT ON FUNCTION segment_internal.refresh_plan(text, jsonb, boolean) IS
@@ -144,30 +149,41 @@ COMMENT ON FUNCTION segment_internal.refresh_step(text, text) IS
 /* Reads all customers, or those that changed, and stores what came. */
 CREATE FUNCTION segment_internal.refresh_histories(
 	portfolio text, definition jsonb, today date, changes_only boolean,
-	OUT customers_read bigint, OUT customers_changed bigint
+	OUT customers_read bigint, OUT customers_changed bigint, OUT again text
 )
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_histories$
 DECLARE
 	key_equality text := (segment_internal.portfolio_key(portfolio)).equality;
-	query text;
 	known bigint;
+	events boolean;
+	events_changed bigint;
 BEGIN
 	PERFORM segment_internal.refresh_step(portfolio, CASE WHEN changes_only THEN 'reading changes' ELSE 'reading' END);
-	-- a table of the portfolio's and not a temporary one, which the owner's
-	-- queries could leave traps around
-	query := format('CREATE UNLOGGED TABLE %I.refresh_read AS %s', portfolio,
-		segment_internal.refresh_read_query(portfolio, definition, changes_only));
-	PERFORM segment_internal.refresh_run(portfolio, query, definition ->> 'search_path', changes_only);
-	EXECUTE format('SELECT count(*) FROM %I.refresh_read AS r WHERE r.customer_id IS DISTINCT FROM NULL', portfolio) INTO customers_read;
+	IF changes_only THEN
+		again := segment_internal.refresh_take_changes(portfolio, definition);
+		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
+	ELSE
+		PERFORM segment_internal.refresh_take(portfolio, definition, false, false);
+	END IF;
+	EXECUTE format('SELECT count(*) FROM %1$I.refresh_read AS r WHERE r.customer_id IS DISTINCT FROM NULL
+		AND NOT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.folded AND k.customer_id %2$s r.customer_id)', portfolio, key_equality)
+	INTO customers_read;
 	EXECUTE format('ANALYZE %I.refresh_read', portfolio);
 
+	events := segment_internal.event_read(portfolio, definition, changes_only);
+
 	PERFORM segment_internal.refresh_step(portfolio, 'storing');
-	customers_changed := segment_internal.refresh_store(portfolio, key_equality, changes_only);
+	-- before the histories: a customer who has changed in both counts once
+	events_changed := CASE WHEN events THEN segment_internal.event_store(portfolio, changes_only) ELSE 0 END;
+	customers_changed := events_changed + segment_internal.refresh_store(portfolio, key_equality, changes_only);
 	PERFORM segment_internal.refresh_step(portfolio, 'checking');
 	PERFORM segment_internal.refresh_defects(portfolio, definition, key_equality, today, changes_only);
 	EXECUTE format('DROP TABLE %I.refresh_read', portfolio);
+	IF events THEN
+		EXECUTE format('DROP TABLE %I.refresh_event', portfolio);
+	END IF;
 	SELECT greatest(c.reltuples, 0) INTO known
 	FROM pg_class AS c WHERE c.oid = format('%I.customer_history', portfolio)::regclass;
 	IF customers_changed > known / 10 THEN
@@ -176,7 +192,7 @@ BEGIN
 END
 $refresh_histories$;
 COMMENT ON FUNCTION segment_internal.refresh_histories(text, jsonb, date, boolean) IS
-'reads the sources and brings customer_history and defect up to date, for everybody or for the customers in table refresh_key (internal)';
+'reads the sources, or what the logs tell, and brings customer_history and defect up to date, for everybody or for the customers in table refresh_key and in the logs; says how many of the latter were read again, and why (internal)';
 
 /* All of a refresh, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.portfolio_refresh(name text, arguments jsonb)
@@ -219,7 +235,8 @@ BEGIN
 	END IF;
 
 	plan := segment_internal.refresh_plan(name, definition, (arguments ->> 'full')::boolean);
-	SELECT h.* INTO report.customers_read, report.customers_changed
+	SELECT h.customers_read, h.customers_changed, concat_ws(', ', plan.reason, h.again)
+	INTO report.customers_read, report.customers_changed, report.reason
 	FROM segment_internal.refresh_histories(name, definition, today, plan.mode = 'changes') AS h;
 	-- also so that a refresh with an older snapshot cannot go on (40001)
 	EXECUTE format('UPDATE %I.portfolio AS p SET read_fingerprint = $1, refreshed_at = clock_timestamp()', name)
@@ -227,7 +244,6 @@ BEGIN
 
 	report.portfolio := name;
 	report.mode := plan.mode;
-	report.reason := plan.reason;
 	IF (arguments ->> 'scorecard')::boolean THEN
 		PERFORM segment_internal.refresh_step(name, 'scorecard');
 		own_margin := (segment_internal.check_source('purchases', definition ->> 'purchases',
@@ -256,7 +272,12 @@ BEGIN
 	-- where the scorecard gives the rows of the one before, and no rule was changed, the rows are
 	-- right if no history changed, and those of changed customers if they were computed
 	ELSIF NOT (same_rows AND (from_kept OR report.customers_changed = 0)) OR (arguments ->> 'all_rows')::boolean THEN
-		PERFORM segment_internal.kept_fill(name, from_kept);
+		IF NOT (arguments ->> 'scorecard')::boolean THEN
+			PERFORM segment_internal.figures_create(name, report.scorecard_id, report.as_of, false);
+		END IF;
+		PERFORM segment_internal.kept_fill(name, NOT from_kept, NOT from_kept OR coalesce((arguments ->> 'all_rows')::boolean, false));
+	ELSIF (arguments ->> 'scorecard')::boolean THEN
+		EXECUTE format('DROP TABLE %I.refresh_figures', name);
 	END IF;
 	EXECUTE format('DROP TABLE %I.refresh_key', name);
 	report.seconds := extract(epoch FROM clock_timestamp() - started);

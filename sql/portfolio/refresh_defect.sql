@@ -25,7 +25,7 @@ RETURN format($template$
 	FROM segment_internal.quality_check AS q
 	WHERE q.source OPERATOR(pg_catalog.=) %1$L
 		AND q.check_name OPERATOR(pg_catalog.=) ANY ('{null_date,null_amount,null_margin,zero_amount,duplicate}'::pg_catalog.text[])$template$,
-	source, segment_internal.source_events(shape), CASE WHEN source IN ('purchases', 'costs') THEN 'g.money' ELSE '0' END,
+	source, segment_internal.source_events(shape), CASE WHEN segment_internal.source_has_money(source) THEN 'g.money' ELSE '0' END,
 	(segment_internal.portfolio_key(portfolio)).key_cast);
 COMMENT ON FUNCTION segment_internal.refresh_histories_defect_query(text, text, segment_internal.source_shape) IS
 'the query for the rows of table defect of a source of histories: events without a customer, and a row without a count for each check that needs the events themselves (internal)';
@@ -53,24 +53,23 @@ RETURN (SELECT format($template$
 COMMENT ON FUNCTION segment_internal.refresh_customers_defect_query(text, segment_internal.source_shape, boolean) IS
 'the query that finds doubtful rows of the source customers, all or those of the customers in table refresh_key and of none (internal)';
 
-/* Of a source of events: what its reading has told. */
-CREATE FUNCTION segment_internal.refresh_events_defect_query(portfolio text, source text) RETURNS text
+/* Of a source of events: what its reading has told, in a FROM item with the columns customer_id, counts and money. */
+CREATE FUNCTION segment_internal.refresh_events_defect_query(source text, item text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
-	SELECT %2$L, q.check_name, r.customer_id, d.count, %5$s
-	FROM %1$I.refresh_read AS r
+	SELECT %1$L, q.check_name, r.customer_id, d.count, %3$s
+	FROM %2$s AS r
 	-- in the order of checked_histories
 	CROSS JOIN LATERAL ROWS FROM (
 		pg_catalog.unnest('{null_customer,null_date,null_amount,null_margin,zero_amount,duplicate}'::pg_catalog.text[]),
-		pg_catalog.unnest(r.%3$I), pg_catalog.unnest(r.%4$I)) AS d(check_name, count, money)
-	JOIN segment_internal.quality_check AS q ON q.source OPERATOR(pg_catalog.=) %2$L
+		pg_catalog.unnest(r.counts), pg_catalog.unnest(r.money)) AS d(check_name, count, money)
+	JOIN segment_internal.quality_check AS q ON q.source OPERATOR(pg_catalog.=) %1$L
 		AND q.check_name OPERATOR(pg_catalog.=) d.check_name
-	WHERE r.%3$I IS NOT NULL AND d.count OPERATOR(pg_catalog.>) 0$template$,
-	portfolio, source, source || '_counts', source || '_money',
-	CASE WHEN source IN ('purchases', 'costs') THEN 'd.money' ELSE '0' END);
+	WHERE r.counts IS NOT NULL AND d.count OPERATOR(pg_catalog.>) 0$template$,
+	source, item, CASE WHEN segment_internal.source_has_money(source) THEN 'd.money' ELSE '0' END);
 COMMENT ON FUNCTION segment_internal.refresh_events_defect_query(text, text) IS
-'the query that takes the doubtful rows of a source of events out of table refresh_read (internal)';
+'the query that takes the doubtful rows of a source of events out of what was read (internal)';
 
 /* Those of one source, added to table defect. */
 CREATE FUNCTION segment_internal.refresh_source_defects(
@@ -84,9 +83,13 @@ DECLARE
 		WHEN source = 'customers' THEN
 			segment_internal.refresh_customers_defect_query(portfolio, shape, changes_only)
 		WHEN (shape).histories THEN segment_internal.refresh_histories_defect_query(portfolio, source, shape)
-		ELSE segment_internal.refresh_events_defect_query(portfolio, source) END;
+		WHEN source IN (SELECT e.source FROM segment_internal.event_sources() AS e) THEN
+			segment_internal.refresh_events_defect_query(source, format(
+				'(SELECT e.customer_id, e.counts, e.money FROM %I.refresh_event AS e WHERE e.source OPERATOR(pg_catalog.=) %L)', portfolio, source))
+		ELSE segment_internal.refresh_events_defect_query(source, format(
+			'(SELECT e.customer_id, e.%I AS counts, e.%I AS money FROM %I.refresh_read AS e)', source || '_counts', source || '_money', portfolio)) END;
 BEGIN
-	PERFORM segment_internal.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only);
+	PERFORM segment_internal.refresh_run(portfolio, format('INSERT INTO %I.defect %s', portfolio, query), query_path, changes_only, true);
 END
 $refresh_source_defects$;
 COMMENT ON FUNCTION segment_internal.refresh_source_defects(text, text, segment_internal.source_shape, text, boolean) IS
@@ -117,6 +120,7 @@ BEGIN
 			definition ->> 'search_path', changes_only);
 	END LOOP;
 	PERFORM segment_internal.defect_histories(portfolio, definition, changes_only);
+	PERFORM segment_internal.defect_events(portfolio, definition);
 	IF segment_internal.key_is_string(portfolio) THEN
 		PERFORM segment_internal.defect_similar_keys(portfolio, changes_only);
 	END IF;
@@ -136,7 +140,7 @@ AS $refresh_future_dates$
 DECLARE
 	s record;
 BEGIN
-	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) AS p WHERE p.source <> 'customers' LOOP
+	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) AS p WHERE p.form <> 'attributes' LOOP
 		EXECUTE format($template$
 			WITH before AS (
 				DELETE FROM %1$I.defect AS d
@@ -146,10 +150,10 @@ BEGIN
 			INSERT INTO %1$I.defect
 			SELECT %2$L, 'future_date', f.customer_id,
 				segment.orders(f.later) + segment.refunds(f.later),
-				CASE WHEN %2$L IN ('purchases', 'costs') THEN segment.net(f.later) ELSE 0 END
+				CASE WHEN segment_internal.source_has_money(%2$L) THEN segment.net(f.later) ELSE 0 END
 			FROM (
-				SELECT c.customer_id, segment.during(c.%2$I, %3$L::date + 1, '5874897-12-31') AS later
-				FROM %1$I.customer_history AS c%4$s
+				SELECT c.customer_id, segment.during(c.events, %3$L::date + 1, '5874897-12-31') AS later
+				FROM %5$s AS c%4$s
 			) AS f
 			WHERE f.later IS NOT NULL$template$, portfolio, s.source, today,
 			CASE WHEN changes_only THEN format('
@@ -159,7 +163,9 @@ BEGIN
 						UNION ALL
 						SELECT b.customer_id FROM before AS b
 					) AS k
-					WHERE k.customer_id %s c.customer_id)', portfolio, key_equality) END);
+					WHERE k.customer_id %s c.customer_id)', portfolio, key_equality) END,
+			CASE s.form WHEN 'events' THEN format('(SELECT h.customer_id, h.events FROM %I.event_history AS h WHERE h.source = %L)', portfolio, s.source)
+				ELSE format('(SELECT h.customer_id, h.%I AS events FROM %I.customer_history AS h)', s.source, portfolio) END);
 	END LOOP;
 END
 $refresh_future_dates$;

@@ -6,6 +6,14 @@
  * rows beside them.
  */
 
+/* What is stored of a customer besides the key, as a row of an alias, to be compared with another. */
+CREATE FUNCTION segment_internal.history_row(alias text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format('ROW(%1$I.purchases, %1$I.margins, %1$I.costs, %1$I.complaints, %1$I.satisfaction, %1$I.listed, %1$I.attributes)::record', alias);
+COMMENT ON FUNCTION segment_internal.history_row(text) IS
+'the expression for all columns of table customer_history but the key, of a FROM item (internal)';
+
 /*
  * A source of histories: where several rows tell of a customer they are merged.
  * The query of the source stays as it is, so that a GROUP BY in it can run
@@ -27,6 +35,21 @@ RETURN format($template$(
 COMMENT ON FUNCTION segment_internal.refresh_histories_query(text, segment_internal.source_shape, text, text) IS
 'the FROM item that reads a source of histories, where a condition holds (NULL: all) (internal)';
 
+/* The rows of a source of events, in the columns that checked_histories takes. */
+CREATE FUNCTION segment_internal.refresh_event_rows(shape segment_internal.source_shape, key_type text, condition text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN format($template$
+		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
+		FROM %4$s%5$s$template$,
+	key_type, (shape).amount,
+	-- a row without an amount counts nowhere
+	CASE WHEN (shape).margin IS NOT NULL
+		THEN format(', CASE WHEN e.amount IS NOT NULL THEN %s END', (shape).margin) END,
+	segment_internal.source_events(shape), E'\n\t\tWHERE ' || condition);
+COMMENT ON FUNCTION segment_internal.refresh_event_rows(segment_internal.source_shape, text, text) IS
+'the query of the rows of a source of events, where a condition holds (NULL: all) (internal)';
+
 /*
  * A source of events as histories, one row per customer; and in two more columns
  * what is doubtful about the rows, see segment_internal.checked_histories.  Rows without
@@ -40,14 +63,7 @@ SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN (shape).histories THEN segment_internal.refresh_histories_query(source, shape, key_type, condition)
 ELSE format($from_item$segment_internal.checked_histories(%3$L, %1$L, %2$L, $1)
 		AS %3$I (customer_id %4$s, %3$I segment.history%5$s, %6$I pg_catalog.int8[], %7$I pg_catalog.numeric[])$from_item$,
-	format($template$
-		SELECT e.customer_id::%1$s, e.at, %2$s%3$s
-		FROM %4$s%5$s$template$,
-		key_type, (shape).amount,
-		-- a row without an amount counts nowhere
-		CASE WHEN (shape).margin IS NOT NULL
-			THEN format(', CASE WHEN e.amount IS NOT NULL THEN %s END', (shape).margin) END,
-		segment_internal.source_events(shape), E'\n\t\tWHERE ' || condition || ' OR e.customer_id IS NOT DISTINCT FROM NULL'),
+	segment_internal.refresh_event_rows(shape, key_type, condition || ' OR e.customer_id IS NOT DISTINCT FROM NULL'),
 	timezone, source, key_type,
 	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END,
 	source || '_counts', source || '_money') END;
@@ -94,7 +110,7 @@ BEGIN
 		CASE WHEN conversion IN ('none', 'integer') THEN col ELSE format('%s::%s', col, key.key_cast) END,
 		key.equality,
 		CASE WHEN key.base_type LIKE '%[]'
-			THEN format('ANY (SELECT k.customer_id FROM %I.refresh_key AS k WHERE k.customer_id IS NOT NULL)', portfolio)
+			THEN format('ANY (SELECT k.customer_id FROM %I.refresh_key AS k WHERE NOT k.folded AND k.customer_id IS NOT NULL)', portfolio)
 			-- integers of two widths cannot be looked up in a hash table
 			WHEN conversion = 'integer' AND (SELECT s.typlen > k.typlen FROM pg_type AS s, pg_type AS k
 				WHERE s.oid = source_type AND k.oid = key_type)
@@ -103,7 +119,19 @@ BEGIN
 END
 $refresh_key_condition$;
 COMMENT ON FUNCTION segment_internal.refresh_key_condition(text, segment_internal.source_shape, text) IS
-'the condition on a column of a source that its customer is in table refresh_key, whose keys are the parameter $1 as an array (internal)';
+'the condition on a column of a source that its customer is in table refresh_key and to be read, the keys being the parameter $1 as an array (internal)';
+
+/* The series of customer_history. */
+CREATE FUNCTION segment_internal.history_columns(portfolio text) RETURNS TABLE (name name, ordinal smallint)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 5
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT a.attname, a.attnum
+FROM pg_attribute AS a
+WHERE a.attrelid = format('%I.customer_history', portfolio)::regclass AND a.atttypid = 'segment.history'::regtype AND NOT a.attisdropped;
+END;
+COMMENT ON FUNCTION segment_internal.history_columns(text) IS
+'the columns of table customer_history that are histories: each source of events, and the margins of the purchases (internal)';
 
 /*
  * All sources together: one row per customer, as in table customer_history, with
@@ -123,7 +151,7 @@ DECLARE
 	key record := segment_internal.portfolio_key(portfolio);
 	key_type text := key.key_cast || key.key_collation;
 BEGIN
-	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) LOOP
+	FOR s IN SELECT * FROM segment_internal.portfolio_sources(definition) AS p WHERE p.form <> 'events' LOOP
 		-- the tables may have changed since the portfolio was created
 		shape := segment_internal.check_source(s.source, s.query, definition ->> 'search_path');
 		own_margin := own_margin OR s.source = 'purchases' AND shape.margin IS NOT NULL;

@@ -346,7 +346,7 @@ BEGIN
 	IF arguments ->> 'command' <> 'drop' THEN
 		PERFORM segment_internal.scheme_try(name, scheme);
 	END IF;
-	PERFORM segment_internal.kept_fill(name, true);
+	PERFORM segment_internal.kept_fill(name, false, true);
 	report.portfolio := name;
 	report.mode := 'schemes';
 	report.seconds := extract(epoch FROM clock_timestamp() - started);
@@ -440,15 +440,15 @@ COMMENT ON TYPE segment_internal.class_proof IS
 'a row of scheme_check (internal)';
 
 /*
- * A rule for customers without scores: that they have none, and one comparison
- * more.  It takes no score cell, whatever it compares.
+ * A rule for customers without scores, such as r_score IS NULL AND refunded > 0.
+ * It takes no score cell, whatever else it asks.
  */
-CREATE FUNCTION segment_internal.rule_is_of_unscored(rule text) RETURNS boolean
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE FUNCTION segment_internal.rule_is_of_unscored(rule text, rule_item text) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
-RETURN rule ~* '^\s*[rfm]_score\s+IS\s+NULL\s+AND\s+\w+\s*(<|<=|=|<>|>=|>)\s*\w+\s*$';
-COMMENT ON FUNCTION segment_internal.rule_is_of_unscored(text) IS
-'whether a rule is for customers without scores only, such as r_score IS NULL AND refunded > 0; NULL without a rule (internal)';
+RETURN segment_internal.condition_nulls(format(E'SELECT (%s\n) FROM %s', rule, rule_item)) && '{r_score,f_score,m_score,rfm_cell}'::text[];
+COMMENT ON FUNCTION segment_internal.rule_is_of_unscored(text, text) IS
+'whether a rule, over customer_rule_item, is for customers without scores only; NULL without a rule (internal)';
 
 /* All of scheme_check, as the portfolio's owner: see portfolio_run. */
 CREATE FUNCTION segment_internal.scheme_proof(name text, arguments jsonb)
@@ -458,6 +458,7 @@ SET search_path = pg_catalog, pg_temp
 AS $scheme_proof$
 DECLARE
 	scheme text := arguments ->> 'scheme';
+	rule_item text := segment_internal.customer_rule_item(name);
 	rules text;
 	on_scores boolean;
 	members text;
@@ -468,14 +469,14 @@ BEGIN
 		SELECT NOT EXISTS (
 			SELECT FROM %1$I.scheme_class AS c
 			CROSS JOIN LATERAL unnest(c.mentions) AS n(name)
-			WHERE c.scheme = $1 AND NOT segment_internal.rule_is_of_unscored(c.rule)
+			WHERE c.scheme = $1 AND NOT segment_internal.rule_is_of_unscored(c.rule, $2)
 				AND n.name NOT IN ('r_score', 'f_score', 'm_score', 'rfm_cell'))$query$, name)
-	INTO on_scores USING scheme;
+	INTO on_scores USING scheme, rule_item;
 	-- each cell by every rule: the first that is true decides
 	EXECUTE format($query$SELECT string_agg(format(E'(%%L, %%s, coalesce((%%s\n), false))', c.class, c.class_rank,
-			CASE WHEN segment_internal.rule_is_of_unscored(c.rule) THEN 'false' ELSE c.rule END), ', ')
+			CASE WHEN segment_internal.rule_is_of_unscored(c.rule, $2) THEN 'false' ELSE c.rule END), ', ')
 		FROM %I.scheme_class AS c WHERE c.scheme = $1 AND c.rule IS NOT NULL$query$, name)
-	INTO rules USING scheme;
+	INTO rules USING scheme, rule_item;
 	members := segment_internal.scheme_members(name, scheme);
 	RETURN QUERY EXECUTE format($query$
 		WITH cell AS (
@@ -501,7 +502,7 @@ BEGIN
 		)
 		SELECT c.class, c.class_rank, coalesce(m.customers, 0),
 			CASE WHEN c.stay_rule IS NOT NULL THEN coalesce(m.kept, 0) END, k.cells, k.hidden,
-			coalesce(nullif(concat_ws('; ', CASE WHEN segment_internal.rule_is_of_unscored(c.rule) THEN NULL WHEN c.rule IS NULL AND k.cells > 0 THEN 'default class also takes score cells that no rule covers'
+			coalesce(nullif(concat_ws('; ', CASE WHEN segment_internal.rule_is_of_unscored(c.rule, $3) THEN NULL WHEN c.rule IS NULL AND k.cells > 0 THEN 'default class also takes score cells that no rule covers'
 				WHEN c.rule IS NOT NULL AND k.cells = 0 AND k.hidden > 0 THEN 'earlier rules take every score cell of this class'
 				WHEN c.rule IS NOT NULL AND k.cells = 0 THEN 'no score cell reaches this class'
 				WHEN k.hidden > 0 THEN 'earlier rules take some score cells of this class'
@@ -515,7 +516,7 @@ BEGIN
 		WHERE c.scheme = $1
 		ORDER BY c.class_rank$query$, name, members,
 		CASE WHEN on_scores AND rules IS NOT NULL THEN rules ELSE '('''', 0, false)' END)
-	USING scheme, on_scores;
+	USING scheme, on_scores, rule_item;
 END
 $scheme_proof$;
 COMMENT ON FUNCTION segment_internal.scheme_proof(text, jsonb) IS

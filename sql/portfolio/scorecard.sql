@@ -46,10 +46,8 @@ COMMENT ON FUNCTION segment_internal.refresh_day(text, date, date, boolean) IS
  * and models.  $1 and $2 are the models of an earlier scorecard, or NULL, at
  * which the fits begin.
  */
-CREATE FUNCTION segment_internal.refresh_figures_query(
-	portfolio text, scorecard_id bigint, as_of date, from_kept boolean, settings jsonb, unit text, cuts text
-) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION segment_internal.scorecard_query(figures text, settings jsonb, unit text, cuts text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format($template$
 	SELECT count(*) AS customers, count(*) FILTER (WHERE orders > 0) AS buyers,
@@ -57,28 +55,20 @@ RETURN format($template$
 		segment.score_cuts(orders::float8, 5) FILTER (WHERE orders > 0) AS frequency_cuts,
 		segment.score_cuts(monetary, 5) FILTER (WHERE orders > 0) AS monetary_cuts,
 		segment.exact_avg(mean_gap_days) AS usual_gap_days, min(first_day) AS first_day,
-		segment_internal.refit_purchases(%4$L, %5$L, $1, as_of, purchase_days - 1, first_day, last_day)
+		segment_internal.refit_purchases(%2$L, %3$L, $1, as_of, purchase_days - 1, first_day, last_day)
 			FILTER (WHERE orders > 0) AS purchase_model,
-		segment_internal.refit_spend(%6$L, %5$L, $2, purchase_days - 1, repeat_spend)
+		segment_internal.refit_spend(%4$L, %3$L, $2, purchase_days - 1, repeat_spend)
 			FILTER (WHERE orders > 0) AS spend_model,
 		(sum(net_value) FILTER (WHERE orders > 0) / nullif(sum(gross), 0))::float8 AS contribution_rate,
 		(sum(margin) FILTER (WHERE orders > 0) / nullif(sum(gross), 0))::float8 AS rate_before_cost,
-		ARRAY[%8$s] AS moments,
-		%7$s AS cuts
-	FROM (
-		SELECT c.*, m."the moments"
-		FROM %1$I.scorecards(ARRAY[%2$s]) AS s%3$s
-		CROSS JOIN LATERAL (
-			SELECT CASE WHEN c.gross > 0 THEN segment_internal.contribution_moments(segment_internal.float8(c.net_value),
-				segment_internal.float8(c.gross), c.purchase_days) END AS "the moments", segment_internal.one_row() AS "one row"
-		) AS m
-	) AS customers$template$, portfolio, scorecard_id,
-	segment_internal.customer_items(portfolio, format('%L::date', as_of), from_kept),
+		segment_internal.contribution_moments(segment_internal.float8(net_value), segment_internal.float8(gross), purchase_days) AS moments,
+		%5$s AS cuts
+	FROM (%1$s
+	) AS customers$template$, figures,
 	nullif(settings ->> 'purchase_model', 'none'), unit, nullif(settings ->> 'spend_model', 'none'),
-	coalesce(cuts, 'NULL::numeric[]'),
-	(SELECT string_agg(format('segment_internal.exact_sum("the moments"[%s])', n), ', ' ORDER BY n) FROM generate_series(1, 9) AS n));
-COMMENT ON FUNCTION segment_internal.refresh_figures_query(text, bigint, date, boolean, jsonb, text, text) IS
-'the query of the figures of a new scorecard, which has its day, margin and settings, over the customers as of its day, with two parameters, earlier models; cuts is an array expression, NULL: none (internal)';
+	coalesce(cuts, 'NULL::numeric[]'));
+COMMENT ON FUNCTION segment_internal.scorecard_query(text, jsonb, text, text) IS
+'the query of what a new scorecard is made of, over the query of the customers'' figures as of its day, with two parameters, earlier models; cuts is an array expression, NULL: none (internal)';
 
 /*
  * Cut points, the population's rhythm and the models, over everybody, as one
@@ -93,7 +83,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $refresh_scorecard$
 DECLARE
-	cuts record := segment_internal.scheme_cuts(portfolio, false, false);
+	cuts record := segment_internal.scheme_cuts(portfolio);
+	figures text;
 	unscored jsonb;
 	earlier record;
 	f record;
@@ -102,30 +93,31 @@ DECLARE
 BEGIN
 	EXECUTE format($template$
 		INSERT INTO %1$I.scorecard AS s (scorecard_id, as_of, as_of_given, customers, buyers, usual_gap_days, margin,
-			purchase_model_usable, spend_model_usable, unit_days, horizon, probability_horizon, settings)
+			purchase_model_usable, spend_model_usable, unit_days, horizon, probability_horizon, settings, high_margin_categories)
 		SELECT coalesce((SELECT max(n.scorecard_id) FROM %1$I.scorecard AS n), 0) + 1, $1, $5, 0, 0,
 			($2 ->> 'dormancy_default_gap_days')::float8, CASE WHEN NOT $3 THEN ($2 ->> 'margin')::numeric END,
 			false, false, u.days, ($2 ->> 'horizon_weeks')::float8 * 7 / u.days,
-			($2 ->> 'probability_weeks')::float8 * 7 / u.days, $2
+			($2 ->> 'probability_weeks')::float8 * 7 / u.days, $2,
+			segment_internal.event_high_margin_categories($6, $1, ($2 ->> 'margin_limit')::numeric)
 		FROM (SELECT segment_internal.unit_days($4)) AS u(days)
 		RETURNING s.scorecard_id$template$, portfolio)
-	INTO scorecard_id USING as_of, settings, own_margin, unit, as_of_given;
+	INTO scorecard_id USING as_of, settings, own_margin, unit, as_of_given, portfolio;
 	-- a full refresh begins anew, and so does not depend on what came before
 	EXECUTE format('SELECT s.purchase_model AS purchases, s.spend_model AS spend
 		FROM (VALUES ($1)) AS k(from_kept)
 		LEFT JOIN (%1$I.portfolio AS p JOIN %1$I.scorecard AS s ON s.scorecard_id = p.scorecard_id) ON k.from_kept', portfolio)
 	INTO STRICT earlier USING from_kept;
+	figures := segment_internal.figures_query(portfolio, scorecard_id, as_of, from_kept, false);
 	-- computed first and then stored, since an UPDATE never uses parallel workers
 	BEGIN
-		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit,
-			format('ARRAY[%s]::numeric[]', cuts.elements)) INTO STRICT f USING earlier.purchases, earlier.spend;
-		unscored := segment_internal.cuts_object(cuts.cuts, f.cuts);
+		EXECUTE segment_internal.scorecard_query(figures, settings, unit, format('ARRAY[%s]::numeric[]', (cuts.unscored).elements)) INTO STRICT f USING earlier.purchases, earlier.spend;
+		unscored := segment_internal.cuts_object((cuts.unscored).cuts, f.cuts);
 	EXCEPTION WHEN OTHERS THEN
 		IF segment_internal.is_beyond_query(SQLSTATE) THEN
 			RAISE;
 		END IF;
 		-- if it is a cut, scheme_compute_cuts will tell which
-		EXECUTE segment_internal.refresh_figures_query(portfolio, scorecard_id, as_of, from_kept, settings, unit, NULL) INTO STRICT f
+		EXECUTE segment_internal.scorecard_query(figures, settings, unit, NULL) INTO STRICT f
 		USING earlier.purchases, earlier.spend;
 	END;
 	usual_gap_days := coalesce(f.usual_gap_days, (settings ->> 'dormancy_default_gap_days')::float8);
@@ -148,9 +140,11 @@ BEGIN
 	USING scorecard_id, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
 		usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'), risk,
 		f.contribution_rate, f.rate_before_cost, f.moments;
-	PERFORM segment_internal.scheme_compute_cuts(portfolio, scorecard_id, as_of, unscored, from_kept);
+	PERFORM segment_internal.figures_create(portfolio, scorecard_id, as_of, from_kept);
+	EXECUTE format('UPDATE %I.scorecard AS s SET cuts = $1 WHERE s.scorecard_id = $2 AND s.cuts IS DISTINCT FROM $1', portfolio)
+	USING segment_internal.scheme_compute_cuts(portfolio, cuts.scored, cuts.queries, unscored), scorecard_id;
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;
 END
 $refresh_scorecard$;
 COMMENT ON FUNCTION segment_internal.refresh_scorecard(text, jsonb, text, boolean, date, boolean, boolean) IS
-'computes a new scorecard as of a day, which somebody asked for or not, from the stored histories or from kept figures that hold on that day (internal)';
+'computes a new scorecard as of a day, which somebody asked for or not, from the stored histories or from kept figures that hold on that day; leaves the customers'' figures by it in the table refresh_figures (internal)';

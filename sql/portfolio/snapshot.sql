@@ -111,7 +111,8 @@ BEGIN
 	-- stay rules look in the last snapshot before the day that customers are seen from
 	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme_class AS c WHERE c.stay_rule IS NOT NULL)', name) INTO has_stay_rules;
 	IF has_stay_rules AND report.as_of < newest THEN
-		PERFORM segment_internal.kept_fill(name, true);
+		PERFORM segment_internal.figures_create(name, (segment_internal.scorecard_in_force(name)).scorecard_id, newest, true);
+		PERFORM segment_internal.kept_fill(name, false, true);
 	END IF;
 	report.schemes := coalesce(cardinality(names), 0);
 	report.replaced := deleted > 0;
@@ -185,6 +186,7 @@ DECLARE
 	checks text;
 	held record := segment_internal.scheme_held_item(portfolio, 'f.as_of');
 	attributes record := segment_internal.attribute_item(portfolio, false);
+	events record := segment_internal.event_item(portfolio, 'f.as_of', false);
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 BEGIN
 	EXECUTE format('SELECT coalesce(array_agg(s.scheme ORDER BY s.ordinal), ''{}'') FROM %I.scheme AS s', portfolio)
@@ -331,15 +333,15 @@ BEGIN
 				JOIN %1$I.customer_history AS h ON (h.tableoid = 0) = (d.days IS NULL)
 				CROSS JOIN LATERAL segment_internal.customer_days(h.purchases, h.margins, h.costs, h.complaints,
 					h.satisfaction, h.listed, d.days) AS f
-				JOIN %1$I.scorecards() AS s ON s.scorecard_id = f.scorecard_id%5$s%7$s
-				CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.*, s.*, %6$s, %8$s) AS c
+				JOIN %1$I.scorecards() AS s ON s.scorecard_id = f.scorecard_id%5$s%7$s%9$s
+				CROSS JOIN LATERAL %1$I.customer_row(h.customer_id, f.*, s.*, %6$s, %8$s, %10$s) AS c
 				WHERE %2$s
 			) AS q
 		) AS a
 		CROSS JOIN LATERAL unnest(a.moves) AS m;
 		END$template$, portfolio, checks, segment_internal.scheme_choice(portfolio),
 		format('segment_internal.scored_days(%L::regclass, $1, $2)', format('%I.scorecard', portfolio)), held.item, held.columns,
-		attributes.item, attributes.value);
+		attributes.item, attributes.value, events.item, events.value);
 
 	EXECUTE format($template$
 		CREATE OR REPLACE FUNCTION %1$I.movers(from_day date, to_day date, scheme text)
@@ -382,8 +384,7 @@ BEGIN
 				coalesce(segment.net(p.before), 0) AS net_before, coalesce(segment.net(p.now), 0) AS net,
 				coalesce(segment.net(p.margin_before), 0) AS margin_before, coalesce(segment.net(p.margin_now), 0) AS margin_now,
 				coalesce(segment.net(p.cost_before), 0) AS cost_before, coalesce(segment.net(p.cost_now), 0) AS cost_now
-			FROM %1$I.scorecard AS n
-			JOIN (SELECT max(l.scorecard_id) AS scorecard_id FROM %1$I.scorecard AS l) AS o ON o.scorecard_id = n.scorecard_id
+			FROM %1$I.scorecard_in_force AS n
 			CROSS JOIN %1$I.customer_history AS h
 			CROSS JOIN LATERAL (
 				SELECT segment.during(h.purchases, $1 - ($2 - $1) + 1, $1) AS before, segment.during(h.purchases, $1 + 1, $2) AS now,

@@ -17,12 +17,33 @@ AS 'MODULE_PATHNAME', 'segment_source_statement';
 COMMENT ON FUNCTION segment_internal.source_statement(text, text) IS
 'the text of a query without a closing semicolon and what follows it; error 22023 if it is not one SELECT';
 
+/*
+ * The sources whose events have a text of their own beside the time: they are
+ * kept in table event_history, a history for each customer and text.
+ */
+CREATE FUNCTION segment_internal.event_sources() RETURNS TABLE (source text, value text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 3
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+SELECT v.* FROM (VALUES ('visits', 'place'), ('contacts', 'channel'), ('lines', 'category')) AS v(source, value);
+END;
+COMMENT ON FUNCTION segment_internal.event_sources() IS
+'the sources whose events have a text beside the time, and what that is: the place of a visit, the channel of a contact, the category of a line (internal)';
+
+/* Those whose amounts are money. */
+CREATE FUNCTION segment_internal.source_has_money(source text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+RETURN source IN ('purchases', 'costs', 'lines');
+COMMENT ON FUNCTION segment_internal.source_has_money(text) IS
+'whether the amounts of a source are money (internal)';
+
 CREATE TYPE segment_internal.source_shape AS (
-	statement text, key_type text, key_base_type text, key_cast text, key_base_cast text, day_type text, amount text, margin text, names text[],
+	statement text, key_type text, key_base_type text, key_cast text, key_base_cast text, day_type text, amount text, margin text, value text, names text[],
 	types text[], histories boolean
 );
 COMMENT ON TYPE segment_internal.source_shape IS
-'a checked source: its statement, type and base type of its key, both of them qualified for a cast, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, the names and types (column_type) of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
+'a checked source: its statement, type and base type of its key, both of them qualified for a cast, base type of its time column (date, timestamp, timestamptz), the expressions of its amount and margin as numeric, that of its place, channel or category (value) as text, the names and types (column_type) of its columns, and whether it brings histories instead of events: then amount and margin are histories, and there is no time column (internal)';
 
 CREATE FUNCTION segment_internal.column_type(type oid, modifier integer, col_collation oid) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -70,6 +91,15 @@ BEGIN
 				MESSAGE = format('column %s (%I) of source "%s" cannot be an attribute: %s cannot be the type of a column',
 					col ->> 'ordinal', col ->> 'name', source, type_name),
 				HINT = 'Cast it in the query, for instance to jsonb or text.';
+		END IF;
+	ELSIF meaning = ANY (ARRAY(SELECT s.value FROM segment_internal.event_sources() AS s)) THEN
+		-- kept as text, whatever it is
+		PERFORM FROM pg_type AS t WHERE t.oid = (col ->> 'base_type')::oid AND t.typtype = 'p';
+		IF FOUND THEN
+			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
+				MESSAGE = format('column %s (%I) of source "%s" cannot be the %s: %s cannot be the type of a column',
+					col ->> 'ordinal', col ->> 'name', source, meaning, type_name),
+				HINT = 'Cast it in the query, for instance to text.';
 		END IF;
 	ELSIF meaning = 'at' THEN
 		IF base_type NOT IN ('date', 'timestamp without time zone', 'timestamp with time zone') THEN
@@ -158,15 +188,19 @@ DECLARE
 		WHEN 'complaints' THEN ARRAY['customer', 'at']
 		WHEN 'satisfaction' THEN ARRAY['customer', 'at', 'score']
 		WHEN 'customers' THEN ARRAY['customer']
+		WHEN 'visits' THEN ARRAY['customer', 'at', 'place']
+		WHEN 'contacts' THEN ARRAY['customer', 'at', 'channel']
+		WHEN 'lines' THEN ARRAY['customer', 'at', 'amount', 'margin', 'category']
 	END;
-	least integer := CASE source WHEN 'purchases' THEN 3 ELSE cardinality(meanings) END;
+	is_event boolean := source IN (SELECT s.source FROM segment_internal.event_sources() AS s);
+	least integer := CASE source WHEN 'purchases' THEN 3 WHEN 'contacts' THEN 2 ELSE cardinality(meanings) END;
 BEGIN
 	-- the names in the query are looked up as its author would
 	PERFORM pg_catalog.set_config('search_path', query_path, true);
 	SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.ordinal) INTO columns
 	FROM segment_internal.source_columns(source, query) AS c;
 	PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-	shape.histories := source <> 'customers'
+	shape.histories := source <> 'customers' AND NOT is_event
 		AND coalesce((columns -> 1 ->> 'base_type')::oid = 'segment.history'::regtype, false);
 	IF shape.histories THEN
 		meanings := CASE source WHEN 'purchases' THEN ARRAY['customer', 'history', 'margin history']
@@ -182,6 +216,7 @@ BEGIN
 				WHEN shape.histories AND source = 'purchases' THEN 'customer, history and, if known, margin history'
 				WHEN source = 'purchases' THEN 'customer, at, amount and, if known, margin'
 				WHEN source = 'customers' THEN 'customer and any attributes'
+				WHEN source = 'contacts' THEN 'customer, at and, if known, channel'
 				ELSE array_to_string(meanings, ', ') END);
 	END IF;
 	IF source = 'customers' THEN
@@ -204,20 +239,24 @@ BEGIN
 		shape.margin := CASE cardinality(shape.names) WHEN 3 THEN 'e.margin' END;
 	ELSIF source <> 'customers' THEN
 		shape.day_type := format_type((columns -> 1 ->> 'base_type')::oid, NULL);
-		shape.amount := coalesce(segment_internal.source_number('amount', (columns -> 2 ->> 'base_type')::oid), '1::pg_catalog.numeric');
+		shape.amount := coalesce(segment_internal.source_number('amount', CASE WHEN meanings[3] IN ('amount', 'score') THEN (columns -> 2 ->> 'base_type')::oid END),
+			'1::pg_catalog.numeric');
 		shape.margin := segment_internal.source_number('margin', (columns -> 3 ->> 'base_type')::oid);
+		-- by way of text, whatever type it has
+		shape.value := CASE WHEN is_event AND cardinality(shape.names) > 2 THEN 'e.value::pg_catalog.text' END;
 	END IF;
 	RETURN shape;
 END
 $check_source$;
 COMMENT ON FUNCTION segment_internal.check_source(text, text, text) IS
-'checks a source query of a portfolio (purchases, customers, costs, complaints, satisfaction), whose names are looked up in the given search path, and says what it is like; errors that name the source: 22023 wrong number of columns or not one SELECT, 42804 wrong type of a column, else those of the parser';
+'checks a source query of a portfolio (purchases, customers, costs, complaints, satisfaction, visits, contacts, lines), whose names are looked up in the given search path, and says what it is like; errors that name the source: 22023 wrong number of columns or not one SELECT, 42804 wrong type of a column, else those of the parser';
 
 CREATE FUNCTION segment_internal.source_events(shape segment_internal.source_shape) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format('(%s%s) AS e (customer_id, %s)', (shape).statement, E'\n',
 	(CASE WHEN (shape).histories THEN '{"","history","history, margin"}'::text[]
+		WHEN (shape).value IS NOT NULL THEN '{"","","at, value","","at, amount, margin, value"}'
 		ELSE '{"",at,"at, amount","at, amount, margin"}' END)[cardinality((shape).names)]);
 COMMENT ON FUNCTION segment_internal.source_events(segment_internal.source_shape) IS
 'the FROM item that reads a source of events or histories, with standard column names (internal)';

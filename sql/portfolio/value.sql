@@ -26,7 +26,7 @@ $value_schemes$;
 COMMENT ON FUNCTION segment_internal.value_schemes(text) IS
 'the schemes of a portfolio as expressions: the array of their names, the list of their columns of a row c of the view customer, and the array of the classes in these (internal)';
 
-/* The newest scorecard: the FROM item s (as_of, margin, and the settings used here). */
+/* The scorecard in force: the FROM item s (as_of, margin, and the settings used here). */
 CREATE FUNCTION segment_internal.value_scorecard(portfolio text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -35,12 +35,11 @@ RETURN format($template$(
 			-- of as many decimals as amounts may have
 			trim_scale(round((n.settings ->> 'cost_per_non_buyer')::numeric, 9)) AS cost_per_non_buyer,
 			(n.settings ->> 'profile_values')::numeric AS profile_values
-		FROM %1$I.scorecard AS n
-		WHERE n.scorecard_id = (SELECT max(l.scorecard_id) FROM %1$I.scorecard AS l)
+		FROM %1$I.scorecard_in_force AS n
 		OFFSET 0
 	) AS s$template$, portfolio);
 COMMENT ON FUNCTION segment_internal.value_scorecard(text) IS
-'the FROM item s: day, margin and settings of the newest scorecard of a portfolio (internal)';
+'the FROM item s: day, margin and settings of the scorecard in force of a portfolio (internal)';
 
 /* part / total, NULL where the total is not positive and a share means nothing */
 CREATE FUNCTION segment_internal.value_share(part text, total text) RETURNS text
@@ -273,7 +272,7 @@ BEGIN
 		) AS p
 		LEFT JOIN %1$I.class AS k ON k.scheme = p.scheme AND k.class = p.class$template$,
 		portfolio, security_invoker, segment_internal.value_scorecard(portfolio), schemes.names, schemes.classes,
-		(segment_internal.portfolio_key(portfolio)).equality, segment_internal.customer_items(portfolio, 'i.class_day', false));
+		(segment_internal.portfolio_key(portfolio)).equality, segment_internal.customer_items(portfolio, 'i.class_day'));
 END
 $value_create_class_views$;
 COMMENT ON FUNCTION segment_internal.value_create_class_views(text, boolean) IS

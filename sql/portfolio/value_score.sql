@@ -14,7 +14,6 @@ SET search_path = pg_catalog, pg_temp
 AS $value_score_weights$
 DECLARE
 	w record;
-	col_type text;
 BEGIN
 	IF jsonb_typeof(weights) IS DISTINCT FROM 'object' OR NOT EXISTS (SELECT FROM jsonb_each(weights))
 		OR EXISTS (SELECT FROM jsonb_each(weights) AS e WHERE jsonb_typeof(e.value) <> 'number' OR e.value::numeric = 0 OR abs(e.value::numeric) > 1e6) THEN
@@ -23,12 +22,7 @@ BEGIN
 			HINT = 'For instance {"net_value": 2, "clv": 1, "cost": -0.5}: a negative weight where less is better.';
 	END IF;
 	FOR w IN SELECT e.key, e.value::numeric AS weight, row_number() OVER (ORDER BY e.key) AS nth FROM jsonb_each(weights) AS e LOOP
-		col_type := segment_internal.customer_column(portfolio, w.key);
-		IF col_type <> 'boolean' AND (SELECT t.typcategory FROM pg_type AS t WHERE t.oid = to_regtype(col_type)) IS DISTINCT FROM 'N' THEN
-			RAISE EXCEPTION USING ERRCODE = 'datatype_mismatch',
-				MESSAGE = format('column "%s" of the view customer must be a number or a boolean to be weighted, not %s', w.key, col_type);
-		END IF;
-		RETURN QUERY SELECT w.nth, w.key, w.weight, format(CASE col_type WHEN 'boolean' THEN 'c.%I::integer' ELSE 'c.%I' END, w.key);
+		RETURN QUERY SELECT w.nth, w.key, w.weight, 'c.' || segment_internal.customer_number(portfolio, w.key, 'weighted');
 	END LOOP;
 END
 $value_score_weights$;

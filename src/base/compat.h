@@ -98,6 +98,22 @@ murmurhash64(uint64 data)
 	table_beginscan(relation, snapshot, 0, NULL)
 #endif
 
+/* The planner can be told of EXPLAIN from 19 on. */
+#if PG_VERSION_NUM >= 190000
+#define plan_query(query, text, options, params) \
+	pg_plan_query(query, text, options, params, NULL)
+#else
+#define plan_query(query, text, options, params) \
+	pg_plan_query(query, text, options, params)
+#endif
+
+/* A query is run once only from 18 on. */
+#if PG_VERSION_NUM >= 180000
+#define executor_run(query)	ExecutorRun(query, ForwardScanDirection, 0)
+#else
+#define executor_run(query)	ExecutorRun(query, ForwardScanDirection, 0, true)
+#endif
+
 /* Date to timestamp: from 19 on a soft error says that there is none. */
 #if PG_VERSION_NUM >= 190000
 #include "utils/date.h"

@@ -363,6 +363,27 @@ set_covariance(const Objective *objective, const Point *point, Maximum *maximum)
 }
 
 /*
+ * A maximum can be found to about this relative precision, since rounding errors
+ * of the likelihood hide more.
+ */
+#define SAME_PARAMETERS	5e-11
+
+/*
+ * If the maximum is where the earlier one was, but for rounding errors, it is the
+ * same one, bit by bit: what was predicted by it still holds.
+ */
+static void
+keep_parameters(const Maximum *earlier, Maximum *maximum, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (!(fabs(maximum->params[i] - earlier->params[i]) <= SAME_PARAMETERS * earlier->params[i]))
+			return;
+	}
+	memcpy(maximum->params, earlier->params, n * sizeof(double));
+}
+
+/*
  * Find the maximum of a likelihood, with the maximum for earlier inputs, or
  * NULL.  Never fails, except for interrupts and want of memory: the best
  * parameters found are returned with what is known about them.
@@ -397,4 +418,6 @@ maximize(const Likelihood *likelihood, const Maximum *earlier, Maximum *maximum)
 	maximum->evaluations = all.evaluations;
 	if (maximum->converged)
 		set_covariance(&all, &point, maximum);
+	if (maximum->converged && earlier != NULL)
+		keep_parameters(earlier, maximum, all.n);
 }

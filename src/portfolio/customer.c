@@ -27,6 +27,7 @@
 #include "base/decimal.h"
 #include "base/result_row.h"
 #include "models/predict.h"
+#include "portfolio/contribution.h"
 #include "portfolio/customer.h"
 #include "portfolio/period.h"
 #include "portfolio/risk.h"
@@ -126,6 +127,7 @@ enum
 	TERM_RATE_BEFORE_COST,
 	TERM_USUAL_GROSS,
 	TERM_PRIOR_PURCHASES,
+	TERM_HIGH_MARGIN_CATEGORIES,	/* for customer_events, which is SQL */
 	TERMS
 };
 
@@ -407,24 +409,6 @@ margin_of(Datum net, Datum margin_rate)
 	return money_like(DirectFunctionCall2(numeric_mul, net, margin_rate), net);
 }
 
-/*
- * Contribution per unit of gross, the customer's own averaged with that of the
- * portfolio, as if the customer had made some purchases more at the portfolio's
- * rate: the credibility estimate of Buehlmann and Straub (1970).  These purchases
- * are of the customer's own size, averaged with one usual purchase; but of usual
- * size at most, or an order of enormous size that came back would be expected
- * to stay the next time.
- */
-static double
-shrunk_rate(double contribution, double gross, double purchase_days, double rate,
-			double usual_gross, double prior_purchases)
-{
-	double		size = Min(usual_gross, (gross + usual_gross) / (purchase_days + 1));
-	double		prior_gross = prior_purchases * size;
-
-	return gross + prior_gross > 0 ? (contribution + prior_gross * rate) / (gross + prior_gross) : rate;
-}
-
 static inline double
 amount_to_double(Datum amount)
 {
@@ -497,9 +481,9 @@ set_churn_risk(Datum *values, bool *nulls, const ScorecardTerms *terms, const Cu
 static double
 own_rate(const Datum *values, int contribution, double rate, const ScorecardTerms *terms)
 {
-	return shrunk_rate(amount_to_double(values[contribution]), amount_to_double(values[FIGURE_GROSS]),
-					   (double) DatumGetInt64(values[FIGURE_PURCHASE_DAYS]), rate,
-					   terms->usual_gross, terms->prior_purchases);
+	return contribution_rate(amount_to_double(values[contribution]), amount_to_double(values[FIGURE_GROSS]),
+							 (double) DatumGetInt64(values[FIGURE_PURCHASE_DAYS]), rate,
+							 terms->usual_gross, terms->prior_purchases);
 }
 
 /* What the models say; NULL without them. */
@@ -941,18 +925,6 @@ Datum
 segment_margin(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_DATUM(margin_of(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
-}
-
-/*
- * contribution_rate(contribution, gross, purchase_days, rate, usual_gross,
- * prior_purchases): contribution per unit of gross, as customer_figures has it
- */
-PG_FUNCTION_INFO_V1(segment_contribution_rate);
-Datum
-segment_contribution_rate(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_FLOAT8(shrunk_rate(PG_GETARG_FLOAT8(0), PG_GETARG_FLOAT8(1), PG_GETARG_FLOAT8(2),
-								 PG_GETARG_FLOAT8(3), PG_GETARG_FLOAT8(4), PG_GETARG_FLOAT8(5)));
 }
 
 /* ---------- subqueries in one piece ---------- */

@@ -48,14 +48,13 @@
 #include "utils/typcache.h"
 
 #include "base/result_row.h"
+#include "portfolio/customer_dependence.h"
 #include "portfolio/source.h"
 
 /* What is known of the tables, and what was found. */
 typedef struct Dependence
 {
-	Oid		   *watched;
-	int16	   *customer_columns;	/* 0: a change concerns everybody */
-	int			nwatched;
+	WatchedTables watched;
 	List	   *tables;			/* OIDs of all tables read */
 	char	   *reason;			/* why not, the first one found; or NULL */
 } Dependence;
@@ -105,18 +104,25 @@ relation_name(Oid relation)
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)), get_rel_name(relation));
 }
 
-static bool
-is_watched(const Dependence *dependence, Oid relation, AttrNumber *customer_column)
+/* Whether a table is watched, and the number of its customer column. */
+bool
+table_is_watched(const WatchedTables *watched, Oid relation, AttrNumber *customer_column)
 {
-	for (int i = 0; i < dependence->nwatched; i++)
+	for (int i = 0; i < watched->count; i++)
 	{
-		if (dependence->watched[i] == relation)
+		if (watched->tables[i] == relation)
 		{
-			*customer_column = dependence->customer_columns[i];
+			*customer_column = watched->customer_columns[i];
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool
+is_watched(const Dependence *dependence, Oid relation, AttrNumber *customer_column)
+{
+	return table_is_watched(&dependence->watched, relation, customer_column);
 }
 
 /* ---------- the clock, the session, chance ---------- */
@@ -300,16 +306,19 @@ check_watched(Dependence *dependence)
 	}
 }
 
-/* Whether a query reads, at any depth, a table that has a customer column. */
-static bool
-reads_customers(Node *node, void *context)
+/*
+ * Whether a query reads, at any depth, a table that has a customer column; the
+ * context are the WatchedTables.
+ */
+bool
+query_reads_customers(Node *node, void *context)
 {
 	ListCell   *lc;
 
 	if (node == NULL)
 		return false;
 	if (!IsA(node, Query))
-		return expression_tree_walker(node, reads_customers, context);
+		return expression_tree_walker(node, query_reads_customers, context);
 	foreach(lc, ((Query *) node)->rtable)
 	{
 		RangeTblEntry *entry = lfirst_node(RangeTblEntry, lc);
@@ -318,11 +327,11 @@ reads_customers(Node *node, void *context)
 		/* a CTE that is not followed here may read anything */
 		if (entry->rtekind == RTE_CTE && entry->ctelevelsup > 0)
 			return true;
-		if (entry->rtekind == RTE_RELATION && is_watched((Dependence *) context, entry->relid, &column) &&
+		if (entry->rtekind == RTE_RELATION && table_is_watched((WatchedTables *) context, entry->relid, &column) &&
 			column != 0)
 			return true;
 	}
-	return query_tree_walker((Query *) node, reads_customers, context, 0);
+	return query_tree_walker((Query *) node, query_reads_customers, context, 0);
 }
 
 /* ---------- columns that equal the key ---------- */
@@ -452,8 +461,8 @@ collect_equalities(Level *level, Node *condition, Bitmapset *nullable)
 }
 
 /* The range table entries in a part of the FROM. */
-static Bitmapset *
-from_entries(Node *node)
+Bitmapset *
+query_from_entries(Node *node)
 {
 	Bitmapset  *entries = NULL;
 	ListCell   *lc;
@@ -463,10 +472,23 @@ from_entries(Node *node)
 	if (IsA(node, RangeTblRef))
 		return bms_make_singleton(((RangeTblRef *) node)->rtindex);
 	if (IsA(node, JoinExpr))
-		return bms_union(from_entries(((JoinExpr *) node)->larg), from_entries(((JoinExpr *) node)->rarg));
+		return bms_union(query_from_entries(((JoinExpr *) node)->larg), query_from_entries(((JoinExpr *) node)->rarg));
 	foreach(lc, castNode(FromExpr, node)->fromlist)
-		entries = bms_union(entries, from_entries((Node *) lfirst(lc)));
+		entries = bms_union(entries, query_from_entries((Node *) lfirst(lc)));
 	return entries;
+}
+
+/* Those that a join fills with nulls. */
+Bitmapset *
+query_nullable_entries(const JoinExpr *join)
+{
+	Bitmapset  *nullable = NULL;
+
+	if (join->jointype == JOIN_LEFT || join->jointype == JOIN_FULL)
+		nullable = bms_union(nullable, query_from_entries(join->rarg));
+	if (join->jointype == JOIN_RIGHT || join->jointype == JOIN_FULL)
+		nullable = bms_union(nullable, query_from_entries(join->larg));
+	return nullable;
 }
 
 static void
@@ -479,12 +501,8 @@ collect_from(Level *level, Node *node)
 	if (IsA(node, JoinExpr))
 	{
 		JoinExpr   *join = (JoinExpr *) node;
-		Bitmapset  *nullable = NULL;
+		Bitmapset  *nullable = query_nullable_entries(join);
 
-		if (join->jointype == JOIN_LEFT || join->jointype == JOIN_FULL)
-			nullable = bms_union(nullable, from_entries(join->rarg));
-		if (join->jointype == JOIN_RIGHT || join->jointype == JOIN_FULL)
-			nullable = bms_union(nullable, from_entries(join->larg));
 		level->nullable = bms_union(level->nullable, nullable);
 		collect_equalities(level, join->quals, nullable);
 		collect_from(level, join->larg);
@@ -593,7 +611,7 @@ entry_is_restricted(Index index, Level *level, Dependence *dependence)
 static bool
 all_entries_are_restricted(Level *level, Dependence *dependence)
 {
-	Bitmapset  *entries = from_entries((Node *) level->query->jointree);
+	Bitmapset  *entries = query_from_entries((Node *) level->query->jointree);
 	int			index = -1;
 
 	while ((index = bms_next_member(entries, index)) >= 0)
@@ -708,10 +726,10 @@ find_unrestricted_sublink(Node *node, void *context)
 }
 
 /*
- * Join columns and, from 18 on, grouped ones as what they stand for.
+ * A copy with join columns and, from 18 on, grouped ones as what they stand for.
  */
-static Query *
-without_aliases(Query *original)
+Query *
+query_without_aliases(Query *original)
 {
 	Query	   *query = copyObject(original);
 
@@ -771,10 +789,10 @@ query_is_restricted(Query *original, int key_column, Level *outer, Dependence *d
 
 	CHECK_FOR_INTERRUPTS();
 	check_stack_depth();
-	if (!reads_customers((Node *) original, dependence))
+	if (!query_reads_customers((Node *) original, &dependence->watched))
 		return true;
 
-	level.query = without_aliases(original);
+	level.query = query_without_aliases(original);
 	level.outer = outer;
 	if (level.query->setOperations != NULL)
 	{
@@ -821,22 +839,23 @@ query_is_restricted(Query *original, int key_column, Level *outer, Dependence *d
 
 /* ---------- from SQL ---------- */
 
-static void
-watched_tables(Dependence *dependence, ArrayType *tables, ArrayType *columns)
+/* The arguments watched oid[], customer_columns smallint[]. */
+void
+watched_tables_argument(WatchedTables *watched, ArrayType *tables, ArrayType *columns)
 {
 	Datum	   *values;
 	Datum	   *numbers;
 	bool	   *nulls;
 	int			ncolumns;
 
-	deconstruct_array(tables, OIDOID, sizeof(Oid), true, TYPALIGN_INT, &values, &nulls, &dependence->nwatched);
+	deconstruct_array(tables, OIDOID, sizeof(Oid), true, TYPALIGN_INT, &values, &nulls, &watched->count);
 	deconstruct_array(columns, INT2OID, sizeof(int16), true, TYPALIGN_SHORT, &numbers, &nulls, &ncolumns);
-	if (dependence->nwatched != ncolumns || array_contains_nulls(tables) || array_contains_nulls(columns))
+	if (watched->count != ncolumns || array_contains_nulls(tables) || array_contains_nulls(columns))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("watched tables and their columns must be equally many, and not null")));
-	dependence->watched = palloc_array(Oid, ncolumns + 1);
-	dependence->customer_columns = palloc_array(int16, ncolumns + 1);
+	watched->tables = palloc_array(Oid, ncolumns + 1);
+	watched->customer_columns = palloc_array(int16, ncolumns + 1);
 	for (int i = 0; i < ncolumns; i++)
 	{
 		Oid			relation = DatumGetObjectId(values[i]);
@@ -847,8 +866,8 @@ watched_tables(Dependence *dependence, ArrayType *tables, ArrayType *columns)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("table %s has no column %d", relation_name(relation), column)));
-		dependence->watched[i] = relation;
-		dependence->customer_columns[i] = column;
+		watched->tables[i] = relation;
+		watched->customer_columns[i] = column;
 	}
 }
 
@@ -876,7 +895,7 @@ segment_source_dependence(PG_FUNCTION_ARGS)
 	int			ntables = 0;
 	ListCell   *lc;
 
-	watched_tables(&dependence, PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(3));
+	watched_tables_argument(&dependence.watched, PG_GETARG_ARRAYTYPE_P(2), PG_GETARG_ARRAYTYPE_P(3));
 
 	query = source_rewritten(name, query_text, &statement);
 	find_clock_literal(statement->stmt, &dependence);

@@ -22,14 +22,18 @@
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/dest.h"
+#include "tcop/tcopprot.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
@@ -37,6 +41,7 @@
 #include "portfolio/data_quality.h"
 #include "portfolio/event_group.h"
 #include "portfolio/event_row.h"
+#include "portfolio/linear_source.h"
 #include "portfolio/source.h"
 
 /* Columns of the result: customer, one or two histories, two of failed checks. */
@@ -286,9 +291,23 @@ source_context(void *arg)
 	errcontext("reading source \"%s\"", (const char *) arg);
 }
 
+/* Sets up the result, once it is known what the query returns. */
+static void
+prepare_result(FunctionCallInfo fcinfo, EventQuery *query, TupleDesc returned,
+			   const struct varlena *timezone, bool checked, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	event_format_init(&query->format, returned, timezone, checked);
+	MemoryContextSwitchTo(old);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	check_result(&query->format, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc);
+}
+
 /*
- * Run the query, whose rows go to partitions.  Sets up the result on the way,
- * once it is known what the query returns.
+ * Run the query, whose rows go to partitions.  What a refresh reads is read in
+ * the snapshot of the query that calls: together with the log of changes, which
+ * must not tell of what is read, and must tell of all else.
  */
 static void
 run_query(FunctionCallInfo fcinfo, EventQuery *query, const char *statement,
@@ -296,7 +315,6 @@ run_query(FunctionCallInfo fcinfo, EventQuery *query, const char *statement,
 {
 	SPIExecuteOptions options = {0};
 	SPIPlanPtr	plan;
-	MemoryContext old;
 
 	SPI_connect();
 	plan = SPI_prepare_cursor(statement, params != NULL ? 1 : 0,
@@ -304,16 +322,12 @@ run_query(FunctionCallInfo fcinfo, EventQuery *query, const char *statement,
 							  CURSOR_OPT_PARALLEL_OK | CURSOR_OPT_CUSTOM_PLAN);
 	if (plan == NULL || list_length(SPI_plan_get_plan_sources(plan)) != 1)
 		elog(ERROR, "could not prepare the query: %s", SPI_result_code_string(SPI_result));
-	old = MemoryContextSwitchTo(context);
-	event_format_init(&query->format,
-					  ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc,
-					  timezone, params != NULL);
-	MemoryContextSwitchTo(old);
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	check_result(&query->format, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc);
+	prepare_result(fcinfo, query,
+				   ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc,
+				   timezone, params != NULL, context);
 
 	options.params = params;
-	options.read_only = false;
+	options.read_only = params != NULL;
 	options.dest = &query->receiver;
 	if (SPI_execute_plan_extended(plan, &options) < 0)
 		elog(ERROR, "could not run the query: %s", SPI_result_code_string(SPI_result));
@@ -321,12 +335,61 @@ run_query(FunctionCallInfo fcinfo, EventQuery *query, const char *statement,
 	partition_set_finish(query->partitions);
 }
 
+/* The same for a linear query, over the rows with one sign of the logs of its tables. */
+static void
+run_over_logs(FunctionCallInfo fcinfo, EventQuery *query, const char *statement,
+			  const struct varlena *timezone, const LoggedTables *logged, int sign,
+			  MemoryContext context)
+{
+	RawStmt    *raw;
+	Query	   *tree = source_rewritten("query", statement, &raw);
+	PlannedStmt *plan;
+	QueryDesc  *run;
+
+	linear_source_over_logs(tree, logged, sign);
+	plan = plan_query(tree, statement, CURSOR_OPT_PARALLEL_OK, NULL);
+	prepare_result(fcinfo, query, ExecCleanTypeFromTL(plan->planTree->targetlist), timezone, true, context);
+
+	run = CreateQueryDesc(plan, statement, GetActiveSnapshot(), InvalidSnapshot, &query->receiver,
+						  NULL, NULL, 0);
+	ExecutorStart(run, 0);
+	executor_run(run);
+	ExecutorFinish(run);
+	ExecutorEnd(run);
+	FreeQueryDesc(run);
+	partition_set_finish(query->partitions);
+}
+
+/* The arguments tables oid[], logs oid[]. */
+static void
+logged_tables_argument(LoggedTables *logged, ArrayType *tables, ArrayType *logs)
+{
+	Datum	   *table_values;
+	Datum	   *log_values;
+	int			nlogs;
+
+	deconstruct_array(tables, OIDOID, sizeof(Oid), true, TYPALIGN_INT, &table_values, NULL, &logged->count);
+	deconstruct_array(logs, OIDOID, sizeof(Oid), true, TYPALIGN_INT, &log_values, NULL, &nlogs);
+	if (logged->count != nlogs)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("tables and logs must be equally many")));
+	logged->tables = palloc_array(Oid, nlogs + 1);
+	logged->logs = palloc_array(Oid, nlogs + 1);
+	for (int i = 0; i < nlogs; i++)
+	{
+		logged->tables[i] = DatumGetObjectId(table_values[i]);
+		logged->logs[i] = DatumGetObjectId(log_values[i]);
+	}
+}
+
 /*
  * The functions below, whose query and time zone are arguments first and
- * first + 1; a query that is checked has a parameter, argument first + 2.
+ * first + 1.  A query that is checked has a parameter, argument first + 2, or is
+ * one over logs: arguments first + 2 to first + 4 are tables, logs, and the sign.
  */
 static Datum
-read_query(FunctionCallInfo fcinfo, int first, bool checked)
+read_query(FunctionCallInfo fcinfo, int first, bool checked, bool over_logs)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	const struct varlena *timezone = PG_ARGISNULL(first + 1) ? NULL : PG_GETARG_TEXT_PP(first + 1);
@@ -345,8 +408,16 @@ read_query(FunctionCallInfo fcinfo, int first, bool checked)
 	context = AllocSetContextCreate(CurrentMemoryContext, "segment histories of a query",
 									ALLOCSET_DEFAULT_SIZES);
 	query = query_create(context);
-	run_query(fcinfo, query, statement, timezone,
-			  checked ? query_parameter(fcinfo, first + 2) : NULL, context);
+	if (over_logs)
+	{
+		LoggedTables logged;
+
+		logged_tables_argument(&logged, PG_GETARG_ARRAYTYPE_P(first + 2), PG_GETARG_ARRAYTYPE_P(first + 3));
+		run_over_logs(fcinfo, query, statement, timezone, &logged, PG_GETARG_INT32(first + 4), context);
+	}
+	else
+		run_query(fcinfo, query, statement, timezone,
+				  checked ? query_parameter(fcinfo, first + 2) : NULL, context);
 	old = MemoryContextSwitchTo(context);
 	put_partitions(query, query->partitions, result);
 	put_without_customer(query, result);
@@ -366,7 +437,27 @@ PG_FUNCTION_INFO_V1(segment_history_query);
 Datum
 segment_history_query(PG_FUNCTION_ARGS)
 {
-	return read_query(fcinfo, 0, false);
+	return read_query(fcinfo, 0, false, false);
+}
+
+/* read_query for a source, argument 0, which errors name. */
+static Datum
+read_source(FunctionCallInfo fcinfo, bool over_logs)
+{
+	ErrorContextCallback context;
+	Datum		result;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("source must not be null")));
+	context.callback = source_context;
+	context.arg = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	result = read_query(fcinfo, 1, true, over_logs);
+	error_context_stack = context.previous;
+	return result;
 }
 
 /*
@@ -383,18 +474,22 @@ PG_FUNCTION_INFO_V1(segment_checked_history_query);
 Datum
 segment_checked_history_query(PG_FUNCTION_ARGS)
 {
-	ErrorContextCallback context;
-	Datum		result;
+	return read_source(fcinfo, false);
+}
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("source must not be null")));
-	context.callback = source_context;
-	context.arg = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	context.previous = error_context_stack;
-	error_context_stack = &context;
-	result = read_query(fcinfo, 1, true);
-	error_context_stack = context.previous;
-	return result;
+/*
+ * changed_histories(source text, query text, timezone text, tables oid[],
+ * logs oid[], sign integer): the same, of a linear source's query, over the rows
+ * with one sign of the logs of its tables
+ */
+PG_FUNCTION_INFO_V1(segment_changed_history_query);
+Datum
+segment_changed_history_query(PG_FUNCTION_ARGS)
+{
+	for (int i = 3; i < 6; i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("tables, logs and sign must not be null")));
+	return read_source(fcinfo, true);
 }

@@ -18,6 +18,14 @@
  * and a portfolio that is gone notes nothing.  Rows are only ever appended,
  * without an index, so that writers never wait for each other.
  *
+ * Where all sources that read a table are linear (src/portfolio/linear_source.c),
+ * the trigger does not note keys but appends the changed rows themselves, as far
+ * as the sources read them, to a log: the old ones with the sign -1, the new ones
+ * with 1.  Rows that are the same before and after, in these columns, are left
+ * out.  Where that is not possible, or so many rows changed that reading them from
+ * the table is cheaper, the keys are noted as elsewhere: whoever has a note is
+ * read from the table, whatever the logs say.
+ *
  * Rows that logical replication brings fire no triggers of statements.  Where
  * the portfolio's owner owns the table too, a trigger of rows, which fires in
  * replicating sessions only, notes "everybody" for them.
@@ -54,12 +62,15 @@
 #include "utils/tuplestore.h"
 #include "utils/xid8.h"
 
+#include "portfolio/linear_source.h"
+
 /* Columns of the table watched_table, as sql/portfolio/watch.sql creates it. */
 enum
 {
 	Anum_watched_relation = 1,
 	Anum_watched_column = 2,
 	Anum_watched_portfolio = 3,
+	Anum_watched_log = 4,
 };
 
 /*
@@ -81,6 +92,12 @@ enum
  */
 #define CHANGED_SHARE	0.2
 #define CHANGED_LEAST	1000
+
+/*
+ * A statement that changes more than this share of a table's rows, and than
+ * CHANGED_LEAST, is not logged row by row: reading the customers is cheaper.
+ */
+#define LOGGED_SHARE	0.1
 
 /* The distinct keys of a statement, by their bytes. */
 typedef struct KeyEntry
@@ -288,16 +305,11 @@ has_column(TupleDesc description, AttrNumber attribute, Oid type)
 		form->atttypid == (OidIsValid(type) ? type : getBaseType(form->atttypid));
 }
 
-/*
- * Whether a table can take notes: it is changed_customer or unnoted_change as
- * segment.create_portfolio makes them, and nothing hangs on it that an insertion
- * would have to keep, to check or to fire.
- */
+/* Whether nothing hangs on a table that an insertion would have to keep, to check or to fire. */
 static bool
-takes_notes(Relation relation)
+nothing_hangs_on(Relation relation)
 {
-	TupleDesc	description = RelationGetDescr(relation);
-	TupleConstr *constraints = description->constr;
+	TupleConstr *constraints = RelationGetDescr(relation)->constr;
 	List	   *indexes;
 
 	if (relation->rd_rel->relkind != RELKIND_RELATION ||
@@ -306,16 +318,28 @@ takes_notes(Relation relation)
 		relation->trigdesc != NULL || relation->rd_rules != NULL ||
 		(constraints != NULL && constraints->num_check > 0))
 		return false;
+	/* relhasindex stays true for a while after the last index is gone */
+	indexes = RelationGetIndexList(relation);
+	list_free(indexes);
+	return indexes == NIL;
+}
+
+/*
+ * Whether a table can take notes: it is changed_customer or unnoted_change as
+ * segment.create_portfolio makes them.
+ */
+static bool
+takes_notes(Relation relation)
+{
+	TupleDesc	description = RelationGetDescr(relation);
+
 	if (description->natts != Natts_unnoted &&
 		(description->natts != Natts_changed ||
 		 !has_column(description, Anum_changed_customer, InvalidOid) ||
 		 TupleDescAttr(description, Anum_changed_customer - 1)->attnotnull ||
 		 !has_column(description, Anum_changed_everybody, BOOLOID)))
 		return false;
-	/* relhasindex stays true for a while after the last index is gone */
-	indexes = RelationGetIndexList(relation);
-	list_free(indexes);
-	return indexes == NIL;
+	return nothing_hangs_on(relation);
 }
 
 /*
@@ -364,7 +388,8 @@ watched_begin(WatchedScan *watched, Oid table, bool latest)
 	if (watched->relation->rd_rel->relkind != RELKIND_RELATION ||
 		!has_column(description, Anum_watched_relation, TEXTOID) ||
 		!has_column(description, Anum_watched_column, TEXTOID) ||
-		!has_column(description, Anum_watched_portfolio, TEXTOID))
+		!has_column(description, Anum_watched_portfolio, TEXTOID) ||
+		!has_column(description, Anum_watched_log, TEXTOID))
 	{
 		relation_close(watched->relation, AccessShareLock);
 		return false;
@@ -434,10 +459,10 @@ is_name_of(const char *string, Relation relation)
 
 /*
  * The row of the table watched_table for a relation: whether there is one, and
- * the column that it names, or NULL.
+ * the column and the log that it names, or NULL.
  */
 static bool
-find_watched(Oid watched_table, Relation relation, char **column)
+find_watched(Oid watched_table, Relation relation, char **column, char **log)
 {
 	WatchedScan watched;
 	bool		found = false;
@@ -452,7 +477,10 @@ find_watched(Oid watched_table, Relation relation, char **column)
 		CHECK_FOR_INTERRUPTS();
 		found = name != NULL && is_name_of(name, relation);
 		if (found)
+		{
 			*column = watched_value(&watched, Anum_watched_column);
+			*log = watched_value(&watched, Anum_watched_log);
+		}
 	}
 	watched_end(&watched);
 	return found;
@@ -573,15 +601,31 @@ append_flush(Appender *append)
 	append->used = 0;
 }
 
-/* A row; the values count in changed_customer only. */
-static void
-append_row(Appender *append, Datum key, bool no_key, bool everybody)
+/* The place of the next row, which append_done takes. */
+static TupleTableSlot *
+append_next(Appender *append)
 {
 	TupleTableSlot *slot = append->slots[append->used];
 
 	if (slot == NULL)
 		slot = append->slots[append->used] = table_slot_create(append->relation, NULL);
-	ExecClearTuple(slot);
+	return ExecClearTuple(slot);
+}
+
+static void
+append_done(Appender *append)
+{
+	ExecStoreVirtualTuple(append->slots[append->used]);
+	if (++append->used == APPEND_BATCH)
+		append_flush(append);
+}
+
+/* A row; the values count in changed_customer only. */
+static void
+append_row(Appender *append, Datum key, bool no_key, bool everybody)
+{
+	TupleTableSlot *slot = append_next(append);
+
 	if (RelationGetNumberOfAttributes(append->relation) == Natts_changed)
 	{
 		slot->tts_values[Anum_changed_customer - 1] = key;
@@ -589,9 +633,7 @@ append_row(Appender *append, Datum key, bool no_key, bool everybody)
 		slot->tts_values[Anum_changed_everybody - 1] = BoolGetDatum(everybody);
 		slot->tts_isnull[Anum_changed_everybody - 1] = false;
 	}
-	ExecStoreVirtualTuple(slot);
-	if (++append->used == APPEND_BATCH)
-		append_flush(append);
+	append_done(append);
 }
 
 static void
@@ -651,6 +693,205 @@ leave_word(Oid namespace)
 	relation_close(relation, NoLock);
 }
 
+/* ---------- the log ---------- */
+
+/* For each column of a log but the first, the sign, the column of the changed table. */
+static AttrNumber *
+log_columns(Relation log, TupleDesc changed)
+{
+	TupleDesc	description = RelationGetDescr(log);
+	AttrNumber *columns;
+
+	if (!nothing_hangs_on(log) || !has_column(description, LOG_SIGN, INT2OID))
+		return NULL;
+	columns = palloc0_array(AttrNumber, description->natts);
+	for (int i = LOG_SIGN; i < description->natts; i++)
+	{
+		Form_pg_attribute form = TupleDescAttr(description, i);
+
+		if (form->attisdropped || form->attgenerated != '\0' || form->attnotnull)
+			return NULL;
+		for (int j = 0; j < changed->natts && columns[i] == 0; j++)
+		{
+			Form_pg_attribute other = TupleDescAttr(changed, j);
+
+			if (!other->attisdropped && other->atttypid == form->atttypid &&
+				namestrcmp(&other->attname, NameStr(form->attname)) == 0)
+				columns[i] = other->attnum;
+		}
+		/* it is gone, or not what it was */
+		if (columns[i] == 0)
+			return NULL;
+	}
+	return columns;
+}
+
+/* Whether the logged columns of two rows are the same, to the byte. */
+static bool
+rows_are_alike(TupleTableSlot *one, TupleTableSlot *other, TupleDesc description, const AttrNumber *columns, int ncolumns)
+{
+	for (int i = LOG_SIGN; i < ncolumns; i++)
+	{
+		Form_pg_attribute form = TupleDescAttr(description, columns[i] - 1);
+		bool		one_is_null;
+		bool		other_is_null;
+		Datum		one_value = slot_getattr(one, columns[i], &one_is_null);
+		Datum		other_value = slot_getattr(other, columns[i], &other_is_null);
+
+		if (one_is_null != other_is_null ||
+			(!one_is_null && !datum_image_eq(one_value, other_value, form->attbyval, form->attlen)))
+			return false;
+	}
+	return true;
+}
+
+static void
+append_changed_row(Appender *append, int sign, TupleTableSlot *row, const AttrNumber *columns)
+{
+	TupleTableSlot *slot = append_next(append);
+
+	slot->tts_values[LOG_SIGN - 1] = Int16GetDatum(sign);
+	slot->tts_isnull[LOG_SIGN - 1] = false;
+	for (int i = LOG_SIGN; i < RelationGetNumberOfAttributes(append->relation); i++)
+		slot->tts_values[i] = slot_getattr(row, columns[i], &slot->tts_isnull[i]);
+	append_done(append);
+	/* the row goes on to the next one of its statement */
+	if (append->used > 0)
+		ExecMaterializeSlot(slot);
+}
+
+/* A transition table, as it is read from the beginning; other triggers may read it as well. */
+typedef struct ChangedRows
+{
+	Tuplestorestate *rows;
+	TupleTableSlot *slot;
+} ChangedRows;
+
+static void
+changed_rows_begin(ChangedRows *changed, Tuplestorestate *rows, TupleDesc description)
+{
+	changed->rows = rows;
+	changed->slot = MakeSingleTupleTableSlot(description, &TTSOpsMinimalTuple);
+	if (rows != NULL)
+	{
+		tuplestore_select_read_pointer(rows, tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND));
+		tuplestore_rescan(rows);
+	}
+}
+
+static bool
+changed_rows_next(ChangedRows *changed)
+{
+	return changed->rows != NULL && tuplestore_gettupleslot(changed->rows, true, false, changed->slot);
+}
+
+static void
+changed_rows_end(ChangedRows *changed)
+{
+	if (changed->rows != NULL)
+		tuplestore_select_read_pointer(changed->rows, 0);
+	ExecDropSingleTupleTableSlot(changed->slot);
+}
+
+/* How many rows of a statement are logged at most. */
+static double
+logged_limit(Relation relation)
+{
+	return Max(relation->rd_rel->reltuples * LOGGED_SHARE, CHANGED_LEAST);
+}
+
+/*
+ * Appends the rows of a statement; false if there are so many that they are
+ * better noted in another way, which makes those that are written count for
+ * nothing.  An UPDATE puts the old and the new version of
+ * a row into the two tables one after the other, so that both can be read side by
+ * side; were they not in step, rows that are the same would be written twice,
+ * with both signs, and mean nothing all the same.
+ */
+static bool
+append_changed_rows(TriggerData *trigger, Relation log, const AttrNumber *columns)
+{
+	TupleDesc	description = RelationGetDescr(trigger->tg_relation);
+	double		limit = logged_limit(trigger->tg_relation);
+	double		rows = 0;
+	Appender	append;
+	ChangedRows old;
+	ChangedRows new;
+	bool		has_old = false;
+	bool		has_new = false;
+
+	append_begin(&append, log);
+	changed_rows_begin(&old, trigger->tg_oldtable, description);
+	changed_rows_begin(&new, trigger->tg_newtable, description);
+	while (rows <= limit)
+	{
+		CHECK_FOR_INTERRUPTS();
+		has_old = changed_rows_next(&old);
+		has_new = changed_rows_next(&new);
+		if (!has_old && !has_new)
+			break;
+		if (has_old && has_new &&
+			rows_are_alike(old.slot, new.slot, description, columns, RelationGetNumberOfAttributes(log)))
+			continue;
+		if (has_old)
+			append_changed_row(&append, -1, old.slot, columns);
+		if (has_new)
+			append_changed_row(&append, 1, new.slot, columns);
+		rows += (int) has_old + (int) has_new;
+	}
+	changed_rows_end(&old);
+	changed_rows_end(&new);
+	append_end(&append);
+	return rows <= limit;
+}
+
+/*
+ * Whether it is known before that a statement changed too many rows; of an UPDATE
+ * it is not, since rows that stay the same do not count.
+ */
+static bool
+too_many_to_log(TriggerData *trigger)
+{
+	Tuplestorestate *rows = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? trigger->tg_newtable : trigger->tg_oldtable;
+
+	return !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
+		tuplestore_tuple_count(rows) > logged_limit(trigger->tg_relation);
+}
+
+/*
+ * Logs the rows of one statement; false where they have to be noted in another
+ * way.  The lock is kept, as that of changed_customer.
+ */
+static bool
+log_change(TriggerData *trigger, Oid namespace, const char *log_name)
+{
+	Oid			table = get_relname_relid(log_name, namespace);
+	Relation	log;
+	AttrNumber *columns;
+	bool		logged;
+
+	if (!OidIsValid(table) || too_many_to_log(trigger))
+		return false;
+	log = try_relation_open(table, RowExclusiveLock);
+	if (log == NULL)
+		return false;
+	columns = log_columns(log, RelationGetDescr(trigger->tg_relation));
+	logged = columns != NULL && append_changed_rows(trigger, log, columns);
+	relation_close(log, NoLock);
+	return logged;
+}
+
+/* ---------- the trigger ---------- */
+
+/* Whether a trigger tells its rows: one that does not tells as little as TRUNCATE. */
+static bool
+tells_rows(TriggerData *trigger)
+{
+	return !TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) &&
+		(TRIGGER_FIRED_BY_INSERT(trigger->tg_event) || trigger->tg_oldtable != NULL) &&
+		(TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || trigger->tg_newtable != NULL);
+}
+
 /*
  * The notes of one statement, or of one row, in one portfolio.  The lock on
  * changed_customer is kept until the transaction ends: what changes the table
@@ -681,10 +922,7 @@ note_change(TriggerData *trigger, Oid namespace, const char *column)
 	changed.limit = portfolio_limit(namespace);
 	changed.keys = keyset_create(CurrentMemoryContext, 16, &changed.key_type);
 
-	/* a trigger that tells no rows tells as little as TRUNCATE */
-	changed.everybody = TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) ||
-		(!TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && trigger->tg_oldtable == NULL) ||
-		(!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && trigger->tg_newtable == NULL);
+	changed.everybody = !tells_rows(trigger);
 	if (trigger->tg_oldtable != NULL)
 		note_rows(&changed, trigger->tg_oldtable, RelationGetDescr(trigger->tg_relation), column);
 	if (trigger->tg_newtable != NULL)
@@ -738,6 +976,7 @@ segment_note_changes(PG_FUNCTION_ARGS)
 	Oid			namespace;
 	Oid			watched_table;
 	char	   *column = NULL;
+	char	   *log = NULL;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(trigger->tg_event) ||
 		trigger->tg_trigger->tgnargs != 1)
@@ -760,9 +999,10 @@ segment_note_changes(PG_FUNCTION_ARGS)
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "changed customers", ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(context);
-	if (find_watched(watched_table, trigger->tg_relation, &column))
+	if (find_watched(watched_table, trigger->tg_relation, &column, &log))
 	{
-		note_change(trigger, namespace, column);
+		if (log == NULL || !tells_rows(trigger) || !log_change(trigger, namespace, log))
+			note_change(trigger, namespace, column);
 		if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 			remember_noted_row(namespace);
 	}

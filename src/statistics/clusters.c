@@ -138,6 +138,31 @@ clusters_argument(FunctionCallInfo fcinfo)
 }
 
 /*
+ * The features as a point in standard units, seen from the first center; false
+ * where one of them is not known or not a finite number.
+ */
+static bool
+place_features(ClustersParts *parts, ArrayType *features)
+{
+	const double *values = (const double *) ARR_DATA_PTR(features);
+
+	if (ARR_NDIM(features) != 1 || ARR_DIMS(features)[0] != parts->features)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("features must be an array of %d numbers", parts->features),
+				 errdetail("The clusters were found with so many.")));
+	if (array_contains_nulls(features))
+		return false;
+	for (int j = 0; j < parts->features; j++)
+	{
+		if (!isfinite(values[j]))
+			return false;
+		parts->point[j] = clusters_standard(values[j], parts->center[j], parts->deviation[j]);
+	}
+	return true;
+}
+
+/*
  * cluster(clusters, features): the number of the nearest center, from 1
  *
  * NULL where a feature is NULL or not a finite number.  Error 22023 for another
@@ -148,22 +173,42 @@ Datum
 segment_cluster(PG_FUNCTION_ARGS)
 {
 	ClustersParts *parts = clusters_argument(fcinfo);
-	ArrayType  *features = PG_GETARG_ARRAYTYPE_P(1);
-	const double *values = (const double *) ARR_DATA_PTR(features);
 	double		distance;
 
-	if (ARR_NDIM(features) != 1 || ARR_DIMS(features)[0] != parts->features)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("features must be an array of %d numbers", parts->features),
-				 errdetail("The clusters were found with so many.")));
-	if (array_contains_nulls(features))
+	if (!place_features(parts, PG_GETARG_ARRAYTYPE_P(1)))
 		PG_RETURN_NULL();
-	for (int j = 0; j < parts->features; j++)
-	{
-		if (!isfinite(values[j]))
-			PG_RETURN_NULL();
-		parts->point[j] = clusters_standard(values[j], parts->center[j], parts->deviation[j]);
-	}
 	PG_RETURN_INT32(kmeans_nearest(parts->point, parts->standard, parts->clusters, parts->features, &distance) + 1);
+}
+
+/*
+ * cluster_silhouette(clusters, features): 1 - distance from the nearest center /
+ * distance from the next
+ *
+ * NULL as for cluster, and where there is one cluster only; 0 at an equal distance,
+ * also of 0.
+ */
+PG_FUNCTION_INFO_V1(segment_cluster_silhouette);
+Datum
+segment_cluster_silhouette(PG_FUNCTION_ARGS)
+{
+	ClustersParts *parts = clusters_argument(fcinfo);
+	double		least = INFINITY;
+	double		next = INFINITY;
+
+	if (parts->clusters == 1 || !place_features(parts, PG_GETARG_ARRAYTYPE_P(1)))
+		PG_RETURN_NULL();
+	for (int c = 0; c < parts->clusters; c++)
+	{
+		double		distance;
+
+		(void) kmeans_nearest(parts->point, parts->standard + (size_t) c * parts->features, 1, parts->features, &distance);
+		if (distance < least)
+		{
+			next = least;
+			least = distance;
+		}
+		else if (distance < next)
+			next = distance;
+	}
+	PG_RETURN_FLOAT8(next > 0 ? 1 - sqrt(least / next) : 0);
 }

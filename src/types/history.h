@@ -125,6 +125,9 @@ extern void history_days_read(HistoryDays *list, const struct varlena *history);
 extern void history_days_merge(HistoryDays *list);
 extern struct varlena *history_store(HistoryDays *list);
 
+/* history_aggregate.c */
+extern bool history_days_subtract(HistoryDays *list, const HistoryDays *taken, DateADT *day_short);
+
 extern uint8 *history_write_entry(uint8 *out, const HistoryDay *day, uint64 step);
 
 static inline void

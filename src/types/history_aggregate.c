@@ -357,6 +357,37 @@ subtract_day(HistoryDay *from, const HistoryDay *day)
 		(from->refunds > 0 ? from->refunded > 0 : from->refunded == 0);
 }
 
+/*
+ * history_days_subtract: take days, distinct and ascending as those that they are
+ * taken from, at the same scale; false, with the first such day, if more would
+ * be taken away than there is
+ */
+bool
+history_days_subtract(HistoryDays *list, const HistoryDays *taken, DateADT *day_short)
+{
+	size_t		left = 0;
+	size_t		next = 0;
+
+	for (size_t i = 0; i < list->count; i++)
+	{
+		HistoryDay	day = list->days[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (next < taken->count && taken->days[next].day <= day.day)
+		{
+			if (taken->days[next].day < day.day || !subtract_day(&day, &taken->days[next]))
+				break;
+			next++;
+		}
+		if (day.orders > 0 || day.refunds > 0)
+			list->days[left++] = day;
+	}
+	list->count = left;
+	if (next < taken->count)
+		*day_short = taken->days[next].day;
+	return next == taken->count;
+}
+
 static void
 taken_too_much(DateADT day)
 {
@@ -382,8 +413,7 @@ segment_history_subtract(PG_FUNCTION_ARGS)
 	HistoryReader reader_b;
 	HistoryDays list;
 	HistoryDays taken;
-	size_t		left = 0;
-	size_t		next = 0;
+	DateADT		day_short = 0;
 
 	history_open(&reader_a, a);
 	history_open(&reader_b, b);
@@ -392,22 +422,7 @@ segment_history_subtract(PG_FUNCTION_ARGS)
 	history_days_read(&list, a);
 	history_days_read(&taken, b);
 	list.display_scale = reader_a.display_scale;
-	for (size_t i = 0; i < list.count; i++)
-	{
-		HistoryDay	day = list.days[i];
-
-		CHECK_FOR_INTERRUPTS();
-		if (next < taken.count && taken.days[next].day <= day.day)
-		{
-			if (taken.days[next].day < day.day || !subtract_day(&day, &taken.days[next]))
-				taken_too_much(taken.days[next].day);
-			next++;
-		}
-		if (day.orders > 0 || day.refunds > 0)
-			list.days[left++] = day;
-	}
-	if (next < taken.count)
-		taken_too_much(taken.days[next].day);
-	list.count = left;
+	if (!history_days_subtract(&list, &taken, &day_short))
+		taken_too_much(day_short);
 	PG_RETURN_POINTER(history_store(&list));
 }

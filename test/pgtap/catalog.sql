@@ -109,10 +109,10 @@ SELECT is_empty($$
 		AND EXISTS (SELECT FROM unnest(proargtypes::oid[] || prorettype) t WHERE t IN ('segment.rfm'::regtype, 'segment.history'::regtype)) $$,
 	'all C functions of rfm and history are immutable');
 -- The others, each reviewed: equality_operator, key_conversion, source_columns,
--- source_dependence and takes_notes look at the catalog, watch_names at a table
--- of the caller's, next_transaction at a counter, histories and checked_histories
--- run a query, portfolio_run works on a portfolio, note_changes is a trigger.
-SELECT is(array_agg(concat_ws(' ', proname, provolatile) ORDER BY proname), '{"checked_histories v","drivers v","equality_operator s","histories v","key_conversion s","next_transaction v","note_changes v","portfolio_run v","source_columns s","source_dependence s","takes_notes s","watch_names s"}'::text[],
+-- source_dependence, source_linear, query_mentions, condition_nulls and takes_notes look at the catalog, watch_names at a table
+-- of the caller's, next_transaction at a counter, histories, checked_histories and changed_histories
+-- run a query, run_at_once runs commands, portfolio_run works on a portfolio, note_changes is a trigger.
+SELECT is(array_agg(concat_ws(' ', proname, provolatile) ORDER BY proname), '{"changed_histories v","checked_histories v","condition_nulls s","drivers v","equality_operator s","histories v","key_conversion s","next_transaction v","note_changes v","portfolio_run v","query_mentions s","run_at_once v","source_columns s","source_dependence s","source_linear s","takes_notes s","watch_names s"}'::text[],
 	'no other C function depends on anything but its arguments')
 FROM member_function
 WHERE provolatile <> 'i' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c');

@@ -15,7 +15,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(61);
+SELECT plan(77);
 
 -- ---------- cut points of amounts ----------
 
@@ -88,6 +88,11 @@ SELECT g, i, CASE WHEN i % 97 = 0 THEN NULL WHEN i % 3 = 0 THEN (1 + i % 1000) /
 FROM generate_series(1, 8) g, generate_series(1, 3000) i;
 INSERT INTO float SELECT 9, i, v FROM (VALUES (1, 0.3::float8), (2, 9.9999999999999999), (3, 99999.9999999999999), (4, 1e-6), (5, 0.1), (6, 1)) AS s(i, v);
 INSERT INTO float VALUES (10, 1, 'NaN'), (10, 2, 1);
+-- at the ends of what is summed in integers; zeros and both signs
+INSERT INTO float SELECT 11, i, v FROM (VALUES (1, 99999.9999999999::float8), (2, -1e5), (3, 123456.789012345), (4, 999999999999999), (5, -1e15), (6, 0), (7, '-0'),
+	(8, -0.5), (9, 2e15), (10, -9.99999e-7)) AS s(i, v);
+INSERT INTO float SELECT 12, i, v FROM (VALUES (1, 100000::float8), (2, 7e14), (3, -123456789)) AS s(i, v);
+INSERT INTO float SELECT 13, i, (CASE WHEN i % 2 = 0 THEN -1 ELSE 1 END) * 10 ^ (-7 + 24 * random()) FROM generate_series(1, 3000) AS i;
 SELECT results_eq('SELECT g, segment.exact_avg(v), segment_internal.exact_sum(v)::text FROM float GROUP BY g ORDER BY g',
 	'SELECT g, avg(v::numeric)::float8, sum(v::numeric)::text FROM float GROUP BY g ORDER BY g', 'exact_avg and exact_sum are those of numeric');
 SELECT is((segment.exact_avg(v), segment_internal.exact_sum(v))::text, '(,)', 'without values NULL') FROM (SELECT NULL::float8 AS v) AS s;
@@ -202,6 +207,18 @@ SELECT is(pg_temp.wrong(q), message, q) FROM (VALUES
 	('SELECT net FROM customers', '21000 cut "bad" of scheme "wrong": more than one row returned by a subquery used as an expression')
 ) AS e(q, message);
 SELECT is((SELECT count(*) FROM cut_shop.scorecard), 2::bigint, 'which leaves nothing behind');
+-- whether a cut waits for the scorecard is told by its parse tree
+SELECT is(segment_internal.cut_is_scored('cut_shop', cut), scored, format('%s %s', cut, CASE WHEN scored THEN 'waits' ELSE 'does not wait' END))
+FROM (VALUES ('avg(net)', false), ('avg(customers.net) FILTER (WHERE customers.orders > 1)', false), ('max(days_since_last) -- not clv', false),
+	($$ count(*) FILTER (WHERE 'clv' <> customer_id::text) $$, false), ('avg("net")', false), ('42', false),
+	('avg("clv")', true), (E'avg(U&"\\0063lv")', true), ('avg(customers.p_alive)', true), ('max(rfm_cell)', true), ('count(customers)', true), ('max(customers.*::text)', true),
+	('SELECT max(net) FROM customers', true), ('(SELECT max(net) FROM customers) * 2', true), ('sum(nothing)', true)) AS v(cut, scored);
+
+-- a rule for those without scores takes no cell, whatever else it asks
+SELECT mode FROM segment.create_scheme('cut_shop', 'cells', '[{"class": "returned", "rule": "(refunded > 0 OR net < 0) AND orders = 0 AND f_score IS NULL"},
+	{"class": "not", "rule": "NOT (m_score IS NULL OR r_score < 5)"}, {"class": "rest"}]') \g /dev/null
+SELECT results_eq($$ SELECT class, cells, verdict FROM segment.scheme_check('cut_shop', 'cells') $$,
+	$$ VALUES ('returned', 0::bigint, 'ok'), ('not', 25, 'ok'), ('rest', 100, 'default class also takes score cells that no rule covers') $$, 'so scores decide');
 
 SELECT is(customers, 0::bigint, 'an empty portfolio')
 FROM segment.create_portfolio('cut_empty', 'SELECT * FROM orders WHERE false', timezone => 'UTC');

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(99);
+SELECT plan(151);
 
 CREATE TABLE customers (id integer PRIMARY KEY, country text, name text);
 CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer, at timestamptz, day date, total numeric, currency text);
@@ -76,6 +76,86 @@ SELECT is(in_the_way(v.query), NULL, 'separable: ' || v.query) FROM (VALUES
 	(35, 'WITH a AS (SELECT * FROM orders), b AS (SELECT * FROM a WHERE total > 0) SELECT customer_id, at, total FROM (SELECT * FROM b) x'),
 	(36, 'WITH a AS (SELECT * FROM orders), b AS (SELECT * FROM a) SELECT customer_id, at, total FROM (WITH a AS (SELECT rate FROM currency) SELECT b.* FROM b WHERE total > (SELECT min(rate) FROM a)) x')
 ) AS v(ordinal, query) ORDER BY ordinal;
+
+-- ---------- linear: rows of one table, one for one ----------
+
+CREATE TABLE secured (customer_id integer, at date, amount numeric);
+ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+CREATE FUNCTION not_linear(query text) RETURNS text LANGUAGE sql AS $$
+	SELECT (segment_internal.source_linear('purchases', query,
+		ARRAY['customers', 'orders', 'lines', 'returned', 'currency', 'named', 'ordered', 'ordered_1', 'secured']::regclass[]::oid[],
+		ARRAY[1, 2, 2, 2, 0, 1, 3, 3, 1]::smallint[])).obstacle
+$$;
+SELECT is(not_linear(v.query), v.obstacle, 'linear: ' || v.query) FROM (VALUES
+	(1, 'SELECT customer_id, at, total FROM orders', NULL),
+	(2, 'SELECT customer_id, day + 1, steady(total) FROM orders WHERE total > 0 AND currency = ''EUR'' ORDER BY at', NULL),
+	(3, 'SELECT customer_id, at, total FROM good_orders', NULL),
+	(4, 'SELECT o.customer_id, o.at, o.total * c.rate FROM orders o JOIN currency c USING (currency)', NULL),
+	(5, 'SELECT o.customer_id, o.at, o.total * c.rate FROM orders o LEFT JOIN currency c ON c.currency = o.currency AND c.rate > 0', NULL),
+	(6, 'SELECT o.customer_id, o.at, o.total * c.rate FROM currency c RIGHT JOIN orders o USING (currency)', NULL),
+	(7, 'SELECT o.customer_id, o.at, o.total * (SELECT max(rate) FROM currency) FROM orders o', NULL),
+	(8, 'SELECT customer_id, at, total FROM orders UNION ALL (SELECT customer_id, NULL::timestamptz, -amount FROM returned UNION ALL SELECT customer_id, NULL, price * n FROM lines)', NULL),
+	(9, 'SELECT o.customer_id, o.at, v.k * o.total FROM orders o CROSS JOIN (VALUES (1), (2)) v(k)', NULL),
+	(10, 'SELECT o.customer_id, o.at, c.rate FROM orders o CROSS JOIN LATERAL (SELECT sum(rate) AS rate FROM currency WHERE currency = o.currency) c', NULL),
+	(11, 'SELECT customer_id, at, amount FROM ordered', NULL),
+	(12, 'SELECT customer::text, at, amount FROM named', NULL),
+	(13, 'SELECT customer_id, at, total FROM orders FULL JOIN currency USING (currency)', 'an outer join gives a row where the table has none'),
+	(14, 'SELECT o.customer_id, o.at, c.rate FROM currency c LEFT JOIN orders o USING (currency)', 'an outer join gives a row where the table has none'),
+	(15, 'SELECT customer_id, at::date, total FROM orders', 'function date(timestamp with time zone) is not immutable'),
+	(16, 'SELECT customer_id, day, total FROM grouped_orders', 'rows are grouped'),
+	(17, 'SELECT id, at, total FROM joined_orders', 'rows of watched tables are joined with each other'),
+	(18, 'SELECT a.customer_id, a.at, a.total FROM orders a JOIN orders b ON a.customer_id = b.customer_id', 'rows of watched tables are joined with each other'),
+	(19, 'SELECT customer_id, at, total FROM orders UNION SELECT customer_id, NULL, amount FROM returned', 'UNION, INTERSECT or EXCEPT compares rows'),
+	(20, 'SELECT DISTINCT customer_id, at, total FROM orders', 'DISTINCT compares rows'),
+	(21, 'SELECT customer_id, at, total FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY at) AS n FROM orders) o WHERE n = 1', 'a window function looks at several rows'),
+	(22, 'SELECT customer_id, at, total FROM orders LIMIT 5', 'LIMIT or OFFSET counts rows'),
+	(23, 'WITH o AS (SELECT * FROM orders) SELECT customer_id, at, total FROM o', 'the query has WITH'),
+	(24, 'SELECT customer_id, at, total FROM orders WHERE customer_id IN (SELECT id FROM customers)', 'a subquery reads other rows of watched tables'),
+	(25, 'SELECT customer_id, generate_series(day, day + 2, interval ''1 day''), total FROM orders', 'a function makes several rows of one'),
+	(26, 'SELECT customer_id, at, (o.*)::text::numeric FROM orders o', 'the query uses a row as a whole, or a system column'),
+	(27, 'SELECT customer_id, at, length(ctid::text) FROM orders', 'the query uses a row as a whole, or a system column'),
+	(28, 'SELECT customer_id, at, amount FROM ONLY ordered', 'a table is read without those that inherit from it'),
+	(29, 'SELECT customer_id, at, amount FROM secured', 'a table has row security'),
+	(30, 'SELECT * FROM (VALUES (1, date ''2020-01-01'', 2)) v', 'rows come from no watched table'),
+	(31, 'SELECT customer_id, at, total FROM orders UNION ALL SELECT 1, NULL, 2', 'rows come from no watched table'),
+	(32, 'SELECT customer_id, at, CASE WHEN current_user = ''nobody'' THEN 0 ELSE total END FROM orders', 'the query depends on more than the tables')
+) AS v(ordinal, query, obstacle) ORDER BY ordinal;
+SELECT results_eq($$
+	SELECT array_agg(a.attname ORDER BY a.attname) FROM segment_internal.source_linear('purchases',
+		'SELECT o.customer_id, o.at, o.total * c.rate FROM orders o JOIN currency c USING (currency) WHERE o.day > ''2020-01-01''',
+		ARRAY['orders', 'currency']::regclass[]::oid[], ARRAY[2, 0]::smallint[]) AS l
+	CROSS JOIN LATERAL unnest(l.tables, l.columns) AS c(relation, col)
+	JOIN pg_attribute AS a ON a.attrelid = c.relation AND a.attnum = c.col $$,
+	$$ SELECT '{at,currency,customer_id,day,total}'::name[] $$, 'what is read of the table, and nothing of the table that is watched as a whole');
+
+-- ---------- a history after a change ----------
+
+SELECT results_eq(format('SELECT h.result::text, h.obstacle FROM segment_internal.history_change(%L, %L, %L, %L) AS h', v.old, v.added, v.removed, v.by_day),
+	format('SELECT %L::text, %L::text', v.result, v.obstacle), format('%s + %s - %s', v.old, v.added, v.removed)) FROM (VALUES
+	(1, '{2024-01-01: 10.00}', '{2024-01-02: 2.50}', NULL, true, '{2024-01-01: 10.00, 2024-01-02: 2.50}', NULL),
+	(2, NULL, '{2024-01-02: 2.5}', NULL, true, '{2024-01-02: 2.5}', NULL),
+	(3, '{2024-01-02: 2.5}', NULL, '{2024-01-02: 2.5}', true, NULL, NULL),
+	(4, '{2024-01-02: 2.5}', NULL, NULL, true, '{2024-01-02: 2.5}', NULL),
+	(5, NULL, NULL, NULL, true, NULL, NULL),
+	-- added and removed again, and changed twice
+	(6, NULL, '{2024-01-02: 2.5}', '{2024-01-02: 2.5}', true, NULL, NULL),
+	(7, '{2024-01-01: 1.25}', '{2024-01-01: 5.50/2}', '{2024-01-01: 3.50/2}', true, '{2024-01-01: 3.25}', NULL),
+	-- more decimals than before, and fewer
+	(8, '{2024-01-01: 1.2}', '{2024-01-03: 1.255}', NULL, true, '{2024-01-01: 1.200, 2024-01-03: 1.255}', NULL),
+	(9, '{2024-01-01: 1.2, 2024-01-03: 1.255}', NULL, '{2024-01-01: 1.2}', true, '{2024-01-03: 1.255}', NULL),
+	(10, '{2024-01-01: 1.20, 2024-01-03: 1.25}', NULL, '{2024-01-03: 1.25}', true, NULL, 'rows with the most decimals are gone'),
+	(11, '{2024-01-01: 1.25, 2024-01-03: 1.20}', NULL, '{2024-01-03: 1.20}', true, '{2024-01-01: 1.25}', NULL),
+	-- rows of one day may be the same
+	(12, '{2024-01-01: 10}', '{2024-01-01: 5}', NULL, true, NULL, 'several rows of one day may be the same'),
+	(13, '{2024-01-01: 10}', '{2024-01-01: 5}', NULL, false, '{2024-01-01: 15/2}', NULL),
+	(14, '{2024-01-01: 10, 2024-01-02: 7}', '{2024-01-01: 5}', '{2024-01-01: 10}', true, '{2024-01-01: 5, 2024-01-02: 7}', NULL),
+	(15, '{2024-01-01: 10}', '{2024-01-01: -5}', NULL, true, NULL, 'several rows of one day may be the same'),
+	-- what cannot be
+	(16, '{2024-01-01: 10}', NULL, '{2024-01-02: 1}', true, NULL, 'more is gone than there was'),
+	(17, '{2024-01-01: 10}', NULL, '{2024-01-01: 11}', true, NULL, 'more is gone than there was'),
+	(18, NULL, NULL, '{2024-01-01: 11}', false, NULL, 'more is gone than there was')
+) AS v(ordinal, old, added, removed, by_day, result, obstacle) ORDER BY ordinal;
+SELECT throws_ok('SELECT segment_internal.history_change(NULL, NULL, NULL, NULL)', '22004', 'by_day must not be null', 'by_day is NULL');
 
 -- ---------- something is ----------
 

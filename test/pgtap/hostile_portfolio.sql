@@ -145,6 +145,7 @@ BEGIN
 		customers => 'SELECT customer, at::text || '''' AS met, jsonb_build_object(''a'', ''b'') AS b FROM shop.orders');
 	PERFORM segment.create_scheme(name, 'own', '[{"class": "big", "rule": "net > own_cut", "stay_rule": "net > 0"}, {"class": "rest"}]',
 		'{"own_cut": "SELECT avg(net) FROM customers"}');
+	PERFORM segment.create_cluster_scheme(name, 'groups', '{net,orders}', 2);
 	PERFORM segment.take_snapshot(name, '2023-06-30');
 	PERFORM segment.review_key_accounts(name);
 	PERFORM segment.override_key_account(name, 3, true, 'friend', '2099-01-01', 'me');
@@ -203,9 +204,9 @@ SET LOCAL trap.armed = 'look and try';
 
 CREATE TEMPORARY TABLE call (function regprocedure, query text);
 INSERT INTO call VALUES
-	('segment.create_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.create_portfolio(%L, 'SELECT customer, at, amount FROM shop.orders') $$),
-	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.alter_portfolio(%L, unit => 'day') $$),
-	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb)', $$ SELECT segment.alter_portfolio(%L, purchases => 'SELECT customer, at, amount FROM trap.orders') $$),
+	('segment.create_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.create_portfolio(%L, 'SELECT customer, at, amount FROM shop.orders') $$),
+	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.alter_portfolio(%L, unit => 'day') $$),
+	('segment.alter_portfolio(text,text,text,text,text,text,text,text,jsonb,text,text,text)', $$ SELECT segment.alter_portfolio(%L, purchases => 'SELECT customer, at, amount FROM trap.orders') $$),
 	('segment.drop_portfolio(text,boolean)', $$ SELECT segment.drop_portfolio(%L) $$),
 	('segment.drop_portfolio(text,boolean)', $$ SELECT segment.drop_portfolio(%L, true) $$),
 	('segment.refresh(text,date,boolean,boolean,boolean)', $$ SELECT segment.refresh(%L) $$),
@@ -214,6 +215,8 @@ INSERT INTO call VALUES
 	('segment.create_scheme(text,text,jsonb,jsonb,text,text,text)', $$ SELECT segment.create_scheme(%L, 'new', '[{"class": "a", "rule": "net > 1"}, {"class": "b"}]', '{"new_cut": "avg(net)"}') $$),
 	('segment.alter_scheme(text,text,jsonb,jsonb)', $$ SELECT segment.alter_scheme(%L, 'own', '[{"class": "a", "rule": "net > 1", "stay_rule": "net > 2"}, {"class": "b"}]', '{"new_cut": "SELECT avg(net) FROM customers"}') $$),
 	('segment.drop_scheme(text,text)', $$ SELECT segment.drop_scheme(%L, 'own') $$),
+	('segment.create_cluster_scheme(text,text,text[],integer,bigint,text)', $$ SELECT segment.create_cluster_scheme(%L, 'alike', '{net,orders}', transform => 'rank') $$),
+	('segment.refit_cluster_scheme(text,text,integer,bigint)', $$ SELECT segment.refit_cluster_scheme(%L, 'groups', 3) $$),
 	('segment.scheme_check(text,text)', $$ SELECT count(*) FROM segment.scheme_check(%L, 'own') $$),
 	('segment.scheme_check(text,text)', $$ SELECT count(*) FROM segment.scheme_check(%L, 'dormancy') $$),
 	('segment.explain(text,text)', $$ SELECT count(*) FROM segment.explain(%L, '3') $$),
@@ -222,7 +225,10 @@ INSERT INTO call VALUES
 	('segment.backtest_deciles(text,date,integer,text)', $$ SELECT count(*) FROM segment.backtest_deciles(%L, '2023-06-30', 60) $$),
 	('segment.backtest_series(text,integer,date[])', $$ SELECT count(*) FROM segment.backtest_series(%L, 60, '{2023-06-30}') $$),
 	('segment.crosstab(text,text,text)', $$ SELECT count(*) FROM segment.crosstab(%L, 'dormancy', 'rfm_segment') $$),
+	('segment.chart(text,text,jsonb)', $$ SELECT count(segment.chart(%L, c.chart)) FROM segment_internal.chart_catalog AS c $$),
+	('segment.report(text,text,jsonb)', $$ SELECT length(segment.report(%L)) > 0 $$),
 	('segment.drivers(text,text,date,integer)', $$ SELECT count(*) FROM segment.drivers(%L, 'bought', '2023-06-30', 20) $$),
+	('segment.experiment_readout(text,text,double precision,date,date,jsonb,integer,double precision)', $$ SELECT count(*) FROM segment.experiment_readout(%L, 's', 0.5, '2023-07-01', classes => '{"own": ["big", "rest"]}') $$),
 	('segment.value_score(text,jsonb)', $$ SELECT count(*) FROM segment.value_score(%L, '{"net": 1, "orders": 2}') $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L) $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L, '2023-07-31') $$),
@@ -233,6 +239,8 @@ INSERT INTO call VALUES
 	('segment.end_key_account_override(text,anynonarray,text,text)', $$ SELECT segment.end_key_account_override(%L, 3, 'why') $$),
 	('segment.assign_key_account(text,text,text,text)', $$ SELECT segment.assign_key_account(%L, '3'::text, 'Ann') $$),
 	('segment.assign_key_account(text,anynonarray,text,text)', $$ SELECT segment.assign_key_account(%L, 3, 'Ann', 'Ben') $$),
+	('segment.set_key_account_stage(text,text,text,text,text)', $$ SELECT segment.set_key_account_stage(%L, '3'::text, 'early') $$),
+	('segment.set_key_account_stage(text,anynonarray,text,text,text)', $$ SELECT segment.set_key_account_stage(%L, 3, 'middle', 'why') $$),
 	('segment.demote_key_account(text,text,text,text)', $$ SELECT segment.demote_key_account(%L, '3'::text, 'why') $$),
 	('segment.demote_key_account(text,anynonarray,text,text)', $$ SELECT segment.demote_key_account(%L, 3, 'why') $$),
 	('segment.grant_read(text,text)', $$ SELECT segment.grant_read(%L, 'segment_test_reader') $$),
@@ -241,10 +249,11 @@ INSERT INTO call VALUES
 	('segment.unwatch(text,regclass)', $$ SELECT segment.unwatch(%L) $$),
 	('segment.unwatch(text,regclass)', $$ SELECT segment.unwatch(%L, 'trap.orders') $$);
 -- The others take values only; histories and drivers run a query, as whoever calls them and wrote it.
+-- dashboard reads what is the extension's own.
 SELECT is_empty($$
 	SELECT p.oid::regprocedure FROM pg_proc AS p
 	WHERE p.pronamespace = 'segment'::regnamespace AND p.prokind = 'f'
-		AND (p.provolatile <> 'i' AND p.oid NOT IN ('segment.histories'::regproc, 'segment.drivers(text)'::regprocedure)
+		AND (p.provolatile <> 'i' AND p.oid NOT IN ('segment.histories'::regproc, 'segment.drivers(text)'::regprocedure, 'segment.dashboard'::regproc)
 			OR p.proargnames[1] IN ('name', 'portfolio') AND p.proargtypes[0] = 'text'::regtype)
 		AND p.oid <> ALL (SELECT c.function FROM call AS c) $$, 'every public function of a portfolio is called');
 
@@ -258,7 +267,7 @@ UPDATE called SET result = as_role('segment_test_' || role, query) WHERE role IN
 SELECT is_empty($$ SELECT role, query, result FROM called WHERE role IN ('stranger', 'reader', 'other', 'tables')
 	AND result NOT SIMILAR TO '42501 must be owner( or reader)? of portfolio "hostile%'
 	-- readers may ask these
-	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|value_score)')
+	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|experiment_readout|value_score|chart|report)')
 	AND NOT (function::text ~ 'create_portfolio' AND result ~ '^(42501 permission denied for database|42P06)') $$,
 	'who does not have the owner''s rights is refused by every function');
 SELECT is(caught_others(), NULL, 'and is not caught');

@@ -44,7 +44,8 @@ CREATE TABLE costs (shop integer, id integer, at date, amount numeric);
 CREATE TABLE complaints (shop integer, id integer, at date);
 CREATE TABLE answers (shop integer, id integer, at date, score integer);
 CREATE TABLE people (shop integer, id integer, town text);
-CREATE INDEX ON orders (id); CREATE INDEX ON costs (id); CREATE INDEX ON complaints (id); CREATE INDEX ON answers (id); CREATE INDEX ON people (id);
+CREATE TABLE events (shop integer, id integer, at date, amount numeric, margin numeric, what text);
+CREATE INDEX ON orders (id); CREATE INDEX ON costs (id); CREATE INDEX ON complaints (id); CREATE INDEX ON answers (id); CREATE INDEX ON people (id); CREATE INDEX ON events (id);
 SELECT setseed(0.25) \g /dev/null
 -- rows of some customers, up to a day; amounts with few and many decimals, refunds, zero
 CREATE FUNCTION happen(which integer, customers integer, up_to date) RETURNS void LANGUAGE sql AS $$
@@ -56,6 +57,8 @@ CREATE FUNCTION happen(which integer, customers integer, up_to date) RETURNS voi
 	INSERT INTO costs SELECT which, 1 + floor(random() * customers)::integer, up_to + 20 - floor(random() * 300)::integer, round((random() * 9)::numeric, 2) FROM generate_series(1, customers / 2);
 	INSERT INTO complaints SELECT which, 1 + floor(random() * customers)::integer, up_to - floor(random() * 200)::integer FROM generate_series(1, customers / 4);
 	INSERT INTO answers SELECT which, 1 + floor(random() * customers)::integer, up_to - floor(random() * 200)::integer, 1 + floor(random() * 5)::integer FROM generate_series(1, customers / 4);
+	INSERT INTO events SELECT which, 1 + floor(random() * customers)::integer, up_to + 20 - floor(random() * 500)::integer, round((random() * 50 - 3)::numeric, 2),
+		round((random() * 20)::numeric, 2), nullif('what ' || floor(random() * 5)::integer, 'what 0') FROM generate_series(1, customers * 4);
 $$;
 CREATE FUNCTION make(which integer) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -70,8 +73,11 @@ BEGIN
 		costs => format('SELECT id, at, amount FROM costs WHERE shop = %s', which),
 		complaints => format('SELECT id, at FROM complaints WHERE shop = %s', which),
 		satisfaction => format('SELECT id, at, score FROM answers WHERE shop = %s', which),
+		visits => CASE WHEN which IN (0, 3) THEN format('SELECT id, at, what FROM events WHERE shop = %s AND amount > 10', which) END,
+		contacts => CASE WHEN which IN (0, 4) THEN format('SELECT id, at FROM events WHERE shop = %s', which) END,
+		lines => CASE WHEN which IN (0, 5) THEN format('SELECT id, at, amount, margin, what FROM events WHERE shop = %s', which) END,
 		timezone => 'UTC', settings => '{"margin": 0.3, "purchase_model": "bgnbd"}');
-	PERFORM segment.watch(name, t, 'id') FROM unnest('{orders,costs,complaints,answers,people}'::regclass[]) AS t;
+	PERFORM segment.watch(name, t, 'id') FROM unnest('{orders,costs,complaints,answers,people,events}'::regclass[]) AS t;
 	RETURN name;
 END $$;
 CREATE TABLE made AS SELECT which, make(which) AS name FROM generate_series(0, 5) AS which;
@@ -81,7 +87,7 @@ INSERT INTO step VALUES
 	(1, 'a full refresh', $$ SELECT mode FROM segment.refresh(%2$L) $$),
 	(2, 'nothing changed', $$ SELECT mode FROM segment.refresh(%2$L) $$),
 	(3, 'some customers changed', $$ INSERT INTO orders VALUES (%1$s, 3, '2024-03-05', 12.5, 4), (%1$s, 111, '2024-03-06', 3.25, 1); SELECT mode FROM segment.refresh(%2$L) $$),
-	(4, 'changed, the scorecard kept', $$ INSERT INTO orders VALUES (%1$s, 4, '2024-03-04', 1.125, 1), (%1$s, 112, '2024-03-03', 9, 1); INSERT INTO costs VALUES (%1$s, 9, '2024-03-02', 3); SELECT mode FROM segment.refresh(%2$L, scorecard => false) $$),
+	(4, 'changed, the scorecard kept', $$ INSERT INTO orders VALUES (%1$s, 4, '2024-03-04', 1.125, 1), (%1$s, 112, '2024-03-03', 9, 1); INSERT INTO costs VALUES (%1$s, 9, '2024-03-02', 3); INSERT INTO events VALUES (%1$s, 13, '2024-03-02', 20, 3, 'what 7'); SELECT mode FROM segment.refresh(%2$L, scorecard => false) $$),
 	(5, 'customers who went', $$ DELETE FROM orders WHERE shop = %1$s AND id IN (8, 111); DELETE FROM costs WHERE shop = %1$s AND id IN (8, 111); SELECT mode FROM segment.refresh(%2$L) $$),
 	(6, 'a later day', $$ SELECT mode FROM segment.refresh(%2$L, '2024-04-10') $$),
 	(7, 'an earlier day', $$ SELECT mode FROM segment.refresh(%2$L, '2023-12-31') $$),
@@ -200,6 +206,11 @@ SELECT segment.create_portfolio('steady', 'SELECT id, at, amount FROM orders WHE
 CREATE TABLE versions AS SELECT k.ctid AS version, k.customer_id FROM steady.kept_customer AS k;
 SELECT is((SELECT concat_ws(' ', mode, customers_changed, scorecard_id) FROM segment.refresh('steady')), 'full 0 2', 'all is read, with a new scorecard');
 SELECT is_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that stay the same are not written');
+SELECT segment.watch('steady', 'orders', 'id') \g /dev/null
+SELECT segment.refresh('steady') \g /dev/null
+SELECT is((SELECT concat_ws(' ', mode, customers_changed, scorecard_id) FROM segment.refresh('steady')), 'changes 0 4', 'nothing is read, and the models begin at those before');
+SELECT is_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that stay the same are not written');
+SELECT hasnt_table('steady', 'refresh_figures', 'nor is anything left of it');
 SELECT segment.alter_portfolio('steady', settings => '{"horizon_weeks": 26}') \g /dev/null
 SELECT isnt_empty($$ SELECT ctid, customer_id FROM steady.kept_customer EXCEPT TABLE versions $$, 'rows that are judged in another way are');
 

@@ -12,7 +12,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(53);
+SELECT plan(72);
 
 -- 100 customers; number i has the margin 1000 - i on the first day, with a
 -- horizon of 0 weeks, so that the lifetime profit is what is in the books
@@ -127,10 +127,43 @@ SELECT throws_ok($$ INSERT INTO shop.key_account_criterion VALUES ('2025-01-01',
 
 SELECT lives_ok($$ SELECT segment.assign_key_account('shop', 'k2', 'Ann', 'the board') $$, 'an account manager, and an executive');
 SELECT results_eq($$ SELECT owner, executive FROM shop.key_account WHERE customer_id = 'k2' $$, $$ VALUES ('Ann', 'the board') $$, 'are shown');
+
+-- who has been responsible, and in which stage the relation is
+SELECT results_eq($$ SELECT owner_changes, stage FROM shop.key_account WHERE customer_id = 'k2' $$, $$ VALUES (0::bigint, NULL::text) $$, 'named once, no stage yet');
+SELECT lives_ok($$ SELECT segment.assign_key_account('shop', 'k2', 'Ann', 'the board') $$, 'the same again');
+SELECT lives_ok($$ SELECT segment.assign_key_account('shop', 'k2', 'Ann', 'Dora') $$, 'another executive');
+SELECT lives_ok($$ SELECT segment.set_key_account_stage('shop', 'k2', 'incubation', who => 'Ann') $$, 'a stage');
+SELECT is((pg_temp.on_day('2024-08-02')).accounts, 22::bigint, 'a day later');
+SELECT lives_ok($$ SELECT segment.assign_key_account('shop', 'k2', 'Ben') $$, 'another account manager');
+SELECT lives_ok($$ SELECT segment.assign_key_account('shop', 'k2', 'Ann') $$, 'and the first one again');
+SELECT lives_ok($$ SELECT segment.set_key_account_stage('shop', 'k2', 'early', 'first order', 'Ann') $$, 'the next stage');
+SELECT results_eq($$ SELECT owner, executive, owner_since, owner_changes, stage, stage_since, stage_by, stage_label_zh, stage_action IS NOT NULL AND stage_action_zh IS NOT NULL
+	FROM shop.key_account WHERE customer_id = 'k2' $$,
+	$$ VALUES ('Ann', 'Dora', date '2024-08-02', 2::bigint, 'early', date '2024-08-02', 'Ann', '初期阶段', true) $$, 'two changes of the manager, the second stage');
+SELECT results_eq($$ SELECT kind, value, executive, from_day, until_day, who = session_user AS by_user, note FROM shop.key_account_history
+		WHERE customer_id = 'k2' ORDER BY kind, created_at $$,
+	$$ VALUES ('owner', 'Ann', 'the board', date '2024-08-01', date '2024-08-01', true, NULL),
+		('owner', 'Ann', 'Dora', '2024-08-01', '2024-08-02', true, NULL),
+		('owner', 'Ben', 'Dora', '2024-08-02', '2024-08-02', true, NULL),
+		('owner', 'Ann', 'Dora', '2024-08-02', NULL, true, NULL),
+		('stage', 'incubation', NULL, '2024-08-01', '2024-08-02', false, NULL),
+		('stage', 'early', NULL, '2024-08-02', NULL, false, 'first order') $$, 'and all of it is kept');
+SELECT throws_ok($$ SELECT segment.set_key_account_stage('shop', 'k2', 'married') $$, '22023', 'stage "married" of a key account is not known');
+SELECT throws_ok($$ SELECT segment.set_key_account_stage('shop', 'k2', 'early', who => ' ') $$, '22023', 'argument "who" must not be empty');
+SELECT throws_ok($$ SELECT segment.set_key_account_stage('shop', (SELECT customer_id FROM shop.customer AS c
+	WHERE NOT EXISTS (SELECT FROM shop.key_account AS a WHERE a.customer_id = c.customer_id) ORDER BY 1 LIMIT 1), 'early') $$, 'P0002', NULL, 'only of a key account');
+SELECT results_eq('SELECT stage, label_zh, action <> action_zh FROM shop.key_account_stage ORDER BY ordinal',
+	$$ VALUES ('incubation', '孕育阶段', true), ('early', '初期阶段', true), ('middle', '中期阶段', true), ('partner', '战略合作伙伴阶段', true) $$, 'the four stages');
 DELETE FROM sale WHERE customer = 'k2';
-SELECT is((pg_temp.on_day('2024-08-02')).accounts, 22::bigint, 'an account that the sources no longer name stays');
+SELECT is((pg_temp.on_day('2024-08-04')).accounts, 22::bigint, 'an account that the sources no longer name stays');
 SELECT results_eq($$ SELECT value, would_demote FROM shop.key_account WHERE customer_id = 'k2' $$, 'VALUES (NULL::numeric, true)',
 	'without a value, and would be demoted');
+-- who leaves has no manager any more; a new stay begins without one
+SELECT lives_ok($$ SELECT segment.override_key_account('shop', 'k2', false, 'gone', '2024-12-31', 'Ann') $$, 'the account leaves');
+SELECT is_empty($$ SELECT FROM shop.key_account_owner WHERE customer_id = 'k2' AND until_day IS NULL $$, 'and its manager with it');
+SELECT is((pg_temp.on_day('2024-08-05')).accounts, 21::bigint, 'a day later');
+SELECT lives_ok($$ SELECT segment.override_key_account('shop', 'k2', true, 'back', '2024-12-31', 'Ann') $$, 'it comes back');
+SELECT results_eq($$ SELECT owner, owner_changes, stage FROM shop.key_account WHERE customer_id = 'k2' $$, $$ VALUES (NULL::text, NULL::bigint, NULL::text) $$, 'as a new one');
 SELECT segment.refresh('shop', '2024-01-01') IS NOT NULL \g /dev/null
 SELECT throws_ok($$ SELECT segment.review_key_accounts('shop') $$, '55000', NULL, 'no review before the last one');
 

@@ -48,22 +48,26 @@ BEGIN
 	EXECUTE format('CREATE TABLE %1$I AS SELECT %2$s AS k, at, amount / 10 AS amount FROM (SELECT n, i + 1 AS i, at, amount FROM event WHERE i %% 2 = 0) AS event', kind || '_cost', key);
 	EXECUTE format('CREATE TABLE %1$I AS SELECT %2$s AS k, ''region '' || n %% 3 AS region FROM generate_series(1, 50) AS n, generate_series(2, 2) AS i', kind || '_list', key);
 	EXECUTE format('CREATE TABLE %1$I AS SELECT %2$s AS k, at + 1 AS at FROM event WHERE i %% 5 = 1', kind || '_complaint', key);
+	EXECUTE format('CREATE TABLE %1$I AS SELECT %2$s AS k, at, amount, amount * n / 50 AS margin, n + i / 3 AS what FROM (SELECT n, i + 2 AS i, at, amount FROM event WHERE (n + i) %% 3 > 0) AS event', kind || '_event', key);
 	PERFORM segment.create_portfolio(kind, format('SELECT k, at, amount FROM %I', kind || '_sale'),
 		customers => format('SELECT * FROM %I', kind || '_list'), costs => format('SELECT * FROM %I', kind || '_cost'),
-		complaints => format('SELECT * FROM %I', kind || '_complaint'), timezone => 'UTC', settings => '{"purchase_model": "bgnbd", "lost_after_days": 60}');
+		complaints => format('SELECT * FROM %I', kind || '_complaint'), visits => format('SELECT k, at, what %% 4 FROM %I', kind || '_event'),
+		contacts => format('SELECT k, at, what %% 3 FROM %I', kind || '_event'), lines => format('SELECT k, at, amount, margin, what %% 5 FROM %I', kind || '_event'), timezone => 'UTC', settings => '{"purchase_model": "bgnbd", "lost_after_days": 60}');
 	EXECUTE format('UPDATE %1$I.scheme_class SET owner = ''Ada'' WHERE scheme = ''next_step'' AND class_rank < 4', kind);
 	EXECUTE format('INSERT INTO %1$I.scheme_domain (scheme, class, domain, action, priority)
 		SELECT c.scheme, c.class, ''data'', ''Offer more.'', 1 FROM %1$I.scheme_class AS c WHERE c.scheme = ''next_step''', kind);
 	PERFORM segment.watch(kind, format('%I', kind || '_sale'), 'k'), segment.watch(kind, format('%I', kind || '_cost'), 'k'),
-		segment.watch(kind, format('%I', kind || '_list'), 'k'), segment.watch(kind, format('%I', kind || '_complaint'), 'k');
+		segment.watch(kind, format('%I', kind || '_list'), 'k'), segment.watch(kind, format('%I', kind || '_complaint'), 'k'), segment.watch(kind, format('%I', kind || '_event'), 'k');
 	PERFORM segment.refresh(kind, '2024-10-31');
 	PERFORM segment.take_snapshot(kind, '2024-06-30');
 	PERFORM segment.create_scheme(kind, 'size', '[{"class": "big", "rule": "net > half", "stay_rule": "net > half / 2"}, {"class": "small"}]', '{"half": "avg(net)"}');
+	PERFORM segment.create_cluster_scheme(kind, 'groups', '{net,orders,gap_ratio}', transform => 'log');
 	PERFORM segment.take_snapshot(kind, '2024-08-31');
 
 	-- changes, also by another spelling
 	EXECUTE format('INSERT INTO %1$I SELECT %2$s, at, amount, n, i FROM (SELECT n, i + 1 AS i, at, amount FROM event WHERE at > ''2024-10-31'' AND n < 20) AS event', kind || '_sale', key);
 	EXECUTE format('DELETE FROM %I WHERE n = 7 AND i < 3', kind || '_sale');
+	EXECUTE format('DELETE FROM %I WHERE what = 9', kind || '_event');
 	PERFORM show(kind, 'refresh', format('SELECT mode, customers, customers_read, customers_changed FROM segment.refresh(%L, ''2024-12-31'')', kind));
 	PERFORM show(kind, 'full refresh', format('SELECT customers, customers_changed FROM segment.refresh(%L, ''2024-12-31'', "full" => true)', kind));
 
@@ -73,9 +77,11 @@ BEGIN
 	EXECUTE format('INSERT INTO %I.key_account_criterion (valid_from, measure, entry_limit, exit_limit) VALUES (''2024-01-01'', ''net'', 300, 250)', kind);
 	PERFORM segment.review_key_accounts(kind);
 	PERFORM segment.override_key_account(kind, one, true, 'strategic', '2025-06-30', 'Ada');
+	PERFORM segment.assign_key_account(kind, one, 'Eve');
 	PERFORM segment.assign_key_account(kind, one, 'Bob');
+	PERFORM segment.set_key_account_stage(kind, one, 'early');
 	PERFORM segment.review_key_accounts(kind);
-	PERFORM show(kind, 'own account', format('SELECT owner, override_reason, net_value, would_demote, criteria_met, criteria_failed FROM %I.key_account WHERE owner IS NOT NULL', kind));
+	PERFORM show(kind, 'own account', format('SELECT owner, owner_changes, stage, override_reason, net_value, would_demote, criteria_met, criteria_failed FROM %I.key_account WHERE owner IS NOT NULL', kind));
 	PERFORM segment.end_key_account_override(kind, one, 'no longer', 'Ada');
 	PERFORM segment.review_key_accounts(kind);
 
@@ -88,6 +94,7 @@ BEGIN
 	PERFORM show(kind, 'monthly_migration', format('SELECT * FROM %I.monthly_migration(''2024-06-30'', ''2024-12-31'', ''size'')', kind));
 	PERFORM show(kind, 'movers', format('SELECT * FROM %I.movers(''2024-06-30'', ''2024-12-31'', ''rfm_segment'')', kind));
 	PERFORM show(kind, 'class_retention', format('SELECT * FROM %I.class_retention(''2024-06-30'', ''2024-12-31'', ''rfm_segment'')', kind));
+	PERFORM show(kind, 'experiment', format('SELECT measure, treated + held_out AS customers FROM segment.experiment_readout(%L, ''s'', 0.5, ''2024-07-01'')', kind));
 	PERFORM show(kind, 'best_list', format('SELECT * FROM %I.best_list(20)', kind));
 	PERFORM show(kind, 'explain', format('SELECT * FROM segment.explain(%L, %L)', kind, one));
 	PERFORM show(kind, 'scheme_check', format('SELECT * FROM segment.scheme_check(%L, ''size'')', kind));

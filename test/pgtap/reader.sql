@@ -51,11 +51,13 @@ SELECT format('SELECT count(*) FROM %I.%I(%s)', portfolio, p.proname, CASE p.pro
 	WHEN 'customer_change' THEN '''2024-03-31'', ''2024-06-30'''
 	WHEN 'churn_change' THEN '''2024-01-01'', ''2024-03-31'', ''2024-04-01'', ''2024-06-30'''
 	ELSE '''2024-03-31'', ''2024-06-30'', ''rfm_segment''' END)
--- customer_row stands in the FROM clauses of others
-FROM pg_proc AS p WHERE p.pronamespace = quote_ident(portfolio)::regnamespace AND p.proname <> 'customer_row'
+-- these stand in the FROM clauses of others
+FROM pg_proc AS p WHERE p.pronamespace = quote_ident(portfolio)::regnamespace AND p.proname NOT IN ('customer_row', 'customer_events')
 UNION ALL
 SELECT format(q.query, portfolio) FROM (VALUES
 	('SELECT count(*) FROM segment.explain(%L, ''3'')'), ('SELECT count(*) FROM segment.explain(%L, 3)'),
+	('SELECT length(segment.report(%L))'),
+	('SELECT count(segment.chart(%1$L, c.chart)) FROM %1$I.chart AS c'),
 	('SELECT count(*) FROM segment.scheme_check(%L, ''rfm_segment'')'),
 	('SELECT count(*) FROM segment.backtest(%L, ''2024-06-30'', 90)'),
 	('SELECT count(*) FROM segment.drivers(%L, ''bought'', ''2024-06-30'', 90)'),

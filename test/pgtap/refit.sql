@@ -13,7 +13,7 @@ SET timezone = 'UTC';
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(29);
+SELECT plan(30);
 \set failure_form message
 \o /dev/null
 \ir ../helpers.sql
@@ -132,6 +132,11 @@ SELECT is_empty(format($$ SELECT * FROM comparison WHERE kind = %L AND status = 
 	kind || ': the same standard errors to 1e-7') FROM kind ORDER BY kind;
 SELECT is_empty($$ SELECT * FROM comparison WHERE status NOT IN ('converged', 'boundary') AND NOT (loglik < 1e-9) $$,
 	'elsewhere the same likelihood to 1e-9');
+
+-- Where nothing has changed, the model stays, bit by bit.
+SELECT is_empty($$ SELECT f.kind, f.shop, f.anew, s.m FROM fit AS f, LATERAL (SELECT pg_temp.refit(f.kind, f.shop, '2024-03-31', f.anew) AS m OFFSET 0) AS s
+	WHERE f.shop <= 60 AND segment.status(f.anew) = 'converged' AND segment.params(s.m) <> segment.params(f.anew) $$,
+	'begun at the model of the same customers, a fit has its parameters');
 
 -- By days, begun anew, a fit has the bits of the aggregates over x, t_x and t.
 SELECT is_empty(format($$

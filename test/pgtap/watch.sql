@@ -24,13 +24,13 @@ SET LOCAL search_path = t, public;
 CREATE TABLE customer (id bigint, country text);
 CREATE TABLE orders (order_id serial PRIMARY KEY, customer integer, at timestamptz, amount numeric, margin numeric);
 CREATE INDEX ON orders (customer);
-CREATE TABLE cost (at date, amount numeric, customer bigint) PARTITION BY RANGE (at);
+CREATE TABLE cost (at date, amount numeric, customer integer) PARTITION BY RANGE (at);
 CREATE TABLE cost_old PARTITION OF cost FOR VALUES FROM (MINVALUE) TO ('2023-01-01');
 -- a partition with its columns in another order
-CREATE TABLE cost_new (customer bigint, at date, amount numeric);
+CREATE TABLE cost_new (customer integer, at date, amount numeric);
 ALTER TABLE cost ATTACH PARTITION cost_new FOR VALUES FROM ('2023-01-01') TO (MAXVALUE);
 CREATE TABLE complaint (customer bigint, at date);
-CREATE TABLE survey (customer bigint, at date, score integer, language text);
+CREATE TABLE survey (customer integer, at date, score integer, language text);
 CREATE TABLE language (language text PRIMARY KEY, counts boolean);
 INSERT INTO language VALUES ('en', true), ('zh', true), ('xx', false);
 
@@ -66,6 +66,14 @@ SELECT is((segment.watch('shop', 'cost', 'customer')).tables, 3::bigint, 'partit
 SELECT segment.watch('shop', 'complaint', 'customer');
 SELECT is((segment.watch('shop', 'survey', 'customer')).obstacle, 'source "satisfaction": table t.language is not watched', 'until all are');
 SELECT is((segment.watch('shop', 'language', NULL)).obstacle, NULL, 'nothing is missing');
+SELECT is((segment.watch('shop', 'survey', 'customer')).linear, true, 'rows of a table that linear sources read are logged');
+SELECT is((segment.watch('shop', 'customer', 'id')).not_linear, 'source "customers": attributes are read, not added', 'attributes are not');
+SELECT is((segment.watch('shop', 'complaint', 'customer')).not_linear, 'the customer''s column has numbers that are no keys', 'nor rows of anybody');
+SELECT set_eq('SELECT relation, log IS NOT NULL FROM shop.watched_table', $$ VALUES ('t.orders', true), ('t.customer', false), ('t.cost', true), ('t.cost_old', true),
+	('t.cost_new', true), ('t.complaint', false), ('t.survey', true), ('t.language', false) $$, 'as can be seen');
+SELECT is((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute AS a WHERE a.attnum > 0
+	AND a.attrelid = (SELECT format('shop.%I', log)::regclass FROM shop.watched_table WHERE relation = 't.survey')),
+	'{sign,at,customer,language,score}'::text[], 'a log has the columns that the sources read');
 SELECT set_eq('SELECT relation, customer_column FROM shop.watched_table',
 	$$ VALUES ('t.orders', 'customer'), ('t.customer', 'id'), ('t.cost', 'customer'), ('t.cost_old', 'customer'),
 		('t.cost_new', 'customer'), ('t.complaint', 'customer'), ('t.survey', 'customer'), ('t.language', NULL) $$,
@@ -102,11 +110,16 @@ BEGIN
 END
 $$;
 
+-- Customers of whom there is a note, or a row in a log.
+CREATE FUNCTION noted(portfolio text) RETURNS SETOF integer LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY EXECUTE format('SELECT customer_id::integer FROM %I.changed_customer%s', portfolio, ' UNION ' || segment_internal.log_keys(portfolio));
+END
+$$;
 INSERT INTO orders (customer, at, amount) VALUES (3, '2023-05-05 12:00', 10), (900, '2021-01-01 12:00', 20);
-SELECT results_eq('SELECT customer_id, everybody FROM shop.changed_customer ORDER BY 1', $$ VALUES (3, false), (900, false) $$,
-	'notes of a statement, each customer once');
+SELECT set_eq($$ SELECT * FROM noted('shop') $$, ARRAY[3, 900], 'what a statement changes can be seen');
 SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'new orders, one of them backdated, of an old and of a new customer');
-SELECT is_empty('SELECT * FROM shop.changed_customer', 'the notes are gone');
+SELECT is_empty($$ SELECT * FROM noted('shop') $$, 'the notes are gone');
 UPDATE orders SET customer = 901 WHERE customer = 900;
 SELECT is_empty($$ SELECT * FROM differs('changes') $$, 'orders given to somebody else: the old customer is gone');
 SELECT is_empty('SELECT FROM shop.customer WHERE customer_id = 900', 'really');
@@ -137,7 +150,7 @@ SELECT is_empty($$ SELECT * FROM differs('full') $$, 'a table that concerns ever
 TRUNCATE complaint;
 SELECT is_empty($$ SELECT * FROM differs('full') $$, 'TRUNCATE');
 UPDATE orders SET amount = amount WHERE false;
-SELECT is_empty('SELECT * FROM shop.changed_customer', 'a statement that changes no row notes nothing');
+SELECT is_empty($$ SELECT * FROM noted('shop') $$, 'a statement that changes no row notes nothing');
 
 -- any stream of changes
 CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS $$
@@ -192,7 +205,7 @@ INSERT INTO complaint SELECT 30, '2023-07-07';
 SELECT results_eq('refresh', $$ SELECT format('changes: 1 of %s customers changed', count(*)) FROM shop.customer $$, 'then changes again');
 ALTER TABLE complaint ALTER at TYPE date USING at + 1;
 SELECT is_empty($$ SELECT * FROM differs('full') $$, 'a table that was written anew');
-CREATE TABLE cost_0 (at date NOT NULL, amount numeric, customer bigint);
+CREATE TABLE cost_0 (at date NOT NULL, amount numeric, customer integer);
 INSERT INTO cost_0 VALUES ('1990-01-01', 3, 31);
 ALTER TABLE cost DETACH PARTITION cost_old;
 ALTER TABLE cost ATTACH PARTITION cost_0 FOR VALUES FROM (MINVALUE) TO ('2000-01-01');
@@ -256,7 +269,7 @@ SET LOCAL ROLE segment_writer;
 SELECT lives_ok($$ INSERT INTO orders (client, at, amount) VALUES (50, '2023-05-05', 11) $$, 'who has no rights on the portfolio can write');
 SELECT throws_ok('SELECT * FROM shop.changed_customer', '42501', NULL, 'and not read the notes');
 RESET ROLE;
-SELECT set_eq('SELECT customer_id FROM shop.changed_customer', ARRAY[50::bigint], 'what he wrote is noted');
+SELECT set_eq($$ SELECT * FROM noted('shop') $$, ARRAY[50], 'what he wrote is noted');
 -- an own table with our trigger does not write into somebody's portfolio
 CREATE TABLE own (client integer);
 ALTER TABLE own OWNER TO segment_writer;
@@ -265,7 +278,7 @@ SET LOCAL ROLE segment_writer;
 CREATE TRIGGER note AFTER INSERT ON own REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION segment_internal.note_changes('shop');
 INSERT INTO own VALUES (66);
 RESET ROLE;
-SELECT set_eq('SELECT customer_id FROM shop.changed_customer', ARRAY[50::bigint], 'nobody else''s table notes anything');
+SELECT set_eq($$ SELECT * FROM noted('shop') $$, ARRAY[50], 'nobody else''s table notes anything');
 -- a portfolio of another owner, over a table of another
 GRANT CREATE ON DATABASE :DBNAME TO segment_owner;
 GRANT SELECT ON orders TO segment_owner;
@@ -281,8 +294,8 @@ SELECT is((segment.watch('other', 't.orders', 'client')).obstacle, NULL, 'which 
 SELECT segment.refresh('other');
 RESET ROLE;
 INSERT INTO orders (client, at, amount) VALUES (51, '2023-05-05', 11);
-SELECT set_eq('SELECT customer_id FROM other.changed_customer', ARRAY[51::bigint], 'two portfolios watch one table');
-SELECT set_eq('SELECT customer_id FROM shop.changed_customer', ARRAY[50, 51::bigint], 'each has its notes');
+SELECT set_eq($$ SELECT * FROM noted('other') $$, ARRAY[51], 'two portfolios watch one table');
+SELECT set_eq($$ SELECT * FROM noted('shop') $$, ARRAY[50, 51], 'each has its notes');
 SET LOCAL ROLE segment_owner;
 SELECT is((SELECT mode FROM segment.refresh('other')), 'changes', 'its owner refreshes');
 SELECT segment.drop_portfolio('other');
@@ -351,7 +364,8 @@ CREATE TABLE plain (k integer, at date, amount numeric);
 CREATE UNLOGGED TABLE unlogged (k integer);
 CREATE TEMPORARY TABLE passing (k integer);
 CREATE VIEW looked AS SELECT * FROM plain;
-SELECT segment.create_portfolio('small', 'SELECT k, at, amount FROM plain');
+-- grouped, so that keys are noted, and not rows logged
+SELECT segment.create_portfolio('small', 'SELECT k, at, sum(amount) FROM plain GROUP BY k, at');
 SELECT throws_ok($$ SELECT segment.watch('nowhere', 'plain', 'k') $$, '42704', 'portfolio "nowhere" does not exist', 'no such portfolio');
 SELECT throws_ok($$ SELECT segment.watch('small', NULL, 'k') $$, '22004', 'table to watch must not be null', 'no table');
 SELECT throws_ok($$ SELECT segment.watch('small', 'looked', 'k') $$, '42809', 't.looked is not a table', 'a view');
@@ -369,6 +383,58 @@ SELECT segment.watch('small', 'plain', 'k');
 SELECT segment.watch('small', 'big', 'k');
 INSERT INTO big VALUES (5000000000);
 SELECT results_eq('SELECT customer_id, everybody FROM small.changed_customer', 'SELECT NULL::integer, true', 'a number too large for the key');
+
+-- many rows of a log
+CREATE FUNCTION logged_rows() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	n bigint;
+BEGIN
+	EXECUTE format('SELECT count(*) FROM large.%I', (SELECT log FROM large.watched_table)) INTO n;
+	RETURN n;
+END
+$$;
+CREATE TABLE wide (k integer, at date, amount numeric, remark text);
+INSERT INTO wide SELECT n, date '2023-01-01', n FROM generate_series(1, 20000) AS n;
+ANALYZE wide;
+SELECT segment.create_portfolio('large', 'SELECT k, at, amount FROM wide', settings => '{"purchase_model": "none", "spend_model": "none"}');
+SELECT segment.watch('large', 'wide', 'k'), segment.refresh('large');
+UPDATE wide SET remark = 'x';
+SELECT is(logged_rows(), 0::bigint, 'an UPDATE of what no source reads is not logged');
+SELECT is_empty('SELECT FROM large.changed_customer', 'nor noted');
+INSERT INTO wide SELECT n, date '2023-02-01', n FROM generate_series(1, 2000) AS n;
+SELECT is(logged_rows(), 2000::bigint, 'a tenth of a table is logged');
+SELECT is_empty('SELECT FROM large.changed_customer', 'and not noted');
+UPDATE wide SET amount = amount + 1 WHERE k <= 1500;
+SELECT results_eq('SELECT count(*), bool_or(everybody) FROM large.changed_customer', 'SELECT 1500::bigint, false', 'more is noted by customer');
+SELECT results_eq($$ SELECT mode, customers_read, customers_changed FROM segment.refresh('large') $$,
+	$$ VALUES ('changes', 1500::bigint, 2000::bigint) $$, 'who has a note is read, whatever the log says');
+SELECT is((segment.refresh('large', "full" => true)).customers_changed, 0::bigint, 'as if all had been read');
+-- what hangs on a log never runs, and rows of another type are not logged: keys are noted instead
+CREATE INDEX hung ON large.change_1 (k);
+INSERT INTO wide VALUES (1, '2023-03-01', 1);
+SELECT results_eq('SELECT customer_id FROM large.changed_customer', 'SELECT 1', 'a log with an index takes nothing');
+DROP INDEX large.hung;
+ALTER TABLE wide ALTER amount TYPE integer;
+INSERT INTO wide VALUES (2, '2023-03-01', 1);
+SELECT set_eq('SELECT customer_id FROM large.changed_customer', 'VALUES (1), (2)', 'nor does one for a column of another type');
+SELECT is((SELECT mode FROM segment.refresh('large')), 'full', 'a column of another type: all is read');
+SELECT results_eq('SELECT DISTINCT log FROM large.watched_table', ARRAY['change_2'], 'and there is another log');
+SELECT is(to_regclass('large.change_1'), NULL, 'the old one is gone');
+SELECT segment.refresh('large');
+-- a row that the query fails for, changed again before anybody looks
+SELECT segment.alter_portfolio('large', purchases => 'SELECT k, at, 100 / amount FROM wide WHERE amount < 1000');
+SELECT is((SELECT mode FROM segment.refresh('large')), 'changes', 'another query');
+INSERT INTO wide VALUES (3, '2023-04-01', 0);
+UPDATE wide SET amount = 4 WHERE amount = 0;
+SELECT results_eq($$ SELECT mode, reason, customers_read FROM segment.refresh('large') $$,
+	$$ VALUES ('changes', '1 of 998 customers changed, all of them read again, since changes could not be added: division by zero', 1::bigint) $$,
+	'changes that cannot be added');
+SELECT is((segment.refresh('large', "full" => true)).customers_changed, 0::bigint, 'nothing is lost');
+-- a log in use that others have written to since another one is
+INSERT INTO wide VALUES (4, '2023-05-01', 3);
+UPDATE large.watched_table SET log = NULL;
+SELECT results_eq($$ SELECT mode, customers_changed FROM segment.refresh('large') $$, $$ VALUES ('full', 1::bigint) $$, 'rows in a log that is not in use');
+SELECT segment.drop_portfolio('large');
 
 -- many notes
 DELETE FROM small.changed_customer;

@@ -98,11 +98,16 @@ my %usual = (
 
 	'segment.clusters' => q{=(SELECT segment.kmeans_fit(ARRAY[v], 2, 1) FROM unnest('{1,2,9}'::float8[]) AS v)}, 'kmeans_fit.seed' => 1,
 
+	'share double precision' => 0.1, 'level double precision' => 0.95, 'held_out double precision' => 0.5,
+	'proportion_test.successes' => 3, 'proportion_test.trials' => 10, 'proportion_test.base_successes' => 2, 'proportion_test.base_trials' => 10,
+
 	# portfolios
 	'portfolio text' => 'mine', 'name text' => 'mine', 'unit text' => 'day', 'timezone text' => 'UTC', 'query_path text' => 'public',
 	'source text' => 'purchases', 'query text' => $purchases, 'purchases text' => $purchases, 'customers text' => 'SELECT * FROM trade.person',
 	'costs text' => 'SELECT id, at, amount FROM trade.cost', 'complaints text' => 'SELECT id, at FROM trade.complaint',
-	'satisfaction text' => 'SELECT id, at, score FROM trade.answer', 'definition jsonb' => "=$definition", 'settings jsonb' => q{=&check_settings('{}')},
+	'satisfaction text' => 'SELECT id, at, score FROM trade.answer', 'visits text' => 'SELECT customer, at, customer % 3 FROM trade.orders',
+	'contacts text' => 'SELECT id, at FROM trade.complaint', 'lines text' => 'SELECT customer, at, amount, margin, margin FROM trade.orders',
+	'event_source_query.source' => 'visits', 'event_source_query.shape' => q{=&check_source('visits', 'SELECT customer, at, customer FROM trade.orders', 'public')}, 'definition jsonb' => "=$definition", 'settings jsonb' => q{=&check_settings('{}')},
 	source_shape => qq{=&check_source('purchases', '$purchases', 'public')},
 	'key_equality text' => 'OPERATOR(pg_catalog.=)', 'regclass' => 'trade.orders', 'type oid' => q{='integer'::regtype},
 	'check_source_column.col' => '{"ordinal": 1, "name": "customer", "type": 23, "base_type": 23}', 'check_source_column.meaning' => 'customer',
@@ -131,10 +136,15 @@ my %usual = (
 	'risk_agg.usual_gap_days' => 30, 'risk_agg.prior_customers' => 20, 'tenths_agg.amounts' => '{1,2}', 'tenths_total.tenths' => '{{1,2},{3,4}}', 'tenths_total.col' => 1,
 	'contribution_prior.moments' => '{60,3000,900,280,20,1000,300,95,230}', 'usual_gross.moments' => '{60,3000,900,280,20,1000,300,95,230}',
 	'tenths_error.tenths' => '{{1,2,3},{3,4,5}}', 'cheapest_threshold_agg.false_alarm_cost' => 1, 'cheapest_threshold_agg.miss_cost' => 1,
-	'scheme_measure_abcd.measure' => 'net', 'kept_query.as_of' => '2024-02-01', 'kept_query.scorecard_id' => 1, 'kept_fill_changed.as_of' => '2024-02-01', 'kept_move.given' => '2024-02-01',
+	'scheme_measure_abcd.measure' => 'net', 'kept_query.as_of' => '2024-02-01', 'kept_query.scorecard_id' => 1, (map { ("$_.as_of" => '2024-02-01', "$_.scorecard_id" => 1) } qw(figures_query figures_create)),
+	'cut text' => 'avg(net)', 'rule_is_of_unscored.rule_item' => 'mine.kept_customer AS k', 'query_mentions.query' => 'SELECT net FROM mine.customer', 'condition_nulls.query' => 'SELECT net IS NULL FROM mine.customer',
+	'scorecard_query.figures' => 'SELECT * FROM mine.kept_customer', 'scorecard_query.cuts' => 'ARRAY[1]', 'customer_row_items.figures' => 'f.*', 'kept_fill_changed.as_of' => '2024-02-01', 'kept_move.given' => '2024-02-01',
 	'kept_run.command' => 'CREATE UNLOGGED TABLE mine.refresh_row AS SELECT 1 AS one', 'kept_run.query' => 'SELECT 1 AS one',
 	'segment_internal.scorecard_terms' => '=(SELECT s.terms FROM mine.scorecard_figures AS s ORDER BY s.scorecard_id LIMIT 1)',
 	'kept_move.today' => '2024-02-01',
+	'run_at_once.commands' => '{SELECT 1}', 'run_at_once.paths' => '{NULL}', 'log_create.columns' => '{customer,at}', 'root oid' => q{='trade.orders'::regclass},
+	'changed_histories.tables' => '{}', 'changed_histories.logs' => '{}', 'changed_histories.sign' => 1, 'changed_histories.query' => 'SELECT customer, at, amount FROM trade.orders',
+	'fold_source[]' => q{{"(purchases,\\"SELECT customer, at, amount FROM trade.orders\\",f,{},{})"}}, 'history_change.by_day' => 'true',
 
 	# schemes
 	'role text' => 'reader', 'privilege text' => 'SELECT',
@@ -143,17 +153,31 @@ my %usual = (
 	'rule text' => 'net > 0',
 	'rule_try.rules' => '{net > 0}', 'rule_find_wrong.rules' => q{{"(rfm_segment,a,rule,\"net > 0\")"}},
 	'col text' => 'net', 'crosstab.row_by' => 'rfm_segment', 'crosstab.column_by' => 'dormancy', 'crosstab_cells.arguments' => '{"row_by": "rfm_segment", "column_by": "dormancy"}',
+	'dashboard_query.panel' => '["barchart", "label", null, "part"]', 'dashboard_panel.entry' => q{=(SELECT c FROM segment_internal.chart_catalog AS c WHERE c.chart = 'whale')},
+	'chart text' => 'segments', 'options jsonb' => '{}', 'chart_draw.arguments' => '{"chart": "segments"}',
+	'scripts text' => 'lib', 'report_write.arguments' => '{}', 'report_json.document' => '{"a": "<b>&"}', 'chart_make.entry' => q{=(SELECT c FROM segment_internal.chart_catalog AS c WHERE c.chart = 'whale')},
+	'report_table.headers' => '{customer,sales}', 'report_table.numbers_from' => 2, 'report_table.rows' => '{{a,1},{b,2}}', 'wanted text' => 'money', 'report_head.title' => 'a <b>',
+	(map { ("$_.options" => q{=&report_verdict('mine', &chart_texts(&chart_options('{}')))}) } qw(report_charts report_lists report_figures report_table report_signed report_change)),
+	(map { ("$_.options" => q{=&chart_texts(&chart_options('{}'))}) } qw(dashboard_query dashboard_panel chart_channel chart_localize chart_frame chart_make chart_amount chart_percent chart_marks report_verdict)),
+	'chart_texts.options' => q{=&chart_options('{}')}, 'chart_frame.entry' => q{=(SELECT c FROM segment_internal.chart_catalog AS c WHERE c.chart = 'whale')},
+	'chart_channel.channel' => 'x', 'chart_channel.field' => 'sales', 'chart_channel.type' => 'quantitative', 'chart_marks.number' => '1,234.5', 'chart_label.language' => 'zh',
 	'portfolio_drivers.arguments' => '{"outcome": "bought", "cutoff": "2023-09-01", "horizon_days": 30}', 'outcome text' => 'bought',
 	'drivers.query' => 'SELECT customer % 2 = 0, amount, at FROM trade.orders', 'drivers_query.run' => q{=&backtest_prepare('mine', '2023-09-01', 30)},
 	'value_score.weights' => '{"net": 1}', 'value_score_weights.weights' => '{"net": 1}', 'value_scores.arguments' => '{"weights": {"net": 1}}',
 	'attribute_check_names.names' => '{city}', 'portfolio_take_views.gone' => '{city}', 'portfolio_put_views.grants' => '{}',
 	'scheme_check_domains.domains' => '{"a": {"action": "b"}}',
 	'scheme_proof.arguments' => '{"scheme": "rfm_segment"}', 'explain_classes.arguments' => '{"customer": "1"}',
+	'columns text[]' => '{net,orders}', 'transform text' => 'none', 'create_cluster_scheme.scheme' => 'another', 'refit_cluster_scheme.scheme' => 'another',
+	'features text' => 'ARRAY[net::float8]', 'cluster_match.values_per_head' => '{1,2}', 'cluster_match.codes' => '{a,b}', 'cluster_rank.cuts' => '{1,2}',
+	'experiment_readout.starts' => '2023-09-01', 'experiment_readout.ends' => '2023-10-01', 'experiment_readout.classes' => '{"dormancy": "asleep"}', 'experiment_condition.classes' => '{"dormancy": "asleep"}',
+	'experiment_readings.arguments' => '{"salt": "s", "share": 0.3, "starts": "2023-09-01", "before_days": 90, "level": 0.9}',
+	'cluster_change.arguments' => '{"command": "create", "scheme": "another", "columns": ["net"], "k": 2, "seed": 1, "transform": "none"}',
 	'scheme_change.arguments' => '{"command": "create", "scheme": "another", "classes": [{"class": "a", "rule": "net > 0"}, {"class": "b"}], "cuts": {}}',
 
 	# key accounts
 	'customer text' => '1', 'key text' => q{'1'}, 'scheme_check_name.name' => 'another', 'demote_key_account.customer' => "=$key_account", 'key_account_demote.key' => "=quote_literal($key_account)",
-	'assign_key_account.customer' => "=$key_account", 'key_account_assign.key' => "=quote_literal($key_account)",
+	'assign_key_account.customer' => "=$key_account", 'set_key_account_stage.customer' => "=$key_account", 'set_key_account_stage.stage' => 'early',
+	'key_account_set_stage.key' => "=quote_literal($key_account)", 'key_account_set_stage.arguments' => '{"stage": "early", "who": "b"}', 'key_account_assign.key' => "=quote_literal($key_account)",
 	'valid_until date' => '2030-01-01', 'key_account_review.as_of' => '2030-01-01', 'key_account_override.as_of' => '2023-12-31',
 	'key_account_change.arguments' => $override,
 	'key_account_override.arguments' => $override, 'key_account_demote.arguments' => '{"customer": "1", "reason": "a", "who": "b"}',
@@ -163,23 +187,34 @@ my %usual = (
 # its work.
 my $to_demote = q{UPDATE mine.key_account_review SET decision = 'would_demote'};
 my $to_end = q{SELECT segment.override_key_account('mine', 1, true, 'a', '2030-01-01', 'b')};
-my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false)};
-my $to_find_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS TABLE mine.changed_customer; INSERT INTO mine.refresh_key VALUES (1, false), (2, false)};
+my $to_store = qq{SELECT &refresh_run('mine', 'CREATE UNLOGGED TABLE mine.refresh_read AS ' || &refresh_read_query('mine', $definition, false), 'public', false), &event_read('mine', $definition, false)};
+my $no_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS SELECT c.*, false AS folded FROM mine.changed_customer AS c};
+my $to_find_keys = qq{$no_keys; INSERT INTO mine.refresh_key VALUES (1, false, false), (2, false, true)};
+my $to_log = q{SELECT segment.watch('mine', t.name::regclass, t.customer) FROM (VALUES ('trade.orders', 'customer'), ('trade.person', 'id'), ('trade.cost', 'id'),
+	('trade.complaint', 'id'), ('trade.answer', 'id')) AS t(name, customer)};
+my $to_have_figures = q{SELECT &figures_create('mine', 1, '2024-02-01', false)};
 my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH NO DATA};
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
 	refresh_store => $to_store, refresh_defects => $to_store, refresh_source_defects => $to_store,
-	defect_histories => $to_store, defect_usual_orders => $to_store,
+	event_store => $to_store, defect_events => $to_store, defect_histories => $to_store, defect_usual_orders => $to_store,
 	portfolio_create_tables => 'CREATE SCHEMA new',
+	event_create_tables => 'DROP TABLE mine.event_history CASCADE; DROP TYPE mine.event_key',
+	kept_fill => $to_have_figures, scheme_compute_cuts => $to_have_figures, scheme_compute_each_cut => $to_have_figures, scheme_try => $to_have_figures,
 	kept_fill_changed => $to_find_keys, kept_move => $to_find_keys,
 	attribute_define => q{SELECT &portfolio_take_views('mine', '{}')},
 	rule_fail => $to_check_rules, rule_try => $to_check_rules, rule_find_wrong => $to_check_rules,
+	refresh_take => $no_keys, refresh_take_changes => $no_keys, refresh_histories => $no_keys,
+	(map { $_ => $to_log } qw(log_wanted log_define log_in_use log_keys log_has_strays log_drop_unused fold_sources refresh_commands)),
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
 	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut, mine.scheme_domain CASCADE',
+	refit_cluster_scheme => q{SELECT segment.create_cluster_scheme('mine', 'another', '{net}', 2)},
+	cluster_create_tables => 'DROP TABLE mine.cluster_fit, mine.cluster_trial CASCADE',
 	watch_create_tables => 'DROP TABLE mine.watched_table, mine.changed_customer, mine.unnoted_change CASCADE',
 	snapshot_create_tables => 'DROP TABLE mine.snapshot, mine.snapshot_customer CASCADE',
-	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override CASCADE',
+	key_account_create_tables => 'DROP TABLE mine.key_account_criterion, mine.key_account_stay, mine.key_account_review, mine.key_account_finding, mine.key_account_override, mine.key_account_owner,
+		mine.key_account_stage, mine.key_account_stage_entry CASCADE',
 );
 
 # ---------- values of the extension's own types, made by expressions ----------

@@ -35,6 +35,8 @@ sub make_portfolios
 		SELECT segment.create_portfolio('Shop of O''Hara 客户', 'SELECT customer, at, total, margin FROM orders -- all',
 			customers => 'SELECT * FROM person', costs => 'SELECT id, at, amount FROM cost',
 			complaints => 'SELECT id, at FROM complaint', satisfaction => 'SELECT id, at, score FROM answer',
+			visits => 'SELECT customer, at, margin FROM orders', contacts => 'SELECT id, at FROM complaint',
+			lines => 'SELECT customer, at, total, margin, margin FROM orders',
 			timezone => 'Asia/Shanghai', settings => '{"dormancy_drowsy": 1}');
 		SELECT segment.refresh('Shop of O''Hara 客户', '2023-06-30');
 		SELECT segment.take_snapshot('Shop of O''Hara 客户', '2023-06-30');
@@ -49,6 +51,7 @@ sub make_portfolios
 		INSERT INTO firm SELECT 1 + n % 5, date '2023-01-01' + 11 * n, 50 + n FROM generate_series(1, 30) AS n;
 		SELECT segment.create_portfolio('b2b', 'SELECT firm, at, amount FROM firm', settings => '{"security_invoker": true}');
 		SELECT segment.refresh('b2b', '2023-06-30'), segment.refresh('b2b');
+		SELECT segment.create_cluster_scheme('b2b', 'groups', '{net,orders}', transform => 'rank');
 		SELECT segment.take_snapshot('b2b', '2023-06-30'), segment.take_snapshot('b2b');
 		SELECT segment.watch('b2b', 'firm', 'firm');
 		SELECT segment.refresh('b2b');
@@ -87,8 +90,8 @@ sub objects
 				ELSE 'say in Portfolios.pm how to call this' END, ', ' ORDER BY a.ordinal)
 			FROM unnest(p.proargtypes) WITH ORDINALITY AS a(type, ordinal)))
 		FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-		-- customer_row stands in the FROM clauses of others
-		WHERE n.nspname = '$literal' AND p.provolatile <> 'v' AND p.proname <> 'customer_row'
+		-- these stand in the FROM clauses of others
+		WHERE n.nspname = '$literal' AND p.provolatile <> 'v' AND p.proname NOT IN ('customer_row', 'customer_events')
 		ORDER BY 1});
 }
 

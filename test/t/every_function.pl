@@ -72,7 +72,8 @@ $node->safe_psql('edge', q{
 	CREATE TABLE trade.answer AS SELECT n % 60 AS id, date '2023-02-01' + n AS at, n % 11 AS score FROM generate_series(1, 100) AS n;
 	SELECT segment.create_portfolio('mine', 'SELECT customer, at, amount, margin FROM trade.orders', customers => 'SELECT * FROM trade.person',
 		costs => 'SELECT id, at, amount FROM trade.cost', complaints => 'SELECT id, at FROM trade.complaint',
-		satisfaction => 'SELECT id, at, score FROM trade.answer');
+		satisfaction => 'SELECT id, at, score FROM trade.answer', visits => 'SELECT customer, at, customer % 3 FROM trade.orders',
+		contacts => 'SELECT id, at FROM trade.complaint', lines => 'SELECT customer, at, amount, margin, margin FROM trade.orders');
 	SELECT segment.refresh('mine', '2023-06-30'), segment.take_snapshot('mine', '2023-06-30'), segment.refresh('mine'), segment.take_snapshot('mine');
 	SELECT segment.create_scheme('mine', 'size', '[{"class": "big", "rule": "net > size_cut"}, {"class": "small"}]', cuts => '{"size_cut": "SELECT avg(net) FROM customers"}');
 	SELECT segment.review_key_accounts('mine');
@@ -233,7 +234,8 @@ sub aggregate_statement
 # What comes after the call of a function whose columns the caller names.
 my %row_types = (
 	histories => 'customer integer, history segment.history, margins segment.history',
-	checked_histories => 'customer integer, history segment.history, margins segment.history, counts bigint[], money numeric[]');
+	checked_histories => 'customer integer, history segment.history, margins segment.history, counts bigint[], money numeric[]',
+	changed_histories => 'customer integer, history segment.history, counts bigint[], money numeric[]');
 
 sub function_statement
 {
@@ -387,7 +389,7 @@ sub note_result
 	$item->{works} = $state eq '00000' if $statement->{usual};
 	$item->{timeouts}++ if $state eq '57014';
 	$item->{states}{$state}++;
-	push @others, "$item->{signature}: $message" if defined $statement->{other} && $state !~ /^(00000|42501|42804|P0002)$/ && $message !~ /42P01.*\.(refresh_read|refresh_key|rule_check)" does not exist/;
+	push @others, "$item->{signature}: $message" if defined $statement->{other} && $state !~ /^(00000|42501|42804|P0002)$/ && $message !~ /42P01.*\.(refresh_read|refresh_key|refresh_figures|rule_check)" does not exist/;
 	$item->{message} = $message if $statement->{usual} && $state ne '00000';
 	$states{$state}++;
 	failure($statement, $message) if $state =~ /^XX|^53200/ || $message =~ /invalid memory alloc request size/;

@@ -143,12 +143,16 @@ my %source = (
 	customers => 'SELECT id, name, born, weight, pause, picture FROM person',
 	costs => 'SELECT customer, at, amount FROM cost',
 	complaints => 'SELECT customer, at FROM complaint_view',
-	satisfaction => 'SELECT customer, at, score FROM answer');
+	satisfaction => 'SELECT customer, at, score FROM answer',
+	visits => 'SELECT customer, at, seller FROM orders',
+	contacts => 'SELECT customer, at, topic FROM complaint_view',
+	lines => 'SELECT customer, at, amount, margin, amount > 50 FROM receipt');
 my %other_source = (
 	purchases => $source{purchases} =~ s/<> 'open'/= 'paid' AND o.amount <> 7/r,
 	costs => 'SELECT customer, at, amount FROM cost WHERE amount > 3',
 	complaints => 'SELECT customer, at FROM complaint',
-	customers => 'SELECT id, name FROM person');
+	customers => 'SELECT id, name FROM person',
+	lines => 'SELECT customer, at, amount, margin, amount > 20 FROM receipt');
 my $complaint_view = q{CREATE OR REPLACE VIEW sales.complaint_view AS SELECT customer, at, topic FROM sales.complaint WHERE topic <> 'none'};
 my $partition_c = q{PARTITION OF sales.receipt FOR VALUES FROM ('2025-01-01') TO (MAXVALUE)};
 my $cost_table = q{CREATE TABLE sales.cost (customer bigint, at date, amount numeric)};
@@ -714,6 +718,10 @@ my $differences = q{
 	SELECT format(E'customer %s is\\n  %s, not\\n  %s', coalesce(s.customer_id, c.customer_id), s, c)
 	FROM shop.customer_history AS s FULL JOIN control.customer_history AS c ON s.customer_id = c.customer_id
 	WHERE ROW(s.*)::record *<> ROW(c.*)::record
+	UNION ALL (SELECT format('event %s is too much', s) FROM (SELECT source, customer_id, value, events::text, margins::text FROM shop.event_history
+		EXCEPT ALL SELECT source, customer_id, value, events::text, margins::text FROM control.event_history) AS s)
+	UNION ALL (SELECT format('event %s is missing', c) FROM (SELECT source, customer_id, value, events::text, margins::text FROM control.event_history
+		EXCEPT ALL SELECT source, customer_id, value, events::text, margins::text FROM shop.event_history) AS c)
 	UNION ALL (SELECT format('defect %s is too much', s) FROM shop.defect AS s WHERE s.check_name <> 'unusual_amount'
 		EXCEPT ALL SELECT format('defect %s is too much', c) FROM control.defect AS c WHERE c.check_name <> 'unusual_amount')
 	UNION ALL (SELECT format('defect %s is missing', c) FROM control.defect AS c WHERE c.check_name <> 'unusual_amount'
