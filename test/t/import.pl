@@ -64,7 +64,7 @@ like(plan_of("customer,date,amount\n1,2024-01-31,3\n", undef, '--columns', 'cust
 my $chinese = "客户编号,下单日期,金额,备注\n张三,2024-01-05,10,第一单\n李四,2024-01-06,5.5,\n";
 my $german = "Kunde;Datum;Betrag\nMüller;05.01.2024;1.234,50\nGröße;6.1.2024;7,25\n";
 like(plan_of($chinese, $_->[0]), qr/2 rows, commas, $_->[1]\n.*sum 15.50\n.*张三 \| 2024-01-05/s, "Chinese in $_->[0]")
-	foreach [ 'UTF-8', 'UTF-8' ], [ 'cp936', 'GB18030' ], [ 'UTF-16', 'UTF-16' ], [ 'UTF-16LE', 'UTF-16LE' ];
+	foreach [ 'UTF-8', 'UTF-8' ], [ 'cp936', 'GB18030' ], [ 'UTF-16', 'UTF-16' ];
 like(plan_of("\x{feff}$chinese"), qr/客户编号 \(column 1\).*2 orders/s, 'a byte order mark');
 like(plan_of("\x{feff}" . $chinese =~ s/,/\t/gr, 'UTF-16LE'), qr/2 rows, tabs, UTF-16\n.*2 orders/s, 'text in Unicode, as Excel saves it');
 like(plan_of($german, 'cp1252'), qr/2 rows, semicolons, WINDOWS-1252\n.*decimal comma.*sum 1,241.75\n.*Müller \| 2024-01-05 \| 1234.50/s, 'as a German Excel saves CSV');
@@ -84,7 +84,7 @@ is_deeply($rows->("customer;date;amount\n7;2024-01-31;1.570\n7;2024-01-31;12.5\n
 like(plan_of("customer;date;amount\n7;2024-01-31;1.570\n7;2024-01-31;3\n"), qr/the amount 1.570 in line 2 may be a thousand and more or a number with three decimals: say --decimal comma or --decimal point/, 'nothing tells');
 is_deeply($rows->("customer;date;amount\n7;2024-01-31;1.570\n", '--decimal', $_->[0]), [ $_->[1] ], "said: $_->[0]") foreach [ 'comma', '1570' ], [ 'point', '1.570' ];
 like(plan_of("customer;date;amount\n7;2024-01-31;1,5\n7;2024-01-31;2.5\n"), qr/amounts have decimal commas \(1,5 in line 2\) and decimal points \(2.5 in line 3\)/, 'both');
-like(plan_of("customer,date,amount\n7,2024-01-31,$_->[0]\n"), qr/line 2: the amount $_->[1]; nothing was loaded/, "no amount: $_->[0]")
+like(plan_of("customer,date,amount\n7,2024-01-31,$_->[0]\n"), qr/line 2: the amount $_->[1].*; nothing was loaded/, "no amount: $_->[0]")
 	foreach [ '', 'is missing' ], [ 'NULL', 'is missing' ], [ 'free', '"free" is not a number such as 1,234.50' ], [ '1e5', '"1e5" is not' ], [ '12345678901234567', '"12345678901234567" is not' ];
 
 # ---------- dates ----------
