@@ -130,7 +130,10 @@ ifneq ($(filter-out $(SERVER_TARGETS),$(MAKECMDGOALS)),)
 $(error "make $(filter $(SERVER_TARGETS),$(MAKECMDGOALS))" does all it needs by itself; run it without other targets)
 endif
 else
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(wildcard $(PGXS)),)
+$(error "$(PG_CONFIG)" does not name a PostgreSQL with its development files (Debian: postgresql-server-dev-15); say where by PG_CONFIG=/path/to/pg_config)
+endif
 include $(PGXS)
 endif
 
