@@ -429,13 +429,14 @@ FROM (VALUES
 	FROM concentration AS c
 	WHERE c.population = 'customers' AND c.profit IS NOT NULL
 	UNION ALL
-	SELECT 0, 0, NULL WHERE EXISTS (SELECT FROM concentration AS c WHERE c.population = 'customers' AND c.profit IS NOT NULL)
+	-- a layer without a row has no extent
+	SELECT 0, 0, '' WHERE EXISTS (SELECT FROM concentration AS c WHERE c.population = 'customers' AND c.profit IS NOT NULL)
 	ORDER BY 1$query$,
 	 '{"width": 560, "height": 260,
 	   "encoding": {"x": {"field": "customer_share", "type": "quantitative"}, "y": {"field": "cumulative_profit", "type": "quantitative"}},
 	   "layer": [{"mark": {"type": "area", "line": {"strokeWidth": 2}, "opacity": 0.25}},
-		{"transform": [{"filter": "datum.note"}], "mark": {"type": "point", "filled": true, "size": 70}},
-		{"transform": [{"filter": "datum.note"}], "mark": {"type": "text", "align": "left", "baseline": "top", "dx": 8, "dy": 6, "fontSize": 13},
+		{"transform": [{"filter": "datum.note !== null"}], "mark": {"type": "point", "filled": true}, "encoding": {"size": {"condition": {"test": "datum.note", "value": 70}, "value": 0}}},
+		{"transform": [{"filter": "datum.note !== null"}], "mark": {"type": "text", "align": "left", "baseline": "top", "dx": 8, "dy": 6, "fontSize": 13},
 			"encoding": {"text": {"field": "note", "type": "nominal"}}}]}',
 	 '["xychart", "customer_share", null, "cumulative_profit"]'),
 
@@ -444,7 +445,7 @@ FROM (VALUES
 	 'How recently and how often do customers buy?', '客户最近何时购买、购买多频繁？',
 	 'nobody has ordered yet', '尚无人下单',
 	 $query$
-	SELECT g.r_score, g.f_score, g.customers, round((g.net / nullif(sum(g.net) OVER (), 0))::numeric, 4) AS part,
+	SELECT g.r_score, g.f_score, g.customers, coalesce(round((g.net / nullif(sum(g.net) OVER (), 0))::numeric, 4), 0) AS part,
 		2 * g.customers > max(g.customers) OVER () AS is_dark
 	FROM (
 		SELECT c.r_score, c.f_score, count(*) AS customers, sum(c.net) AS net
@@ -457,7 +458,7 @@ FROM (VALUES
 	   "layer": [{"mark": {"type": "rect", "stroke": "white"}, "encoding": {"color": {"field": "customers", "type": "quantitative", "scale": {"scheme": "blues", "zero": true}}}},
 		{"mark": {"type": "text", "fontSize": 13, "dy": -7}, "encoding": {"text": {"field": "customers", "type": "quantitative"},
 			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}},
-		{"transform": [{"filter": "datum.part !== null"}], "mark": {"type": "text", "fontSize": 11, "dy": 9},
+		{"mark": {"type": "text", "fontSize": 11, "dy": 9},
 			"encoding": {"text": {"field": "part", "type": "quantitative"},
 			"color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}',
 	 '["table", "f_score", "r_score", "customers"]'),
@@ -537,7 +538,7 @@ FROM (VALUES
 	 'nobody shows signs of leaving, or there is too little data to judge', '无人出现流失预警信号，或数据不足以判断',
 	 $query$
 	SELECT round(c.churn_risk::numeric, 4) AS risk, round(greatest(w.worth, 0)::numeric, 2) AS worth, c.signals,
-		CASE WHEN ($1 ->> 'names')::boolean AND row_number() OVER risky <= 8 THEN c.customer_id::text END AS customer
+		CASE WHEN row_number() OVER risky <= 8 THEN CASE WHEN ($1 ->> 'names')::boolean THEN c.customer_id::text ELSE '' END END AS customer
 	FROM churn_signal AS c
 	CROSS JOIN LATERAL (SELECT coalesce(CASE WHEN ($1 ->> 'usable')::boolean THEN c.clv END, c.past_spend::float8) AS worth) AS w
 	WHERE c.churn_risk IS NOT NULL AND w.worth IS NOT NULL
@@ -548,7 +549,7 @@ FROM (VALUES
 	   "encoding": {"x": {"field": "risk", "type": "quantitative"}, "y": {"field": "worth", "type": "quantitative", "scale": {"type": "sqrt"}}},
 	   "layer": [{"mark": {"type": "point", "filled": true, "opacity": 0.75, "size": 50},
 		"encoding": {"color": {"field": "signals", "type": "ordinal", "scale": {"domain": [1, 2, 3, 4, 5, 6], "range": ["#89bedc", "#5ba3cf", "#3787c0", "#1c6aaf", "#0b4d94", "#08306b"]}, "legend": {"orient": "right"}}}},
-		{"transform": [{"filter": "datum.customer"}], "mark": {"type": "text", "align": "left", "dx": 7}, "encoding": {"text": {"field": "customer", "type": "nominal"}}}]}',
+		{"transform": [{"filter": "datum.customer !== null"}], "mark": {"type": "text", "align": "left", "dx": 7}, "encoding": {"text": {"field": "customer", "type": "nominal"}}}]}',
 	 '["xychart", "risk", null, "worth"]'),
 
 	(9, 'migration', 'leaving', 'migration',
@@ -560,6 +561,7 @@ FROM (VALUES
 		coalesce(segment_internal.chart_label(m.to_class, t.label, t.label_zh, $1 ->> 'language'), $1 -> 'words' ->> 'gone') AS to_label,
 		m.customers, round(m.customers / sum(m.customers) OVER (PARTITION BY m.from_class), 4) AS row_share,
 		2 * m.customers > sum(m.customers) OVER (PARTITION BY m.from_class) AS is_dark,
+		100 * m.customers >= sum(m.customers) OVER (PARTITION BY m.from_class) OR m.customers = max(m.customers) OVER () AS is_written,
 		coalesce(f.class_rank, 100000) AS from_rank, coalesce(t.class_rank, 100000) AS to_rank
 	FROM (
 		SELECT d.as_of, greatest(d.as_of - 365, (SELECT min(c.first_day) FROM customer AS c)) AS from_day, coalesce($1 ->> 'scheme', 'rfm_segment') AS scheme
@@ -574,7 +576,7 @@ FROM (VALUES
 	   "encoding": {"x": {"field": "to_label", "type": "nominal", "sort": {"field": "to_rank", "op": "min"}, "axis": {"orient": "top", "labelAngle": -40}},
 		"y": {"field": "from_label", "type": "nominal", "sort": {"field": "from_rank", "op": "min"}}},
 	   "layer": [{"mark": {"type": "rect"}, "encoding": {"color": {"field": "row_share", "type": "quantitative", "scale": {"scheme": "blues", "domain": [0, 1]}}}},
-		{"transform": [{"filter": "datum.row_share >= 0.01"}], "mark": {"type": "text", "fontSize": 11},
+		{"transform": [{"filter": "datum.is_written"}], "mark": {"type": "text", "fontSize": 11},
 			"encoding": {"text": {"field": "row_share", "type": "quantitative"}, "color": {"condition": {"test": "datum.is_dark", "value": "white"}, "value": "#222222"}}}]}',
 	 '["table", "from_label", "to_label", "row_share"]'),
 

@@ -140,7 +140,7 @@ SELECT results_eq($$ SELECT jsonb_array_length(s #> '{data,values}'), s #>> '{us
 	$$ VALUES (50, 'true', 'the first 50 only') $$, 'at most max_points rows, and the picture says so');
 SELECT is(segment.chart('shop', 'segments', '{"max_points": 30}') #>> '{usermeta,segment,is_cut}', 'false', 'not where they are just as many');
 SELECT is((SELECT count(r ->> 'customer') FROM pg_temp.data('at_risk') AS r), 8::bigint, 'the first eight customers have their key');
-SELECT is((SELECT count(r ->> 'customer') FROM jsonb_array_elements(segment.chart('shop', 'at_risk', '{"names": false}') #> '{data,values}') AS r), 0::bigint, 'unless names are not wanted');
+SELECT is((SELECT max(r ->> 'customer') FROM jsonb_array_elements(segment.chart('shop', 'at_risk', '{"names": false}') #> '{data,values}') AS r), '', 'unless names are not wanted');
 SELECT is(segment.chart('shop', 'whale', '{"title": false}') -> 'title', NULL, 'no title');
 SELECT is(segment.chart('shop', 'whale', '{"ink": "currentColor", "background": "transparent"}') #>> '{config,axis,labelColor}', 'currentColor', 'colors');
 SELECT results_eq($$ SELECT s #>> '{config,locale,number,decimal}', s #>> '{config,locale,time,shortMonths,2}', s #>> '{title,text}' FROM segment.chart('shop', 'whale', '{"locale": "de"}') AS s $$,
