@@ -26,6 +26,7 @@ SQL_FRAGMENTS = \
 	statistics/amount_cuts \
 	statistics/exact_sum \
 	statistics/class_medians \
+	statistics/rank_sum \
 	statistics/concentration \
 	statistics/clusters \
 	statistics/interval \
@@ -66,10 +67,12 @@ SQL_FRAGMENTS = \
 	portfolio/refresh_log \
 	portfolio/refresh_event \
 	portfolio/refresh \
+	portfolio/customer_now \
 	portfolio/migration \
 	portfolio/snapshot \
 	portfolio/churn \
 	portfolio/value \
+	portfolio/contact \
 	portfolio/scheme_quality \
 	portfolio/cohort \
 	portfolio/flow \

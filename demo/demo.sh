@@ -2,7 +2,8 @@
 # make demo, make demo-psql, make demo-stop: a portfolio on a throw-away
 # server that stays up until it is stopped.
 #
-#   demo.sh start   CSV=path loads your own orders instead of the simulated shop
+#   demo.sh start   CSV=path loads your own orders instead of the simulated shop;
+#                   REPORT=no leaves out the page with charts, and what draws it
 #   demo.sh psql    opens psql on it; SQL='SELECT ...' only runs that
 #   demo.sh stop    stops the server and removes all its files
 set -euo pipefail
@@ -52,6 +53,7 @@ remove_demo() {
 # The same as a page with charts, where there is what draws them.
 write_report() {
 	local language
+	[ "${REPORT:-yes}" != no ] || return 0
 	if ! command -v node npm >/dev/null; then
 		echo "For a page with charts install node and npm (Debian: apt-get install nodejs npm), then make demo again."
 		return
