@@ -2,6 +2,7 @@
 #
 #   make, make install, make installcheck     as every PGXS extension
 #   make demo                                 a throw-away server with a shop on it
+#   make report PORTFOLIO=name [DB=database]  a page with charts
 #   make check                                all tests, on a throw-away server
 #   make check-assertions                     the same, on one with assertions
 #   make bench                                measured against hand-written SQL
@@ -25,6 +26,7 @@ SQL_FRAGMENTS = \
 	statistics/amount_cuts \
 	statistics/exact_sum \
 	statistics/class_medians \
+	statistics/rank_sum \
 	statistics/concentration \
 	statistics/clusters \
 	statistics/interval \
@@ -84,7 +86,10 @@ SQL_FRAGMENTS = \
 	portfolio/cluster \
 	portfolio/experiment \
 	portfolio/evaluation \
-	portfolio/drivers
+	portfolio/drivers \
+	portfolio/chart \
+	portfolio/report \
+	portfolio/dashboard
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)
@@ -116,7 +121,7 @@ ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=segment
 
 # The targets at the end install the server's development files where they
 # are missing, so make must get there without them.
-SERVER_TARGETS = demo demo-psql demo-stop check check-assertions bench check-versions doc-update
+SERVER_TARGETS = demo demo-psql demo-stop check check-assertions bench check-versions doc-update report pictures
 PG_CONFIG ?= pg_config
 ifneq ($(filter $(SERVER_TARGETS),$(MAKECMDGOALS)),)
 ifneq ($(filter-out $(SERVER_TARGETS),$(MAKECMDGOALS)),)
@@ -129,9 +134,9 @@ endif
 
 # PGXS would put all headers into one folder.
 HEADER_DIRECTORY = $(DESTDIR)$(includedir_server)/extension/$(EXTENSION)
-install: install-headers
-uninstall: uninstall-headers
-.PHONY: install-headers uninstall-headers
+install: install-headers install-report
+uninstall: uninstall-headers uninstall-report
+.PHONY: install-headers uninstall-headers install-report uninstall-report
 install-headers:
 	for header in $(PUBLIC_HEADERS); do \
 		$(MKDIR_P) "$(HEADER_DIRECTORY)/$$(dirname $$header)" && \
@@ -140,6 +145,22 @@ install-headers:
 uninstall-headers:
 	rm -f $(PUBLIC_HEADERS:%='$(HEADER_DIRECTORY)/%')
 	rmdir '$(HEADER_DIRECTORY)'/base '$(HEADER_DIRECTORY)'/types '$(HEADER_DIRECTORY)' 2>/dev/null || true
+
+# The program that writes reports, where there is what it runs on.
+REPORT_LIBRARY = $(datadir)/segment-report
+REPORT_FILES = page.mjs picture.mjs package.json package-lock.json
+install-report:
+	@if command -v node >/dev/null; then \
+		$(MKDIR_P) "$(DESTDIR)$(REPORT_LIBRARY)" "$(DESTDIR)$(bindir)" && \
+		$(INSTALL_DATA) $(REPORT_FILES:%='$(srcdir)/tools/report/%') "$(DESTDIR)$(REPORT_LIBRARY)" && \
+		sed 's|@LIBRARY@|$(REPORT_LIBRARY)|' "$(srcdir)/tools/report/segment-report" >"$(DESTDIR)$(bindir)/segment-report" && \
+		chmod 755 "$(DESTDIR)$(bindir)/segment-report"; \
+	else \
+		echo "segment-report is not installed, since there is no node here"; \
+	fi
+uninstall-report:
+	rm -f "$(DESTDIR)$(bindir)/segment-report" $(REPORT_FILES:%='$(DESTDIR)$(REPORT_LIBRARY)/%')
+	rmdir "$(DESTDIR)$(REPORT_LIBRARY)" 2>/dev/null || true
 
 # The fragments, with the templates that they include.
 $(EXTENSION)--$(EXTVERSION).sql: $(SQL_FRAGMENTS:%=$(srcdir)/sql/%.sql) \
@@ -174,7 +195,18 @@ demo-psql:
 demo-stop:
 	@$(TOP)demo/demo.sh stop
 
-# make check [ONLY="regress isolation pgtap tap doc"] [TEST=part of a path]
+# make report PORTFOLIO=name [DB=database] [OUTPUT=file] [REPORT_LANG=zh] [NAMES=no] [INTERACTIVE=yes]
+report:
+	@PORTFOLIO='$(PORTFOLIO)' DB='$(DB)' OUTPUT='$(OUTPUT)'; \
+	$(TOP)tools/report/segment-report --portfolio "$${PORTFOLIO:?say which, by PORTFOLIO=name}" $${DB:+--dbname "$$DB"} \
+		$${OUTPUT:+--output "$$OUTPUT"} --language $(or $(REPORT_LANG),en) \
+		$(if $(filter no,$(NAMES)),--no-names) $(if $(filter yes,$(INTERACTIVE)),--interactive)
+
+# Draws the pictures of README.md from the shop of the demo.
+pictures:
+	@$(TOP)tools/report/pictures.sh
+
+# make check [ONLY="regress isolation pgtap tap doc browser"] [TEST=part of a path]
 check:
 	@$(TOP)tools/check.sh
 

@@ -2,7 +2,8 @@
 # make demo, make demo-psql, make demo-stop: a portfolio on a throw-away
 # server that stays up until it is stopped.
 #
-#   demo.sh start   CSV=path loads your own orders instead of the simulated shop
+#   demo.sh start   CSV=path loads your own orders instead of the simulated shop;
+#                   REPORT=no leaves out the page with charts, and what draws it
 #   demo.sh psql    opens psql on it; SQL='SELECT ...' only runs that
 #   demo.sh stop    stops the server and removes all its files
 set -euo pipefail
@@ -47,6 +48,25 @@ remove_demo() {
 		server_stop
 	fi
 	rm -rf "$WORK"
+}
+
+# The same as a page with charts, where there is what draws them.
+write_report() {
+	local language
+	[ "${REPORT:-yes}" != no ] || return 0
+	if ! command -v node npm >/dev/null; then
+		echo "For a page with charts install node and npm (Debian: apt-get install nodejs npm), then make demo again."
+		return
+	fi
+	for language in en zh; do
+		if ! as_server "$TREE/tools/report/segment-report" --portfolio shop --language "$language" \
+			--output "$WORK/report.$language.html" >/dev/null 2>"$WORK/report.log"; then
+			echo "The page with charts could not be written: $(as_server tail -n 1 "$WORK/report.log")"
+			return
+		fi
+	done
+	echo "The results with charts, for a browser: $WORK/report.en.html, in Chinese report.zh.html beside it"
+	echo
 }
 
 run_sql() {
@@ -120,9 +140,18 @@ start() {
 			purchases => \$\$ SELECT customer_id, ordered_at, total FROM orders \$\$,
 			timezone => 'UTC'$settings)"
 
+	# quarters of the past, so that there is a trend
+	run_sql -o /dev/null -c "
+		SELECT segment.take_snapshot('shop', d.day)
+		FROM (SELECT max(as_of) AS last, min(first_day) AS first FROM shop.customer) AS c,
+			generate_series(0, 7) AS n, LATERAL (SELECT (c.last - n * interval '3 months')::date AS day) AS d
+		WHERE d.day > c.first
+		ORDER BY d.day"
+
 	say "6 of 6: the results"
 	run_sql -P pager=off -f "$TREE/demo/results.sql"
 
+	write_report
 	as_server rm -f "$WORK/starting"
 	trap - EXIT INT TERM HUP
 	cat <<-EOT

@@ -2,7 +2,7 @@
 # make check: builds the extension and runs all its tests against a
 # throw-away server.  Ends with one line "N passed, N failed[, N skipped]".
 #
-#   ONLY      the suites to run: regress isolation pgtap tap doc (all)
+#   ONLY      the suites to run: regress isolation pgtap tap doc browser (all)
 #   TEST      only the files whose path holds this
 #   JOBS      how many pgTAP and Perl files run side by side (as many as processors)
 #   KEEP      if set, the temporary directory is kept
@@ -17,11 +17,11 @@ set -euo pipefail
 # shellcheck source=tools/server.sh
 . "$CHECKOUT/tools/server.sh"
 
-SUITES=${ONLY:-regress isolation pgtap tap doc}
+SUITES=${ONLY:-regress isolation pgtap tap doc browser}
 for suite in $SUITES; do
 	case $suite in
-		regress | isolation | pgtap | tap | doc) ;;
-		*) die "ONLY names no suite \"$suite\"; there are regress, isolation, pgtap, tap and doc" ;;
+		regress | isolation | pgtap | tap | doc | browser) ;;
+		*) die "ONLY names no suite \"$suite\"; there are regress, isolation, pgtap, tap, doc and browser" ;;
 	esac
 done
 JOBS=${JOBS:-$(nproc)}
@@ -119,6 +119,16 @@ build_other_servers() {
 	done
 }
 
+# The packages of the program that draws charts and of its test.
+provide_browser() {
+	local directory
+	CHROMIUM=$(command -v chromium) && command -v node npm >/dev/null || return 1
+	export CHROMIUM
+	for directory in tools/report test/browser; do
+		(cd "$TREE/$directory" && run_quietly "$WORK/npm.log" as_server npm ci --ignore-scripts --no-audit --no-fund) || return 1
+	done
+}
+
 setup check
 make_work_directory
 clean_up_at_exit
@@ -193,6 +203,19 @@ fi
 if wanted doc; then
 	mapfile -t list < <(files README.md doc -name '*.md')
 	run_tap doc 1 "${list[@]}"
+fi
+
+if wanted browser; then
+	mapfile -t list < <(files test/browser -maxdepth 1 -name '*.mjs')
+	if [ ${#list[@]} -gt 0 ] && provide_browser; then
+		run_tap browser 1 "${list[@]}"
+		# what it saw is worth a look
+		rm -rf "$CHECKOUT/artifacts"
+		cp -r "$TREE/artifacts" "$CHECKOUT/artifacts" 2>/dev/null || true
+	elif [ ${#list[@]} -gt 0 ]; then
+		say "browser: NOT TESTED, since there is no chromium, node 18 or newer and npm here, or npm could not fetch packages"
+		count browser 0 0 "${#list[@]}"
+	fi
 fi
 
 finish

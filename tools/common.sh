@@ -101,8 +101,8 @@ make_work_directory() {
 }
 
 # Copies the checkout's files into a directory of the server's user, so that
-# it does not matter who can read or write the checkout.  Build results and
-# the history stay behind.
+# it does not matter who can read or write the checkout.  Build results,
+# packages of npm and the history stay behind.
 copy_checkout() {
 	local target=$1
 	as_server mkdir -p "$target"
@@ -110,7 +110,7 @@ copy_checkout() {
 		--exclude=./.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' \
 		--exclude='./segment--[0-9]*.sql' --exclude=./results \
 		--exclude=./output_iso --exclude=./tmp_check --exclude=./log \
-		--exclude='./regression.*' . |
+		--exclude='./regression.*' --exclude=node_modules --exclude=./artifacts . |
 		as_server tar -C "$target" -xf -
 	# Upgrade scripts are sources, unlike the install script.
 	(cd "$CHECKOUT" && find . -maxdepth 1 -name 'segment--*--*.sql' -print0 |

@@ -111,6 +111,14 @@ package_obtainable() {
 	package_available "$1"
 }
 
+# Adds node and npm, what draws the charts, to packages, unless they are here or
+# cannot be had.
+add_node() {
+	if ! command -v npm >/dev/null && package_obtainable npm; then
+		packages+=(nodejs npm)
+	fi
+}
+
 # setup PURPOSE: everything that PURPOSE (demo, check, bench, ci) needs.
 # Sets PG_CONFIG and SERVER_VERSION.
 setup() {
@@ -127,11 +135,21 @@ setup() {
 			check | ci)
 				packages+=(libipc-run-perl libtap-parser-sourcehandler-pgtap-perl)
 				# check.sh says what is skipped without them
+				if [[ " ${SUITES:-browser} " == *" browser "* ]]; then
+					for optional in chromium fonts-wqy-microhei; do
+						! package_obtainable "$optional" || packages+=("$optional")
+					done
+					add_node
+				fi
 				if [ -z "${PG_CONFIG:-}" ]; then
 					for optional in "postgresql-$SERVER_VERSION-pgtap" "postgresql-$SERVER_VERSION-plpgsql-check"; do
 						! package_obtainable "$optional" || packages+=("$optional")
 					done
 				fi
+				;;
+			demo)
+				# for the page with charts; demo.sh says what is left out without it
+				[ "${REPORT:-yes}" = no ] || add_node
 				;;
 		esac
 		if [ "$purpose" = ci ]; then

@@ -339,13 +339,13 @@ BEGIN
 		SELECT v.amount, v.cluster, jsonb_build_object('class', codes[v.cluster],
 				'rule', format('segment.cluster(%L::segment.clusters, %s) = %s', centers, features, v.cluster))
 			|| CASE WHEN codes[v.cluster] = ANY (kept) THEN '{}' ELSE jsonb_build_object('label', replace(codes[v.cluster], '_', ' '),
-				'label_zh', replace(codes[v.cluster], 'cluster_', '客户群')) END
+				'label_zh', replace(codes[v.cluster], 'cluster_', segment_internal.unescape('客户群', 'cluster '))) END
 			|| CASE WHEN codes[v.cluster] = ANY (kept) AND codes[v.cluster] <> ALL (banded) THEN '{}'
 				ELSE jsonb_build_object('priority', 4 - v.band, 'service_level', (ARRAY['economy', 'mid', 'high-end'])[v.band]) END AS class
 		FROM unnest(figures.amounts, figures.bands) WITH ORDINALITY AS v(amount, band, cluster)
 	) AS c;
 	classes := classes || jsonb_build_array('{"class": "not_clustered"}'::jsonb
-		|| CASE WHEN 'not_clustered' = ANY (kept) THEN '{}' ELSE '{"label": "not clustered", "label_zh": "未分群"}'::jsonb END);
+		|| CASE WHEN 'not_clustered' = ANY (kept) THEN '{}' ELSE jsonb_build_object('label', 'not clustered', 'label_zh', segment_internal.unescape('未分群', 'not clustered')) END);
 END
 $cluster_classes$;
 COMMENT ON FUNCTION segment_internal.cluster_classes(text, text, text, segment.clusters) IS

@@ -21,6 +21,10 @@ CREATE TYPE segment_internal.customer_figures AS (
 	p_alive float8, expected_purchases float8, purchase_probability float8, expected_spend float8,
 	contribution_rate float8, clv float8, clv_before_cost float8, churn_risk float8, churn_risk_basis text,
 	monetary float8, repeat_spend float8, trend_net float8, trend_moment float8, trend_square float8,
+	recent_window integer, recent_days integer, past_days integer, recent_purchase_days integer, past_purchase_days integer,
+	frequency_p_value float8, recent_spend numeric, past_spend numeric, spend_p_value float8,
+	recent_complaints bigint, past_complaints bigint, complaints_p_value float8,
+	recent_satisfaction float8, past_satisfaction float8, return_below float8,
 	next_event date, next_change date,
 	day_number integer, days_known integer, scorecard_id bigint
 );
@@ -47,12 +51,15 @@ CREATE FUNCTION segment_internal.customer_figures(
 	mean_gap_days float8, gap_cv float8, monetary float8, repeat_spend float8,
 	period_orders bigint, period_net numeric, period_margin numeric, period_cost numeric, previous_net numeric,
 	trend_net float8, trend_moment float8, trend_square float8,
-	next_event date, next_change date,
+	recent_window integer, recent_purchase_days integer, past_purchase_days integer,
+	recent_spend numeric, past_spend numeric, spend_p_value float8,
+	recent_complaints bigint, past_complaints bigint, recent_satisfaction float8, past_satisfaction float8,
+	return_below float8, next_event date, next_change date,
 	as_of date, terms segment_internal.scorecard_terms
 ) RETURNS SETOF segment_internal.customer_figures
 LANGUAGE C IMMUTABLE PARALLEL SAFE COST 30 ROWS 1
 AS 'MODULE_PATHNAME', 'segment_customer_figures_kept';
-COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, bigint, date, date, numeric, numeric, numeric, numeric, numeric, numeric, float8, float8, float8, float8, bigint, numeric, numeric, numeric, numeric, float8, float8, float8, date, date, date, segment_internal.scorecard_terms) IS
+COMMENT ON FUNCTION segment_internal.customer_figures(bigint, bigint, bigint, date, date, numeric, numeric, numeric, numeric, numeric, numeric, float8, float8, float8, float8, bigint, numeric, numeric, numeric, numeric, float8, float8, float8, integer, integer, integer, numeric, numeric, float8, bigint, bigint, float8, float8, float8, date, date, date, segment_internal.scorecard_terms) IS
 'the same from the row of an earlier day whose figures still hold, without the histories (internal)';
 
 CREATE FUNCTION segment_internal.customer_days(
@@ -173,7 +180,7 @@ COMMENT ON FUNCTION segment_internal.one_row() IS
  */
 CREATE FUNCTION segment_internal.customer_columns()
 RETURNS TABLE (ordinal integer, name text, type regtype, is_shown boolean, is_scored boolean, meaning text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 57
+LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 72
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 SELECT row_number() OVER ()::integer, v.name, v.type, v.is_shown, v.is_scored, v.meaning
@@ -232,6 +239,21 @@ FROM (VALUES
 	('trend_net', 'float8'::regtype, false, false, 'sum of the net amounts of the days that trend looks at, in units of money; NULL: never bought'),
 	('trend_moment', 'float8'::regtype, false, false, 'sum of these amounts, each times the days since the first order; NULL: never bought'),
 	('trend_square', 'float8'::regtype, false, false, 'sum of the squares of these amounts; NULL: never bought'),
+	('recent_window', 'integer'::regtype, false, false, 'days of the recent window of the signs of leaving: the setting churn_recent_days, twice or four times as many where so few purchases tell nothing'),
+	('recent_days', 'integer'::regtype, false, false, 'of them, days after the first order, >= 0; NULL: never bought'),
+	('past_days', 'integer'::regtype, false, false, 'days of the past window after the first order, >= 0; NULL: never bought'),
+	('recent_purchase_days', 'integer'::regtype, false, false, 'purchase days in the recent window, without the first of all, >= 0; NULL: never bought'),
+	('past_purchase_days', 'integer'::regtype, false, false, 'purchase days in the past window, without the first of all, >= 0; NULL: never bought'),
+	('frequency_p_value', 'float8'::regtype, false, true, 'chance of so few recent purchase days if the rate had not changed, 0..1 (fall_p_value, with purchases at the population''s usual gap added to the past: dormancy_prior_gaps times the share of the past window that is before the first order); NULL: never bought, or first bought too late to have a past window'),
+	('recent_spend', 'numeric'::regtype, false, false, 'gross of the recent purchase days in units of money, >= 0; NULL: never bought'),
+	('past_spend', 'numeric'::regtype, false, false, 'gross of the past purchase days in units of money, >= 0; NULL: never bought'),
+	('spend_p_value', 'float8'::regtype, false, false, 'chance that recent purchase days brought so little, each, if nothing had changed, 0..1 (rank_sum_p_value); NULL: no purchase day in one of the windows'),
+	('recent_complaints', 'bigint'::regtype, false, false, 'complaints in the recent window, >= 0; NULL: never complained'),
+	('past_complaints', 'bigint'::regtype, false, false, 'complaints in the past window, >= 0; NULL: never complained'),
+	('complaints_p_value', 'float8'::regtype, false, false, 'chance of so many recent complaints if the rate had not changed, 0..1 (rise_p_value); NULL: none, or as frequency_p_value'),
+	('recent_satisfaction', 'float8'::regtype, false, false, 'mean satisfaction score in the recent window; NULL: no score'),
+	('past_satisfaction', 'float8'::regtype, false, false, 'mean satisfaction score in the past window; NULL: no score'),
+	('return_below', 'float8'::regtype, false, false, 'usual gap of the population in days, below which the customer came back after having been asleep (win_back); NULL: has not'),
 	('next_event', 'date'::regtype, false, false, 'first day after as_of on which the histories say more; NULL: none'),
 	('next_change', 'date'::regtype, false, false, 'first day after as_of on which figures of periods change without that; NULL: none'),
 	('kept_from', 'jsonb'::regtype, false, true, 'per scheme in whose class nothing but the stay rule keeps the customer, the day of the snapshot that says so, as a JSON object; NULL: none')
@@ -300,6 +322,8 @@ BEGIN
 				n.margin, (n.settings ->> 'cancel_same_day')::boolean, n.churn_basis,
 				CASE WHEN n.churn_basis = 'model' THEN n.churn_days / n.unit_days END, n.churn_shares,
 				(n.settings ->> 'period_days')::float8::integer, (n.settings ->> 'trend_periods')::float8::integer,
+				(n.settings ->> 'churn_recent_days')::float8::integer, (n.settings ->> 'churn_past_days')::float8::integer,
+				(n.settings ->> 'churn_significance')::float8, (n.settings ->> 'dormancy_asleep')::float8,
 				n.contribution_rate, n.rate_before_cost, n.usual_gross, n.prior_purchases, n.high_margin_categories)::segment_internal.scorecard_terms AS terms%3$s
 		FROM %1$I.scorecard AS n$template$, portfolio, security_invoker, columns);
 	EXECUTE format($template$
@@ -441,6 +465,8 @@ RETURN format(CASE WHEN from_kept THEN $template$
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.orders, h.purchase_days, h.visits, h.first_day, h.last_day,
 			h.gross, h.refunded, h.net, h.usage, h.margin, h.cost, h.mean_gap_days, h.gap_cv, h.monetary, h.repeat_spend,
 			h.period_orders, h.period_net, h.period_margin, h.period_cost, h.previous_net, h.trend_net, h.trend_moment, h.trend_square,
+			h.recent_window, h.recent_purchase_days, h.past_purchase_days, h.recent_spend, h.past_spend, h.spend_p_value,
+			h.recent_complaints, h.past_complaints, h.recent_satisfaction, h.past_satisfaction, h.return_below,
 			h.next_event, h.next_change, %2$s, s.terms) AS f$template$
 	ELSE $template$
 		JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = s.is_there

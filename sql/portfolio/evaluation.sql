@@ -93,24 +93,27 @@ RETURN format($template$
 	JOIN %1$I.customer_history AS h ON h.customer_id %2$s g.customer_id
 	CROSS JOIN (SELECT segment_internal.churn_limits(%7$L::jsonb) AS limits) AS l
 	CROSS JOIN LATERAL (
-		SELECT min(d.day) AS first_sign
-		FROM (SELECT 7 * w AS days, g.last_day + 7 * w AS day FROM generate_series(1, (%4$s - 1) / 7) AS w) AS d
-		CROSS JOIN LATERAL (
-			SELECT segment_internal.churn_measures(h.purchases, h.complaints, h.satisfaction, d.day, %8$s, %9$s) AS m OFFSET 0
-		) AS r
-		CROSS JOIN LATERAL segment_internal.churn_signs(r.m, h.complaints IS NOT NULL,
-			segment_internal.gap_ratio(d.days, g.span_days, g.purchase_days, %10$L::float8, ($2).usual_gap_days),
-			CASE WHEN ($2).usable AND NOT segment_internal.without_dropout(($2).purchase_model)
-				THEN segment.p_alive(($2).purchase_model, g.x, g.t_x, g.t_x + d.days / %11$s::float8) END,
-			l.limits) AS s
+		SELECT min(f.as_of) AS first_sign
+		FROM segment_internal.customer_days(h.purchases, NULL, NULL, h.complaints, h.satisfaction, NULL, ARRAY(
+			SELECT ROW(g.last_day + 7 * w, NULL, jsonb_populate_record(NULL::segment_internal.scorecard_terms,
+				%9$L::jsonb || jsonb_build_object('usual_gap_days', ($2).usual_gap_days)))::segment_internal.scored_day
+			FROM generate_series(1, (%4$s - 1) / 7) AS w ORDER BY w)) AS f
+		CROSS JOIN LATERAL segment_internal.churn_signs(ROW(f.recent_days, f.past_days, f.recent_purchase_days, f.past_purchase_days,
+				f.frequency_p_value, f.recent_spend, f.past_spend, f.spend_p_value, f.complaints_p_value,
+				f.recent_satisfaction, f.past_satisfaction, f.gap_ratio,
+				CASE WHEN ($2).usable AND NOT segment_internal.without_dropout(($2).purchase_model)
+					THEN segment.p_alive(($2).purchase_model, g.x, g.t_x, g.t_x + f.days_since_last / %8$s::float8) END)::segment_internal.churn_measures,
+			h.complaints IS NOT NULL, l.limits) AS s
 		WHERE s.signals > 0
 	) AS w
 	WHERE coalesce(segment.purchase_days(segment.during(h.purchases, g.last_day + 1, g.last_day + %4$s)), 0) = 0$template$,
 	portfolio, (segment_internal.portfolio_key(portfolio)).equality,
 	segment_internal.backtest_customers(portfolio, run, segment_internal.customer_sample((fit).leaving, 100)),
 	((run).settings ->> 'lost_after_days')::float8::integer, (run).cutoff, (run).horizon_days, (run).settings,
-	((run).settings ->> 'churn_recent_days')::float8::integer, ((run).settings ->> 'churn_past_days')::float8::integer,
-	(run).settings ->> 'dormancy_prior_gaps', segment_internal.unit_days((run).unit));
+	segment_internal.unit_days((run).unit), jsonb_build_object('prior_gaps', (run).settings -> 'dormancy_prior_gaps',
+		'churn_recent_days', ((run).settings ->> 'churn_recent_days')::float8::integer,
+		'churn_past_days', ((run).settings ->> 'churn_past_days')::float8::integer,
+		'churn_significance', (run).settings -> 'churn_significance', 'dormancy_asleep', (run).settings -> 'dormancy_asleep'));
 COMMENT ON FUNCTION segment_internal.backtest_lead_query(text, segment_internal.backtest_run, segment_internal.backtest_fit) IS
 'the query, of one row, for the customers lost in the days after a cutoff, 100 to 200 of them if there are more: their number, those with a sign of leaving before, median of the days from the first sign to the loss. Parameter $2 is the backtest_fit (internal)';
 

@@ -249,7 +249,7 @@ CREATE FUNCTION segment_internal.kept_settings(settings jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT jsonb_object_agg(k.name, settings -> k.name)
-	FROM unnest('{cancel_same_day,period_days,trend_periods}'::text[]) AS k(name));
+	FROM unnest('{cancel_same_day,period_days,trend_periods,churn_recent_days,churn_past_days,churn_significance,dormancy_asleep,dormancy_prior_gaps}'::text[]) AS k(name));
 COMMENT ON FUNCTION segment_internal.kept_settings(jsonb) IS
 'those of the settings that figures which are kept depend on (internal)';
 

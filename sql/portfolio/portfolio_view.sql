@@ -26,7 +26,8 @@ RETURN ARRAY[
 	'snapshot',
 	'watch',
 	'cluster',
-	'scheme_quality'
+	'scheme_quality',
+	'chart'
 ];
 COMMENT ON FUNCTION segment_internal.portfolio_concepts() IS
 'the concepts that add tables and views of their own to a portfolio (internal)';

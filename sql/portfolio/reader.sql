@@ -321,7 +321,7 @@ BEGIN
 END
 $grant_read$;
 COMMENT ON FUNCTION segment.grant_read(text, text) IS
-'makes a role (public: everybody) a reader of a portfolio: it may read all views, call the functions in the portfolio''s schema, and explain, scheme_check, backtest, backtest_deciles and backtest_series, and nothing else; views and schemes that come later are included. Errors: 42704 no such portfolio or role, 42501 not the owner, 22004 no role, 22023 the role is the owner';
+'makes a role (public: everybody) a reader of a portfolio: it may read all views, call the functions in the portfolio''s schema, and explain, scheme_check, backtest, backtest_deciles, backtest_series, crosstab, value_score, drivers, chart and report, and nothing else; views and schemes that come later are included. Errors: 42704 no such portfolio or role, 42501 not the owner, 22004 no role, 22023 the role is the owner';
 
 CREATE FUNCTION segment.revoke_read(name text, role text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

@@ -5,11 +5,12 @@
  *		against the customer's own past, with the chance that nothing has
  *		changed; and customers who came back.
  *
- * Days are compared in two windows: the recent one, the last recent_days up
- * to as_of, and the past one, the past_days before it.  A customer's own
- * windows begin no earlier than the day after the first purchase: before it
- * there was no customer, and the first purchase itself is what made the
- * customer known, so it says nothing about the rate.
+ * Days are compared in two windows: the recent one, the last days up to as_of,
+ * and the past one, the days before it.  Both begin no earlier than the day
+ * after the first purchase: before it there was no customer, and the first
+ * purchase itself is what made the customer known, so it says nothing about the
+ * rate.  Who buys too rarely for a change to show in a recent window of
+ * recent_days is compared in windows that are twice or four times as long.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,23 +27,17 @@
 #include "base/decimal.h"
 #include "base/result_row.h"
 #include "base/special.h"
+#include "portfolio/churn.h"
 #include "portfolio/customer.h"
+#include "statistics/rank_sum.h"
 #include "types/history.h"
-
-/* Longest window: 100 years */
-#define CHURN_MAX_DAYS 36525
 
 /* Shortest and longest exposure of the tests of rates, in any unit */
 #define CHURN_MIN_EXPOSURE 1e-12
 #define CHURN_MAX_EXPOSURE 1e12
 
-/*
- * How finely the recent spend is divided in the test of spend: into so many
- * parts for each recent purchase, but so many at least and at most.
- */
-#define SPEND_PARTS_EACH 16
-#define SPEND_LEAST_PARTS 256
-#define SPEND_MOST_PARTS 1024
+/* Windows are as long as the settings say, or twice or four times as long. */
+#define CHURN_WINDOWS	3
 
 /* ---------- chance ---------- */
 
@@ -91,84 +86,58 @@ binomial_lower_tail(double k, double n, double odds)
 }
 
 /*
- * Chance of so few recent events if the rate has always been the same.
+ * P(N <= k), N a Poisson count whose mean is odds times a standard gamma
+ * variate of shape size; k whole, size > 0.  Summed as above.
+ */
+static double
+negative_binomial_lower_tail(double k, double size, double odds)
+{
+	double		hit = odds / (1.0 + odds);
+	bool		below = k <= size * odds;
+	double		j = below ? k : k + 1.0;
+	double		term,
+				sum;
+
+	term = sum = exp(special_negative_binomial_log_pmf(j, size, odds));
+	while (term > sum * 1e-17 && (!below || j > 0.0))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (below)
+		{
+			term *= j / ((size + j - 1.0) * hit);
+			j -= 1.0;
+		}
+		else
+		{
+			term *= (size + j) / (j + 1.0) * hit;
+			j += 1.0;
+		}
+		sum += term;
+	}
+	return special_clamp_probability(below ? sum : 1.0 - sum);
+}
+
+/*
+ * churn_fall_p_value: chance of so few recent events if the rate has always been
+ * the same
  *
  * With a Poisson rate that does not change, each of the recent + past events
  * falls in the recent window with the probability recent_days / (recent_days +
  * past_days), independently of the rate: the exact conditional test
- * (Przyborowski and Wilenski, 1940).  The chance of so many is the same test
- * with the windows exchanged.
+ * (Przyborowski and Wilenski, 1940).  That at most so many of them do is the same
+ * as that at most so many come before the past ones are complete, which is
+ * negative binomial.  So it is also the chance of so few recent events if the
+ * rate is a gamma variate of which past events in past_days have been seen; and
+ * what is known of others can be added to the past, also a part of an event.  The
+ * chance of so many is the same test with the windows exchanged.
  */
-static double
-fall_p_value(double recent, double past, double recent_days, double past_days)
+double
+churn_fall_p_value(double recent, double past, double recent_days, double past_days)
 {
-	return binomial_lower_tail(recent, recent + past, recent_days / past_days);
-}
+	double		odds = recent_days / past_days;
 
-/*
- * Chance of so little recent spend if each purchase were as likely on any
- * day: the amounts are taken as given, each falls in the recent window with
- * the same probability, and their sum there is at most "recent".
- *
- * The distribution of the sum is built up purchase by purchase over parts of
- * "recent", amounts rounded down to whole parts: so the result is never
- * smaller than the exact chance, and never larger than the chance of a recent
- * sum that is larger by less than one part a purchase.  Equal amounts are a
- * whole number of parts, or so many that their sums are told apart all the
- * same, up to 64 recent purchases: then it is the exact chance.
- */
-static double
-spend_p_value(const double *amounts, int count, double recent, int64 recent_purchases,
-			  double odds)
-{
-	double		cells[2][SPEND_MOST_PARTS + 1];
-	double	   *now = cells[0];
-	double	   *next = cells[1];
-	int			parts = (int) Min(Max(recent_purchases * SPEND_PARTS_EACH, SPEND_LEAST_PARTS),
-								  SPEND_MOST_PARTS);
-	double		miss = 1.0 / (1.0 + odds);
-	double		hit = odds / (1.0 + odds);
-	double		all_missed = 1.0;
-	double		sum = 0.0;
-	int			top = 0;		/* highest cell that can be reached */
-	int			i,
-				c;
-
-	now[0] = 1.0;
-	for (i = 0; i < count; i++)
-	{
-		int			step,
-					new_top;
-		double	   *swap;
-
-		CHECK_FOR_INTERRUPTS();
-		if (amounts[i] > recent)
-		{
-			/* cannot be one of the recent purchases */
-			all_missed *= miss;
-			continue;
-		}
-		if (amounts[i] == 0.0)
-			continue;
-		step = Min((int) floor(amounts[i] * parts / recent), parts);
-		new_top = Min(top + step, parts);
-		/* missed, and hit where now there is something to be hit from */
-		for (c = 0; c < Min(step, top + 1); c++)
-			next[c] = now[c] * miss;
-		for (c = top + 1; c < step; c++)
-			next[c] = 0.0;
-		for (c = step; c <= top; c++)
-			next[c] = now[c] * miss + now[c - step] * hit;
-		for (c = Max(step, top + 1); c <= new_top; c++)
-			next[c] = now[c - step] * hit;
-		top = new_top;
-		swap = now;
-		now = next;
-		next = swap;
-	}
-	for (c = 0; c <= top; c++)
-		sum += now[c];
-	return special_clamp_probability(all_missed * sum);
+	return past == floor(past) ? binomial_lower_tail(recent, recent + past, odds) :
+		negative_binomial_lower_tail(recent, past, odds);
 }
 
 /* The four arguments of a test of rates, checked. */
@@ -184,8 +153,8 @@ test_of_rates(FunctionCallInfo fcinfo, bool fall)
 	arguments_check_count("past", past, ARGUMENTS_MAX_COUNT);
 	arguments_check_range("recent_days", recent_days, CHURN_MIN_EXPOSURE, CHURN_MAX_EXPOSURE);
 	arguments_check_range("past_days", past_days, CHURN_MIN_EXPOSURE, CHURN_MAX_EXPOSURE);
-	return fall ? fall_p_value(recent, past, recent_days, past_days) :
-		fall_p_value(past, recent, past_days, recent_days);
+	return fall ? churn_fall_p_value(recent, past, recent_days, past_days) :
+		churn_fall_p_value(past, recent, past_days, recent_days);
 }
 
 PG_FUNCTION_INFO_V1(segment_churn_fall_p_value);
@@ -202,313 +171,278 @@ segment_churn_rise_p_value(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(test_of_rates(fcinfo, false));
 }
 
+/* fall_p_value(recent, past, recent_days, past_days, prior_events, prior_days) */
+PG_FUNCTION_INFO_V1(segment_churn_prior_fall_p_value);
+Datum
+segment_churn_prior_fall_p_value(PG_FUNCTION_ARGS)
+{
+	double		recent = (double) PG_GETARG_INT64(0);
+	double		past = (double) PG_GETARG_INT64(1);
+	double		recent_days = PG_GETARG_FLOAT8(2);
+	double		past_days = PG_GETARG_FLOAT8(3);
+	double		prior_events = PG_GETARG_FLOAT8(4);
+	double		prior_days = PG_GETARG_FLOAT8(5);
+
+	arguments_check_count("recent", recent, ARGUMENTS_MAX_COUNT);
+	arguments_check_count("past", past, ARGUMENTS_MAX_COUNT);
+	arguments_check_range("recent_days", recent_days, CHURN_MIN_EXPOSURE, CHURN_MAX_EXPOSURE);
+	arguments_check_range("past_days", past_days, CHURN_MIN_EXPOSURE, CHURN_MAX_EXPOSURE);
+	arguments_check_range("prior_events", prior_events, 0, CHURN_MAX_EXPOSURE);
+	arguments_check_range("prior_days", prior_days, 0, CHURN_MAX_EXPOSURE);
+	PG_RETURN_FLOAT8(churn_fall_p_value(recent, past + prior_events, recent_days, past_days + prior_days));
+}
+
 /* ---------- the windows ---------- */
 
-/* Kept from one row to the next. */
-typedef struct ChurnState
+/* The days of the nth recent and past window together. */
+static inline int64
+window_reach(const ChurnTerms *terms, int nth)
 {
-	TupleDesc	tupdesc;
-	double	   *amounts;		/* of the purchase days in both windows */
-	int			count;
-	int			capacity;
-} ChurnState;
-
-/* int64, so that no date comes near the end of the range */
-typedef struct ChurnWindows
-{
-	int64		past_from;
-	int64		recent_from;
-	int64		as_of;
-} ChurnWindows;
-
-/* What happened in one window. */
-typedef struct ChurnWindow
-{
-	int64		days;			/* of them the customer's own */
-	int64		events;
-	int128		amount;
-} ChurnWindow;
-
-static ChurnState *
-churn_state(FunctionCallInfo fcinfo, int natts)
-{
-	ChurnState *state = (ChurnState *) fcinfo->flinfo->fn_extra;
-
-	if (state == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-
-		state = palloc0(sizeof(ChurnState));
-		state->tupdesc = result_row_lookup(fcinfo, natts);
-		state->capacity = 64;
-		state->amounts = palloc(state->capacity * sizeof(double));
-		MemoryContextSwitchTo(old);
-		fcinfo->flinfo->fn_extra = state;
-	}
-	return state;
-}
-
-/* At most one amount a day, so no more than both windows have days. */
-static void
-keep_amount(ChurnState *state, double amount)
-{
-	if (state->count == state->capacity)
-	{
-		state->amounts = repalloc(state->amounts, 2 * state->capacity * sizeof(double));
-		state->capacity *= 2;
-	}
-	state->amounts[state->count++] = amount;
-}
-
-static void
-window_add(ChurnWindow *window, int64 events, int128 amount, int scale)
-{
-	if (unlikely(pg_add_s64_overflow(window->events, events, &window->events)))
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number of events in a history is out of range")));
-	decimal_add(&window->amount, amount, scale);
-}
-
-static ChurnWindows
-windows_before(DateADT as_of, int32 recent_days, int32 past_days)
-{
-	ChurnWindows windows;
-
-	arguments_check_range("recent_days", recent_days, 1, CHURN_MAX_DAYS);
-	arguments_check_range("past_days", past_days, 1, CHURN_MAX_DAYS);
-	windows.as_of = finite_date(as_of, "as_of");
-	windows.recent_from = windows.as_of - recent_days + 1;
-	windows.past_from = windows.recent_from - past_days;
-	return windows;
-}
-
-/* Is the number of days enough to compare: are there any in both windows? */
-static bool
-comparable(const ChurnWindow *recent, const ChurnWindow *past)
-{
-	return recent->days > 0 && past->days > 0;
+	return ((int64) terms->recent_days + terms->past_days) << nth;
 }
 
 /*
- * The purchase days after the first, in both windows, and the amounts of
- * each.  False if there was no purchase up to as_of.
+ * The chance of at most one purchase in the recent window, of so many in all days
+ * of both windows, which need not be whole.
  */
-static bool
-read_purchases(const struct varlena *history, const ChurnWindows *windows,
-			   ChurnState *state, HistoryReader *reader,
-			   ChurnWindow *recent, ChurnWindow *past)
+static double
+chance_of_one(double purchases, double window, double days)
 {
-	HistoryDay	day;
-	bool		bought = false;
+	double		past = (days - window) / days;
 
-	state->count = 0;
-	history_open(reader, history);
-	while (history_next(reader, &day) && day.day <= windows->as_of)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (day.orders == 0)
-			continue;
-		if (!bought)
-		{
-			int64		from = Max(windows->past_from, (int64) day.day + 1);
-
-			bought = true;
-			past->days = Max(windows->recent_from - from, 0);
-			recent->days = windows->as_of - Max(windows->recent_from, from) + 1;
-			continue;
-		}
-		if (day.day < windows->past_from)
-			continue;
-		window_add(day.day < windows->recent_from ? past : recent,
-				   1, day.gross, reader->scale);
-		keep_amount(state, (double) day.gross);
-	}
-	return bought;
+	return Min(pow(past, purchases) * (1.0 + purchases * window / (days - window)), 1.0);
 }
 
-/* All events in both windows: complaints, or scores with their sum. */
-static int
-read_events(const struct varlena *history, const ChurnWindows *windows,
-			ChurnWindow *recent, ChurnWindow *past)
+/*
+ * How long a customer's recent window is: the shortest in which a single purchase
+ * would still count as a fall, by what can be expected of the purchases that the
+ * customer made in the days of the longest windows; if there is none, the
+ * longest that is not longer than the past.
+ *
+ * The choice looks at the number of all purchases only, not at when they came.
+ * Given that number, if the rate has not changed, when they came is not more
+ * likely to be one way than another: so the choice does not make a false alarm
+ * more likely.  As the days go on and nothing happens, it only ever goes to
+ * longer ones.
+ */
+static int32
+choose_window(const ChurnTerms *terms, int64 purchases, int64 tenure_days)
 {
-	HistoryReader reader;
-	HistoryDay	day;
+	double		reach = Min(tenure_days, window_reach(terms, CHURN_WINDOWS - 1));
+	int32		window = terms->recent_days;
 
-	history_open(&reader, history);
-	while (history_next(&reader, &day) && day.day <= windows->as_of)
+	for (int nth = 0; nth < CHURN_WINDOWS; nth++)
 	{
-		ChurnWindow *window = day.day < windows->recent_from ? past : recent;
+		int32		next = terms->recent_days << nth;
+		double		days = Min(tenure_days, window_reach(terms, nth));
 
-		CHECK_FOR_INTERRUPTS();
-		if (day.day < windows->past_from)
-			continue;
-		window_add(window, day.orders, day.gross, reader.scale);
-		window_add(window, day.refunds, -day.refunded, reader.scale);
+		if (nth > 0 && tenure_days < 2 * (int64) next)
+			break;
+		window = next;
+		if (days > window && chance_of_one(purchases * days / reach, window, days) <= terms->significance)
+			break;
 	}
-	return reader.scale;
+	return window;
+}
+
+/* The windows of a customer whose recent one is so long. */
+void
+churn_own_days(const ChurnTerms *terms, int32 window, int64 tenure_days, ChurnWindows *windows)
+{
+	windows->window = window;
+	windows->past_window = (int64) terms->past_days * (window / terms->recent_days);
+	windows->recent_days = Min(window, tenure_days);
+	windows->past_days = Max(Min(windows->past_window, tenure_days - window), 0);
+}
+
+/* The place of the first of the last so many days, and after the first purchase. */
+static inline int
+own_days_after(const KnownDays *purchases, DateADT first_day, DateADT as_of, int64 length)
+{
+	return known_days_after(purchases, Max((int64) first_day, as_of - length));
+}
+
+/* Purchase days, without the first, in the days of the longest windows. */
+static int64
+count_purchases(const ChurnTerms *terms, const KnownDays *purchases, DateADT first_day, DateADT as_of)
+{
+	int64		count = 0;
+
+	for (int i = own_days_after(purchases, first_day, as_of, window_reach(terms, CHURN_WINDOWS - 1)); i < purchases->count; i++)
+		count += purchases->list.days[i].orders > 0;
+	return count;
+}
+
+/* The windows of a customer as of a day, on which the first purchase was made or is past. */
+void
+churn_windows(const ChurnTerms *terms, const KnownDays *purchases, DateADT first_day, DateADT as_of,
+			  ChurnWindows *windows)
+{
+	int64		tenure_days = (int64) as_of - first_day;
+
+	churn_own_days(terms, choose_window(terms, count_purchases(terms, purchases, first_day, as_of), tenure_days),
+				   tenure_days, windows);
+}
+
+/* The day on which the next own day is older than so many; far away if none. */
+static int64
+own_days_leave(const KnownDays *purchases, DateADT first_day, DateADT as_of, int64 length)
+{
+	int			next = own_days_after(purchases, first_day, as_of, length);
+
+	return next < purchases->count ? purchases->list.days[next].day + length : PG_INT64_MAX;
+}
+
+/*
+ * churn_windows_change: the first day after as_of on which the windows are others,
+ * or hold others of the days that are known; "before" at the latest
+ */
+int64
+churn_windows_change(const ChurnTerms *terms, const KnownDays *purchases, DateADT first_day, DateADT as_of,
+					 const ChurnWindows *windows, int64 before)
+{
+	int64		count = count_purchases(terms, purchases, first_day, as_of);
+	int64		longest = window_reach(terms, CHURN_WINDOWS - 1);
+	int64		same = as_of;	/* the windows are the same on this day */
+	int64		change = Min(before, own_days_leave(purchases, first_day, as_of, windows->window));
+
+	change = Min(change, own_days_leave(purchases, first_day, as_of, windows->window + windows->past_window));
+	change = Min(change, own_days_leave(purchases, first_day, as_of, longest));
+
+	/*
+	 * who has been a customer for so long is not seen differently for being
+	 * one longer
+	 */
+	if (choose_window(terms, count, Min(change, first_day + longest) - first_day) == windows->window)
+		return change;
+	change = Min(change, first_day + longest);
+	while (change - same > 1)
+	{
+		int64		day = same + (change - same) / 2;
+
+		if (choose_window(terms, count, day - first_day) == windows->window)
+			same = day;
+		else
+			change = day;
+	}
+	return change;
 }
 
 /* ---------- the recent past against the past ---------- */
 
-/* Rate in the recent window divided by that in the past one; false if that was 0. */
-static bool
-rate_ratio(double recent, double past, double odds, double *ratio)
-{
-	*ratio = recent / past / odds;
-	return past > 0;
-}
-
-/* Columns of the type segment_internal.churn_measures. */
-enum
-{
-	RECENT_DAYS,
-	PAST_DAYS,
-	RECENT_PURCHASE_DAYS,
-	PAST_PURCHASE_DAYS,
-	FREQUENCY_RATIO,
-	FREQUENCY_P_VALUE,
-	RECENT_SPEND,
-	PAST_SPEND,
-	SPEND_RATIO,
-	SPEND_P_VALUE,
-	RECENT_COMPLAINTS,
-	PAST_COMPLAINTS,
-	COMPLAINTS_P_VALUE,
-	RECENT_SATISFACTION,
-	PAST_SATISFACTION,
-	MEASURES
-};
-
-/* A row of churn_measures being filled; what is not set is NULL. */
-typedef struct ChurnMeasures
-{
-	Datum		values[MEASURES];
-	bool		nulls[MEASURES];
-} ChurnMeasures;
-
 static inline void
-set_measure(ChurnMeasures *measures, int measure, Datum value)
+add_amount(int128 *sum, int128 amount, int scale)
 {
-	measures->values[measure] = value;
-	measures->nulls[measure] = false;
-}
-
-static void
-set_ratio(ChurnMeasures *measures, int measure, double recent, double past, double odds)
-{
-	double		ratio;
-
-	if (rate_ratio(recent, past, odds, &ratio))
-		set_measure(measures, measure, Float8GetDatum(ratio));
+	decimal_add(sum, amount, scale);
 }
 
 /*
- * Purchase days and spend.  recent and past have the customer's own days
- * afterwards, which complaints are compared by as well.
+ * The purchase days after the first and their gross, in both windows, and the
+ * chance that a recent one brought so little, by rank_sum_p_value; false if
+ * there are none in one of the windows.
  */
-static void
-measure_purchases(ChurnMeasures *measures, const struct varlena *history,
-				  const ChurnWindows *windows, ChurnState *state,
-				  ChurnWindow *recent, ChurnWindow *past)
+bool
+churn_purchases(const KnownDays *purchases, DateADT first_day, DateADT as_of, const ChurnWindows *windows,
+				ChurnCounts *counts, double *spend_p_value)
 {
-	HistoryReader reader;
-	double		odds;
+	int			from = own_days_after(purchases, first_day, as_of, windows->window + windows->past_window);
+	int64		recent_after = (int64) as_of - windows->window;
+	RankedValue *amounts = palloc(Max(purchases->count - from, 1) * sizeof(RankedValue));
+	int			count = 0;
+	bool		comparable;
 
-	if (!read_purchases(history, windows, state, &reader, recent, past))
-		return;
-	set_measure(measures, RECENT_DAYS, Int32GetDatum((int32) recent->days));
-	set_measure(measures, PAST_DAYS, Int32GetDatum((int32) past->days));
-	set_measure(measures, RECENT_PURCHASE_DAYS, Int64GetDatum(recent->events));
-	set_measure(measures, PAST_PURCHASE_DAYS, Int64GetDatum(past->events));
-	set_measure(measures, RECENT_SPEND,
-				NumericGetDatum(decimal_to_numeric(recent->amount, reader.scale, reader.display_scale)));
-	set_measure(measures, PAST_SPEND,
-				NumericGetDatum(decimal_to_numeric(past->amount, reader.scale, reader.display_scale)));
-	if (!comparable(recent, past))
-		return;
-	odds = (double) recent->days / past->days;
-	set_ratio(measures, FREQUENCY_RATIO, recent->events, past->events, odds);
-	set_measure(measures, FREQUENCY_P_VALUE,
-				Float8GetDatum(fall_p_value(recent->events, past->events, recent->days, past->days)));
-	set_ratio(measures, SPEND_RATIO, (double) recent->amount, (double) past->amount, odds);
-	set_measure(measures, SPEND_P_VALUE,
-				Float8GetDatum(spend_p_value(state->amounts, state->count, (double) recent->amount,
-											 recent->events, odds)));
+	memset(counts, 0, sizeof(ChurnCounts));
+	for (int i = from; i < purchases->count; i++)
+	{
+		const HistoryDay *day = &purchases->list.days[i];
+		bool		recent = day->day > recent_after;
+
+		CHECK_FOR_INTERRUPTS();
+		if (day->orders == 0)
+			continue;
+		amounts[count].value = (double) day->gross;
+		amounts[count++].chosen = recent;
+		if (recent)
+			counts->recent++;
+		else
+			counts->past++;
+		add_amount(recent ? &counts->recent_amount : &counts->past_amount, day->gross, purchases->list.scale);
+	}
+	comparable = counts->recent > 0 && counts->past > 0;
+	if (comparable)
+		*spend_p_value = rank_sum_p_value(amounts, count);
+	pfree(amounts);
+	return comparable;
 }
 
-/* Complaints, NULL for none; days are those of the windows of the purchases. */
-static void
-measure_complaints(ChurnMeasures *measures, const struct varlena *history,
-				   const ChurnWindows *windows, const ChurnWindow *recent_days,
-				   const ChurnWindow *past_days)
+/* All events in both windows: complaints, or scores with their sum. */
+void
+churn_events(const KnownDays *events, DateADT as_of, const ChurnWindows *windows, ChurnCounts *counts)
 {
-	ChurnWindow recent = {0};
-	ChurnWindow past = {0};
+	int64		recent_after = (int64) as_of - windows->window;
 
-	if (history != NULL)
-		read_events(history, windows, &recent, &past);
-	set_measure(measures, RECENT_COMPLAINTS, Int64GetDatum(recent.events));
-	set_measure(measures, PAST_COMPLAINTS, Int64GetDatum(past.events));
-	/* the chance of so many: the test of a fall with the windows exchanged */
-	if (comparable(recent_days, past_days))
-		set_measure(measures, COMPLAINTS_P_VALUE,
-					Float8GetDatum(fall_p_value(past.events, recent.events,
-												past_days->days, recent_days->days)));
-}
+	memset(counts, 0, sizeof(ChurnCounts));
+	for (int i = known_days_after(events, recent_after - windows->past_window); i < events->count; i++)
+	{
+		const HistoryDay *day = &events->list.days[i];
+		bool		recent = day->day > recent_after;
+		int64	   *number = recent ? &counts->recent : &counts->past;
+		int128	   *amount = recent ? &counts->recent_amount : &counts->past_amount;
 
-/* Mean scores of satisfaction. */
-static void
-measure_satisfaction(ChurnMeasures *measures, const struct varlena *history,
-					 const ChurnWindows *windows)
-{
-	ChurnWindow recent = {0};
-	ChurnWindow past = {0};
-	int			scale = read_events(history, windows, &recent, &past);
-
-	if (recent.events > 0)
-		set_measure(measures, RECENT_SATISFACTION,
-					Float8GetDatum(decimal_to_float8(recent.amount, scale) / recent.events));
-	if (past.events > 0)
-		set_measure(measures, PAST_SATISFACTION,
-					Float8GetDatum(decimal_to_float8(past.amount, scale) / past.events));
+		CHECK_FOR_INTERRUPTS();
+		if (unlikely(pg_add_s64_overflow(*number, day->orders, number) ||
+					 pg_add_s64_overflow(*number, day->refunds, number)))
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("number of events in a history is out of range")));
+		add_amount(amount, day->gross, events->list.scale);
+		add_amount(amount, -day->refunded, events->list.scale);
+	}
 }
 
 /*
- * churn_measures(purchases, complaints, satisfaction, as_of, recent_days,
- * past_days)
- *		The numbers behind the signals that compare a recent window with the
- *		customer's own past, in one pass over each history.
+ * churn_returns: on to the days that are known by now
  *
- * A history that is NULL holds no events.  What cannot be said is NULL:
- * everything about purchases without any, ratios and p-values of rates where
- * the customer's first purchase leaves no day in the past window, mean scores
- * of windows without scores.
+ * A purchase is a return after a long absence if the gap ratio of the day before
+ * was above terms->asleep: see churn_return, below.  That depends on the usual gap of
+ * the population, which each scorecard has another; and since the ratio falls as
+ * that rises, there is a gap below which it is a return.  The greatest of them
+ * is what returns->below is afterwards: 0 if no purchase can be a return.
  */
-PG_FUNCTION_INFO_V1(segment_churn_measures);
-Datum
-segment_churn_measures(PG_FUNCTION_ARGS)
+void
+churn_returns(ChurnReturns *returns, const KnownDays *purchases, const ChurnTerms *terms)
 {
-	ChurnState *state;
-	ChurnWindows windows;
-	ChurnWindow recent = {0};
-	ChurnWindow past = {0};
-	ChurnMeasures measures;
+	for (; returns->read < purchases->count; returns->read++)
+	{
+		const HistoryDay *day = &purchases->list.days[returns->read];
 
-	if (PG_ARGISNULL(3) || PG_ARGISNULL(4) || PG_ARGISNULL(5))
-		PG_RETURN_NULL();
-	windows = windows_before(PG_GETARG_DATEADT(3), PG_GETARG_INT32(4), PG_GETARG_INT32(5));
-	state = churn_state(fcinfo, MEASURES);
-	memset(measures.nulls, true, sizeof(measures.nulls));
-	if (!PG_ARGISNULL(0))
-		measure_purchases(&measures, history_argument(PG_GETARG_DATUM(0)), &windows, state,
-						  &recent, &past);
-	measure_complaints(&measures,
-					   PG_ARGISNULL(1) ? NULL : history_argument(PG_GETARG_DATUM(1)),
-					   &windows, &recent, &past);
-	if (!PG_ARGISNULL(2))
-		measure_satisfaction(&measures, history_argument(PG_GETARG_DATUM(2)), &windows);
-	PG_RETURN_DATUM(row_form(state->tupdesc, measures.values, measures.nulls));
+		CHECK_FOR_INTERRUPTS();
+		if (day->orders == 0)
+			continue;
+		if (returns->purchase_days == 0)
+			returns->first_day = day->day;
+		else
+		{
+			double		away = (int64) day->day - returns->last_day - 1;
+			double		span = (int64) returns->last_day - returns->first_day;
+			double		gaps = terms->prior_gaps + (returns->purchase_days - 1);
+
+			/*
+			 * the gap ratio is away / ((prior_gaps x usual gap + span) /
+			 * gaps), or away / usual gap
+			 */
+			double		own = gaps > 0 ? span / gaps : 0.0;
+			double		weight = gaps > 0 ? terms->prior_gaps / gaps : 1.0;
+			double		limit = terms->asleep > 0 ? away / terms->asleep : CHURN_MAX_EXPOSURE;
+
+			/* a little more, so that rounding never hides one */
+			limit = limit * (1.0 + 1e-9) - own;
+			if (limit > 0 && away > 0)
+				returns->below = Max(returns->below, weight > 0 ? Min(limit / weight, CHURN_MAX_EXPOSURE) : CHURN_MAX_EXPOSURE);
+		}
+		returns->last_day = day->day;
+		returns->purchase_days++;
+	}
 }
 
 /* ---------- customers who came back ---------- */

@@ -27,6 +27,7 @@
 #include "base/decimal.h"
 #include "base/result_row.h"
 #include "models/predict.h"
+#include "portfolio/churn.h"
 #include "portfolio/contribution.h"
 #include "portfolio/customer.h"
 #include "portfolio/period.h"
@@ -85,6 +86,22 @@ enum
 	FIGURE_TREND_NET,			/* sums behind the trend */
 	FIGURE_TREND_MOMENT,
 	FIGURE_TREND_SQUARE,
+	FIGURE_RECENT_WINDOW,		/* days of the recent window of signs of
+								 * leaving */
+	FIGURE_RECENT_DAYS,			/* of them the customer's own */
+	FIGURE_PAST_DAYS,
+	FIGURE_RECENT_PURCHASE_DAYS,
+	FIGURE_PAST_PURCHASE_DAYS,
+	FIGURE_FREQUENCY_P_VALUE,
+	FIGURE_RECENT_SPEND,
+	FIGURE_PAST_SPEND,
+	FIGURE_SPEND_P_VALUE,
+	FIGURE_RECENT_COMPLAINTS,
+	FIGURE_PAST_COMPLAINTS,
+	FIGURE_COMPLAINTS_P_VALUE,
+	FIGURE_RECENT_SATISFACTION,
+	FIGURE_PAST_SATISFACTION,
+	FIGURE_RETURN_BELOW,		/* see churn_returns */
 	FIGURE_NEXT_EVENT,			/* first day on which the histories say more */
 	FIGURE_NEXT_CHANGE,			/* first day on which kept figures change
 								 * without that */
@@ -101,7 +118,10 @@ static const int kept_figures[] = {
 	FIGURE_MEAN_GAP_DAYS, FIGURE_GAP_CV, FIGURE_MONETARY, FIGURE_REPEAT_SPEND,
 	FIGURE_PERIOD_ORDERS, FIGURE_PERIOD_NET, FIGURE_PERIOD_MARGIN, FIGURE_PERIOD_COST, FIGURE_PREVIOUS_NET,
 	FIGURE_TREND_NET, FIGURE_TREND_MOMENT, FIGURE_TREND_SQUARE,
-	FIGURE_NEXT_EVENT, FIGURE_NEXT_CHANGE
+	FIGURE_RECENT_WINDOW, FIGURE_RECENT_PURCHASE_DAYS, FIGURE_PAST_PURCHASE_DAYS,
+	FIGURE_RECENT_SPEND, FIGURE_PAST_SPEND, FIGURE_SPEND_P_VALUE,
+	FIGURE_RECENT_COMPLAINTS, FIGURE_PAST_COMPLAINTS, FIGURE_RECENT_SATISFACTION, FIGURE_PAST_SATISFACTION,
+	FIGURE_RETURN_BELOW, FIGURE_NEXT_EVENT, FIGURE_NEXT_CHANGE
 };
 
 /* Columns of the type segment_internal.scorecard_terms. */
@@ -123,6 +143,10 @@ enum
 	TERM_CHURN_SHARES,
 	TERM_PERIOD_DAYS,
 	TERM_TREND_PERIODS,
+	TERM_CHURN_RECENT_DAYS,
+	TERM_CHURN_PAST_DAYS,
+	TERM_CHURN_SIGNIFICANCE,
+	TERM_ASLEEP,
 	TERM_CONTRIBUTION_RATE,
 	TERM_RATE_BEFORE_COST,
 	TERM_USUAL_GROSS,
@@ -163,6 +187,7 @@ typedef struct ScorecardTerms
 	bool		cancel_same_day;	/* orders that were refunded on the same
 									 * day do not count as visits and usage */
 	PeriodTerms period;
+	ChurnTerms	churn;
 	bool		has_contribution;	/* are the next known? */
 	double		contribution_rate;	/* of the portfolio: net value per unit of
 									 * gross */
@@ -202,9 +227,10 @@ typedef struct Customer
 	KnownDays	purchase_days;
 	KnownDays	margin_days;
 	KnownDays	cost_days;
+	KnownDays	complaint_days;
+	KnownDays	satisfaction_days;
+	ChurnReturns returns;
 	bool		listed;
-	int64		first_contact;	/* day of the first complaint or satisfaction
-								 * score */
 	Datum		values[FIGURES];
 	bool		nulls[FIGURES];
 } Customer;
@@ -218,20 +244,6 @@ optional_history(FunctionCallInfo fcinfo, int argument)
 	return PG_ARGISNULL(argument) ? NULL : history_argument(PG_GETARG_DATUM(argument));
 }
 
-/* The first day of a history; far in the future without one. */
-static int64
-first_event(FunctionCallInfo fcinfo, int argument)
-{
-	const struct varlena *history = optional_history(fcinfo, argument);
-	HistoryReader reader;
-	HistoryDay	day;
-
-	if (history == NULL)
-		return PG_INT64_MAX;
-	history_open(&reader, history);
-	return history_next(&reader, &day) ? day.day : PG_INT64_MAX;
-}
-
 /* Begin with arguments 0 to 5: purchases, margins, costs, complaints, satisfaction, listed. */
 static void
 customer_open(Customer *customer, FunctionCallInfo fcinfo)
@@ -242,7 +254,9 @@ customer_open(Customer *customer, FunctionCallInfo fcinfo)
 	known_days_open(&customer->purchase_days, optional_history(fcinfo, 0));
 	known_days_open(&customer->margin_days, optional_history(fcinfo, 1));
 	known_days_open(&customer->cost_days, optional_history(fcinfo, 2));
-	customer->first_contact = Min(first_event(fcinfo, 3), first_event(fcinfo, 4));
+	known_days_open(&customer->complaint_days, optional_history(fcinfo, 3));
+	known_days_open(&customer->satisfaction_days, optional_history(fcinfo, 4));
+	memset(&customer->returns, 0, sizeof(customer->returns));
 	customer->listed = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
 	memset(customer->nulls, true, sizeof(customer->nulls));
 }
@@ -308,9 +322,6 @@ set_periods(Customer *customer, DateADT as_of, const PeriodTerms *terms)
 	int64		change = PG_INT64_MAX;
 	PeriodFigures figures;
 
-	known_days_move(&customer->purchase_days, as_of);
-	known_days_move(&customer->margin_days, as_of);
-	known_days_move(&customer->cost_days, as_of);
 	if (terms->days == 0)
 		return;
 	if (customer->purchase_days.count > 0)
@@ -344,16 +355,112 @@ set_periods(Customer *customer, DateADT as_of, const PeriodTerms *terms)
 	set_day(customer, FIGURE_NEXT_CHANGE, change);
 }
 
+static inline void
+set_integer(Customer *customer, int figure, int64 value)
+{
+	customer->values[figure] = Int32GetDatum((int32) value);
+	customer->nulls[figure] = false;
+}
+
+/* Mean of scores; NULL without any. */
+static inline void
+set_mean(Customer *customer, int figure, int128 sum, int64 count, int scale)
+{
+	customer->nulls[figure] = count == 0;
+	if (count > 0)
+		customer->values[figure] = Float8GetDatum(decimal_to_float8(sum, scale) / count);
+}
+
+static inline void
+set_count(Customer *customer, int figure, int64 count)
+{
+	customer->values[figure] = Int64GetDatum(count);
+	customer->nulls[figure] = false;
+}
+
+/* Complaints, and mean scores of satisfaction, in the windows of a customer. */
+static void
+set_churn_events(Customer *customer, DateADT as_of, const ChurnWindows *windows)
+{
+	ChurnCounts counts;
+
+	if (customer->complaint_days.count > 0)
+	{
+		churn_events(&customer->complaint_days, as_of, windows, &counts);
+		set_count(customer, FIGURE_RECENT_COMPLAINTS, counts.recent);
+		set_count(customer, FIGURE_PAST_COMPLAINTS, counts.past);
+	}
+	if (customer->satisfaction_days.count > 0)
+	{
+		int			scale = customer->satisfaction_days.list.scale;
+
+		churn_events(&customer->satisfaction_days, as_of, windows, &counts);
+		set_mean(customer, FIGURE_RECENT_SATISFACTION, counts.recent_amount, counts.recent, scale);
+		set_mean(customer, FIGURE_PAST_SATISFACTION, counts.past_amount, counts.past, scale);
+	}
+}
+
+/* Purchases and spend in the windows of a buyer, and whether he ever came back. */
+static void
+set_churn_purchases(Customer *customer, DateADT as_of, const ChurnTerms *terms, const ChurnWindows *windows)
+{
+	const HistoryTotals *totals = &customer->purchases.totals;
+	ChurnCounts counts;
+	double		p_value;
+
+	customer->nulls[FIGURE_SPEND_P_VALUE] =
+		!churn_purchases(&customer->purchase_days, totals->first_day, as_of, windows, &counts, &p_value);
+	if (!customer->nulls[FIGURE_SPEND_P_VALUE])
+		customer->values[FIGURE_SPEND_P_VALUE] = Float8GetDatum(p_value);
+	set_integer(customer, FIGURE_RECENT_PURCHASE_DAYS, counts.recent);
+	set_integer(customer, FIGURE_PAST_PURCHASE_DAYS, counts.past);
+	set_amount(customer, FIGURE_RECENT_SPEND, totals, counts.recent_amount);
+	set_amount(customer, FIGURE_PAST_SPEND, totals, counts.past_amount);
+	churn_returns(&customer->returns, &customer->purchase_days, terms);
+	customer->nulls[FIGURE_RETURN_BELOW] = customer->returns.below == 0;
+	customer->values[FIGURE_RETURN_BELOW] = Float8GetDatum(customer->returns.below);
+}
+
+/* The figures behind the signs of leaving, which change as days leave a window. */
+static void
+set_churn(Customer *customer, DateADT as_of, const ChurnTerms *terms)
+{
+	const HistoryTotals *totals = &customer->purchases.totals;
+	int64		change = customer->nulls[FIGURE_NEXT_CHANGE] ? PG_INT64_MAX :
+	DatumGetDateADT(customer->values[FIGURE_NEXT_CHANGE]);
+	const KnownDays *events[] = {&customer->complaint_days, &customer->satisfaction_days};
+	ChurnWindows windows;
+
+	if (terms->recent_days == 0)
+		return;
+	if (totals->purchase_days > 0)
+	{
+		churn_windows(terms, &customer->purchase_days, totals->first_day, as_of, &windows);
+		set_churn_purchases(customer, as_of, terms, &windows);
+		change = churn_windows_change(terms, &customer->purchase_days, totals->first_day, as_of, &windows, change);
+	}
+	else
+		churn_own_days(terms, terms->recent_days, 0, &windows);
+	set_integer(customer, FIGURE_RECENT_WINDOW, windows.window);
+	set_churn_events(customer, as_of, &windows);
+	for (int i = 0; i < lengthof(events); i++)
+	{
+		change = Min(change, known_days_leave(events[i], as_of, windows.window));
+		change = Min(change, known_days_leave(events[i], as_of, windows.window + windows.past_window));
+	}
+	set_day(customer, FIGURE_NEXT_CHANGE, change);
+}
+
 /* The day of the first event that is not counted yet, of those that change figures. */
 static void
 set_next_event(Customer *customer)
 {
-	const HistoryRun *runs[] = {&customer->purchases, &customer->margins, &customer->costs};
+	const KnownDays *all[] = {&customer->purchase_days, &customer->margin_days, &customer->cost_days,
+	&customer->complaint_days, &customer->satisfaction_days};
 	int64		next = PG_INT64_MAX;
 
-	for (int i = 0; i < lengthof(runs); i++)
-		if (runs[i]->more)
-			next = Min(next, runs[i]->next.day);
+	for (int i = 0; i < lengthof(all); i++)
+		next = Min(next, known_days_next(all[i]));
 	set_day(customer, FIGURE_NEXT_EVENT, next);
 }
 
@@ -374,10 +481,16 @@ customer_move(Customer *customer, DateADT day, const ScorecardTerms *terms)
 	if (history_run_to(&customer->costs, day))
 		set_amount(customer, FIGURE_COST, &customer->costs.totals,
 				   net_of(&customer->costs.totals));
+	known_days_move(&customer->purchase_days, day);
+	known_days_move(&customer->margin_days, day);
+	known_days_move(&customer->cost_days, day);
+	known_days_move(&customer->complaint_days, day);
+	known_days_move(&customer->satisfaction_days, day);
 	set_periods(customer, day, &terms->period);
+	set_churn(customer, day, &terms->churn);
 	set_next_event(customer);
-	return customer->listed || !customer->nulls[FIGURE_ORDERS] ||
-		!customer->nulls[FIGURE_COST] || customer->first_contact <= day;
+	return customer->listed || !customer->nulls[FIGURE_ORDERS] || !customer->nulls[FIGURE_COST] ||
+		customer->complaint_days.count > 0 || customer->satisfaction_days.count > 0;
 }
 
 /* ---------- money ---------- */
@@ -566,6 +679,38 @@ set_period_results(Datum *values, bool *nulls, DateADT as_of, const PeriodTerms 
 	}
 }
 
+/* What follows from the counts of both windows, for who has bought. */
+static void
+set_churn_results(Datum *values, bool *nulls, const ScorecardTerms *terms)
+{
+	int64		complaints[2];
+	double		prior;			/* purchases of others */
+	ChurnWindows windows;
+
+	if (nulls[FIGURE_RECENT_WINDOW] || terms->churn.recent_days == 0)
+		return;
+	churn_own_days(&terms->churn, DatumGetInt32(values[FIGURE_RECENT_WINDOW]),
+				   DatumGetInt32(values[FIGURE_TENURE_DAYS]), &windows);
+	values[FIGURE_RECENT_DAYS] = Int32GetDatum((int32) windows.recent_days);
+	values[FIGURE_PAST_DAYS] = Int32GetDatum((int32) windows.past_days);
+	nulls[FIGURE_RECENT_DAYS] = nulls[FIGURE_PAST_DAYS] = false;
+	if (windows.recent_days == 0 || windows.past_days == 0)
+		return;
+	/* the less of the past window is the customer's own, the more */
+	prior = terms->prior_gaps * (windows.past_window - windows.past_days) / windows.past_window;
+	set_double(values, nulls, FIGURE_FREQUENCY_P_VALUE,
+			   churn_fall_p_value(DatumGetInt32(values[FIGURE_RECENT_PURCHASE_DAYS]),
+								  DatumGetInt32(values[FIGURE_PAST_PURCHASE_DAYS]) + prior,
+								  windows.recent_days, windows.past_days + prior * terms->usual_gap));
+	for (int i = 0; i < 2; i++)
+		complaints[i] = nulls[FIGURE_RECENT_COMPLAINTS + i] ? 0 :
+			DatumGetInt64(values[FIGURE_RECENT_COMPLAINTS + i]);
+	/* the chance of so many: the test of a fall with the windows exchanged */
+	if (complaints[0] > 0)
+		set_double(values, nulls, FIGURE_COMPLAINTS_P_VALUE,
+				   churn_fall_p_value(complaints[1], complaints[0], windows.past_days, windows.recent_days));
+}
+
 /*
  * All that changes from day to day and with the scorecard, from what does not:
  * the row is complete afterwards.  Errors: those of score and of the
@@ -610,6 +755,7 @@ set_rest(Datum *values, bool *nulls, DateADT as_of, const ScorecardTerms *terms)
 		set_double(values, nulls, FIGURE_CONTRIBUTION_RATE,
 				   own_rate(values, FIGURE_NET_VALUE, terms->contribution_rate, terms));
 	set_scores(values, nulls, terms);
+	set_churn_results(values, nulls, terms);
 	set_predictions(values, nulls, terms);
 }
 
@@ -672,6 +818,17 @@ deform_terms(Datum row, ScorecardTerms *terms)
 	{
 		terms->period.days = checked_days(values[TERM_PERIOD_DAYS], "period_days", 36525);
 		terms->period.periods = checked_days(values[TERM_TREND_PERIODS], "trend_periods", 100);
+	}
+	if (!nulls[TERM_CHURN_RECENT_DAYS] && !nulls[TERM_CHURN_PAST_DAYS] && !nulls[TERM_CHURN_SIGNIFICANCE] &&
+		!nulls[TERM_ASLEEP] && terms->has_gap)
+	{
+		terms->churn.recent_days = checked_days(values[TERM_CHURN_RECENT_DAYS], "churn_recent_days", 36525);
+		terms->churn.past_days = checked_days(values[TERM_CHURN_PAST_DAYS], "churn_past_days", 36525);
+		terms->churn.significance = DatumGetFloat8(values[TERM_CHURN_SIGNIFICANCE]);
+		terms->churn.asleep = DatumGetFloat8(values[TERM_ASLEEP]);
+		terms->churn.prior_gaps = terms->prior_gaps;
+		arguments_check_range("churn_significance", terms->churn.significance, 0, 1);
+		arguments_check_range("dormancy_asleep", terms->churn.asleep, 0, ARGUMENTS_MAX_TIME);
 	}
 	for (int i = TERM_UNIT_DAYS; i <= TERM_ANNUAL_RATE; i++)
 		if (nulls[i])

@@ -46,6 +46,13 @@ known_days_move(KnownDays *days, DateADT as_of)
 		days->count++;
 }
 
+/* The next day that is not known yet; far away if none. */
+int64
+known_days_next(const KnownDays *days)
+{
+	return days->count < days->list.count ? days->list.days[days->count].day : PG_INT64_MAX;
+}
+
 /* The place of the first known day after a day; their number if there is none. */
 int
 known_days_after(const KnownDays *days, int64 day)

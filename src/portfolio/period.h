@@ -40,6 +40,7 @@ typedef struct PeriodFigures
 extern void known_days_open(KnownDays *days, const struct varlena *history);
 extern void known_days_move(KnownDays *days, DateADT as_of);
 extern int	known_days_after(const KnownDays *days, int64 day);
+extern int64 known_days_next(const KnownDays *days);
 extern int64 known_days_leave(const KnownDays *days, DateADT as_of, int64 length);
 
 extern int128 period_net(const KnownDays *days, DateADT as_of, int64 length);

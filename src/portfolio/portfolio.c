@@ -50,6 +50,8 @@ static const Task tasks[] = {
 	{"watch", "SELECT segment_internal.watch_change($1, $2)", "a change of a portfolio's watched tables"},
 	{"explain", "SELECT segment_internal.explain_classes($1, $2)"},
 	{"crosstab", "SELECT segment_internal.crosstab_cells($1, $2)"},
+	{"chart", "SELECT segment_internal.chart_draw($1, $2)"},
+	{"report", "SELECT segment_internal.report_write($1, $2)"},
 	{"drivers", "SELECT segment_internal.portfolio_drivers($1, $2)"},
 	{"experiment", "SELECT segment_internal.experiment_readings($1, $2)"},
 	{"value_score", "SELECT segment_internal.value_scores($1, $2)"},

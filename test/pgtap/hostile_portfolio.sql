@@ -225,6 +225,8 @@ INSERT INTO call VALUES
 	('segment.backtest_deciles(text,date,integer,text)', $$ SELECT count(*) FROM segment.backtest_deciles(%L, '2023-06-30', 60) $$),
 	('segment.backtest_series(text,integer,date[])', $$ SELECT count(*) FROM segment.backtest_series(%L, 60, '{2023-06-30}') $$),
 	('segment.crosstab(text,text,text)', $$ SELECT count(*) FROM segment.crosstab(%L, 'dormancy', 'rfm_segment') $$),
+	('segment.chart(text,text,jsonb)', $$ SELECT count(segment.chart(%L, c.chart)) FROM segment_internal.chart_catalog AS c $$),
+	('segment.report(text,text,jsonb)', $$ SELECT length(segment.report(%L)) > 0 $$),
 	('segment.drivers(text,text,date,integer)', $$ SELECT count(*) FROM segment.drivers(%L, 'bought', '2023-06-30', 20) $$),
 	('segment.experiment_readout(text,text,double precision,date,date,jsonb,integer,double precision)', $$ SELECT count(*) FROM segment.experiment_readout(%L, 's', 0.5, '2023-07-01', classes => '{"own": ["big", "rest"]}') $$),
 	('segment.value_score(text,jsonb)', $$ SELECT count(*) FROM segment.value_score(%L, '{"net": 1, "orders": 2}') $$),
@@ -247,10 +249,11 @@ INSERT INTO call VALUES
 	('segment.unwatch(text,regclass)', $$ SELECT segment.unwatch(%L) $$),
 	('segment.unwatch(text,regclass)', $$ SELECT segment.unwatch(%L, 'trap.orders') $$);
 -- The others take values only; histories and drivers run a query, as whoever calls them and wrote it.
+-- dashboard reads what is the extension's own.
 SELECT is_empty($$
 	SELECT p.oid::regprocedure FROM pg_proc AS p
 	WHERE p.pronamespace = 'segment'::regnamespace AND p.prokind = 'f'
-		AND (p.provolatile <> 'i' AND p.oid NOT IN ('segment.histories'::regproc, 'segment.drivers(text)'::regprocedure)
+		AND (p.provolatile <> 'i' AND p.oid NOT IN ('segment.histories'::regproc, 'segment.drivers(text)'::regprocedure, 'segment.dashboard'::regproc)
 			OR p.proargnames[1] IN ('name', 'portfolio') AND p.proargtypes[0] = 'text'::regtype)
 		AND p.oid <> ALL (SELECT c.function FROM call AS c) $$, 'every public function of a portfolio is called');
 
@@ -264,7 +267,7 @@ UPDATE called SET result = as_role('segment_test_' || role, query) WHERE role IN
 SELECT is_empty($$ SELECT role, query, result FROM called WHERE role IN ('stranger', 'reader', 'other', 'tables')
 	AND result NOT SIMILAR TO '42501 must be owner( or reader)? of portfolio "hostile%'
 	-- readers may ask these
-	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|experiment_readout|value_score)')
+	AND NOT (role IN ('reader', 'tables') AND function::text ~ 'segment.(explain|scheme_check|backtest|crosstab|drivers|experiment_readout|value_score|chart|report)')
 	AND NOT (function::text ~ 'create_portfolio' AND result ~ '^(42501 permission denied for database|42P06)') $$,
 	'who does not have the owner''s rights is refused by every function');
 SELECT is(caught_others(), NULL, 'and is not caught');

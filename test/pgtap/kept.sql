@@ -34,7 +34,12 @@ BEGIN
 		WHERE k.monetary IS DISTINCT FROM segment.net(segment.as_of(h.purchases, k.as_of))::float8
 			OR k.repeat_spend IS DISTINCT FROM CASE WHEN k.orders > 0 THEN (segment.measures(h.purchases, k.as_of)).mean_repeat_spend END
 			OR k.next_event IS DISTINCT FROM (SELECT min(u.day) FROM (SELECT * FROM segment.unnest(h.purchases) UNION ALL
-				SELECT * FROM segment.unnest(h.margins) UNION ALL SELECT * FROM segment.unnest(h.costs)) AS u WHERE u.day > k.as_of)$query$, portfolio);
+				SELECT * FROM segment.unnest(h.margins) UNION ALL SELECT * FROM segment.unnest(h.costs) UNION ALL
+				SELECT * FROM segment.unnest(h.complaints) UNION ALL SELECT * FROM segment.unnest(h.satisfaction)) AS u WHERE u.day > k.as_of)$query$, portfolio);
+	-- and all that the view does not show, computed anew
+	RETURN QUERY EXECUTE format('SELECT k.customer_id, k.monetary, k.next_event FROM %1$I.kept_customer AS k JOIN (%2$s) AS f ON f.customer_id = k.customer_id
+		WHERE to_jsonb(k) <> to_jsonb(f)', portfolio,
+		(SELECT segment_internal.kept_query(portfolio, s.scorecard_id, s.as_of, false) FROM segment_internal.scorecard_in_force(portfolio) AS s));
 END $$;
 
 -- ---------- random portfolios, changed at random ----------
@@ -153,7 +158,8 @@ BEGIN
 		PERFORM segment.create_portfolio(s.name, format('SELECT id, at, amount%s FROM orders WHERE shop = %s', CASE WHEN s.which = 21 THEN ', margin' END, s.which),
 			costs => format('SELECT id, at, amount FROM costs WHERE shop = %s', s.which), complaints => format('SELECT id, at FROM complaints WHERE shop = %s', s.which),
 			satisfaction => format('SELECT id, at, score FROM answers WHERE shop = %s', s.which), timezone => 'UTC',
-			settings => jsonb_build_object('period_days', (ARRAY[365, 40, 7])[s.which - 19], 'trend_periods', (ARRAY[4, 3, 1])[s.which - 19], 'purchase_model', 'none'));
+			settings => jsonb_build_object('period_days', (ARRAY[365, 40, 7])[s.which - 19], 'trend_periods', (ARRAY[4, 3, 1])[s.which - 19], 'purchase_model', 'none',
+				'churn_recent_days', (ARRAY[91, 10, 7])[s.which - 19], 'churn_past_days', (ARRAY[364, 25, 9])[s.which - 19], 'churn_significance', 0.3));
 		PERFORM segment.watch(s.name, t, 'id') FROM unnest('{orders,costs,complaints,answers}'::regclass[]) AS t;
 		FOR nth IN 1 .. 15 LOOP
 			day := '2024-03-01'::date + nth * (nth + 1) / 2;
@@ -162,6 +168,7 @@ BEGIN
 			END IF;
 			SELECT r.mode INTO mode FROM segment.refresh(s.name, day) AS r;
 			INSERT INTO daily SELECT nth, s.which, mode, w.* FROM (VALUES (1)) AS v(one) LEFT JOIN wrong(s.name) AS w ON true;
+			INSERT INTO daily SELECT nth, s.which, mode, 'figures', w::text FROM wrong_figures(s.name) AS w;
 		END LOOP;
 	END LOOP;
 END $$;
@@ -172,10 +179,11 @@ SELECT is_empty('SELECT * FROM daily WHERE kept IS NOT NULL OR computed IS NOT N
 CREATE FUNCTION held(portfolio text, day date) RETURNS TABLE (id integer, figures text, next_change date) LANGUAGE plpgsql AS $$
 BEGIN
 	RETURN QUERY EXECUTE format($query$
-		SELECT h.customer_id, (to_jsonb(f) - '{as_of,days_since_last,tenure_days,trend,trend_p_value,next_change,next_event,gap_ratio}'::text[])::text, f.next_change
+		SELECT h.customer_id, (to_jsonb(f) - '{as_of,days_since_last,tenure_days,trend,trend_p_value,next_change,next_event,gap_ratio,recent_days,past_days,frequency_p_value,complaints_p_value}'::text[])::text, f.next_change
 		FROM %1$I.customer_history AS h
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints, h.satisfaction, h.listed, $1,
-			jsonb_populate_record(NULL::segment_internal.scorecard_terms, '{"period_days": 40, "trend_periods": 3}')) AS f$query$, portfolio) USING day;
+			jsonb_populate_record(NULL::segment_internal.scorecard_terms, '{"period_days": 40, "trend_periods": 3, "prior_gaps": 2, "usual_gap_days": 30,
+				"dormancy_asleep": 5, "churn_recent_days": 20, "churn_past_days": 30, "churn_significance": 0.3}')) AS f$query$, portfolio) USING day;
 END $$;
 CREATE TABLE first AS SELECT * FROM held('slow 21', '2024-12-01');
 SELECT is_empty($$ SELECT a.id, a.next_change FROM generate_series(1, 130) AS n CROSS JOIN LATERAL held('slow 21', '2024-12-01'::date + n) AS b

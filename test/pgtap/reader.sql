@@ -56,6 +56,8 @@ FROM pg_proc AS p WHERE p.pronamespace = quote_ident(portfolio)::regnamespace AN
 UNION ALL
 SELECT format(q.query, portfolio) FROM (VALUES
 	('SELECT count(*) FROM segment.explain(%L, ''3'')'), ('SELECT count(*) FROM segment.explain(%L, 3)'),
+	('SELECT length(segment.report(%L))'),
+	('SELECT count(segment.chart(%1$L, c.chart)) FROM %1$I.chart AS c'),
 	('SELECT count(*) FROM segment.scheme_check(%L, ''rfm_segment'')'),
 	('SELECT count(*) FROM segment.backtest(%L, ''2024-06-30'', 90)'),
 	('SELECT count(*) FROM segment.drivers(%L, ''bought'', ''2024-06-30'', 90)'),

@@ -7,18 +7,19 @@ Rates: P(K <= recent) and P(K >= recent) for K binomial(recent + past,
 recent_days / (recent_days + past_days)), term by term in rational arithmetic,
 or in 60 digits where there are many terms.
 
-Spend: all sums that the recent window could hold are built up exactly; given
-are the chance of at most what was spent (exact), and the chance of less than
-that plus one part of it (a 256th, with many recent purchases down to a 1024th)
-for each purchase that could be among them (ceiling), between which the
-extension's figure must be.
+With a prior: P(K <= recent) for K negative binomial, as a regularized incomplete
+beta function in 60 digits.
+
+Ranks: of all choices of as many values as the lower sample has, the share whose
+sum of ranks is at most that of the lower sample, equal values with the mean of
+their ranks; all choices are counted, for large samples by their sums.
 """
 
 import random
 from fractions import Fraction
-from math import comb, gcd
+from math import comb
 
-from mpmath import mp, mpf, binomial
+from mpmath import betainc, mp, mpf, binomial
 
 mp.dps = 60
 
@@ -55,24 +56,22 @@ def rates_many(recent, past, recent_days, past_days):
     return float(fall), float(rise)
 
 
-def spend(recent, past, recent_days, past_days):
-    common = gcd(recent_days, past_days)
-    hit, miss = recent_days // common, past_days // common
-    spent = sum(recent)
-    sums = {0: 1}  # in units of 1 / (hit + miss) ** purchases
-    for amount in recent + past:
-        more = {}
-        for total, mass in sums.items():
-            more[total] = more.get(total, 0) + mass * miss
-            more[total + amount] = more.get(total + amount, 0) + mass * hit
-        sums = more
-    whole = (hit + miss) ** len(recent + past)
-    parts = min(max(16 * len(recent), 256), 1024)
-    possible = sum(1 for a in recent + past if 0 < a <= spent)
-    ceiling = spent + Fraction(spent * possible, parts)
-    exact = sum(m for total, m in sums.items() if total <= spent)
-    above = sum(m for total, m in sums.items() if total <= spent or total < ceiling)
-    return float(Fraction(exact, whole)), float(Fraction(above, whole))
+def with_prior(recent, past, recent_days, past_days, events, days):
+    known = mpf(past_days) + mpf(days)
+    return float(betainc(mpf(past) + mpf(events), recent + 1, 0, known / (known + mpf(recent_days)), regularized=True))
+
+
+def rank_sum(lower, higher):
+    values = sorted(lower + higher)
+    # doubled, so that means of ranks are whole
+    doubled = {v: 2 * values.index(v) + values.count(v) + 1 for v in set(values)}
+    most = sum(doubled[v] for v in lower)
+    sums = [{0: 1}] + [{} for _ in lower]  # by number of values: sum of ranks -> choices
+    for v in values:
+        for n in range(len(lower), 0, -1):
+            for total, choices in sums[n - 1].items():
+                sums[n][total + doubled[v]] = sums[n].get(total + doubled[v], 0) + choices
+    return float(Fraction(sum(c for total, c in sums[-1].items() if total <= most), comb(len(values), len(lower))))
 
 
 def money(cents):
@@ -96,22 +95,24 @@ for r, p, rd, pd in [(20000, 80000, 91, 364), (19000, 80000, 91, 364), (21000, 8
     print(f"{r}|{p}|{rd}|{pd}|{fall!r}|{rise!r}")
 print("\\.")
 
+print("COPY churn_prior_reference FROM STDIN (FORMAT csv, DELIMITER '|');")
+for r, p, rd, pd, e, d in [(r, p, "91", "364", e, d) for r in (0, 1, 5) for p in (0, 6, 24) for e, d in (("0.5", "20"), ("2", "61.5"), ("7", "400"))] + [
+        (0, 24, "364", "1456", "2", "120"), (1, 24, "364", "1456", "2", "120"), (0, 12, "364", "728", "0", "0"),
+        (300, 1200, "364", "1456", "2", "3"), (30, 0, "91", "0.25", "2", "60")]:
+    print(f"{r}|{p}|{rd}|{pd}|{e}|{d}|{with_prior(r, p, rd, pd, e, d)!r}")
+print("\\.")
+
 generator = random.Random(20240229)
-print("COPY churn_spend_reference FROM STDIN (FORMAT csv, DELIMITER '|');")
-cases = [([], [2000] * 10), ([2000], [2000] * 20), ([2000] * 4, [2000] * 40),
-         ([100], [10000] * 12), ([2000] * 13, [10000] * 52), ([0], [500, 0, 700]),
-         ([10000] * 3, []), ([1], [1]), ([99999999], [1, 2, 3])]
-for _ in range(40):
-    recent = [generator.randint(1, 60) * 50 for _ in range(generator.randint(0, 5))]
-    past = [generator.randint(1, 90) * 50 for _ in range(generator.randint(1, 25))]
-    cases.append((recent, past))
-for purchases in (18, 30, 50, 91):
-    for least, most in ((20, 90), (40, 45), (1, 200)):
-        recent = [generator.randint(least, most) * 25 for _ in range(purchases)]
-        past = [generator.randint(least, most) * 50 for _ in range(4 * purchases)]
-        cases.append((recent, past))
-cases += [([2000] * k, [2000] * (5 * k)) for k in (17, 19, 20, 33, 64)]
-for recent, past in cases:
-    exact, above = spend(recent, past, 91, 364)
-    print(f"{money(recent)}|{money(past)}|{exact!r}|{above!r}")
+print("COPY churn_rank_reference FROM STDIN (FORMAT csv, DELIMITER '|');")
+cases = [([100], [200]), ([200], [100]), ([100], [100]), ([5], list(range(1, 20))), ([0, 0], [0, 1, 2]),
+         ([100, 200, 300], [400] * 5), ([2000] * 4, [2000] * 20), ([1, 2], [10000000] * 40)]
+for _ in range(60):
+    spread = generator.choice((3, 12, 5000))
+    cases.append(([generator.randint(1, spread) for _ in range(generator.randint(1, 9))],
+                  [generator.randint(1, spread) + generator.choice((0, spread // 3)) for _ in range(generator.randint(1, 11))]))
+for size, others in ((3, 120), (2, 200), (150, 2), (12, 24), (20, 40), (13, 52), (9, 60), (60, 9), (30, 120)):
+    for spread in (6, 5000):
+        cases.append(([generator.randint(1, spread) for _ in range(size)], [generator.randint(1, spread) + spread // 5 for _ in range(others)]))
+for lower, higher in cases:
+    print(f"{money(lower)}|{money(higher)}|{rank_sum(lower, higher)!r}")
 print("\\.")

@@ -27,29 +27,49 @@ FROM unnest('{fall,rise}'::text[]) AS f,
 	unnest(ARRAY['-1, 5, 1, 1', '1, -5, 1, 1', '1000000001, 0, 1, 1', '0, 9223372036854775807, 1, 1',
 		'1, 5, 0, 1', '1, 5, 1, -1', $$1, 5, 'NaN', 1$$, $$1, 5, 1, 'Infinity'$$, '1, 5, 1, 1e13', 'NULL, 5, 1, 1']) AS a;
 
+-- with a prior: none where three were seen in 60 days and two are known of others in 40: (100 / 120) ^ 5
+SELECT segment.fall_p_value(0, 3, 20, 60, 2, 40), (100 / 120.0) ^ 5 AS by_hand;
+SELECT pg_temp.failure(format('SELECT segment.fall_p_value(1, 5, 1, 1, %s)', a))
+FROM unnest(ARRAY['-0.1, 1', '1, -1', $$'NaN', 1$$, $$1, 'Infinity'$$, '1, 1e13', 'NULL, 1']) AS a;
+-- ranks: 1, 2 and 4 of six are one of the two lowest choices of twenty; then with ties
+SELECT segment_internal.rank_sum_p_value('{1,2,4}', '{3,5,6}'), 2 / 20.0 AS by_hand;
+SELECT segment_internal.rank_sum_p_value('{1,1}', '{1,2}'), 3 / 6.0 AS by_hand;
+SELECT segment_internal.rank_sum_p_value('{7,7}', '{7,7}'), segment_internal.rank_sum_p_value('{}', '{}');
+SELECT segment_internal.rank_sum_least(3, 3), segment_internal.rank_sum_least(0, 5);
+SELECT pg_temp.failure(format('SELECT segment_internal.rank_sum_%s', a))
+FROM unnest(ARRAY[$$p_value('{NULL}', '{1}')$$, $$p_value('{1}', '{Infinity}')$$, 'least(-1, 2)', 'least(1, 1000000001)']) AS a;
+
 -- windows of 10 and 20 days: 2024-01-21 to -30, and 2024-01-01 to -20
 CREATE TEMP TABLE h AS
 SELECT segment.history_agg(day::date, amount) AS purchases FROM (VALUES
 	('2023-12-31', 100.00), ('2024-01-01', 10), ('2024-01-20', 20), ('2024-01-20', 5), ('2024-01-21', 7),
 	('2024-01-22', -3), ('2024-01-30', 1.25), ('2024-01-31', 9)) AS v(day, amount);
+CREATE FUNCTION pg_temp.signs(purchases segment.history, events segment.history, as_of date, terms jsonb DEFAULT '{}')
+RETURNS TABLE (recent_window integer, recent_days integer, past_days integer, recent_purchase_days integer, past_purchase_days integer,
+	frequency_p_value float8, recent_spend numeric, past_spend numeric, spend_p_value float8, recent_complaints bigint, past_complaints bigint,
+	complaints_p_value float8, recent_satisfaction float8, past_satisfaction float8, return_below float8, next_event date, next_change date)
+LANGUAGE sql BEGIN ATOMIC
+SELECT f.recent_window, f.recent_days, f.past_days, f.recent_purchase_days, f.past_purchase_days, f.frequency_p_value, f.recent_spend, f.past_spend,
+	f.spend_p_value, f.recent_complaints, f.past_complaints, f.complaints_p_value, f.recent_satisfaction, f.past_satisfaction, f.return_below, f.next_event, f.next_change
+FROM segment_internal.customer_figures(purchases, NULL, NULL, events, events, true, as_of, jsonb_populate_record(NULL::segment_internal.scorecard_terms,
+	'{"prior_gaps": 0, "usual_gap_days": 10, "dormancy_asleep": 1.5, "churn_recent_days": 10, "churn_past_days": 20, "churn_significance": 1}'::jsonb || terms)) AS f;
+END;
 \x on
-SELECT (segment_internal.churn_measures(purchases, NULL, NULL, '2024-01-30', 10, 20)).* FROM h;
--- a purchase earlier: the first of all was long before
-SELECT (segment_internal.churn_measures(purchases OPERATOR(segment.+) segment.history_agg('2020-01-01', 1), purchases, purchases, '2024-01-30', 10, 20)).*
-FROM h GROUP BY h.purchases;
--- the first purchase within the past window, and within the recent one
-SELECT (segment_internal.churn_measures(purchases, NULL, NULL, '2024-01-30', 10, 50)).past_days,
-	(segment_internal.churn_measures(purchases, NULL, NULL, '2024-01-04', 10, 50)).* FROM h;
--- nothing known, refunds only
-SELECT (segment_internal.churn_measures(NULL, NULL, NULL, '2024-01-30', 10, 20)).*;
-SELECT (segment_internal.churn_measures(segment.history_agg('2024-01-29', -1), NULL, NULL, '2024-01-30', 10, 20)).*;
+SELECT s.* FROM h, pg_temp.signs(purchases, NULL, '2024-01-30') AS s;
+-- half of the past window is there, so one purchase of others in 10 days is added (2 or fewer of 5 with the chance 1 / 4: 0.896484375), and
+-- complaints and scores; then by a stricter test in longer windows
+SELECT s.* FROM h, pg_temp.signs(purchases, purchases, '2024-01-30', '{"prior_gaps": 2, "churn_past_days": 40}') AS s;
+SELECT s.* FROM h, pg_temp.signs(purchases OPERATOR(segment.+) (SELECT segment.history_agg('2020-01-01', 1)), NULL, '2024-01-30', '{"churn_significance": 0.01}') AS s;
+-- the first purchase within the recent window; nothing known; refunds only
+SELECT s.* FROM h, pg_temp.signs(purchases, NULL, '2024-01-04') AS s;
+SELECT s.* FROM pg_temp.signs(NULL, NULL, '2024-01-30') AS s;
+SELECT s.* FROM pg_temp.signs((SELECT segment.history_agg('2024-01-29', -1)), NULL, '2024-01-30') AS s;
+-- without the terms nothing is said
+SELECT s.* FROM h, pg_temp.signs(purchases, purchases, '2024-01-30', '{"dormancy_asleep": null}') AS s;
 \x off
-SELECT segment_internal.churn_measures(purchases, NULL, NULL, NULL, 10, 20) IS NULL,
-	segment_internal.churn_measures(purchases, NULL, NULL, '2024-01-30', NULL, 20) IS NULL,
-	segment_internal.churn_measures(purchases, NULL, NULL, '2024-01-30', 10, NULL) IS NULL FROM h;
-SELECT pg_temp.failure(format('SELECT segment_internal.churn_measures(purchases, NULL, NULL, %s) FROM h', a))
-FROM unnest(ARRAY[$$'infinity', 10, 20$$, $$'-infinity', 10, 20$$, $$'2024-01-30', 0, 20$$, $$'2024-01-30', 10, 36526$$,
-	$$'2024-01-30', -2147483648, 20$$, $$'2024-01-30', 10, 2147483647$$]) AS a;
+SELECT pg_temp.failure(format('SELECT s.* FROM h, pg_temp.signs(purchases, NULL, ''2024-01-30'', %L) AS s', a))
+FROM unnest(ARRAY['{"churn_recent_days": 0}', '{"churn_past_days": 36526}', '{"churn_recent_days": -2147483648}', '{"churn_significance": 1.1}',
+	'{"churn_significance": "NaN"}', '{"dormancy_asleep": -1}']) AS a;
 
 -- coming back: every 10 days, then 100 days away; usual gap before: (2 * 10 + 20) / 4 = 10
 CREATE TEMP TABLE r AS

@@ -389,7 +389,7 @@ sub note_result
 	$item->{works} = $state eq '00000' if $statement->{usual};
 	$item->{timeouts}++ if $state eq '57014';
 	$item->{states}{$state}++;
-	push @others, "$item->{signature}: $message" if defined $statement->{other} && $state !~ /^(00000|42501|42804|P0002)$/ && $message !~ /42P01.*\.(refresh_read|refresh_key|rule_check)" does not exist/;
+	push @others, "$item->{signature}: $message" if defined $statement->{other} && $state !~ /^(00000|42501|42804|P0002)$/ && $message !~ /42P01.*\.(refresh_read|refresh_key|refresh_figures|rule_check)" does not exist/;
 	$item->{message} = $message if $statement->{usual} && $state ne '00000';
 	$states{$state}++;
 	failure($statement, $message) if $state =~ /^XX|^53200/ || $message =~ /invalid memory alloc request size/;
