@@ -67,6 +67,7 @@ SQL_FRAGMENTS = \
 	portfolio/refresh_log \
 	portfolio/refresh_event \
 	portfolio/refresh \
+	portfolio/customer_now \
 	portfolio/migration \
 	portfolio/snapshot \
 	portfolio/churn \

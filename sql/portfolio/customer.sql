@@ -451,13 +451,24 @@ COMMENT ON FUNCTION segment_internal.customer_define_row(text) IS
 'creates or replaces the functions customer_row and customer_events of a portfolio (internal)';
 
 /*
+ * The day that a customer is seen from, with a scorecard that is kept while orders
+ * come: the scorecard's, or that of the newest order.  Inlined.
+ */
+CREATE FUNCTION segment_internal.judged_day(purchases segment.history, scorecard_day date, today date) RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN greatest(scorecard_day, CASE WHEN segment.last_day(purchases) <= today THEN segment.last_day(purchases)
+	ELSE segment.last_day(segment.as_of(purchases, today)) END);
+COMMENT ON FUNCTION segment_internal.judged_day(segment.history, date, date) IS
+'the day of a customer''s newest order that is not after today, if it is later than the scorecard''s day, else that (internal)';
+
+/*
  * Customers behind a FROM item s that is a row of scorecard_figures: the FROM
  * items h, whose customer_id is the key (a condition on it reaches an index),
  * and f, the figures as of a day (an expression).  Only who was known on that
  * day has some.  s is joined by a condition, though it is always true: a hash
  * table, of one row, is what the server lets several processes join with.
  */
-CREATE FUNCTION segment_internal.customer_figures_items(portfolio text, as_of text, from_kept boolean) RETURNS text
+CREATE FUNCTION segment_internal.customer_figures_items(portfolio text, as_of text, from_kept boolean, histories text DEFAULT NULL) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN format(CASE WHEN from_kept THEN $template$
@@ -469,15 +480,17 @@ RETURN format(CASE WHEN from_kept THEN $template$
 			h.recent_complaints, h.past_complaints, h.recent_satisfaction, h.past_satisfaction, h.return_below,
 			h.next_event, h.next_change, %2$s, s.terms) AS f$template$
 	ELSE $template$
-		JOIN %1$I.customer_history AS h ON (h.listed IS NOT NULL) = s.is_there
+		JOIN %3$s AS h ON (h.listed IS NOT NULL) = s.is_there
 		CROSS JOIN LATERAL segment_internal.customer_figures(h.purchases, h.margins, h.costs, h.complaints,
-			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END, portfolio, as_of);
-COMMENT ON FUNCTION segment_internal.customer_figures_items(text, text, boolean) IS
-'the FROM items h and f, behind a scorecard s: the customers known on a day and their figures, from the histories, or from figures that are kept and still hold (internal)';
+			h.satisfaction, h.listed, %2$s, s.terms) AS f$template$ END, portfolio, as_of,
+	coalesce(histories, format('%I.customer_history', portfolio)));
+COMMENT ON FUNCTION segment_internal.customer_figures_items(text, text, boolean, text) IS
+'the FROM items h and f, behind a scorecard s: the customers known on a day and their figures, from the histories (a FROM item, NULL: those that are stored), or from figures that are kept and still hold (internal)';
 
 /*
  * Behind s and h, whose figures are an expression: the FROM item c, the row.  h
- * has attributes and figures of events as columns, as refresh_figures, or it is customer_history.
+ * has attributes and figures of events as columns, as refresh_figures, or it is
+ * customer_history, with the figures f behind it.  The day is that of stay rules.
  */
 CREATE FUNCTION segment_internal.customer_row_items(portfolio text, as_of text, figures text, are_columns boolean) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -487,7 +500,7 @@ RETURN (SELECT format($template$%3$s%5$s%7$s
 	portfolio, figures, held.item, held.columns, attributes.item, attributes.value, events.item, events.value)
 FROM segment_internal.scheme_held_item(portfolio, as_of) AS held
 CROSS JOIN segment_internal.attribute_item(portfolio, are_columns) AS attributes
-CROSS JOIN segment_internal.event_item(portfolio, as_of, are_columns) AS events);
+CROSS JOIN segment_internal.event_item(portfolio, 'f.as_of', are_columns) AS events);
 COMMENT ON FUNCTION segment_internal.customer_row_items(text, text, text, boolean) IS
 'the FROM items behind a scorecard s and customers h, whose figures are an expression: the last one, c, is the row as of a day (an expression) (internal)';
 

@@ -10,9 +10,12 @@
 
 /*
  * From the histories, or from kept figures that hold on the day.  Those of events are NULL
- * where the scorecard is still to be made, which does not look at them.
+ * where the scorecard is still to be made, which does not look at them.  While a
+ * scorecard is kept, customers are seen from the day of a later order: then today is given.
  */
-CREATE FUNCTION segment_internal.figures_query(portfolio text, scorecard_id bigint, as_of date, from_kept boolean, has_scorecard boolean) RETURNS text
+CREATE FUNCTION segment_internal.figures_query(
+	portfolio text, scorecard_id bigint, as_of date, from_kept boolean, has_scorecard boolean, today date
+) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format($template$
@@ -25,11 +28,14 @@ RETURN (SELECT format($template$
 		WHERE c.name <> 'kept_from'),
 	(SELECT string_agg(format(CASE WHEN from_kept THEN ', h.%I' ELSE ', a.%I' END, c.name), '' ORDER BY c.ordinal)
 		FROM segment_internal.attribute_columns(portfolio) AS c),
-	segment_internal.customer_figures_items(portfolio, format('%L::date', as_of), from_kept), a.item, CASE WHEN has_scorecard THEN events.item END)
+	segment_internal.customer_figures_items(portfolio,
+		format(CASE WHEN from_kept THEN 'greatest(h.as_of, %L::date)' WHEN today IS NOT NULL
+			THEN 'segment_internal.judged_day(h.purchases, %L::date, %L::date)' ELSE '%L::date' END, as_of, today), from_kept),
+	a.item, CASE WHEN has_scorecard THEN events.item END)
 	FROM segment_internal.attribute_item(portfolio, from_kept) AS a
-	CROSS JOIN segment_internal.event_item(portfolio, format('%L::date', as_of), false) AS events);
-COMMENT ON FUNCTION segment_internal.figures_query(text, bigint, date, boolean, boolean) IS
-'the query of the columns of all customers but for classes, by a scorecard as of a day, from the histories, or from figures that are kept and still hold (internal)';
+	CROSS JOIN segment_internal.event_item(portfolio, 'f.as_of', false) AS events);
+COMMENT ON FUNCTION segment_internal.figures_query(text, bigint, date, boolean, boolean, date) IS
+'the query of the columns of all customers but for classes, by a scorecard as of a day, or, if today is given, of the newest order up to it where that is later, from the histories, or from figures that are kept and still hold (internal)';
 
 /* Of a row h of refresh_figures. */
 CREATE FUNCTION segment_internal.figures_value() RETURNS text
@@ -46,15 +52,15 @@ COMMENT ON FUNCTION segment_internal.figures_value() IS
 'the expression that makes a value of customer_figures of the columns of a FROM item h (internal)';
 
 /* It is dropped by kept_fill, or by whom does not need it. */
-CREATE FUNCTION segment_internal.figures_create(portfolio text, scorecard_id bigint, as_of date, from_kept boolean) RETURNS void
+CREATE FUNCTION segment_internal.figures_create(portfolio text, scorecard_id bigint, as_of date, from_kept boolean, today date) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $figures_create$
 BEGIN
 	-- a table is filled by parallel workers only when it is created
 	EXECUTE format('CREATE UNLOGGED TABLE %I.refresh_figures AS %s', portfolio,
-		segment_internal.figures_query(portfolio, scorecard_id, as_of, from_kept, true));
+		segment_internal.figures_query(portfolio, scorecard_id, as_of, from_kept, true, today));
 END
 $figures_create$;
-COMMENT ON FUNCTION segment_internal.figures_create(text, bigint, date, boolean) IS
+COMMENT ON FUNCTION segment_internal.figures_create(text, bigint, date, boolean, date) IS
 'creates the table refresh_figures of a portfolio: the figures of all customers by a scorecard as of a day (internal)';

@@ -118,8 +118,11 @@ COMMENT ON FUNCTION segment_internal.kept_define_rules(text, boolean) IS
 
 /* ---------- the rows ---------- */
 
-/* As they are to be kept: see customer_items. */
-CREATE FUNCTION segment_internal.kept_query(portfolio text, scorecard_id bigint, as_of date, from_figures boolean)
+/*
+ * As they are to be kept: see customer_items.  Stay rules look in the last snapshot
+ * before the scorecard's day, whatever the day that a customer is seen from.
+ */
+CREATE FUNCTION segment_internal.kept_query(portfolio text, scorecard_id bigint, as_of date, from_figures boolean, today date)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -129,10 +132,12 @@ RETURN (SELECT format($template$
 	string_agg(format('c.%I', k.name), ', ' ORDER BY k.ordinal) FILTER (WHERE k.name <> 'customer_id'),
 	CASE WHEN from_figures THEN format(E'\n\t\tCROSS JOIN %I.refresh_figures AS h', portfolio)
 		|| segment_internal.customer_row_items(portfolio, format('%L::date', as_of), segment_internal.figures_value(), true)
-	ELSE segment_internal.customer_items(portfolio, format('%L::date', as_of)) END)
+	ELSE segment_internal.customer_figures_items(portfolio, format(CASE WHEN today IS NOT NULL
+			THEN 'segment_internal.judged_day(h.purchases, %L::date, %L::date)' ELSE '%L::date' END, as_of, today), false)
+		|| segment_internal.customer_row_items(portfolio, format('%L::date', as_of), 'f.*', false) END)
 	FROM segment_internal.kept_columns(portfolio) AS k);
-COMMENT ON FUNCTION segment_internal.kept_query(text, bigint, date, boolean) IS
-'the query of all rows of the table kept_customer, by a scorecard as of a day, from the histories, or from the table refresh_figures (internal)';
+COMMENT ON FUNCTION segment_internal.kept_query(text, bigint, date, boolean, date) IS
+'the query of all rows of the table kept_customer, by a scorecard as of a day, from the histories, where today, if given, is the last day of orders that make it a later one, or from the table refresh_figures (internal)';
 
 /*
  * Do two scorecards judge alike?  All but the number, the time, the counts of
@@ -198,13 +203,13 @@ COMMENT ON FUNCTION segment_internal.kept_run(text, text, text, boolean) IS
 'runs a command that stores rows which a query computes; an error of a rule names its scheme (internal)';
 
 /* The rows of the customers in table refresh_key, from their histories, by the scorecard in force. */
-CREATE FUNCTION segment_internal.kept_fill_changed(portfolio text, as_of date) RETURNS void
+CREATE FUNCTION segment_internal.kept_fill_changed(portfolio text, as_of date, today date) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $kept_fill_changed$
 DECLARE
 	columns text := (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.ordinal) FROM segment_internal.kept_columns(portfolio) AS c);
-	query text := segment_internal.kept_query(portfolio, (segment_internal.scorecard_in_force(portfolio)).scorecard_id, as_of, false);
+	query text := segment_internal.kept_query(portfolio, (segment_internal.scorecard_in_force(portfolio)).scorecard_id, as_of, false, today);
 BEGIN
 	EXECUTE format('DELETE FROM %1$I.kept_customer AS c USING %1$I.refresh_key AS k WHERE c.customer_id %2$s k.customer_id',
 		portfolio, (segment_internal.portfolio_key(portfolio)).equality);
@@ -212,8 +217,8 @@ BEGIN
 		portfolio, columns, query, segment_internal.key_condition(portfolio, 'c.customer_id')), query, true);
 END
 $kept_fill_changed$;
-COMMENT ON FUNCTION segment_internal.kept_fill_changed(text, date) IS
-'computes the rows of the customers in table refresh_key from their histories, by the scorecard in force, as of a day (internal)';
+COMMENT ON FUNCTION segment_internal.kept_fill_changed(text, date, date) IS
+'computes the rows of the customers in table refresh_key from their histories, by the scorecard in force, as of a day, or, if today is given, of the newest order up to it where that is later (internal)';
 
 /*
  * All rows, by the scorecard in force, from the table refresh_figures, which is
@@ -228,7 +233,7 @@ AS $kept_fill$
 DECLARE
 	columns text := (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.ordinal) FROM segment_internal.kept_columns(portfolio) AS c);
 	judge record := segment_internal.scorecard_in_force(portfolio);
-	query text := segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, true);
+	query text := segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, true, NULL);
 BEGIN
 	EXECUTE format('DELETE FROM %I.kept_customer', portfolio);
 	PERFORM segment_internal.kept_run(portfolio, format('INSERT INTO %1$I.kept_customer (%2$s) SELECT %2$s FROM (%3$s) AS c%4$s',
@@ -271,6 +276,7 @@ DECLARE
 	others boolean;
 	same_rule boolean;
 	many boolean;
+	later boolean;
 	day date;
 BEGIN
 	EXECUTE format('SELECT segment_internal.kept_settings($1) = segment_internal.kept_settings(segment_internal.check_settings(p.settings))
@@ -312,7 +318,9 @@ BEGIN
 		INTO day USING today;
 		day := coalesce(day, today);
 	END IF;
-	IF day < kept.as_of THEN
+	-- customers with orders since then are seen from a later day
+	EXECUTE format('SELECT EXISTS (SELECT FROM %I.kept_customer AS c WHERE c.as_of > $1)', portfolio) INTO later USING day;
+	IF day < kept.as_of OR later THEN
 		RETURN NULL;
 	END IF;
 	IF day > kept.as_of THEN
@@ -331,7 +339,7 @@ BEGIN
 				AND NOT EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE k.customer_id %2$s c.customer_id)$query$, portfolio, equality) USING day;
 		EXECUTE format('ANALYZE %I.refresh_key', portfolio);
 	END IF;
-	PERFORM segment_internal.kept_fill_changed(portfolio, day);
+	PERFORM segment_internal.kept_fill_changed(portfolio, day, NULL);
 	RETURN day;
 END
 $kept_move$;

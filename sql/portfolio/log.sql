@@ -162,6 +162,32 @@ $log_drop_unused$;
 COMMENT ON FUNCTION segment_internal.log_drop_unused(text) IS
 'drops the empty logs of a portfolio that no watched table writes to, without waiting (internal)';
 
+/* The customers in notes and logs, whose rows may not be what is kept. */
+CREATE FUNCTION segment_internal.log_define_pending(portfolio text, security_invoker boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $log_define_pending$
+DECLARE
+	key_collation text := (SELECT format(' COLLATE %I.%I', n.nspname, c.collname)
+		FROM pg_attribute AS a
+		JOIN pg_collation AS c ON c.oid = a.attcollation
+		JOIN pg_namespace AS n ON n.oid = c.collnamespace
+		WHERE a.attrelid = format('%I.changed_customer', portfolio)::regclass AND a.attname = 'customer_id');
+BEGIN
+	EXECUTE format($template$
+		CREATE OR REPLACE VIEW %1$I.pending_customer WITH (security_invoker = %2$s) AS
+		SELECT c.customer_id, c.everybody FROM %1$I.changed_customer AS c
+		UNION ALL
+		SELECT NULL, true FROM %1$I.unnoted_change%3$s$template$, portfolio, security_invoker,
+		(SELECT string_agg(format($part$
+		UNION ALL
+		SELECT (%s)%s, false FROM %I.%I AS l$part$, u.customer, key_collation, portfolio, u.name), '' ORDER BY u.name)
+		FROM segment_internal.log_in_use(portfolio) AS u));
+END
+$log_define_pending$;
+COMMENT ON FUNCTION segment_internal.log_define_pending(text, boolean) IS
+'creates or replaces the view pending_customer of a portfolio (internal)';
+
 /* Brings the logs to what the sources and the watched tables are now. */
 CREATE FUNCTION segment_internal.log_define(portfolio text, definition jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -171,6 +197,7 @@ DECLARE
 	w record;
 	fitting name;
 	logged oid[] := '{}';
+	before text := (SELECT string_agg(u.name, ' ' ORDER BY u.name) FROM segment_internal.log_in_use(portfolio) AS u);
 BEGIN
 	FOR w IN SELECT * FROM segment_internal.log_wanted(portfolio, definition) AS l WHERE l.obstacle IS NULL LOOP
 		SELECT u.name INTO fitting FROM segment_internal.log_in_use(portfolio) AS u
@@ -187,6 +214,11 @@ BEGIN
 	END LOOP;
 	EXECUTE format('UPDATE %I.watched_table AS w SET log = NULL
 		WHERE w.log IS NOT NULL AND (to_regclass(w.relation) = ANY ($1)) IS NOT TRUE', portfolio) USING logged;
+	-- which locks out its readers for a moment
+	IF before IS DISTINCT FROM (SELECT string_agg(u.name, ' ' ORDER BY u.name) FROM segment_internal.log_in_use(portfolio) AS u) THEN
+		PERFORM segment_internal.log_define_pending(portfolio,
+			(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
+	END IF;
 	PERFORM segment_internal.log_drop_unused(portfolio);
 END
 $log_define$;

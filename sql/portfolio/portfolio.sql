@@ -292,14 +292,14 @@ BEGIN
 		PERFORM segment_internal.portfolio_owner(name);
 	END IF;
 	PERFORM segment_internal.watch_drop_triggers(name, NULL);
-	FOR log IN SELECT l.name FROM segment_internal.log_tables(drop_portfolio.name) AS l LOOP
-		EXECUTE format('DROP TABLE %I.%I', name, log);
-	END LOOP;
 	IF cascade THEN
 		EXECUTE format('DROP SCHEMA %I CASCADE', name);
 		RETURN;
 	END IF;
 	PERFORM segment_internal.portfolio_drop_members(name, ARRAY['FUNCTION', 'VIEW', 'TABLE', 'TYPE']);
+	FOR log IN SELECT l.name FROM segment_internal.log_tables(drop_portfolio.name) AS l LOOP
+		EXECUTE format('DROP TABLE %I.%I', name, log);
+	END LOOP;
 	EXECUTE format('DROP SCHEMA %I', name);
 END
 $drop_portfolio$;

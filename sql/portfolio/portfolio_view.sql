@@ -25,6 +25,7 @@ RETURN ARRAY[
 	'flow',
 	'snapshot',
 	'watch',
+	'customer_now',
 	'cluster',
 	'scheme_quality',
 	'chart'
@@ -267,7 +268,7 @@ SELECT 'scorecard_in_force', v.col, v.meaning FROM v WHERE v.relation = 'scoreca
 UNION ALL
 SELECT r.relation, c.name, c.meaning
 FROM segment_internal.customer_columns() AS c
-CROSS JOIN (VALUES ('kept_customer', true), ('customer', false)) AS r(relation, has_all)
+CROSS JOIN (VALUES ('kept_customer', true), ('customer', false), ('customer_now', false)) AS r(relation, has_all)
 WHERE c.is_shown OR r.has_all;
 END;
 COMMENT ON FUNCTION segment_internal.portfolio_column_comments() IS
@@ -324,11 +325,13 @@ BEGIN
 		END IF;
 	END LOOP;
 	FOR s IN EXECUTE format('SELECT s.scheme, concat_ws('': '', s.label, s.meaning) AS meaning FROM %I.scheme AS s', portfolio) LOOP
-		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
+		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L;
+			COMMENT ON COLUMN %1$I.customer_now.%2$I IS %3$L',
 			portfolio, s.scheme, format('class in the scheme %s (view class)', s.meaning));
 	END LOOP;
 	FOR a IN SELECT * FROM segment_internal.attribute_columns(portfolio) LOOP
-		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L',
+		EXECUTE format('COMMENT ON COLUMN %1$I.customer.%2$I IS %3$L; COMMENT ON COLUMN %1$I.kept_customer.%2$I IS %3$L;
+			COMMENT ON COLUMN %1$I.customer_now.%2$I IS %3$L',
 			portfolio, a.name, 'attribute from the source customers, as of the last refresh; NULL: not listed, or NULL there');
 	END LOOP;
 	FOR f IN EXECUTE format($query$

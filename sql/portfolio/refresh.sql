@@ -268,12 +268,14 @@ BEGIN
 	END IF;
 	PERFORM segment_internal.refresh_step(name, 'keeping');
 	IF NOT (arguments ->> 'scorecard')::boolean AND plan.mode = 'changes' THEN
-		PERFORM segment_internal.kept_fill_changed(name, report.as_of);
+		PERFORM segment_internal.kept_fill_changed(name, report.as_of,
+			CASE WHEN NOT (segment_internal.scorecard_in_force(name)).as_of_given THEN today END);
 	-- where the scorecard gives the rows of the one before, and no rule was changed, the rows are
 	-- right if no history changed, and those of changed customers if they were computed
 	ELSIF NOT (same_rows AND (from_kept OR report.customers_changed = 0)) OR (arguments ->> 'all_rows')::boolean THEN
 		IF NOT (arguments ->> 'scorecard')::boolean THEN
-			PERFORM segment_internal.figures_create(name, report.scorecard_id, report.as_of, false);
+			PERFORM segment_internal.figures_create(name, report.scorecard_id, report.as_of, false,
+				CASE WHEN NOT (segment_internal.scorecard_in_force(name)).as_of_given THEN today END);
 		END IF;
 		PERFORM segment_internal.kept_fill(name, NOT from_kept, NOT from_kept OR coalesce((arguments ->> 'all_rows')::boolean, false));
 	ELSIF (arguments ->> 'scorecard')::boolean THEN

@@ -114,11 +114,12 @@ COMMENT ON FUNCTION segment_internal.fold_change_query(text, segment_internal.fo
 'the query that tells, from the logs, what was added to and removed from the histories of each customer, and whether any of the rows is doubtful; NULL without sources (internal)';
 
 /*
- * The histories after that: the query of table refresh_fold.  What is doubtful
+ * The histories after that, of FROM items that are the result of the query above,
+ * and the customers who are read in any case: the query of table refresh_fold.  What is doubtful
  * about rows is told of all rows of a customer, so who has such rows, or had some,
  * is read again.
  */
-CREATE FUNCTION segment_internal.fold_query(portfolio text, sources segment_internal.fold_source[]) RETURNS text
+CREATE FUNCTION segment_internal.fold_query(portfolio text, sources segment_internal.fold_source[], change text, noted text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $fold_query$
@@ -127,11 +128,11 @@ DECLARE
 BEGIN
 	RETURN (SELECT format($query$
 		SELECT coalesce(h.customer_id, d.customer_id) AS customer_id, %2$s, coalesce(h.listed, false) AS listed, h.attributes,
-			CASE WHEN EXISTS (SELECT FROM %1$I.refresh_key AS k WHERE NOT k.folded AND k.customer_id %4$s d.customer_id) THEN 'noted'
+			CASE WHEN EXISTS (SELECT FROM %7$s AS n WHERE n.customer_id %4$s d.customer_id) THEN 'noted'
 				WHEN d.doubtful OR EXISTS (SELECT FROM %1$I.defect AS f WHERE f.customer_id %4$s d.customer_id AND f.check_name
-					= ANY ('{null_date,null_amount,null_margin,zero_amount,duplicate,duplicate_customer}')) THEN 'rows are doubtful'
+					OPERATOR(pg_catalog.=) ANY ('{null_date,null_amount,null_margin,zero_amount,duplicate,duplicate_customer}')) THEN 'rows are doubtful'
 				ELSE coalesce(%5$s) END AS obstacle
-		FROM %1$I.refresh_change AS d
+		FROM %6$s AS d
 		LEFT JOIN %1$I.customer_history AS h ON h.customer_id %4$s d.customer_id
 		%3$s
 		WHERE d.customer_id IS DISTINCT FROM NULL$query$, portfolio,
@@ -139,12 +140,12 @@ BEGIN
 		string_agg(format('CROSS JOIN LATERAL segment_internal.history_change(h.%1$I, d.%2$I, d.%3$I, %4$L) AS %1$I',
 			c.name, c.name || '_added', c.name || '_removed', c.name <> 'margins'), E'\n\t\t' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (changed)),
 		(segment_internal.portfolio_key(portfolio)).equality,
-		string_agg(format('%I.obstacle', c.name), ', ' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (changed)))
+		string_agg(format('%I.obstacle', c.name), ', ' ORDER BY c.ordinal) FILTER (WHERE c.name = ANY (changed)), change, noted)
 	FROM segment_internal.history_columns(portfolio) AS c);
 END
 $fold_query$;
-COMMENT ON FUNCTION segment_internal.fold_query(text, segment_internal.fold_source[]) IS
-'the query of the histories of customers after what table refresh_change tells, and of what keeps them from being told (internal)';
+COMMENT ON FUNCTION segment_internal.fold_query(text, segment_internal.fold_source[], text, text) IS
+'the query of the histories of customers after what a FROM item like table refresh_change tells, given one with the customers who are read in any case, and of what keeps them from being told (internal)';
 
 /*
  * The commands that read, for run_at_once.  The logs are emptied of what was there
@@ -159,7 +160,9 @@ AS $refresh_commands$
 DECLARE
 	equality text := (segment_internal.portfolio_key(portfolio)).equality;
 	keys text := CASE WHEN changes_only THEN segment_internal.log_keys(portfolio) END;
-	sources segment_internal.fold_source[] := CASE WHEN folding AND keys IS NOT NULL THEN segment_internal.fold_sources(portfolio, definition) ELSE '{}' END;
+	-- keys that are arrays cannot be the parameter that says whom to read, so all are read
+	sources segment_internal.fold_source[] := CASE WHEN folding AND keys IS NOT NULL AND (segment_internal.portfolio_key(portfolio)).base_type NOT LIKE '%[]'
+		THEN segment_internal.fold_sources(portfolio, definition) ELSE '{}' END;
 BEGIN
 	folding := sources <> '{}';
 	IF keys IS NOT NULL THEN
@@ -170,7 +173,8 @@ BEGIN
 		RETURN QUERY VALUES
 			(format('CREATE UNLOGGED TABLE %I.refresh_change AS %s', portfolio,
 				segment_internal.fold_change_query(portfolio, sources, definition ->> 'timezone')), definition ->> 'search_path'),
-			(format('CREATE UNLOGGED TABLE %I.refresh_fold AS %s', portfolio, segment_internal.fold_query(portfolio, sources)), NULL),
+			(format('CREATE UNLOGGED TABLE %I.refresh_fold AS %s', portfolio, segment_internal.fold_query(portfolio, sources,
+				format('%I.refresh_change', portfolio), format('(SELECT k.customer_id FROM %I.refresh_key AS k WHERE NOT k.folded)', portfolio))), NULL),
 			(format('UPDATE %1$I.refresh_key AS k SET folded = false FROM %1$I.refresh_fold AS f
 				WHERE k.folded AND f.obstacle IS NOT NULL AND k.customer_id %2$s f.customer_id', portfolio, equality), NULL),
 			-- changes of rows that no query lets through

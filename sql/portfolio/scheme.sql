@@ -369,13 +369,35 @@ COMMENT ON FUNCTION segment_internal.scheme_rule_failure(text, text) IS
 
 /* ---------- the views ---------- */
 
+/* One row, one action per customer, from the scheme that leads. */
+CREATE FUNCTION segment_internal.scheme_action_query(portfolio text, customers text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $scheme_action_query$
+DECLARE
+	settings jsonb;
+	contact text;
+BEGIN
+	EXECUTE format('SELECT segment_internal.check_settings(p.settings) FROM %I.portfolio AS p', portfolio) INTO settings;
+	contact := settings ->> 'contact_column';
+	RETURN format($template$
+		SELECT c.customer_id, k.scheme, k.class, k.label, k.label_zh, k.priority,
+			k.service_level, k.owner, k.action, k.action_zh, %4$s AS may_contact
+		FROM %1$I.%2$I AS c
+		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
+		$template$, portfolio, customers, settings ->> 'leading_scheme',
+		-- who has not said yes may not
+		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END);
+END
+$scheme_action_query$;
+COMMENT ON FUNCTION segment_internal.scheme_action_query(text, text) IS
+'the query of the actions for the customers of a view, customer or customer_now (internal)';
+
 CREATE FUNCTION segment_internal.scheme_create_views(portfolio text, security_invoker boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $scheme_create_views$
 DECLARE
-	settings jsonb;
-	contact text;
 	pairs text;
 BEGIN
 	EXECUTE format($template$
@@ -397,18 +419,8 @@ BEGIN
 		JOIN %1$I.scheme_class AS k ON k.scheme = v.scheme AND k.class = v.class
 		$template$, portfolio, security_invoker, pairs);
 
-	-- one row, one action per customer, from the scheme that leads
-	EXECUTE format('SELECT p.settings FROM %I.portfolio AS p', portfolio) INTO settings;
-	contact := segment_internal.check_settings(settings) ->> 'contact_column';
-	EXECUTE format($template$
-		CREATE OR REPLACE VIEW %1$I.customer_action WITH (security_invoker = %2$s) AS
-		SELECT c.customer_id, k.scheme, k.class, k.label, k.label_zh, k.priority,
-			k.service_level, k.owner, k.action, k.action_zh, %4$s AS may_contact
-		FROM %1$I.customer AS c
-		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
-		$template$, portfolio, security_invoker, segment_internal.check_settings(settings) ->> 'leading_scheme',
-		-- who has not said yes may not
-		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END);
+	EXECUTE format('CREATE OR REPLACE VIEW %I.customer_action WITH (security_invoker = %s) AS %s', portfolio, security_invoker,
+		segment_internal.scheme_action_query(portfolio, 'customer'));
 	EXECUTE format($template$
 		CREATE OR REPLACE VIEW %1$I.customer_domain_action WITH (security_invoker = %2$s) AS
 		SELECT a.customer_id, d.domain, a.scheme, a.class, a.label, a.label_zh, d.priority, a.service_level, a.owner,

@@ -263,7 +263,7 @@ DECLARE
 BEGIN
 	-- not count(), for which the planner computes nothing that cannot be NULL
 	EXECUTE format('SELECT max(c.%I) FROM (%s) AS c', scheme,
-		segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, true));
+		segment_internal.kept_query(portfolio, judge.scorecard_id, judge.as_of, true, NULL));
 	-- these for everybody, not only for those who are in the class now
 	EXECUTE format($query$
 		SELECT string_agg(format(E'bool_or((%%s\n))', c.stay_rule), ', ')

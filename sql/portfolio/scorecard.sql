@@ -107,7 +107,7 @@ BEGIN
 		FROM (VALUES ($1)) AS k(from_kept)
 		LEFT JOIN (%1$I.portfolio AS p JOIN %1$I.scorecard AS s ON s.scorecard_id = p.scorecard_id) ON k.from_kept', portfolio)
 	INTO STRICT earlier USING from_kept;
-	figures := segment_internal.figures_query(portfolio, scorecard_id, as_of, from_kept, false);
+	figures := segment_internal.figures_query(portfolio, scorecard_id, as_of, from_kept, false, NULL);
 	-- computed first and then stored, since an UPDATE never uses parallel workers
 	BEGIN
 		EXECUTE segment_internal.scorecard_query(figures, settings, unit, format('ARRAY[%s]::numeric[]', (cuts.unscored).elements)) INTO STRICT f USING earlier.purchases, earlier.spend;
@@ -140,7 +140,7 @@ BEGIN
 	USING scorecard_id, f.customers, f.buyers, f.recency_cuts, f.frequency_cuts, f.monetary_cuts,
 		usual_gap_days, f.purchase_model, f.spend_model, nullif(unscored, '{}'), risk,
 		f.contribution_rate, f.rate_before_cost, f.moments;
-	PERFORM segment_internal.figures_create(portfolio, scorecard_id, as_of, from_kept);
+	PERFORM segment_internal.figures_create(portfolio, scorecard_id, as_of, from_kept, NULL);
 	EXECUTE format('UPDATE %I.scorecard AS s SET cuts = $1 WHERE s.scorecard_id = $2 AND s.cuts IS DISTINCT FROM $1', portfolio)
 	USING segment_internal.scheme_compute_cuts(portfolio, cuts.scored, cuts.queries, unscored), scorecard_id;
 	EXECUTE format('UPDATE %I.portfolio AS p SET scorecard_id = $1', portfolio) USING scorecard_id;

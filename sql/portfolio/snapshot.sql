@@ -71,11 +71,13 @@ DECLARE
 	classes text;
 	deleted bigint;
 	has_stay_rules boolean;
+	later boolean;
 	report segment.snapshot_report;
 BEGIN
 	-- not while a refresh or another snapshot is under way
 	EXECUTE format('SELECT FROM %I.portfolio AS p FOR UPDATE', name);
 	newest := (segment_internal.scorecard_in_force(name)).as_of;
+	EXECUTE format('SELECT EXISTS (SELECT FROM %I.kept_customer AS c WHERE c.as_of > $1)', name) INTO later USING newest;
 	report.portfolio := name;
 	report.as_of := coalesce(as_of, newest);
 	IF NOT isfinite(report.as_of) THEN
@@ -102,8 +104,8 @@ BEGIN
 		SELECT $1, c.customer_id, c.orders, c.net, c.margin, c.cost, c.net_value, c.p_alive, c.clv,
 			jsonb_object($2, ARRAY[%2$s]::text[])
 		FROM %3$s AS c$query$, name, classes,
-		-- what is kept is as of the newest scorecard
-		CASE WHEN report.as_of = newest THEN format('%I.customer', name) ELSE format('%I.customer_at($1)', name) END) USING report.as_of, coalesce(names, '{}');
+		-- what is kept is as of the newest scorecard, but for customers with orders since
+		CASE WHEN report.as_of = newest AND NOT later THEN format('%I.customer', name) ELSE format('%I.customer_at($1)', name) END) USING report.as_of, coalesce(names, '{}');
 	GET DIAGNOSTICS report.customers = ROW_COUNT;
 	EXECUTE format('UPDATE %I.snapshot AS s SET customers = $2 WHERE s.as_of = $1
 		RETURNING s.scorecard_id', name)
@@ -111,7 +113,7 @@ BEGIN
 	-- stay rules look in the last snapshot before the day that customers are seen from
 	EXECUTE format('SELECT EXISTS (SELECT FROM %I.scheme_class AS c WHERE c.stay_rule IS NOT NULL)', name) INTO has_stay_rules;
 	IF has_stay_rules AND report.as_of < newest THEN
-		PERFORM segment_internal.figures_create(name, (segment_internal.scorecard_in_force(name)).scorecard_id, newest, true);
+		PERFORM segment_internal.figures_create(name, (segment_internal.scorecard_in_force(name)).scorecard_id, newest, true, NULL);
 		PERFORM segment_internal.kept_fill(name, false, true);
 	END IF;
 	report.schemes := coalesce(cardinality(names), 0);

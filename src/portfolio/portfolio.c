@@ -36,6 +36,8 @@ typedef struct Task
 	const char *label;			/* what it is called where nothing can be
 								 * written; NULL: it only reads */
 	bool		creates;		/* there is no portfolio yet */
+	bool		typed;			/* its rows are of the type that is asked for,
+								 * which %s in the statement names */
 } Task;
 
 static const Task tasks[] = {
@@ -57,6 +59,7 @@ static const Task tasks[] = {
 	{"value_score", "SELECT segment_internal.value_scores($1, $2)"},
 	{"backtest", "SELECT segment_internal.backtest_measures($1, $2)"},
 	{"backtest_deciles", "SELECT segment_internal.backtest_tenths($1, $2)"},
+	{"now", "SELECT segment_internal.customer_now_histories($1, $2, NULL::%s)", NULL, false, true},
 };
 
 /*
@@ -202,6 +205,7 @@ Datum
 segment_portfolio_run(PG_FUNCTION_ARGS)
 {
 	const Task *task;
+	const char *statement;
 	Datum		values[2] = {0};
 	char		nulls[2] = {' ', ' '};
 	Oid			owner;
@@ -237,7 +241,9 @@ segment_portfolio_run(PG_FUNCTION_ARGS)
 	settings = NewGUCNestLevel();
 	fix_settings(task, values, nulls);
 
-	run_query(task->statement, task, values, nulls);
+	statement = task->typed ? psprintf(task->statement, format_type_extended(get_fn_expr_rettype(fcinfo->flinfo), -1,
+																			 FORMAT_TYPE_FORCE_QUALIFY)) : task->statement;
+	run_query(statement, task, values, nulls);
 	return_rows(fcinfo, task);
 
 	AtEOXact_GUC(false, settings);

@@ -85,6 +85,8 @@ BEGIN
 	PERFORM segment.end_key_account_override(kind, one, 'no longer', 'Ada');
 	PERFORM segment.review_key_accounts(kind);
 
+	-- a change that no refresh has seen, for customer_now
+	EXECUTE format('INSERT INTO %1$I SELECT %2$s, at, 5, n, i FROM (SELECT n, i + 1 AS i, at FROM event WHERE n IN (5, 9) AND i = 1) AS event', kind || '_sale', key);
 	FOR v IN SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = quote_ident(kind)::regnamespace AND c.relkind = 'v' ORDER BY 1 LOOP
 		PERFORM show(kind, v.relname, format('SELECT * FROM %I.%I', kind, v.relname));
 	END LOOP;

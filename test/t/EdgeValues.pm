@@ -142,6 +142,9 @@ my %usual = (
 	'kept_run.command' => 'CREATE UNLOGGED TABLE mine.refresh_row AS SELECT 1 AS one', 'kept_run.query' => 'SELECT 1 AS one',
 	'segment_internal.scorecard_terms' => '=(SELECT s.terms FROM mine.scorecard_figures AS s ORDER BY s.scorecard_id LIMIT 1)',
 	'kept_move.today' => '2024-02-01',
+	'scheme_action_query.customers' => 'customer', 'customer_now_run.query' => 'SELECT h.* FROM mine.customer_history AS h', 'customer_now_run.keys' => '=ARRAY[1]',
+	'customer_now_run.report' => '=NULL::mine.customer_history', 'customer_now_histories.report' => '=NULL::mine.customer_history', 'customer_now_histories.arguments' => '{}',
+	'customer_now_columns.item' => 'h', 'fold_query.change' => 'change', 'fold_query.noted' => 'noted', 'customer_figures_items.histories' => 'mine.customer_history',
 	'run_at_once.commands' => '{SELECT 1}', 'run_at_once.paths' => '{NULL}', 'log_create.columns' => '{customer,at}', 'root oid' => q{='trade.orders'::regclass},
 	'changed_histories.tables' => '{}', 'changed_histories.logs' => '{}', 'changed_histories.sign' => 1, 'changed_histories.query' => 'SELECT customer, at, amount FROM trade.orders',
 	'fold_source[]' => q{{"(purchases,\\"SELECT customer, at, amount FROM trade.orders\\",f,{},{})"}}, 'history_change.by_day' => 'true',
@@ -192,7 +195,7 @@ my $no_keys = q{CREATE UNLOGGED TABLE mine.refresh_key AS SELECT c.*, false AS f
 my $to_find_keys = qq{$no_keys; INSERT INTO mine.refresh_key VALUES (1, false, false), (2, false, true)};
 my $to_log = q{SELECT segment.watch('mine', t.name::regclass, t.customer) FROM (VALUES ('trade.orders', 'customer'), ('trade.person', 'id'), ('trade.cost', 'id'),
 	('trade.complaint', 'id'), ('trade.answer', 'id')) AS t(name, customer)};
-my $to_have_figures = q{SELECT &figures_create('mine', 1, '2024-02-01', false)};
+my $to_have_figures = q{SELECT &figures_create('mine', 1, '2024-02-01', false, NULL)};
 my $to_check_rules = q{CREATE TABLE mine.rule_check AS TABLE mine.customer WITH NO DATA};
 my %before = (
 	demote_key_account => $to_demote, key_account_demote => $to_demote, end_key_account_override => $to_end,
@@ -205,7 +208,7 @@ my %before = (
 	attribute_define => q{SELECT &portfolio_take_views('mine', '{}')},
 	rule_fail => $to_check_rules, rule_try => $to_check_rules, rule_find_wrong => $to_check_rules,
 	refresh_take => $no_keys, refresh_take_changes => $no_keys, refresh_histories => $no_keys,
-	(map { $_ => $to_log } qw(log_wanted log_define log_in_use log_keys log_has_strays log_drop_unused fold_sources refresh_commands)),
+	(map { $_ => $to_log } qw(log_wanted log_define log_in_use log_keys log_has_strays log_drop_unused fold_sources refresh_commands log_define_pending customer_now_query)),
 	unwatch => q{SELECT segment.watch('mine', 'trade.orders', 'customer')},
 	scheme_write => q{INSERT INTO mine.scheme (scheme, ordinal, label) VALUES ('another', 1000, 'a')},
 	scheme_create_tables => 'DROP TABLE mine.scheme, mine.scheme_class, mine.scheme_cut, mine.scheme_domain CASCADE',

@@ -730,9 +730,33 @@ my $differences = q{
 
 my $comparisons = 0;
 
+# What customer_now shows, against what a refresh in the same snapshot would, where
+# notes and logs tell of all changes.
+my $now_comparisons = 0;
+my $now_differences = q{
+	SELECT format(E'customer %s now is\\n  %s, not\\n  %s', coalesce(n.customer_id, c.customer_id), n, c)
+	FROM seen AS n FULL JOIN shop.customer AS c ON c.customer_id = n.customer_id
+	WHERE n IS NULL OR c IS NULL OR n::record *<> c::record LIMIT 3;};
+
+sub check_now
+{
+	my $result = $session{main}->run('BEGIN ISOLATION LEVEL ' . one_of('REPEATABLE READ', 'SERIALIZABLE') . q{;
+		CREATE TEMPORARY TABLE seen ON COMMIT DROP AS SELECT * FROM shop.customer_now;
+		SELECT format('refreshed %s: %s', mode, reason) FROM segment.refresh('shop', scorecard => false);} . "$now_differences ROLLBACK;");
+	# tables may be locked, or be away
+	return if @{ $result->{states} } || $result->{out} !~ /^refreshed (?:changes|full: a change concerned everybody)/m;
+	$now_comparisons++;
+	if ($result->{out} =~ /^customer/m)
+	{
+		push @failures, { step => $step, text => join "\n", "customer_now after step $step, seed $seed:", @window, $result->{out} };
+	}
+	return;
+}
+
 # Refreshes and compares; afterwards both portfolios are right again.
 sub check_state
 {
+	check_now();
 	if (!refresh(undef))
 	{
 		# another transaction of ours is in the way
@@ -782,8 +806,8 @@ while ((!defined $last_step || $step < $last_step) && @failures < 10 && @unexpec
 end_transactions();
 check_state();
 
-note(sprintf '%d steps, %d comparisons, %d refreshes of everything, %d of changes that read %d customers; %.0f s',
-	$step, $comparisons, $mode{full}, $mode{changes}, $read, time - $begin);
+note(sprintf '%d steps, %d comparisons, %d refreshes of everything, %d of changes that read %d customers; %d comparisons of customer_now; %.0f s',
+	$step, $comparisons, $mode{full}, $mode{changes}, $read, $now_comparisons, time - $begin);
 note('refused: ' . join ', ', map { "$_ $refused{$_} times" } sort keys %refused);
 is(join("\n", @unexpected), '', 'nothing fails that should not');
 is(scalar @failures, 0, 'refreshes of changes store what a full reading stores');
@@ -794,6 +818,7 @@ if (!defined $last_step && @failures < 10 && @unexpected < 10)
 {
 	cmp_ok($mode{changes}, '>', $comparisons / 4, 'many refreshes read changes only');
 	cmp_ok($read, '>', $mode{changes}, 'and there were changes');
+	cmp_ok($now_comparisons, '>', $comparisons / 4, 'customer_now was often compared');
 	is(join(' ', grep { !$drawn{$_} } @kinds), '', 'each kind of step was drawn');
 }
 
