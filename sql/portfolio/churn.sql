@@ -316,7 +316,7 @@ SELECT v.* FROM (VALUES
 	('win_back', 'returns', 'how many times the customer has come back, >= 1'),
 	('win_back', 'orders', 'orders from the return on, >= 1; more is better'),
 	('win_back', 'value', 'net amount from the return on, in units of money; may be negative where refunds came after it; more is better'),
-	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend times contribution_rate, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those who may be contacted (setting contact_column) and have a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
+	('best_list(integer, double precision)', NULL, 'the n customers (default 100; NULL: all) who are likely to bring most in the weeks of the setting probability_weeks, best first: by purchase_probability times expected_spend times contribution_rate, equal ones by key; each with class and action of the scheme that leads (view customer_action); only those who may be contacted (settings contact_column and contact_limit) and have a purchase_probability of at least min_probability (0..1, default 0). No rows where there are too few data for the models. Error 22023 for a negative n or a min_probability that is not between 0 and 1')
 ) AS v(relation, col, meaning);
 END;
 COMMENT ON FUNCTION segment_internal.churn_comments() IS

@@ -21,6 +21,7 @@ RETURN ARRAY[
 	'event',
 	'churn',
 	'value',
+	'contact',
 	'key_account',
 	'flow',
 	'snapshot',

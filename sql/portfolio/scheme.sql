@@ -377,9 +377,11 @@ AS $scheme_action_query$
 DECLARE
 	settings jsonb;
 	contact text;
+	most text;
 BEGIN
 	EXECUTE format('SELECT segment_internal.check_settings(p.settings) FROM %I.portfolio AS p', portfolio) INTO settings;
 	contact := settings ->> 'contact_column';
+	most := settings ->> 'contact_limit';
 	RETURN format($template$
 		SELECT c.customer_id, k.scheme, k.class, k.label, k.label_zh, k.priority,
 			k.service_level, k.owner, k.action, k.action_zh, %4$s AS may_contact
@@ -387,7 +389,8 @@ BEGIN
 		JOIN %1$I.scheme_class AS k ON k.scheme = %3$L AND k.class = c.%3$I
 		$template$, portfolio, customers, settings ->> 'leading_scheme',
 		-- who has not said yes may not
-		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END);
+		CASE WHEN contact <> '' THEN format('coalesce(c.%I, false)', contact) ELSE 'true' END
+		|| CASE WHEN most IS NOT NULL THEN format(' AND coalesce(c.period_contacts < %L::numeric, true)', most) ELSE '' END);
 END
 $scheme_action_query$;
 COMMENT ON FUNCTION segment_internal.scheme_action_query(text, text) IS
@@ -559,7 +562,7 @@ SELECT v.* FROM (VALUES
 	('customer_action', 'owner', 'who is responsible; NULL: nobody named'),
 	('customer_action', 'action', 'what to do, in English'),
 	('customer_action', 'action_zh', 'what to do, in Chinese'),
-	('customer_action', 'may_contact', 'whether the customer may be contacted: the column that the setting contact_column names, NULL counting as no; true where it names none'),
+	('customer_action', 'may_contact', 'whether the customer may be contacted: the column that the setting contact_column names, NULL counting as no; true where it names none; and false for who has reached the setting contact_limit'),
 	('customer_domain_action', NULL, 'one row per customer and domain for which the class in the scheme that leads (setting leading_scheme) says what to do (table scheme_domain)'),
 	('customer_domain_action', 'customer_id', 'key of the customer'),
 	('customer_domain_action', 'domain', 'name of the domain'),
