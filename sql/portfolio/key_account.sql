@@ -454,7 +454,7 @@ BEGIN
 				coalesce(valid_until::text, 'NULL')),
 			DETAIL = 'That is the day from which the portfolio is seen.';
 	END IF;
-	PERFORM segment_internal.key_account_end_override(portfolio, key, 'replaced: ' || reason, who);
+	PERFORM segment_internal.key_account_end_override(portfolio, key, ROW('replaced: ' || reason, who));
 	EXECUTE format('INSERT INTO %I.key_account_override
 			(customer_id, admitted, reason, who, valid_from, valid_until)
 		VALUES (%s, $1, $2, $3, $4, $5)', portfolio, key)
@@ -469,14 +469,18 @@ BEGIN
 				SET until = NULL, left_reason = NULL, left_by = NULL, entered_by = excluded.entered_by
 			$template$, portfolio, key, (segment_internal.portfolio_key(portfolio)).equality) USING as_of;
 	ELSE
-		PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, reason, who);
+		PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, ROW(reason, who));
 	END IF;
 END
 $key_account_override$;
 COMMENT ON FUNCTION segment_internal.key_account_override(text, date, text, jsonb) IS
 'all of override_key_account (internal)';
 
-CREATE FUNCTION segment_internal.key_account_end_override(portfolio text, key text, reason text, who text) RETURNS bigint
+CREATE TYPE segment_internal.key_account_decision AS (reason text, who text);
+COMMENT ON TYPE segment_internal.key_account_decision IS
+'why something about a key account was decided, and by whom (internal)';
+
+CREATE FUNCTION segment_internal.key_account_end_override(portfolio text, key text, decision segment_internal.key_account_decision) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_end_override$
@@ -486,12 +490,12 @@ BEGIN
 	EXECUTE format('UPDATE %I.key_account_override AS o
 		SET ended_at = clock_timestamp(), ended_by = $1, end_reason = $2
 		WHERE o.customer_id %s %s AND o.ended_at IS NULL',
-		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING who, reason;
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING (decision).who, (decision).reason;
 	GET DIAGNOSTICS ended = ROW_COUNT;
 	RETURN ended;
 END
 $key_account_end_override$;
-COMMENT ON FUNCTION segment_internal.key_account_end_override(text, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_end_override(text, text, segment_internal.key_account_decision) IS
 'ends the open override of a customer, if there is one; returns how many (internal)';
 
 /* Nobody answers for an account any more, or somebody else is to. */
@@ -508,7 +512,7 @@ $key_account_end_owner$;
 COMMENT ON FUNCTION segment_internal.key_account_end_owner(text, date, text) IS
 'ends the time of the account manager of a customer, if one is named (internal)';
 
-CREATE FUNCTION segment_internal.key_account_end_stay(portfolio text, as_of date, key text, reason text, who text) RETURNS void
+CREATE FUNCTION segment_internal.key_account_end_stay(portfolio text, as_of date, key text, decision segment_internal.key_account_decision) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $key_account_end_stay$
@@ -516,11 +520,11 @@ BEGIN
 	EXECUTE format('UPDATE %I.key_account_stay AS a
 		SET until = greatest(a.since, $1), left_reason = $2, left_by = $3
 		WHERE a.customer_id %s %s AND a.until IS NULL',
-		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING as_of, reason, who;
+		portfolio, (segment_internal.portfolio_key(portfolio)).equality, key) USING as_of, (decision).reason, (decision).who;
 	PERFORM segment_internal.key_account_end_owner(portfolio, as_of, key);
 END
 $key_account_end_stay$;
-COMMENT ON FUNCTION segment_internal.key_account_end_stay(text, date, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.key_account_end_stay(text, date, text, segment_internal.key_account_decision) IS
 'ends the stay of a key account, if it is one (internal)';
 
 CREATE FUNCTION segment_internal.key_account_demote(portfolio text, as_of date, key text, arguments jsonb) RETURNS void
@@ -542,9 +546,9 @@ BEGIN
 			DETAIL = 'The last review does not say would_demote.',
 			HINT = 'segment.override_key_account keeps an account out against the criteria.';
 	END IF;
-	PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, arguments ->> 'reason', arguments ->> 'who');
-	PERFORM segment_internal.key_account_end_override(portfolio, key, 'demoted: ' || (arguments ->> 'reason'),
-		arguments ->> 'who');
+	PERFORM segment_internal.key_account_end_stay(portfolio, as_of, key, ROW(arguments ->> 'reason', arguments ->> 'who'));
+	PERFORM segment_internal.key_account_end_override(portfolio, key,
+		ROW('demoted: ' || (arguments ->> 'reason'), arguments ->> 'who'));
 END
 $key_account_demote$;
 COMMENT ON FUNCTION segment_internal.key_account_demote(text, date, text, jsonb) IS
@@ -648,7 +652,7 @@ BEGIN
 		WHEN 'override' THEN
 			PERFORM segment_internal.key_account_override(name, report.as_of, key, arguments);
 		WHEN 'end_override' THEN
-			IF segment_internal.key_account_end_override(name, key, arguments ->> 'reason', arguments ->> 'who') = 0 THEN
+			IF segment_internal.key_account_end_override(name, key, ROW(arguments ->> 'reason', arguments ->> 'who')) = 0 THEN
 				RAISE EXCEPTION USING ERRCODE = 'no_data_found',
 					MESSAGE = format('customer "%s" has no override to end', arguments ->> 'customer');
 			END IF;

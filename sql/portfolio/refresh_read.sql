@@ -56,7 +56,7 @@ COMMENT ON FUNCTION segment_internal.refresh_event_rows(segment_internal.source_
  * a customer come with those of any customers: it is not known which have changed.
  */
 CREATE FUNCTION segment_internal.refresh_events_query(
-	source text, shape segment_internal.source_shape, key_type text, timezone text, condition text
+	source text, shape segment_internal.source_shape, key_type text, definition jsonb, condition text
 ) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -64,10 +64,10 @@ RETURN CASE WHEN (shape).histories THEN segment_internal.refresh_histories_query
 ELSE format($from_item$segment_internal.checked_histories(%3$L, %1$L, %2$L, $1)
 		AS %3$I (customer_id %4$s, %3$I segment.history%5$s, %6$I pg_catalog.int8[], %7$I pg_catalog.numeric[])$from_item$,
 	segment_internal.refresh_event_rows(shape, key_type, condition || ' OR e.customer_id IS NOT DISTINCT FROM NULL'),
-	timezone, source, key_type,
+	definition ->> 'timezone', source, key_type,
 	CASE WHEN (shape).margin IS NOT NULL THEN ', margins segment.history' END,
 	source || '_counts', source || '_money') END;
-COMMENT ON FUNCTION segment_internal.refresh_events_query(text, segment_internal.source_shape, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.refresh_events_query(text, segment_internal.source_shape, text, jsonb, text) IS
 'the FROM item that reads a source of events into histories and counts of doubtful rows, where a condition holds (NULL: all) (internal)';
 
 /*
@@ -161,7 +161,7 @@ BEGIN
 		from_items := concat(from_items || E'\nFULL JOIN ', CASE s.source
 			WHEN 'customers' THEN segment_internal.refresh_customers_query(shape, key_type,
 				CASE WHEN changes_only THEN segment_internal.refresh_key_condition(portfolio, shape, 'a.segment_customer') END)
-			ELSE segment_internal.refresh_events_query(s.source, shape, key_type, definition ->> 'timezone',
+			ELSE segment_internal.refresh_events_query(s.source, shape, key_type, definition,
 				CASE WHEN changes_only THEN segment_internal.refresh_key_condition(portfolio, shape, 'e.customer_id') END) END,
 			format(' ON COALESCE(%s) %s %I.customer_id', keys, key.equality, s.source)
 				-- none for the first

@@ -23,8 +23,13 @@ $rule_create_table$;
 COMMENT ON FUNCTION segment_internal.rule_create_table(text) IS
 'creates the table rule_check of a portfolio, with what rules may name as columns (internal)';
 
+/* A row of scheme_class has rule and stay_rule; here they are one after the other. */
+CREATE TYPE segment_internal.class_rule AS (scheme text, class text, what text, rule text);
+COMMENT ON TYPE segment_internal.class_rule IS
+'a rule or stay rule (what) of a class (internal)';
+
 /* One rule by itself, of which something is known to be wrong: says what. */
-CREATE FUNCTION segment_internal.rule_fail(portfolio text, scheme text, class text, what text, rule text)
+CREATE FUNCTION segment_internal.rule_fail(portfolio text, wrong segment_internal.class_rule)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -33,9 +38,9 @@ DECLARE
 	message text;
 	state text;
 BEGIN
-	PERFORM segment_internal.source_statement(what, format(E'SELECT (%s\n)', rule));
+	PERFORM segment_internal.source_statement((wrong).what, format(E'SELECT (%s\n)', (wrong).rule));
 	EXECUTE format(E'ALTER TABLE %I.rule_check ADD COLUMN "rule 1" boolean GENERATED ALWAYS AS (%s\n) STORED',
-		portfolio, rule);
+		portfolio, (wrong).rule);
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
 	IF segment_internal.is_beyond_query(state) THEN
@@ -43,19 +48,19 @@ EXCEPTION WHEN OTHERS THEN
 	END IF;
 	RAISE EXCEPTION USING
 		ERRCODE = CASE WHEN state IN ('0A000', '42803', '42P20', '42P17') THEN '22023' ELSE state END,
-		MESSAGE = format('%s of class "%s" in scheme "%s"%s', what, class, scheme, CASE
+		MESSAGE = format('%s of class "%s" in scheme "%s"%s', (wrong).what, (wrong).class, (wrong).scheme, CASE
 			WHEN state IN ('0A000', '42803', '42P20') THEN ' must not look beyond the customer'
 			WHEN state = '42P17' THEN ' must not call functions that are not immutable'
 			WHEN state = '42804' AND message LIKE '%"rule 1"%' THEN ' must be a condition: true or false'
 			ELSE ': ' || message END),
-		DETAIL = format('The %s is: %s', what, rule),
+		DETAIL = format('The %s is: %s', (wrong).what, (wrong).rule),
 		HINT = CASE
 			WHEN state IN ('0A000', '42803', '42P20') THEN 'A class depends on the customer alone. Compute figures over all customers as cuts of the scheme.'
 			WHEN state = '42P17' THEN 'A class changes only when the customer''s history or the scorecard does: no random(), no now(). Instead of to_char(first_day, ''MM'') write extract(month FROM first_day).'
 			ELSE 'A rule is a condition over columns of the view customer, settings (view segment.setting) and cuts of the scheme.' END;
 END
 $rule_fail$;
-COMMENT ON FUNCTION segment_internal.rule_fail(text, text, text, text, text) IS
+COMMENT ON FUNCTION segment_internal.rule_fail(text, segment_internal.class_rule) IS
 'raises what is wrong with the rule or stay rule (what) of a class; errors name class and scheme: 22023 it has a query, an aggregate or a function that is not immutable, 42804 it is not a condition, else those of the parser (42703 unknown column, 42601 syntax) (internal)';
 
 /*
@@ -102,11 +107,6 @@ END
 $rule_try$;
 COMMENT ON FUNCTION segment_internal.rule_try(text, text[]) IS
 'what is wrong with one of these rules, NULL if nothing is, and then the columns of the table rule_check that they name, as an object with the place of the rule, from 1, as key (internal)';
-
-/* A row of scheme_class has rule and stay_rule; here they are one after the other. */
-CREATE TYPE segment_internal.class_rule AS (scheme text, class text, what text, rule text);
-COMMENT ON TYPE segment_internal.class_rule IS
-'a rule or stay rule (what) of a class (internal)';
 
 /* Which of the rules is wrong: between one place after which nothing is, and one by which something is. */
 CREATE FUNCTION segment_internal.rule_find_wrong(portfolio text, rules segment_internal.class_rule[]) RETURNS segment_internal.class_rule
@@ -165,7 +165,7 @@ BEGIN
 			SELECT r.rule FROM unnest(batch) WITH ORDINALITY AS r(scheme, class, what, rule, place) ORDER BY r.place));
 		IF found_out.state IS NOT NULL THEN
 			wrong := segment_internal.rule_find_wrong(portfolio, batch);
-			PERFORM segment_internal.rule_fail(portfolio, wrong.scheme, wrong.class, wrong.what, wrong.rule);
+			PERFORM segment_internal.rule_fail(portfolio, wrong);
 			-- it passes, but not with the others
 			RAISE EXCEPTION USING ERRCODE = found_out.state,
 				MESSAGE = format('rules of scheme "%s": %s', wrong.scheme, found_out.message);

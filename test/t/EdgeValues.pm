@@ -154,6 +154,8 @@ my %usual = (
 	'scheme text' => 'rfm_segment', 'schemes text[]' => '{rfm_segment}', 'classes jsonb' => '[{"class": "a", "rule": "net > 0"}, {"class": "b"}]', 'cuts jsonb' => '{}',
 	'create_scheme.scheme' => 'another', 'scheme_write.scheme' => 'another', 'alter_scheme.scheme' => 'size', 'drop_scheme.scheme' => 'size', 'scheme_drop.scheme' => 'size',
 	'rule text' => 'net > 0',
+	'rule_fail.wrong' => '(rfm_segment,a,rule,"net > 0")', 'segment_internal.cut_list' => '({a},"(avg(net))::text::numeric")', 'scheme_compute_cuts.unscored' => '{}',
+	'segment_internal.key_account_decision' => '(a,b)',
 	'rule_try.rules' => '{net > 0}', 'rule_find_wrong.rules' => q{{"(rfm_segment,a,rule,\"net > 0\")"}},
 	'col text' => 'net', 'crosstab.row_by' => 'rfm_segment', 'crosstab.column_by' => 'dormancy', 'crosstab_cells.arguments' => '{"row_by": "rfm_segment", "column_by": "dormancy"}',
 	'dashboard_query.panel' => '["barchart", "label", null, "part"]', 'dashboard_panel.entry' => q{=(SELECT c FROM segment_internal.chart_catalog AS c WHERE c.chart = 'whale')},
