@@ -82,6 +82,7 @@ SQL_FRAGMENTS = \
 	portfolio/attribute_change \
 	portfolio/portfolio \
 	portfolio/scheme_change \
+	portfolio/trait \
 	portfolio/explain \
 	portfolio/crosstab \
 	portfolio/value_score \
@@ -92,6 +93,9 @@ SQL_FRAGMENTS = \
 	portfolio/chart \
 	portfolio/report \
 	portfolio/dashboard
+
+# Reads files of orders into a table; installed beside psql.
+SCRIPTS = import/segment-import
 
 SOURCES = $(sort $(wildcard $(srcdir)/src/*.c $(srcdir)/src/*/*.c))
 INCLUDES = $(wildcard $(srcdir)/src/*/*.h)
@@ -130,7 +134,10 @@ ifneq ($(filter-out $(SERVER_TARGETS),$(MAKECMDGOALS)),)
 $(error "make $(filter $(SERVER_TARGETS),$(MAKECMDGOALS))" does all it needs by itself; run it without other targets)
 endif
 else
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(wildcard $(PGXS)),)
+$(error "$(PG_CONFIG)" does not name a PostgreSQL with its development files (Debian: postgresql-server-dev-15); say where by PG_CONFIG=/path/to/pg_config)
+endif
 include $(PGXS)
 endif
 

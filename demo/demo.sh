@@ -3,7 +3,9 @@
 # server that stays up until it is stopped.
 #
 #   demo.sh start   CSV=path loads your own orders instead of the simulated shop;
-#                   REPORT=no leaves out the page with charts, and what draws it
+#                   CSV_COLUMNS, CSV_DATES, CSV_DECIMAL, CSV_ENCODING say what
+#                   segment-import is to take for what; REPORT=no
+#                   leaves out the page with charts, and what draws it
 #   demo.sh psql    opens psql on it; SQL='SELECT ...' only runs that
 #   demo.sh stop    stops the server and removes all its files
 set -euo pipefail
@@ -13,8 +15,6 @@ set -euo pipefail
 . "$CHECKOUT/tools/setup.sh"
 # shellcheck source=tools/server.sh
 . "$CHECKOUT/tools/server.sh"
-# shellcheck source=demo/load_csv.sh
-. "$CHECKOUT/demo/load_csv.sh"
 
 # The demo's directory: one for each user and checkout.  Sets WORK.
 find_demo() {
@@ -73,6 +73,18 @@ run_sql() {
 	as_server psql -X -q -v ON_ERROR_STOP=1 "$@"
 }
 
+# import_csv FILE OPTION...: judges or loads the file of orders.
+import_csv() {
+	local file=$1 name
+	local options=()
+	shift
+	for name in COLUMNS DATES DECIMAL ENCODING; do
+		name=CSV_$name
+		[ -z "${!name:-}" ] || options+=("--$(tr '[:upper:]' '[:lower:]' <<<"${name#CSV_}")" "${!name}")
+	done
+	"$CHECKOUT/import/segment-import" "$@" "${options[@]}" "$file"
+}
+
 start() {
 	local csv=${CSV:-} orders
 	if [ -n "$csv" ]; then
@@ -85,6 +97,11 @@ start() {
 
 	say "1 of 6: what is needed from Debian"
 	setup demo
+	if [ -n "$csv" ]; then
+		say "what is in $csv"
+		# before a demo that is up is touched
+		import_csv "$csv" --plan || exit 2
+	fi
 	find_demo
 	if demo_exists; then
 		if as_server test -e "$WORK/starting" && kill -0 "$(as_server cat "$WORK/starting")" 2>/dev/null; then
@@ -113,7 +130,7 @@ start() {
 
 	if [ -n "$csv" ]; then
 		say "4 of 6: loading $csv"
-		load_csv "$csv" || exit 2
+		import_csv "$csv" --sql --quiet | run_sql || exit 2
 	else
 		say "4 of 6: simulating a shop (the process is described in demo/shop.sql)"
 		run_sql -f "$TREE/demo/shop.sql"
