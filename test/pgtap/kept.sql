@@ -39,7 +39,7 @@ BEGIN
 	-- and all that the view does not show, computed anew
 	RETURN QUERY EXECUTE format('SELECT k.customer_id, k.monetary, k.next_event FROM %1$I.kept_customer AS k JOIN (%2$s) AS f ON f.customer_id = k.customer_id
 		WHERE to_jsonb(k) <> to_jsonb(f)', portfolio,
-		(SELECT segment_internal.kept_query(portfolio, s.scorecard_id, s.as_of, false) FROM segment_internal.scorecard_in_force(portfolio) AS s));
+		(SELECT segment_internal.kept_query(portfolio, s.scorecard_id, s.as_of, false, CASE WHEN NOT s.as_of_given THEN current_date END) FROM segment_internal.scorecard_in_force(portfolio) AS s));
 END $$;
 
 -- ---------- random portfolios, changed at random ----------
