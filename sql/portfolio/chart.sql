@@ -540,7 +540,7 @@ FROM (VALUES
 	SELECT round(c.churn_risk::numeric, 4) AS risk, round(greatest(w.worth, 0)::numeric, 2) AS worth, c.signals,
 		CASE WHEN row_number() OVER risky <= 8 THEN CASE WHEN ($1 ->> 'names')::boolean THEN c.customer_id::text ELSE '' END END AS customer
 	FROM churn_signal AS c
-	CROSS JOIN LATERAL (SELECT coalesce(CASE WHEN ($1 ->> 'usable')::boolean THEN c.clv END, c.past_spend::float8) AS worth) AS w
+	CROSS JOIN LATERAL (SELECT coalesce(CASE WHEN ($1 ->> 'usable')::boolean THEN c.clv END, c.past_spend::float8 * 365 / nullif(c.past_days, 0)) AS worth) AS w
 	WHERE c.churn_risk IS NOT NULL AND w.worth IS NOT NULL
 	WINDOW risky AS (ORDER BY c.churn_risk * w.worth DESC, c.customer_id::text)
 	ORDER BY c.churn_risk * w.worth DESC, c.customer_id::text

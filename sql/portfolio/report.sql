@@ -124,7 +124,7 @@ FROM (VALUES
 	SELECT ARRAY[c.customer_id::text, c.signals::text, segment_internal.chart_amount(c.days_since_last, $1), segment_internal.chart_percent(c.churn_risk::numeric, $1),
 		segment_internal.chart_amount(w.worth::numeric, $1), segment_internal.chart_amount((c.churn_risk * w.worth)::numeric, $1)]
 	FROM churn_signal AS c
-	CROSS JOIN LATERAL (SELECT coalesce(CASE WHEN ($1 ->> 'usable')::boolean THEN c.clv END, c.past_spend::float8) AS worth) AS w
+	CROSS JOIN LATERAL (SELECT coalesce(CASE WHEN ($1 ->> 'usable')::boolean THEN c.clv END, c.past_spend::float8 * 365 / nullif(c.past_days, 0)) AS worth) AS w
 	WHERE c.churn_risk * w.worth > 0
 	ORDER BY c.churn_risk * w.worth DESC, c.customer_id::text COLLATE "C"
 	LIMIT 15$query$),

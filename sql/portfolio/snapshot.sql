@@ -206,8 +206,8 @@ BEGIN
 		CREATE OR REPLACE VIEW %1$I.segment_trend WITH (security_invoker = %2$s) AS
 		SELECT g.as_of, g.scheme, g.class, g.customers, g.customers::float8 / t.customers AS share,
 			g.customers - lag(g.customers) OVER before AS customers_change,
-			g.net, g.net - lag(g.net) OVER before AS net_change,
-			g.net_value, g.net_value - lag(g.net_value) OVER before AS net_value_change,
+			g.net AS lifetime_net, g.net - lag(g.net) OVER before AS lifetime_net_change,
+			g.net_value AS lifetime_net_value, g.net_value - lag(g.net_value) OVER before AS lifetime_net_value_change,
 			g.clv::float8 AS clv, (g.clv - lag(g.clv) OVER before)::float8 AS clv_change
 		FROM (
 			-- a class that was empty in a snapshot has a row as well
@@ -470,10 +470,10 @@ SELECT v.* FROM (VALUES
 	('segment_trend', 'customers', 'customers in the class, >= 0'),
 	('segment_trend', 'share', 'their share of all customers of the snapshot, 0..1'),
 	('segment_trend', 'customers_change', 'customers more (or, if negative, less) than in the snapshot before; NULL in the first'),
-	('segment_trend', 'net', 'sum of their net sales since the beginning, in units of money; more is better'),
-	('segment_trend', 'net_change', 'change of net since the snapshot before, in units of money; NULL in the first'),
-	('segment_trend', 'net_value', 'sum of their margin minus cost since the beginning, in units of money; more is better'),
-	('segment_trend', 'net_value_change', 'change of net_value since the snapshot before, in units of money; NULL in the first'),
+	('segment_trend', 'lifetime_net', 'sum of their net sales since the beginning, in units of money; more is better'),
+	('segment_trend', 'lifetime_net_change', 'change of lifetime_net since the snapshot before, in units of money: also by customers who entered or left the class with all their sales, so it is not what the class bought in between (segment_pnl); NULL in the first'),
+	('segment_trend', 'lifetime_net_value', 'sum of their margin minus cost since the beginning, in units of money; more is better'),
+	('segment_trend', 'lifetime_net_value_change', 'change of lifetime_net_value since the snapshot before, in units of money, as lifetime_net_change; NULL in the first'),
 	('segment_trend', 'clv', 'customer equity: sum of their customer lifetime values, in units of money; more is better; NULL: no predictions'),
 	('segment_trend', 'clv_change', 'change of clv since the snapshot before, in units of money; NULL in the first, and without predictions'),
 	('owner_scoreboard', NULL, 'one row per scheme, owner of classes (table scheme_class, as it is now) and period from one snapshot to the next: equity_from + equity_came - equity_left + equity_grown - equity_shrunk = equity_to. Classes without an owner are left out'),

@@ -645,7 +645,7 @@ SELECT v.* FROM (VALUES
 	('segment_pnl', 'scheme', 'code of the scheme'),
 	('segment_pnl', 'class', 'code of the class on class_day; NULL: customers who were not known then'),
 	('segment_pnl', 'class_rank', 'order of the classes in the scheme, 1 is first; NULL as class'),
-	('segment_pnl', 'owner', 'who is responsible for the class (table scheme_class, as it is now), and answers for who was in it on class_day; NULL: nobody named'),
+	('segment_pnl', 'owner', 'who is responsible for the class (table scheme_class, as it is now), and answers for who was in it on class_day; NULL: no owner was given'),
 	('segment_pnl', 'month', 'first day of the month; never NULL'),
 	('segment_pnl', 'class_day', 'day from whose end the class is: the last of the year before, or that of the last snapshot after it and before the month; never NULL'),
 	('segment_pnl', 'class_basis', 'snapshot: the class as it was kept; computed: from the histories, by the scorecard of that day or else the oldest'),

@@ -35,12 +35,20 @@
 
 /* From so many places.  R's and scikit-learn's users mostly take 10 to 25. */
 #define STARTS			50
+/* ... of more than so many points, since each of these takes longer */
+#define FEW_POINTS		1000
+#define STARTS_OF_MANY	20
 
 /* On at most so many points */
-#define SAMPLE_POINTS	10000
+#define SAMPLE_POINTS	5000
 
-/* Lloyd's method nearly always rests after far fewer rounds. */
+/* Both methods nearly always rest after far fewer rounds. */
 #define MAX_ROUNDS		300
+/* ... and need not, on a sample */
+#define SAMPLE_ROUNDS	30
+
+/* Of many points, a round that gains less than this part of the sum is the last. */
+#define LEAST_ROUND		1e-6
 
 /* A move of a point must be worth so much of what the point costs. */
 #define LEAST_GAIN		1e-12
@@ -64,7 +72,7 @@ alloc_array(int64 count, size_t size)
 
 /* A number from 0 to below 1, the same on every server */
 static double
-random_fraction(pg_prng_state * random)
+random_fraction(pg_prng_state *random)
 {
 	return ldexp((double) (pg_prng_uint64(random) >> 11), -53);
 }
@@ -136,7 +144,7 @@ set_center(Clustering *clustering, const KmeansPoints *points, int c, int64 i)
 
 /* A point by chance, in proportion to its weight times its distance. */
 static int64
-draw_point(const KmeansPoints *points, const double *distances, pg_prng_state * random)
+draw_point(const KmeansPoints *points, const double *distances, pg_prng_state *random)
 {
 	double		total = 0;
 	double		rest;
@@ -179,7 +187,7 @@ squares_with(const KmeansPoints *points, const double *distances, int64 candidat
 
 /* Points that are far from one another as the centers, each the best of some candidates. */
 static void
-choose_centers(Clustering *clustering, const KmeansPoints *points, int candidates, pg_prng_state * random)
+choose_centers(Clustering *clustering, const KmeansPoints *points, int candidates, pg_prng_state *random)
 {
 	for (int64 i = 0; i < points->count; i++)
 		clustering->distances[i] = 1;
@@ -283,12 +291,19 @@ move_centers(Clustering *clustering, const KmeansPoints *points)
 }
 
 static void
-improve_all(Clustering *clustering, const KmeansPoints *points)
+improve_all(Clustering *clustering, const KmeansPoints *points, int rounds)
 {
+	double		before = INFINITY;
+
 	for (int64 i = 0; i < points->count; i++)
 		clustering->members[i] = -1;
-	for (int round = 0; assign_points(clustering, points) && round < MAX_ROUNDS; round++)
+	for (int round = 0; assign_points(clustering, points) && round < rounds; round++)
+	{
+		if (points->count > SAMPLE_POINTS && before - clustering->squares < LEAST_ROUND * clustering->squares)
+			break;
+		before = clustering->squares;
 		move_centers(clustering, points);
+	}
 }
 
 /* ---------- single points ---------- */
@@ -343,12 +358,12 @@ improve_point(Clustering *clustering, const KmeansPoints *points, int64 i)
 }
 
 static void
-improve_single(Clustering *clustering, const KmeansPoints *points)
+improve_single(Clustering *clustering, const KmeansPoints *points, int rounds)
 {
 	bool		moved = true;
 
 	move_centers(clustering, points);
-	for (int round = 0; moved && round < MAX_ROUNDS; round++)
+	for (int round = 0; moved && round < rounds; round++)
 	{
 		moved = false;
 		for (int64 i = 0; i < points->count; i++)
@@ -366,7 +381,7 @@ improve_single(Clustering *clustering, const KmeansPoints *points)
 
 /* So many of the points, by chance (D. E. Knuth, "Seminumerical Algorithms", 3.4.2, algorithm S). */
 static void
-take_sample(KmeansPoints *sample, const KmeansPoints *points, pg_prng_state * random)
+take_sample(KmeansPoints *sample, const KmeansPoints *points, pg_prng_state *random)
 {
 	int64		needed = SAMPLE_POINTS;
 
@@ -388,8 +403,9 @@ take_sample(KmeansPoints *sample, const KmeansPoints *points, pg_prng_state * ra
 
 /* The best centers of several starts */
 static double *
-best_start(const KmeansPoints *points, int clusters, pg_prng_state * random)
+best_start(const KmeansPoints *points, int clusters, int rounds, pg_prng_state *random)
 {
+	int			starts = points->count > FEW_POINTS ? STARTS_OF_MANY : STARTS;
 	double	   *best = (double *) alloc_array((int64) clusters * points->dimensions, sizeof(double));
 	double		least = 0;
 	int			candidates = 2;
@@ -398,11 +414,11 @@ best_start(const KmeansPoints *points, int clusters, pg_prng_state * random)
 	for (int c = clusters; c > 1; c /= 2)
 		candidates++;
 	clustering_create(&clustering, points, clusters);
-	for (int start = 0; start < STARTS; start++)
+	for (int start = 0; start < starts; start++)
 	{
 		choose_centers(&clustering, points, start % 2 == 0 ? candidates : 1, random);
-		improve_all(&clustering, points);
-		improve_single(&clustering, points);
+		improve_all(&clustering, points, rounds);
+		improve_single(&clustering, points, rounds);
 		if (start == 0 || clustering.squares < least)
 		{
 			least = clustering.squares;
@@ -427,15 +443,15 @@ kmeans_centers(const KmeansPoints *points, int clusters, int64 seed)
 
 	pg_prng_seed(&random, (uint64) seed);
 	if (points->count <= SAMPLE_POINTS)
-		return best_start(points, clusters, &random);
+		return best_start(points, clusters, MAX_ROUNDS, &random);
 	take_sample(&sample, points, &random);
-	best = best_start(&sample, clusters, &random);
+	best = best_start(&sample, clusters, SAMPLE_ROUNDS, &random);
 	pfree(sample.values);
 	pfree(sample.weights);
 
 	clustering_create(&clustering, points, clusters);
 	memcpy(clustering.centers, best, (size_t) clusters * points->dimensions * sizeof(double));
-	improve_all(&clustering, points);
+	improve_all(&clustering, points, MAX_ROUNDS);
 	memcpy(best, clustering.centers, (size_t) clusters * points->dimensions * sizeof(double));
 	clustering_free(&clustering);
 	return best;

@@ -173,14 +173,14 @@ SELECT is((segment.take_snapshot('snap', d)).scorecard_id, (SELECT max(scorecard
 	'of which a snapshot names the later, as of ' || d) FROM unnest(ARRAY['2022-09-30', :'as_of']::date[]) AS d;
 
 -- trend
-SELECT set_eq($$ SELECT as_of, scheme, class, customers, net, net_value FROM snap.segment_trend WHERE customers > 0 $$,
+SELECT set_eq($$ SELECT as_of, scheme, class, customers, lifetime_net, lifetime_net_value FROM snap.segment_trend WHERE customers > 0 $$,
 	$$ SELECT as_of, scheme, class, count(*), sum(net) AS net, sum(net_value) AS net_value FROM snap.snapshot_class GROUP BY 1, 2, 3 $$,
 	'segment_trend counts the snapshots');
 SELECT is_empty($$ SELECT as_of, scheme FROM snap.segment_trend GROUP BY 1, 2 HAVING abs(sum(share) - 1) > 1e-9 $$, 'shares add up to 1');
 SELECT is_empty($$ SELECT t.* FROM snap.segment_trend AS t LEFT JOIN snap.segment_trend AS b ON b.scheme = t.scheme AND b.class = t.class
 		AND b.as_of = (SELECT max(as_of) FROM snap.snapshot WHERE as_of < t.as_of)
-	WHERE t.customers_change IS DISTINCT FROM t.customers - b.customers OR t.net_change IS DISTINCT FROM t.net - b.net
-		OR t.net_value_change IS DISTINCT FROM t.net_value - b.net_value $$, 'changes are those since the snapshot before');
+	WHERE t.customers_change IS DISTINCT FROM t.customers - b.customers OR t.lifetime_net_change IS DISTINCT FROM t.lifetime_net - b.lifetime_net
+		OR t.lifetime_net_value_change IS DISTINCT FROM t.lifetime_net_value - b.lifetime_net_value $$, 'changes are those since the snapshot before');
 
 SELECT is_empty($$ SELECT t.* FROM snap.segment_trend AS t WHERE t.customers > 0 AND t.clv IS DISTINCT FROM
 	(SELECT sum(p.clv::numeric)::float8 FROM snap.snapshot_class AS p WHERE p.as_of = t.as_of AND p.scheme = t.scheme AND p.class = t.class) $$,
