@@ -82,6 +82,7 @@ SQL_FRAGMENTS = \
 	portfolio/attribute_change \
 	portfolio/portfolio \
 	portfolio/scheme_change \
+	portfolio/trait \
 	portfolio/explain \
 	portfolio/crosstab \
 	portfolio/value_score \

@@ -25,6 +25,7 @@ RETURN ARRAY[
 	'key_account',
 	'flow',
 	'snapshot',
+	'trait',
 	'watch',
 	'customer_now',
 	'cluster',

@@ -45,6 +45,7 @@ static const Task tasks[] = {
 	{"refresh", "SELECT segment_internal.portfolio_refresh($1, $2)", "the refresh of a portfolio"},
 	{"alter", "SELECT segment_internal.portfolio_alter($1, $2)", "a change of a portfolio"},
 	{"scheme", "SELECT segment_internal.scheme_change($1, $2)", "a change of a portfolio's schemes"},
+	{"trait", "SELECT segment_internal.trait_change($1, $2)", "a change of a portfolio's schemes"},
 	{"cluster", "SELECT segment_internal.cluster_change($1, $2)", "a change of a portfolio's schemes"},
 	{"scheme_check", "SELECT segment_internal.scheme_proof($1, $2)"},
 	{"key_account", "SELECT segment_internal.key_account_change($1, $2)", "a change of a portfolio's key accounts"},

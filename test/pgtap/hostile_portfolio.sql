@@ -230,6 +230,7 @@ INSERT INTO call VALUES
 	('segment.drivers(text,text,date,integer)', $$ SELECT count(*) FROM segment.drivers(%L, 'bought', '2023-06-30', 20) $$),
 	('segment.experiment_readout(text,text,double precision,date,date,jsonb,integer,double precision)', $$ SELECT count(*) FROM segment.experiment_readout(%L, 's', 0.5, '2023-07-01', classes => '{"own": ["big", "rest"]}') $$),
 	('segment.value_score(text,jsonb)', $$ SELECT count(*) FROM segment.value_score(%L, '{"net": 1, "orders": 2}') $$),
+	('segment.define_traits(text,jsonb)', $$ SELECT segment.define_traits(%L, '[{"trait": "a", "rule": "net > 0"}]') $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L) $$),
 	('segment.take_snapshot(text,date)', $$ SELECT segment.take_snapshot(%L, '2023-07-31') $$),
 	('segment.review_key_accounts(text)', $$ SELECT segment.review_key_accounts(%L) $$),

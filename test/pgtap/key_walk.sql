@@ -60,6 +60,8 @@ BEGIN
 		segment.watch(kind, format('%I', kind || '_list'), 'k'), segment.watch(kind, format('%I', kind || '_complaint'), 'k'), segment.watch(kind, format('%I', kind || '_event'), 'k');
 	PERFORM segment.refresh(kind, '2024-10-31');
 	PERFORM segment.take_snapshot(kind, '2024-06-30');
+	PERFORM segment.define_traits(kind, '[{"trait": "region", "rule": "region <> ''region 1''"}]');
+	PERFORM segment.take_snapshot(kind, '2023-12-31');
 	PERFORM segment.create_scheme(kind, 'size', '[{"class": "big", "rule": "net > half", "stay_rule": "net > half / 2"}, {"class": "small"}]', '{"half": "avg(net)"}');
 	PERFORM segment.create_cluster_scheme(kind, 'groups', '{net,orders,gap_ratio}', transform => 'log');
 	PERFORM segment.take_snapshot(kind, '2024-08-31');
