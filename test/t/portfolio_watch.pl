@@ -1,5 +1,6 @@
-# A thousand refreshes that read what changed: nothing grows for ever, neither the
-# portfolio nor the catalog.
+# A thousand refreshes that read what changed, beside a reader who now and then
+# holds a snapshot over some of them: the reader sees one state, and nothing grows
+# for ever, neither the portfolio nor the catalog.
 # Takes long: so that it begins first where files run side by side
 use strict;
 use warnings;
@@ -31,13 +32,23 @@ my $catalog = q{SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class AS c
 	WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND NOT c.relisshared};
 my $many = $node->basedir . '/many.sql';
 append_to_file($many, q{
-UPDATE orders SET amount = amount + 1 WHERE customer = :client_id * 10;
+\if :client_id = 0
+UPDATE orders SET amount = amount + 1 WHERE customer = 10;
 SELECT segment.refresh('shop');
+\else
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT sum(net) AS net, min(scorecard_id) AS card FROM shop.customer, shop.scorecard_in_force \gset
+\sleep 30 ms
+-- a division by zero if anything has changed
+SELECT 1 / (sum(net) = :net AND min(scorecard_id) = :card)::integer FROM shop.customer, shop.scorecard_in_force;
+COMMIT;
+\sleep 10 ms
+\endif
 });
 sub refreshes
 {
 	my ($n) = @_;
-	$node->command_ok([ 'pgbench', '-n', '-c', 1, '-t', $n, '-f', $many, '-h', $node->host, '-p', $node->port, 'postgres' ], "$n refreshes");
+	$node->command_ok([ 'pgbench', '-n', '-c', 2, '-j', 2, '-t', $n, '-f', $many, '-h', $node->host, '-p', $node->port, 'postgres' ], "$n refreshes");
 }
 refreshes(400);
 my ($size_before, $catalog_before) = ($node->safe_psql('postgres', $size), $node->safe_psql('postgres', $catalog));
