@@ -234,7 +234,7 @@ bench:
 check-versions:
 	@$(TOP)tools/check-versions.sh
 
-# Writes the real output into the examples of README.md and doc/.
+# Writes the real output into the examples of README.md, README.zh.md and doc/.
 doc-update:
 	@$(TOP)tools/doc-update.sh
 endif

@@ -201,7 +201,7 @@ if wanted tap; then
 	read -r passed failed skipped <"$WORK/totals"
 fi
 if wanted doc; then
-	mapfile -t list < <(files README.md doc -name '*.md')
+	mapfile -t list < <(files README.md README.zh.md doc -name '*.md')
 	run_tap doc 1 "${list[@]}"
 fi
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# make doc-update: runs the examples of README.md and doc/*.md on a
+# make doc-update: runs the examples of README.md, README.zh.md and doc/*.md on a
 # throw-away server and writes the real output into their text blocks.  Read
 # what it changed (git diff) before you commit it.
 #
@@ -34,6 +34,6 @@ while read -r document; do
 done < <(if [ -n "${DOC:-}" ]; then
 	tr ' ' '\n' <<<"$DOC"
 else
-	cd "$CHECKOUT" && { find README.md doc -name '*.md' 2>/dev/null || true; } | sort
+	cd "$CHECKOUT" && { find README.md README.zh.md doc -name '*.md' 2>/dev/null || true; } | sort
 fi)
 [ -z "$failed" ]
