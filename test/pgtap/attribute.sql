@@ -104,7 +104,7 @@ SELECT throws_ok($$ SELECT segment.alter_portfolio('shop', customers => 'SELECT 
 
 CREATE FUNCTION columns() RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) FROM pg_attribute
-	WHERE attrelid = 'shop.customer'::regclass AND attnum > (SELECT attnum FROM pg_attribute WHERE attrelid = 'shop.customer'::regclass AND attname = 'churn_risk') AND attname NOT IN (SELECT scheme FROM shop.scheme)
+	WHERE attrelid = 'shop.customer'::regclass AND attnum > (SELECT attnum FROM pg_attribute WHERE attrelid = 'shop.customer'::regclass AND attname = 'margin_share') AND attname NOT IN (SELECT scheme FROM shop.scheme)
 		AND attname NOT LIKE 'churn%' $$;
 SELECT throws_ok($$ SELECT segment.alter_portfolio('shop', customers => 'SELECT id, town FROM people') $$, '42703', 'rule of class "x" in scheme "fit": column "mood" does not exist', 'a column that a rule names stays');
 SELECT segment.drop_scheme('shop', 'fit') \g /dev/null

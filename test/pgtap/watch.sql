@@ -500,7 +500,7 @@ SELECT is(after_hanging('CREATE INDEX a ON small.changed_customer (customer_id)'
 	'DROP INDEX small.a; UPDATE pg_class SET relhasindex = false WHERE oid = ''small.changed_customer''::regclass;
 	UPDATE small.portfolio SET read_fingerprint = (segment_internal.watch_state(''small'', to_jsonb(p))).fingerprint FROM small.portfolio AS p'),
 	'full 1 0, 0 ran', 'word is left where a note could not be');
-SELECT is(after_hanging('DROP TABLE small.unnoted_change', 'CREATE TABLE small.unnoted_change ()'), 'full 1 0, 0 ran', 'the place for it is another one');
+SELECT is(after_hanging('DROP TABLE small.unnoted_change CASCADE', 'CREATE TABLE small.unnoted_change ()'), 'full 1 0, 0 ran', 'the place for it is another one');
 SET LOCAL client_min_messages = warning;
 SELECT throws_ok('INSERT INTO small.unnoted_change VALUES (1)', '42601', NULL, 'that place has no columns');
 SELECT is((SELECT mode FROM segment.refresh('small')), 'changes', 'nothing of all this is left');
@@ -534,16 +534,16 @@ SAVEPOINT tampering;
 SELECT is(after_tampering('ALTER TABLE small.changed_customer ADD COLUMN more integer'),
 	'full: table small.changed_customer is not as segment.create_portfolio made it', 'a further column');
 ROLLBACK TO tampering;
-SELECT is(after_tampering('ALTER TABLE small.changed_customer DROP COLUMN everybody'), '42703', 'a column less');
+SELECT is(after_tampering('ALTER TABLE small.changed_customer DROP COLUMN everybody CASCADE'), '42703', 'a column less');
 ROLLBACK TO tampering;
-SELECT is(after_tampering('DROP TABLE small.changed_customer; CREATE VIEW small.changed_customer AS SELECT 1 AS customer_id, false AS everybody'),
+SELECT is(after_tampering('DROP TABLE small.changed_customer CASCADE; CREATE VIEW small.changed_customer AS SELECT 1 AS customer_id, false AS everybody'),
 	'55000', 'a view of that name');
 ROLLBACK TO tampering;
-SELECT is(after_tampering('CREATE TABLE again (LIKE small.changed_customer INCLUDING ALL); DROP TABLE small.changed_customer;
+SELECT is(after_tampering('CREATE TABLE again (LIKE small.changed_customer INCLUDING ALL); DROP TABLE small.changed_customer CASCADE;
 	ALTER TABLE again RENAME TO changed_customer; ALTER TABLE changed_customer SET SCHEMA small'),
 	'full: sources, views in them, watched tables or their triggers were changed', 'a table made anew');
 ROLLBACK TO tampering;
-SELECT is(after_tampering($$ DROP TABLE small.watched_table; CREATE VIEW small.watched_table AS SELECT 't.plain'::text AS relation, NULL::text AS customer_column, now() AS watched_at $$),
+SELECT is(after_tampering($$ DROP TABLE small.watched_table CASCADE; CREATE VIEW small.watched_table AS SELECT 't.plain'::text AS relation, NULL::text AS customer_column, now() AS watched_at $$),
 	'42703', 'a view instead of the list');
 ROLLBACK TO tampering;
 
