@@ -15,11 +15,11 @@ $node->append_conf('postgresql.conf', "timezone = 'UTC'\nfsync = off\njit = off"
 $node->start;
 make_portfolios($node, 'shop');
 
-# The answers of one portfolio, whatever its name.
+# The answers of one portfolio, whatever its name; without a pattern of objects.
 sub answers_of
 {
-	my ($portfolio) = @_;
-	my $found = answers($node, 'shop', portfolios => [$portfolio]);
+	my ($portfolio, $without) = @_;
+	my $found = answers($node, 'shop', portfolios => [$portfolio], without => $without);
 	return { map { s/^(?:"[^"]*"|\w+)\.//r => $found->{$_} } keys %$found };
 }
 
@@ -94,9 +94,10 @@ foreach my $change (sort keys %broken)
 {
 	my ($repair, $expected) = @{ $broken{$change} };
 	value($change);
-	my $state = answers_of('b2b');
+	# customer_now looks at the sources, and fails as the refresh does
+	my $state = answers_of('b2b', '_now$');
 	like(refusal(q{SELECT segment.refresh('b2b')}), $expected, "refresh after $change");
-	is(differences(answers_of('b2b'), $state), '', 'leaves the old state');
+	is(differences(answers_of('b2b', '_now$'), $state), '', 'leaves the old state');
 	value($repair);
 	is(idle_refresh('b2b'), 't', 'and works again when the source is back');
 }
@@ -113,7 +114,8 @@ value('ALTER SCHEMA b2b OWNER TO heir');
 is(value(q{SELECT count(*) FROM segment.portfolio WHERE name = 'b2b'}), '0', 'half of a portfolio is none');
 like(refusal(q{SELECT segment.refresh('b2b')}),
 	qr/42704: portfolio "b2b" does not exist\n.*they and their schema belong to different roles/, 'and the error says why');
-is(differ_in_customers(answers_of('b2b'), $before), '', 'its views answer all the same');
+# but for those that look for changes, which asks for its definition
+is(differ_in_customers(answers_of('b2b', '_now$'), $before), '', 'its views answer all the same');
 value('ALTER SCHEMA b2b OWNER TO owner');
 is(idle_refresh('b2b'), 't', 'until it is given back');
 
@@ -140,8 +142,9 @@ value(q{CREATE TABLE public.mine (n integer, kept segment.history);
 like(refusal('DROP OWNED BY heir'), qr/2BP01: cannot drop desired object.*view (public\.)?report depends on view b2b\.customer/s, 'DROP OWNED names what depends');
 my $refused = refusal('DROP EXTENSION segment');
 like($refused, qr/2BP01: cannot drop extension segment because other objects depend on it/, 'DROP EXTENSION is refused');
+# of many objects the server names the first hundred
 like($refused, qr/column $_ depends on type segment\.|view $_ depends on (?:function|view) segment_internal\.|function $_ depends on function segment_internal\./, "$_ is named")
-	foreach ('purchases of table b2b\.customer_history', 'kept of table (?:public\.)?mine', 'b2b\.data_quality', 'b2b\.customer_at\(date\)');
+	foreach ('purchases of table b2b\.customer_history', 'kept of table (?:public\.)?mine', 'b2b\.data_quality');
 value('DROP OWNED BY heir CASCADE; DROP ROLE heir');
 is(value('SELECT count(*) FROM segment.portfolio'), '0', 'DROP OWNED CASCADE takes the portfolios');
 is(value(q{SELECT count(*) FROM pg_class WHERE relname = 'report'}), '0', 'and what depends on them');
