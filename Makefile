@@ -144,8 +144,8 @@ endif
 # PGXS would put all headers into one folder.
 HEADER_DIRECTORY = $(DESTDIR)$(includedir_server)/extension/$(EXTENSION)
 install: install-headers install-report
-uninstall: uninstall-headers uninstall-report
-.PHONY: install-headers uninstall-headers install-report uninstall-report
+uninstall: uninstall-headers uninstall-report uninstall-import
+.PHONY: install-headers uninstall-headers install-report uninstall-report uninstall-import
 install-headers:
 	for header in $(PUBLIC_HEADERS); do \
 		$(MKDIR_P) "$(HEADER_DIRECTORY)/$$(dirname $$header)" && \
@@ -154,6 +154,10 @@ install-headers:
 uninstall-headers:
 	rm -f $(PUBLIC_HEADERS:%='$(HEADER_DIRECTORY)/%')
 	rmdir '$(HEADER_DIRECTORY)'/base '$(HEADER_DIRECTORY)'/types '$(HEADER_DIRECTORY)' 2>/dev/null || true
+
+# PGXS installs a script without its folder, but would uninstall it with that.
+uninstall-import:
+	rm -f '$(DESTDIR)$(bindir)/segment-import'
 
 # The program that writes reports, where there is what it runs on.
 REPORT_LIBRARY = $(datadir)/segment-report
