@@ -218,7 +218,7 @@ SELECT v.* FROM (VALUES
 	('event_history', 'events', 'visits and contacts, each with the amount 1, or the sales of the lines'),
 	('event_history', 'margins', 'contribution of the lines; NULL for visits and contacts'),
 	('event_key', NULL, 'customer and text of an event, as events are grouped while they are read'),
-	('customer_events(*)', NULL, 'what the row of a customer takes from table event_history as of the end of a day, by a scorecard''s terms (segment_internal.event_figures)'),
+	('customer_events(*)', NULL, 'what the row of a customer takes from table event_history as of the end of a day, by a scorecard''s terms (segment_internal.event_figures) (internal)'),
 	('customer_place', NULL, 'one row per customer who has made a visit (source visits): where, and how faithful to one place, in the last period (setting period_days)'),
 	('customer_place', 'customer_id', 'key of the customer'),
 	('customer_place', 'as_of', 'day from whose end everything is seen'),
