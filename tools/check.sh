@@ -150,7 +150,7 @@ fi
 say "starting a throw-away server"
 server_start \
 	"max_connections = $((40 + 20 * JOBS))" \
-	"max_locks_per_transaction = 128" \
+	"max_locks_per_transaction = 512" \
 	"max_worker_processes = $((8 + 8 * JOBS))" \
 	"max_parallel_workers = $((8 + 8 * JOBS))"
 

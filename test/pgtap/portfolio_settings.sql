@@ -98,14 +98,15 @@ BEGIN
 	result := result || jsonb_build_object('changed', public.settings_digest(name), 'mode', report.mode, 'changes', report.customers_changed);
 	PERFORM segment.alter_portfolio(name, unit => 'day', settings => '{"annual_rate": 0.07}');
 	result := result || jsonb_build_object('altered', public.settings_digest(name));
+	-- an avg of float8 would have other bits for another order of rows
 	PERFORM segment.create_scheme(name, 'size', '[{"class": "big", "rule": "net > size_cut AND length(''a\\d'') = 3", "stay_rule": "net > other_cut"}, {"class": "small"}]',
-		cuts => '{"size_cut": "SELECT avg(net::float8 / 3) FROM customers", "other_cut": "avg(gap_ratio)"}');
+		cuts => '{"size_cut": "SELECT max(net::float8 / 3) FROM customers", "other_cut": "max(gap_ratio / 3)"}');
 	result := result || jsonb_build_object('scheme', public.settings_digest(name));
 	EXECUTE format('SELECT max(customer_id::text), max(as_of) - 100 FROM %I.customer', name) INTO customer, cutoff;
 	PERFORM segment.take_snapshot(name, cutoff);
 	PERFORM segment.take_snapshot(name);
 	PERFORM segment.alter_scheme(name, 'size', '[{"class": "big", "rule": "net > size_cut"}, {"class": "middle", "rule": "last_day > ''2023-06-30''"}, {"class": "small"}]',
-		cuts => '{"size_cut": "avg(net::float8 / 7)"}');
+		cuts => '{"size_cut": "max(net::float8 / 7)"}');
 	PERFORM segment.review_key_accounts(name);
 	PERFORM segment.override_key_account(name, customer, true, 'why', '2099-12-31', 'me');
 	PERFORM segment.assign_key_account(name, customer, 'Ann');
