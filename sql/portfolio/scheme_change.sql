@@ -299,6 +299,7 @@ DECLARE
 	settings jsonb;
 	own_margin boolean;
 	as_of_given boolean;
+	day date;
 	report segment.refresh_report;
 BEGIN
 	EXECUTE format('SELECT to_jsonb(p) FROM %I.portfolio AS p FOR UPDATE', name) INTO STRICT definition;
@@ -331,9 +332,13 @@ BEGIN
 	END IF;
 	SELECT s.as_of, s.as_of_given, s.own_margin INTO report.as_of, as_of_given, own_margin
 	FROM segment_internal.scorecard_in_force(name) AS s;
+	-- as of the newest order known, which a refresh that kept the scorecard may have
+	-- brought; then the figures of the others do not hold, and the histories are read
+	EXECUTE format('SELECT greatest(max(c.as_of), $1) FROM %I.kept_customer AS c', name) INTO day USING report.as_of;
 	SELECT s.scorecard_id, s.customers, s.purchase_status, s.spend_status
 	INTO report.scorecard_id, report.customers, report.purchase_model, report.spend_model
-	FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, report.as_of, as_of_given, true) AS s;
+	FROM segment_internal.refresh_scorecard(name, settings, definition ->> 'unit', own_margin, day, as_of_given, day = report.as_of) AS s;
+	report.as_of := day;
 	-- days before the scheme are judged by its first cuts, as by the first scorecard
 	EXECUTE format($template$
 		UPDATE %1$I.scorecard AS o SET cuts = coalesce(o.cuts, '{}') || k.cuts
