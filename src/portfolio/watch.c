@@ -49,6 +49,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -860,7 +861,9 @@ too_many_to_log(TriggerData *trigger)
 
 /*
  * Logs the rows of one statement; false where they have to be noted in another
- * way.  The lock is kept, as that of changed_customer.
+ * way.  The lock is kept, as that of changed_customer.  It is not waited for:
+ * whoever has it may be dropping the log, in a transaction that takes long, and
+ * a note does as well.
  */
 static bool
 log_change(TriggerData *trigger, Oid namespace, const char *log_name)
@@ -870,11 +873,15 @@ log_change(TriggerData *trigger, Oid namespace, const char *log_name)
 	AttrNumber *columns;
 	bool		logged;
 
-	if (!OidIsValid(table) || too_many_to_log(trigger))
+	if (!OidIsValid(table) || too_many_to_log(trigger) ||
+		!ConditionalLockRelationOid(table, RowExclusiveLock))
 		return false;
-	log = try_relation_open(table, RowExclusiveLock);
+	log = try_relation_open(table, NoLock);
 	if (log == NULL)
+	{
+		UnlockRelationOid(table, RowExclusiveLock);
 		return false;
+	}
 	columns = log_columns(log, RelationGetDescr(trigger->tg_relation));
 	logged = columns != NULL && append_changed_rows(trigger, log, columns);
 	relation_close(log, NoLock);
