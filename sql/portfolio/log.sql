@@ -123,6 +123,8 @@ BEGIN
 	-- of the table's own types, with their collations; only ever appended to, so without an index
 	EXECUTE format('CREATE TABLE %I.%I AS SELECT NULL::smallint AS %I, %s FROM %s AS t WITH NO DATA', portfolio, log, sign,
 		(SELECT string_agg(format('t.%I', c.name), ', ' ORDER BY c.name) FROM unnest(columns) AS c(name)), segment_internal.table_name(root));
+	-- so that a publication may have it
+	EXECUTE format('ALTER TABLE %I.%I REPLICA IDENTITY FULL', portfolio, log);
 	EXECUTE format('COMMENT ON TABLE %I.%I IS %L', portfolio, log,
 		format('changed rows of table %s since the last refresh, as far as the sources read them', segment_internal.table_name(root)));
 	EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', portfolio, log, sign, '1: the row has come, -1: it is gone');

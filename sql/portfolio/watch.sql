@@ -88,7 +88,10 @@ BEGIN
 			ALTER COLUMN everybody SET NOT NULL,
 			ALTER COLUMN everybody SET DEFAULT false;
 		-- without columns, so that hardly anything can be hung on it
-		CREATE TABLE %1$I.unnoted_change ()$template$, portfolio);
+		CREATE TABLE %1$I.unnoted_change ();
+		-- without keys: so that a publication may have them
+		ALTER TABLE %1$I.changed_customer REPLICA IDENTITY FULL;
+		ALTER TABLE %1$I.unnoted_change REPLICA IDENTITY FULL$template$, portfolio);
 END
 $watch_create_tables$;
 COMMENT ON FUNCTION segment_internal.watch_create_tables(text) IS
