@@ -68,7 +68,7 @@ list_typedefs() {
 				find "$headers" -name '*.h' -print0 | xargs -0 cat | code_of | typedef_names
 				printf '%s\n' bool int128 uint128 ptrdiff_t size_t va_list time_t uint64_t int64_t nlopt_opt nlopt_result
 			} | sort -u) |
-			grep -vxE 'ANY|FD_SET|U|abs|allocfunc|boolean|date|digit|ilist|interval|iterator|other|pointer|printfunc|reference|string|timestamp|type|wrap'
+			grep -vxE 'ANY|CppConcat|FD_SET|U|abs|allocfunc|boolean|date|digit|ilist|interval|iterator|other|pointer|printfunc|reference|string|timestamp|type|wrap'
 	} | sort -u
 }
 

@@ -28,7 +28,7 @@
 #include "base/result_row.h"
 #include "base/special.h"
 #include "portfolio/churn.h"
-#include "portfolio/customer.h"
+#include "portfolio/gap_ratio.h"
 #include "statistics/rank_sum.h"
 #include "types/history.h"
 

@@ -24,7 +24,7 @@
 #include "base/aggregate.h"
 #include "base/arguments.h"
 #include "base/result_row.h"
-#include "portfolio/customer.h"
+#include "portfolio/gap_ratio.h"
 #include "portfolio/risk.h"
 #include "types/history.h"
 

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * customer.h
- *		The figures of a customer as of a day.
+ * gap_ratio.h
+ *		Days without a purchase, in units of what is usual.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef SEGMENT_CUSTOMER_H
-#define SEGMENT_CUSTOMER_H
+#ifndef SEGMENT_GAP_RATIO_H
+#define SEGMENT_GAP_RATIO_H
 
 /*
  * customer_gap_ratio: days without a purchase in units of the customer's usual
@@ -23,4 +23,4 @@ customer_gap_ratio(int64 days, int64 span, int64 purchase_days, double prior_gap
 	return days / (gaps > 0 ? (prior_gaps * usual_gap + span) / gaps : usual_gap);
 }
 
-#endif							/* SEGMENT_CUSTOMER_H */
+#endif							/* SEGMENT_GAP_RATIO_H */
