@@ -4,7 +4,7 @@
  * Triggers on the tables that the sources read note the keys of changed
  * customers in the portfolio's table changed_customer (src/portfolio/watch.c), and the
  * next refresh reads only those, where that is provably the same as reading
- * everything (src/portfolio/dependence.c).
+ * everything (src/portfolio/customer_dependence.c).
  */
 
 CREATE FUNCTION segment_internal.note_changes() RETURNS trigger

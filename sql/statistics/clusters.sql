@@ -6,7 +6,7 @@ CREATE TYPE segment.clusters AS (
 	rows bigint, mean float8[], deviation float8[], center float8[], size bigint[], within float8, total float8
 );
 COMMENT ON TYPE segment.clusters IS
-'clusters as kmeans_fit found them: how many rows there were; of each feature the mean and the standard deviation over all rows (0: did not vary, and is left out); of each cluster the center, a line of the array, in the units of the features, and its number of rows; the sum of squared distances from the centers, and from the mean of all, in standard deviations: 1 - within / total is the share that the clusters explain';
+'clusters as kmeans_fit found them: how many rows there were; of each feature the mean and the standard deviation over all rows (0: did not vary, and is left out); of each cluster the center, a line of the array, in the units of the features, and its number of rows, those whom cluster() puts into it; the sum of squared distances from the centers, and from the mean of all, in standard deviations: 1 - within / total is the share that the clusters explain';
 
 CREATE FUNCTION segment_internal.kmeans_fit_accum(internal, float8[], integer, bigint) RETURNS internal
 LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE
@@ -50,7 +50,7 @@ CREATE AGGREGATE segment.kmeans_fit(features float8[], k integer, seed bigint) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE segment.kmeans_fit(float8[], integer, bigint) IS
-'k clusters of rows that are alike in their features, by k-means in units of the standard deviation of each: 50 starts by k-means++ (20 of more than 1000 different rows), with Lloyd''s method and then moves of single rows, of which the best is taken; of more than 5000 different rows the starts are made on a sample. Clusters are numbered by the mean of the first feature; there are fewer than k where there are fewer different rows. The same bits for the same rows, k and seed, whatever the order of rows, the plan and the server. Rows with a NULL, also among the features, or with NaN or an infinite feature are skipped; NULL without rows. k from 1 to 1000, 1 to 1600 features; k, seed and the number of features are the same in all rows, else error 22023; 2202E for an array of several dimensions (Lloyd 1982; Arthur and Vassilvitskii 2007; Hartigan 1975)';
+'k clusters of rows that are alike in their features, by k-means in units of the standard deviation of each: 50 starts by k-means++ (20 of more than 1000 different rows), with Lloyd''s method and then moves of single rows, of which the best is taken; of more than 5000 different rows the starts are made on a sample, in which small groups far from others are not missed, and Lloyd''s method goes on over all rows until a round gains less than a millionth. Clusters are numbered by the mean of the first feature; there are fewer than k where there are fewer different rows. The same bits for the same rows, k and seed, whatever the order of rows, the plan and the server. Rows with a NULL, also among the features, or with NaN or an infinite feature are skipped; NULL without rows. k from 1 to 1000, 1 to 1600 features; k, seed and the number of features are the same in all rows, else error 22023; 2202E for an array of several dimensions (Lloyd 1982; Arthur and Vassilvitskii 2007; Hartigan 1975; Bachem, Lucic and Krause 2017)';
 
 CREATE FUNCTION segment.cluster(clusters segment.clusters, features float8[]) RETURNS integer
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
@@ -70,4 +70,4 @@ FROM generate_subscripts(($1).center, 1) AS c(number)
 ORDER BY c.number;
 END;
 COMMENT ON FUNCTION segment.centers(segment.clusters) IS
-'the clusters one by one: number, rows that were in it when it was found, their share of all, 0..1, and the mean of each feature over them, in its unit';
+'the clusters one by one: number, rows that were in it when it was found, their share of all, 0..1, and the mean of each feature over them, in its unit (of more than 5000 different rows nearly so: the search ends before it comes to rest)';

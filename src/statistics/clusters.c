@@ -28,17 +28,6 @@
  */
 #define FAR_AWAY	1e6
 
-/* Clusters taken apart, with room for one point */
-typedef struct ClustersParts
-{
-	int			clusters;
-	int			features;
-	double	   *center;
-	double	   *deviation;
-	double	   *standard;		/* centers in units of the deviations */
-	double	   *point;
-} ClustersParts;
-
 /*
  * clusters_standard: the distance of a value from a mean in units of the standard
  * deviation; 0 where that is 0
@@ -53,6 +42,40 @@ clusters_standard(double value, double mean, double deviation)
 	/* halves, whose difference is in range */
 	standard = (value / 2 - mean / 2) / deviation * 2;
 	return Min(Max(standard, -FAR_AWAY), FAR_AWAY);
+}
+
+/*
+ * clusters_prepare: the centers in units of the deviations, from centers and
+ * deviations; seen from the first center, so that a point near the centers is exact
+ */
+void
+clusters_prepare(ClustersParts *parts)
+{
+	parts->standard = (double *) palloc((size_t) parts->clusters * parts->features * sizeof(double));
+	parts->point = (double *) palloc(parts->features * sizeof(double));
+	for (int c = 0; c < parts->clusters; c++)
+		for (int j = 0; j < parts->features; j++)
+			parts->standard[(size_t) c * parts->features + j] =
+				clusters_standard(parts->center[(size_t) c * parts->features + j], parts->center[j], parts->deviation[j]);
+}
+
+/* Finite features as a point in standard units, seen from the first center */
+static void
+place_point(ClustersParts *parts, const double *features)
+{
+	for (int j = 0; j < parts->features; j++)
+		parts->point[j] = clusters_standard(features[j], parts->center[j], parts->deviation[j]);
+}
+
+/*
+ * clusters_nearest: the cluster that finite features belong to, from 0, the first
+ * of several; and the squared distance from its center
+ */
+int
+clusters_nearest(ClustersParts *parts, const double *features, double *distance)
+{
+	place_point(parts, features);
+	return kmeans_nearest(parts->point, parts->standard, parts->clusters, parts->features, distance);
 }
 
 pg_noreturn static void
@@ -101,21 +124,10 @@ clusters_take_apart(Datum clusters)
 	parts->deviation = numbers_of(values[CLUSTERS_DEVIATION], nulls[CLUSTERS_DEVIATION], 1, &deviations, &length);
 	if (deviations != parts->features)
 		invalid_clusters();
-	parts->standard = (double *) palloc((size_t) parts->clusters * parts->features * sizeof(double));
-	parts->point = (double *) palloc(parts->features * sizeof(double));
 	for (int j = 0; j < parts->features; j++)
-	{
 		if (parts->deviation[j] < 0)
 			invalid_clusters();
-
-		/*
-		 * seen from the first center, so that a point near the centers is
-		 * exact
-		 */
-		for (int c = 0; c < parts->clusters; c++)
-			parts->standard[c * parts->features + j] =
-				clusters_standard(parts->center[c * parts->features + j], parts->center[j], parts->deviation[j]);
-	}
+	clusters_prepare(parts);
 	return parts;
 }
 
@@ -138,11 +150,11 @@ clusters_argument(FunctionCallInfo fcinfo)
 }
 
 /*
- * The features as a point in standard units, seen from the first center; false
- * where one of them is not known or not a finite number.
+ * The features, of which the clusters must have as many; NULL where one of them is
+ * not known or not a finite number.
  */
-static bool
-place_features(ClustersParts *parts, ArrayType *features)
+static const double *
+known_features(const ClustersParts *parts, ArrayType *features)
 {
 	const double *values = (const double *) ARR_DATA_PTR(features);
 
@@ -152,14 +164,11 @@ place_features(ClustersParts *parts, ArrayType *features)
 				 errmsg("features must be an array of %d numbers", parts->features),
 				 errdetail("The clusters were found with so many.")));
 	if (array_contains_nulls(features))
-		return false;
+		return NULL;
 	for (int j = 0; j < parts->features; j++)
-	{
 		if (!isfinite(values[j]))
-			return false;
-		parts->point[j] = clusters_standard(values[j], parts->center[j], parts->deviation[j]);
-	}
-	return true;
+			return NULL;
+	return values;
 }
 
 /*
@@ -173,11 +182,12 @@ Datum
 segment_cluster(PG_FUNCTION_ARGS)
 {
 	ClustersParts *parts = clusters_argument(fcinfo);
+	const double *features = known_features(parts, PG_GETARG_ARRAYTYPE_P(1));
 	double		distance;
 
-	if (!place_features(parts, PG_GETARG_ARRAYTYPE_P(1)))
+	if (features == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_INT32(kmeans_nearest(parts->point, parts->standard, parts->clusters, parts->features, &distance) + 1);
+	PG_RETURN_INT32(clusters_nearest(parts, features, &distance) + 1);
 }
 
 /*
@@ -194,9 +204,14 @@ segment_cluster_silhouette(PG_FUNCTION_ARGS)
 	ClustersParts *parts = clusters_argument(fcinfo);
 	double		least = INFINITY;
 	double		next = INFINITY;
+	const double *features;
 
-	if (parts->clusters == 1 || !place_features(parts, PG_GETARG_ARRAYTYPE_P(1)))
+	if (parts->clusters == 1)
 		PG_RETURN_NULL();
+	features = known_features(parts, PG_GETARG_ARRAYTYPE_P(1));
+	if (features == NULL)
+		PG_RETURN_NULL();
+	place_point(parts, features);
 	for (int c = 0; c < parts->clusters; c++)
 	{
 		double		distance;

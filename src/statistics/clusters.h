@@ -26,6 +26,19 @@ typedef enum ClustersColumn
 /* As many as a table has columns */
 #define CLUSTERS_MAX_FEATURES	1600
 
+/* Clusters taken apart, with room for one point */
+typedef struct ClustersParts
+{
+	int			clusters;
+	int			features;
+	const double *center;		/* of the first cluster, of the second, ... */
+	const double *deviation;
+	double	   *standard;		/* centers in units of the deviations */
+	double	   *point;
+} ClustersParts;
+
 extern double clusters_standard(double value, double mean, double deviation);
+extern void clusters_prepare(ClustersParts *parts);
+extern int	clusters_nearest(ClustersParts *parts, const double *features, double *distance);
 
 #endif							/* SEGMENT_CLUSTERS_H */

@@ -14,7 +14,12 @@
  * Lloyd's resting places.
  *
  * Where there are many points the starts are made on a sample of them, and Lloyd's
- * method goes on from the best over all of them.
+ * method goes on from the best over all of them.  The sample is a coreset: points that
+ * matter much for the sum of squares, and those of small groups, are taken more often, and
+ * weigh less (D. Feldman and M. Langberg, "A unified framework for approximating and
+ * clustering data", STOC 2011; O. Bachem, M. Lucic and A. Krause, "Practical coreset
+ * constructions for machine learning", 2017).  So a small cluster far from the others
+ * is not missed, as it would be by a sample that takes all points alike.
  *
  * The result depends on the points in their order, and on the seed, and on nothing
  * else.
@@ -41,6 +46,9 @@
 
 /* On at most so many points */
 #define SAMPLE_POINTS	5000
+
+/* ... taken with the help of so many centers for each that is asked for */
+#define ROUGH_CENTERS	2
 
 /* Both methods nearly always rest after far fewer rounds. */
 #define MAX_ROUNDS		300
@@ -379,25 +387,68 @@ improve_single(Clustering *clustering, const KmeansPoints *points, int rounds)
 
 /* ---------- all of it ---------- */
 
-/* So many of the points, by chance (D. E. Knuth, "Seminumerical Algorithms", 3.4.2, algorithm S). */
-static void
-take_sample(KmeansPoints *sample, const KmeansPoints *points, pg_prng_state *random)
+/*
+ * How often each point is to be in the sample, relative to the others: half of the
+ * sample goes to the points in proportion to what they cost, half is shared evenly by the
+ * clusters of a rough solution.  That has twice as many centers as are asked for, so that
+ * it is nearly sure to have one in each group that matters (A. Aggarwal, A. Deshpande and
+ * R. Kannan, "Adaptive sampling for k-means clustering", APPROX 2009).
+ */
+static double *
+sample_parts(const KmeansPoints *points, int clusters, pg_prng_state *random)
 {
-	int64		needed = SAMPLE_POINTS;
+	double	   *parts = (double *) alloc_array(points->count, sizeof(double));
+	Clustering	rough;
+
+	clustering_create(&rough, points, ROUGH_CENTERS * clusters);
+	choose_centers(&rough, points, 1, random);
+	(void) assign_points(&rough, points);
+	memset(rough.sizes, 0, rough.clusters * sizeof(double));
+	for (int64 i = 0; i < points->count; i++)
+		rough.sizes[rough.members[i]] += points->weights[i];
+	for (int64 i = 0; i < points->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		parts[i] = points->weights[i] / rough.sizes[rough.members[i]] / rough.clusters;
+		if (rough.squares > 0)
+			parts[i] += points->weights[i] * rough.distances[i] / rough.squares;
+	}
+	clustering_free(&rough);
+	return parts;
+}
+
+/*
+ * So many of the points, by chance and in these parts; each weighs so much more as it
+ * is taken less often.  At equal distances along the sum of the parts (W. G. Madow,
+ * Annals of Mathematical Statistics 20, 1949), so that a point that would be taken
+ * several times surely is in it.
+ */
+static void
+take_sample(KmeansPoints *sample, const KmeansPoints *points, const double *parts, pg_prng_state *random)
+{
+	double		total = 0;
+	double		sum = 0;
+	double		taken = random_fraction(random);
 
 	sample->count = 0;
 	sample->dimensions = points->dimensions;
-	sample->values = (double *) alloc_array(needed * points->dimensions, sizeof(double));
-	sample->weights = (double *) alloc_array(needed, sizeof(double));
-	for (int64 i = 0; i < points->count && needed > 0; i++)
+	sample->values = (double *) alloc_array((int64) SAMPLE_POINTS * points->dimensions, sizeof(double));
+	sample->weights = (double *) alloc_array(SAMPLE_POINTS, sizeof(double));
+	for (int64 i = 0; i < points->count; i++)
+		total += parts[i];
+	for (int64 i = 0; i < points->count; i++)
 	{
+		double		times;
+
 		CHECK_FOR_INTERRUPTS();
-		if (random_fraction(random) * (points->count - i) >= needed)
+		sum += parts[i];
+		times = ceil(sum / total * SAMPLE_POINTS - taken);
+		if (times <= 0)
 			continue;
+		taken += times;
 		memcpy(sample->values + sample->count * points->dimensions, kmeans_point(points, i),
 			   points->dimensions * sizeof(double));
-		sample->weights[sample->count++] = points->weights[i];
-		needed--;
+		sample->weights[sample->count++] = points->weights[i] * times * total / (parts[i] * SAMPLE_POINTS);
 	}
 }
 
@@ -439,12 +490,15 @@ kmeans_centers(const KmeansPoints *points, int clusters, int64 seed)
 	pg_prng_state random;
 	KmeansPoints sample;
 	Clustering	clustering;
+	double	   *parts;
 	double	   *best;
 
 	pg_prng_seed(&random, (uint64) seed);
 	if (points->count <= SAMPLE_POINTS)
 		return best_start(points, clusters, MAX_ROUNDS, &random);
-	take_sample(&sample, points, &random);
+	parts = sample_parts(points, clusters, &random);
+	take_sample(&sample, points, parts, &random);
+	pfree(parts);
 	best = best_start(&sample, clusters, SAMPLE_ROUNDS, &random);
 	pfree(sample.values);
 	pfree(sample.weights);

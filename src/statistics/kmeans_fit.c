@@ -304,22 +304,14 @@ segment_kmeans_fit_deserialize(PG_FUNCTION_ARGS)
 
 /* ---------- standardizing ---------- */
 
-/* What a feature is compared by */
-typedef struct Scale
-{
-	double		mean;
-	double		deviation;		/* 0: all are equal */
-} Scale;
-
 /*
- * Mean and standard deviation of one feature, of all rows and not as an estimate
- * for others.  In twice the usual precision, of values scaled by a power of two, so
+ * Mean and standard deviation (0: all are equal) of one feature, of all rows and
+ * not as an estimate for others.  In twice the usual precision, of values scaled by a power of two, so
  * that squares are in range.
  */
-static Scale
-feature_scale(const FeatureRows *state, int feature, double total_weight)
+static void
+feature_scale(const FeatureRows *state, int feature, double total_weight, double *feature_mean, double *deviation)
 {
-	Scale		scale = {0, 0};
 	DoubleDouble sum = {0, 0};
 	DoubleDouble squares = {0, 0};
 	double		largest = 0;
@@ -332,9 +324,10 @@ feature_scale(const FeatureRows *state, int feature, double total_weight)
 		largest = Max(largest, fabs(row_at(state, i)[feature]));
 		varies |= row_at(state, i)[feature] != row_at(state, 0)[feature];
 	}
-	scale.mean = row_at(state, 0)[feature];
+	*feature_mean = row_at(state, 0)[feature];
+	*deviation = 0;
 	if (!varies)
-		return scale;
+		return;
 	(void) frexp(largest, &exponent);
 	for (int64 i = 0; i < state->count; i++)
 	{
@@ -352,14 +345,13 @@ feature_scale(const FeatureRows *state, int feature, double total_weight)
 		CHECK_FOR_INTERRUPTS();
 		squares = dd_add(squares, dd_multiply_double(dd_multiply(distance, distance), row[state->features]));
 	}
-	scale.mean = ldexp(mean, exponent);
-	scale.deviation = ldexp(sqrt(dd_divide_double(squares, total_weight).high), exponent);
-	return scale;
+	*feature_mean = ldexp(mean, exponent);
+	*deviation = ldexp(sqrt(dd_divide_double(squares, total_weight).high), exponent);
 }
 
 /* The rows as points in standard units */
 static KmeansPoints
-standard_points(const FeatureRows *state, const Scale *scales)
+standard_points(const FeatureRows *state, const double *means, const double *deviations)
 {
 	KmeansPoints points;
 
@@ -373,7 +365,7 @@ standard_points(const FeatureRows *state, const Scale *scales)
 
 		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < state->features; j++)
-			points.values[i * state->features + j] = clusters_standard(row[j], scales[j].mean, scales[j].deviation);
+			points.values[i * state->features + j] = clusters_standard(row[j], means[j], deviations[j]);
 		points.weights[i] = row[state->features];
 	}
 	return points;
@@ -387,7 +379,6 @@ typedef struct Found
 	double	   *center;			/* in the features' own units */
 	int			features;
 	int64		size;
-	double		weight;			/* of the rows, while they are added up */
 } Found;
 
 static int
@@ -399,17 +390,23 @@ compare_found(const void *a, const void *b)
 	return row_compare(x->center, y->center, x->features);
 }
 
-/*
- * The clusters by the means of their first features, without empty ones; and the
- * sum of squares within them, in standard units.
- */
+/* Leave out the clusters without rows: how many there are then */
+static int
+drop_empty(Found *found, int clusters)
+{
+	int			filled = 0;
+
+	for (int c = 0; c < clusters; c++)
+		if (found[c].size > 0)
+			found[filled++] = found[c];
+	return filled;
+}
+
+/* The means of the rows that are nearest to each of some points, ordered by the first feature */
 static Found *
-find_clusters(const FeatureRows *state, const KmeansPoints *points, const double *centers,
-			  const Scale *scales, int *clusters, double *within)
+find_means(const FeatureRows *state, const KmeansPoints *points, const double *nearest_to, int *clusters)
 {
 	Found	   *found = (Found *) palloc0(*clusters * sizeof(Found));
-	int		   *members = (int *) alloc_array(CurrentMemoryContext, state->count, sizeof(int));
-	int			filled = 0;
 
 	for (int c = 0; c < *clusters; c++)
 	{
@@ -419,43 +416,70 @@ find_clusters(const FeatureRows *state, const KmeansPoints *points, const double
 	for (int64 i = 0; i < state->count; i++)
 	{
 		double		distance;
-		Found	   *own;
+		Found	   *own = &found[kmeans_nearest(kmeans_point(points, i), nearest_to, *clusters, state->features, &distance)];
 
 		CHECK_FOR_INTERRUPTS();
-		members[i] = kmeans_nearest(kmeans_point(points, i), centers, *clusters, state->features, &distance);
-		own = &found[members[i]];
 		own->size += (int64) points->weights[i];
-		own->weight += points->weights[i];
 		/* a mean that is moved on stays within the values */
 		for (int j = 0; j < state->features; j++)
-			own->center[j] += (row_at(state, i)[j] / 2 - own->center[j]) * (points->weights[i] / own->weight);
+			own->center[j] += (row_at(state, i)[j] / 2 - own->center[j]) * (points->weights[i] / own->size);
 	}
-	*within = 0;
-	for (int64 i = 0; i < state->count; i++)
-	{
-		double		sum = 0;
-
-		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < state->features; j++)
-		{
-			double		distance = clusters_standard(row_at(state, i)[j], found[members[i]].center[j] * 2,
-													 scales[j].deviation);
-
-			sum += distance * distance;
-		}
-		*within += points->weights[i] * sum;
-	}
-	pfree(members);
+	*clusters = drop_empty(found, *clusters);
 	for (int c = 0; c < *clusters; c++)
-	{
-		if (found[c].size > 0)
-			found[filled++] = found[c];
-	}
-	*clusters = filled;
-	for (int c = 0; c < filled; c++)
 		for (int j = 0; j < state->features; j++)
 			found[c].center[j] *= 2;
-	qsort(found, filled, sizeof(Found), compare_found);
+	qsort(found, *clusters, sizeof(Found), compare_found);
+	return found;
+}
+
+/*
+ * How many rows belong to each cluster, as cluster() tells it; and the sum of
+ * squares within them, in standard units
+ */
+static double
+count_members(const FeatureRows *state, const double *deviations, Found *found, int clusters)
+{
+	double	   *centers = (double *) palloc((size_t) clusters * state->features * sizeof(double));
+	ClustersParts parts = {.clusters = clusters,.features = state->features,.center = centers,.deviation = deviations};
+	double		within = 0;
+
+	for (int c = 0; c < clusters; c++)
+	{
+		memcpy(centers + (size_t) c * state->features, found[c].center, state->features * sizeof(double));
+		found[c].size = 0;
+	}
+	clusters_prepare(&parts);
+	for (int64 i = 0; i < state->count; i++)
+	{
+		const double *row = row_at(state, i);
+		double		weight = row[state->features];
+		double		distance;
+
+		CHECK_FOR_INTERRUPTS();
+		found[clusters_nearest(&parts, row, &distance)].size += (int64) weight;
+		within += weight * distance;
+	}
+	return within;
+}
+
+/*
+ * The clusters by the means of their first features, none of them empty; and the
+ * sum of squares within them.  Where the search ended before it came to rest, a row
+ * between two of them may be nearer to another mean than to that of its own.
+ */
+static Found *
+find_clusters(const FeatureRows *state, const KmeansPoints *points, const double *nearest_to,
+			  const double *deviations, int *clusters, double *within)
+{
+	Found	   *found = find_means(state, points, nearest_to, clusters);
+	int			counted;
+
+	do
+	{
+		counted = *clusters;
+		*within = count_members(state, deviations, found, counted);
+		*clusters = drop_empty(found, counted);
+	} while (*clusters < counted);
 	return found;
 }
 
@@ -477,24 +501,18 @@ numbers_array(const double *numbers, int rows, int columns)
 
 /* The clusters as a row of segment.clusters */
 static Datum
-clusters_row(FunctionCallInfo fcinfo, const FeatureRows *state, const Scale *scales, const Found *found, int clusters,
-			 double within)
+clusters_row(FunctionCallInfo fcinfo, const FeatureRows *state, const double *means, const double *deviations,
+			 const Found *found, int clusters, double within)
 {
 	Datum		values[CLUSTERS_COLUMNS];
 	bool		nulls[CLUSTERS_COLUMNS] = {false};
-	double	   *means = (double *) palloc(state->features * sizeof(double));
-	double	   *deviations = (double *) palloc(state->features * sizeof(double));
 	double	   *centers = (double *) palloc((size_t) clusters * state->features * sizeof(double));
 	Datum	   *sizes = (Datum *) palloc(clusters * sizeof(Datum));
 	int64		rows = 0;
 	int			varying = 0;
 
 	for (int j = 0; j < state->features; j++)
-	{
-		means[j] = scales[j].mean;
-		deviations[j] = scales[j].deviation;
-		varying += scales[j].deviation > 0;
-	}
+		varying += deviations[j] > 0;
 	for (int c = 0; c < clusters; c++)
 	{
 		rows += found[c].size;
@@ -524,7 +542,8 @@ Datum
 segment_kmeans_fit_final(PG_FUNCTION_ARGS)
 {
 	FeatureRows *state = (FeatureRows *) aggregate_state(fcinfo);
-	Scale	   *scales;
+	double	   *means;
+	double	   *deviations;
 	KmeansPoints points;
 	double	   *centers;
 	double		weight = 0;
@@ -537,12 +556,13 @@ segment_kmeans_fit_final(PG_FUNCTION_ARGS)
 	state_sort(state);
 	for (int64 i = 0; i < state->count; i++)
 		weight += row_at(state, i)[state->features];
-	scales = (Scale *) palloc(state->features * sizeof(Scale));
+	means = (double *) palloc(state->features * sizeof(double));
+	deviations = (double *) palloc(state->features * sizeof(double));
 	for (int j = 0; j < state->features; j++)
-		scales[j] = feature_scale(state, j, weight);
-	points = standard_points(state, scales);
+		feature_scale(state, j, weight, &means[j], &deviations[j]);
+	points = standard_points(state, means, deviations);
 	clusters = (int) Min(state->clusters, state->count);
 	centers = kmeans_centers(&points, clusters, state->seed);
-	found = find_clusters(state, &points, centers, scales, &clusters, &within);
-	return clusters_row(fcinfo, state, scales, found, clusters, within);
+	found = find_clusters(state, &points, centers, deviations, &clusters, &within);
+	return clusters_row(fcinfo, state, means, deviations, found, clusters, within);
 }

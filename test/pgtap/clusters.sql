@@ -13,7 +13,7 @@ SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION IF NOT EXISTS segment;
-SELECT plan(34);
+SELECT plan(38);
 
 -- ---------- against all divisions, and R ----------
 
@@ -101,6 +101,31 @@ SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
 ALTER TABLE cluster_random SET (parallel_workers = 2);
 SELECT is((SELECT segment.kmeans_fit(features, 4, 9) FROM cluster_random), (SELECT clusters FROM serial), 'with workers: the same bits');
+
+RESET ALL;
+SET LOCAL client_min_messages = warning;
+
+-- ---------- many rows ----------
+
+-- Three wide groups, and 200 rows of two different values far away: the best four clusters are these.
+CREATE TEMP TABLE many AS
+SELECT CASE WHEN n % 1000 = 0 THEN 4 ELSE n % 3 + 1 END AS own, CASE WHEN n % 1000 = 0 THEN ARRAY[60 + n / 1000 % 2, 60]
+	ELSE ARRAY[10 * (n % 3) + (hashint8extended(n, 1) & 65535) / 16384.0, (hashint8extended(n, 2) & 65535) / 16384.0] END AS features
+FROM generate_series(1, 200000) AS n;
+CREATE TEMP TABLE many_fit AS SELECT segment.kmeans_fit(features, 4, 1) AS clusters FROM many;
+SELECT is((clusters).size, ARRAY(SELECT count(*) FROM many GROUP BY own ORDER BY own), 'a small group far away is a cluster, of 200,000 rows, too') FROM many_fit;
+-- The same, but the small group is nowhere near the ends of the range, only far from others in comparison with their width.
+CREATE TEMP TABLE near_fit AS SELECT segment.kmeans_fit(ARRAY[CASE own WHEN 4 THEN 10.5 ELSE 10 * own - 10 + features[2] / 500 END], 4, 3) AS clusters FROM many;
+SELECT is((clusters).size, ARRAY(SELECT count(*) FROM many GROUP BY own ORDER BY CASE own WHEN 4 THEN 2.5 ELSE own END), 'a small group near others is one, too') FROM near_fit;
+-- Groups without a gap between: the search ends before it comes to rest.
+CREATE TEMP TABLE wide AS
+SELECT ARRAY[(hashint8extended(n, 1) & 65535) / 8192.0, exp((hashint8extended(n, 2) & 65535) / 16384.0)] AS features FROM generate_series(1, 30000) AS n;
+CREATE TEMP TABLE wide_fit AS SELECT segment.kmeans_fit(features, 8, 1) AS clusters FROM wide;
+SELECT is((clusters).size, ARRAY(SELECT count(*) FROM wide GROUP BY segment.cluster(clusters, features) ORDER BY segment.cluster(clusters, features)),
+	'sizes are the numbers of those whom cluster() puts into each') FROM wide_fit;
+SELECT is(round((clusters).within::numeric, 6), (SELECT round(sum(((features[1] - (clusters).center[segment.cluster(clusters, features)][1]) / (clusters).deviation[1]) ^ 2
+	+ ((features[2] - (clusters).center[segment.cluster(clusters, features)][2]) / (clusters).deviation[2]) ^ 2)::numeric, 6) FROM wide),
+	'within is of the same') FROM wide_fit;
 
 SELECT * FROM finish();
 ROLLBACK;
