@@ -37,7 +37,9 @@ BEGIN
 			ALTER COLUMN source SET NOT NULL,
 			ADD COLUMN value text,
 			ADD COLUMN events segment.history NOT NULL,
-			ADD COLUMN margins segment.history;
+			ADD COLUMN margins segment.history,
+			-- without a key: so that a publication may have it
+			REPLICA IDENTITY FULL;
 		CREATE INDEX ON %1$I.event_history (customer_id);
 		-- by which events are grouped while they are read
 		CREATE TYPE %1$I.event_key AS (customer_id %2$s%3$s, value text)$template$, portfolio, key.key_cast, key.key_collation);

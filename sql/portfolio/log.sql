@@ -123,6 +123,8 @@ BEGIN
 	-- of the table's own types, with their collations; only ever appended to, so without an index
 	EXECUTE format('CREATE TABLE %I.%I AS SELECT NULL::smallint AS %I, %s FROM %s AS t WITH NO DATA', portfolio, log, sign,
 		(SELECT string_agg(format('t.%I', c.name), ', ' ORDER BY c.name) FROM unnest(columns) AS c(name)), segment_internal.table_name(root));
+	-- so that a publication may have it
+	EXECUTE format('ALTER TABLE %I.%I REPLICA IDENTITY FULL', portfolio, log);
 	EXECUTE format('COMMENT ON TABLE %I.%I IS %L', portfolio, log,
 		format('changed rows of table %s since the last refresh, as far as the sources read them', segment_internal.table_name(root)));
 	EXECUTE format('COMMENT ON COLUMN %I.%I.%I IS %L', portfolio, log, sign, '1: the row has come, -1: it is gone');
@@ -133,34 +135,6 @@ END
 $log_create$;
 COMMENT ON FUNCTION segment_internal.log_create(text, oid, name[]) IS
 'creates a log for the changed rows of a table, and returns its name (internal)';
-
-/* Logs that no table writes to any more, unless somebody still does, or they have rows. */
-CREATE FUNCTION segment_internal.log_drop_unused(portfolio text) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $log_drop_unused$
-DECLARE
-	unused name;
-	is_empty boolean;
-BEGIN
-	FOR unused IN SELECT l.name FROM segment_internal.log_tables(portfolio) AS l
-		WHERE l.log NOT IN (SELECT u.log FROM segment_internal.log_in_use(portfolio) AS u)
-	LOOP
-		BEGIN
-			-- nobody is to wait
-			EXECUTE format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE NOWAIT', portfolio, unused);
-			EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I.%I)', portfolio, unused) INTO is_empty;
-			IF is_empty THEN
-				EXECUTE format('DROP TABLE %I.%I', portfolio, unused);
-			END IF;
-		EXCEPTION WHEN lock_not_available OR dependent_objects_still_exist THEN
-			NULL;
-		END;
-	END LOOP;
-END
-$log_drop_unused$;
-COMMENT ON FUNCTION segment_internal.log_drop_unused(text) IS
-'drops the empty logs of a portfolio that no watched table writes to, without waiting (internal)';
 
 /* The customers in notes and logs, whose rows may not be what is kept. */
 CREATE FUNCTION segment_internal.log_define_pending(portfolio text, security_invoker boolean) RETURNS void
@@ -188,7 +162,44 @@ $log_define_pending$;
 COMMENT ON FUNCTION segment_internal.log_define_pending(text, boolean) IS
 'creates or replaces the view pending_customer of a portfolio (internal)';
 
-/* Brings the logs to what the sources and the watched tables are now. */
+/*
+ * Logs that no table writes to any more, unless somebody still does, or they have
+ * rows.  An old snapshot does not show all of them.
+ */
+CREATE FUNCTION segment_internal.log_drop_unused(portfolio text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $log_drop_unused$
+DECLARE
+	unused name;
+	is_empty boolean;
+BEGIN
+	IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+		RETURN;
+	END IF;
+	FOR unused IN SELECT l.name FROM segment_internal.log_tables(portfolio) AS l
+		WHERE l.log NOT IN (SELECT u.log FROM segment_internal.log_in_use(portfolio) AS u)
+	LOOP
+		BEGIN
+			-- nobody is to wait
+			EXECUTE format('LOCK TABLE %I.%I IN ACCESS EXCLUSIVE MODE NOWAIT', portfolio, unused);
+			EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I.%I)', portfolio, unused) INTO is_empty;
+			IF is_empty THEN
+				EXECUTE format('DROP TABLE %I.%I', portfolio, unused);
+			END IF;
+		EXCEPTION WHEN lock_not_available OR dependent_objects_still_exist THEN
+			NULL;
+		END;
+	END LOOP;
+END
+$log_drop_unused$;
+COMMENT ON FUNCTION segment_internal.log_drop_unused(text) IS
+'drops the empty logs of a portfolio that no watched table writes to, without waiting (internal)';
+
+/*
+ * Brings the logs to what the sources and the watched tables are now.  Until this
+ * is committed, changed rows go to the logs that were in use before.
+ */
 CREATE FUNCTION segment_internal.log_define(portfolio text, definition jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -197,7 +208,6 @@ DECLARE
 	w record;
 	fitting name;
 	logged oid[] := '{}';
-	before text := (SELECT string_agg(u.name, ' ' ORDER BY u.name) FROM segment_internal.log_in_use(portfolio) AS u);
 BEGIN
 	FOR w IN SELECT * FROM segment_internal.log_wanted(portfolio, definition) AS l WHERE l.obstacle IS NULL LOOP
 		SELECT u.name INTO fitting FROM segment_internal.log_in_use(portfolio) AS u
@@ -214,16 +224,36 @@ BEGIN
 	END LOOP;
 	EXECUTE format('UPDATE %I.watched_table AS w SET log = NULL
 		WHERE w.log IS NOT NULL AND (to_regclass(w.relation) = ANY ($1)) IS NOT TRUE', portfolio) USING logged;
-	-- which locks out its readers for a moment
-	IF before IS DISTINCT FROM (SELECT string_agg(u.name, ' ' ORDER BY u.name) FROM segment_internal.log_in_use(portfolio) AS u) THEN
+END
+$log_define$;
+COMMENT ON FUNCTION segment_internal.log_define(text, jsonb) IS
+'brings the logs of a portfolio, and the column log of its table watched_table, to its sources and watched tables as they are now; log_finish must follow (internal)';
+
+/*
+ * What other sessions have to wait for: whoever reads the view pending_customer,
+ * if it must be made anew.  So it is the last thing that a transaction does.
+ */
+CREATE FUNCTION segment_internal.log_finish(portfolio text, definition jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $log_finish$
+BEGIN
+	IF EXISTS (
+		SELECT l.log FROM segment_internal.log_tables(portfolio) AS l
+		WHERE (l.log IN (SELECT u.log FROM segment_internal.log_in_use(portfolio) AS u)) <> EXISTS (
+			SELECT FROM pg_rewrite AS r
+			JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+			WHERE r.ev_class = format('%I.pending_customer', portfolio)::regclass
+				AND d.refclassid = 'pg_class'::regclass AND d.refobjid = l.log))
+	THEN
 		PERFORM segment_internal.log_define_pending(portfolio,
 			(segment_internal.check_settings(definition -> 'settings') ->> 'security_invoker')::boolean);
 	END IF;
 	PERFORM segment_internal.log_drop_unused(portfolio);
 END
-$log_define$;
-COMMENT ON FUNCTION segment_internal.log_define(text, jsonb) IS
-'brings the logs of a portfolio, and the column log of its table watched_table, to its sources and watched tables as they are now (internal)';
+$log_finish$;
+COMMENT ON FUNCTION segment_internal.log_finish(text, jsonb) IS
+'makes the view pending_customer of a portfolio read the logs that are in use, and drops those that are not (internal)';
 
 /* The keys of all customers in the logs. */
 CREATE FUNCTION segment_internal.log_keys(portfolio text) RETURNS text

@@ -113,7 +113,9 @@ BEGIN
 		CREATE TYPE %1$I.customer_attributes AS ();
 		ALTER TABLE %1$I.defect
 			ALTER COLUMN source SET NOT NULL,
-			ALTER COLUMN check_name SET NOT NULL;
+			ALTER COLUMN check_name SET NOT NULL,
+			-- without a key: so that a publication may have it
+			REPLICA IDENTITY FULL;
 		CREATE INDEX ON %1$I.defect (customer_id)$template$, portfolio);
 	IF segment_internal.key_is_string(portfolio) THEN
 		EXECUTE format('CREATE INDEX ON %I.customer_history (segment_internal.plain_key(customer_id::text))', portfolio);

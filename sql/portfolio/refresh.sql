@@ -289,6 +289,7 @@ BEGIN
 			$2.customers_changed, $2.scorecard_id, $2.purchase_model, $2.spend_model, $2.seconds', name)
 	USING started, report;
 	PERFORM segment_internal.refresh_retain(name, settings);
+	PERFORM segment_internal.log_finish(name, definition);
 	IF (arguments ->> 'scorecard')::boolean THEN
 		PERFORM segment_internal.refresh_notice(name);
 	END IF;

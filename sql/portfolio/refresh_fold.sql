@@ -170,7 +170,13 @@ BEGIN
 			portfolio, folding, keys), NULL;
 	END IF;
 	IF folding THEN
+		-- notes that were committed since others were taken: a statement may have logged some of its rows before it noted all
 		RETURN QUERY VALUES
+			(format('INSERT INTO %1$I.refresh_key (customer_id, everybody) SELECT c.customer_id, false FROM %1$I.changed_customer AS c
+				WHERE c.customer_id IS DISTINCT FROM NULL', portfolio), NULL),
+			(format('UPDATE %1$I.refresh_key AS k SET folded = false
+				WHERE k.folded AND (EXISTS (SELECT FROM %1$I.changed_customer AS c WHERE c.everybody) OR EXISTS (SELECT FROM %1$I.unnoted_change))',
+				portfolio), NULL),
 			(format('CREATE UNLOGGED TABLE %I.refresh_change AS %s', portfolio,
 				segment_internal.fold_change_query(portfolio, sources, definition ->> 'timezone')), definition ->> 'search_path'),
 			(format('CREATE UNLOGGED TABLE %I.refresh_fold AS %s', portfolio, segment_internal.fold_query(portfolio, sources,
@@ -195,7 +201,9 @@ BEGIN
 			string_agg(format('%I', c.name), ', ' ORDER BY c.ordinal), string_agg(format('f.%I', c.name), ', ' ORDER BY c.ordinal)), NULL
 		FROM segment_internal.history_columns(portfolio) AS c;
 	END IF;
-	RETURN QUERY SELECT format('DELETE FROM %I.%I', portfolio, l.name), NULL FROM segment_internal.log_tables(portfolio) AS l;
+	-- logs that are not in use must be empty (see log_has_strays): if they have got rows by now, the next refresh reads everything
+	RETURN QUERY SELECT format('DELETE FROM %I.%I', portfolio, l.name), NULL FROM segment_internal.log_tables(portfolio) AS l
+	WHERE NOT changes_only OR l.log IN (SELECT u.log FROM segment_internal.log_in_use(portfolio) AS u);
 END
 $refresh_commands$;
 COMMENT ON FUNCTION segment_internal.refresh_commands(text, jsonb, boolean, boolean) IS

@@ -88,7 +88,10 @@ BEGIN
 			ALTER COLUMN everybody SET NOT NULL,
 			ALTER COLUMN everybody SET DEFAULT false;
 		-- without columns, so that hardly anything can be hung on it
-		CREATE TABLE %1$I.unnoted_change ()$template$, portfolio);
+		CREATE TABLE %1$I.unnoted_change ();
+		-- without keys: so that a publication may have them
+		ALTER TABLE %1$I.changed_customer REPLICA IDENTITY FULL;
+		ALTER TABLE %1$I.unnoted_change REPLICA IDENTITY FULL$template$, portfolio);
 END
 $watch_create_tables$;
 COMMENT ON FUNCTION segment_internal.watch_create_tables(text) IS
@@ -196,7 +199,7 @@ BEGIN
 					THEN format('table %%s has lost its triggers', w.relation)
 			END,
 			concat_ws(' ', c.oid, c.relfilenode, c.xmin, c.ctid, n.xmin, n.ctid, a.attnum, a.xmin, a.ctid,
-				w.xmin, w.ctid, t.marks, l.oid, l.relfilenode, l.xmin, l.ctid)
+				w.xmin, w.ctid, t.marks, l.oid, l.relfilenode, l.xmin, l.ctid, g.marks)
 		FROM %1$I.watched_table AS w
 		JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
 		LEFT JOIN pg_class AS l ON l.relname = w.log AND l.relnamespace = quote_ident(%1$L)::regnamespace
@@ -208,12 +211,18 @@ BEGIN
 				coalesce(bool_and(t.sound) FILTER (WHERE t.event & 1 = 1), true) AS rows,
 				string_agg(t.mark, ' ' ORDER BY t.mark) AS marks
 			FROM segment_internal.watch_triggers($1) AS t WHERE t.relation = c.oid
-		) AS t$query$, portfolio)
+		) AS t
+		-- columns are logged by their names
+		CROSS JOIN LATERAL (
+			SELECT string_agg(concat_ws(' ', f.attnum, f.xmin, f.ctid), ' ' ORDER BY f.attnum) AS marks
+			FROM pg_attribute AS f JOIN pg_attribute AS g ON g.attrelid = l.oid AND g.attname = f.attname AND g.attnum > 1
+			WHERE f.attrelid = c.oid AND f.attnum > 0 AND NOT f.attisdropped
+		) AS g$query$, portfolio)
 	USING portfolio;
 END
 $watch_tables$;
 COMMENT ON FUNCTION segment_internal.watch_tables(text) IS
-'the watched tables that exist: name, OID, number of the customer column (0: a change concerns everybody), what keeps their notes from being complete (NULL: nothing), and a mark that changes when the table or its log is rewritten or renamed, it, its column or its schema, or its triggers change (internal)';
+'the watched tables that exist: name, OID, number of the customer column (0: a change concerns everybody), what keeps their notes from being complete (NULL: nothing), and a mark that changes when the table or its log is rewritten or renamed, it, a logged column or the column of the customer, its schema, or its triggers change (internal)';
 
 /* The tables of a portfolio that notes go through. */
 CREATE FUNCTION segment_internal.watch_notes(portfolio text, OUT obstacle text, OUT mark text)

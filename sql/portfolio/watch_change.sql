@@ -204,6 +204,7 @@ BEGIN
 		report.tables := deleted;
 	END IF;
 	PERFORM segment_internal.log_define(name, definition);
+	PERFORM segment_internal.log_finish(name, definition);
 	SELECT s.obstacle INTO report.obstacle FROM segment_internal.watch_state(name, definition) AS s;
 	report.linear := false;
 	SELECT l.obstacle IS NULL, l.obstacle INTO report.linear, report.not_linear

@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -168,7 +169,9 @@ too_many_to_log(TriggerData *trigger)
 
 /*
  * Logs the rows of one statement; false where they have to be noted in another
- * way.  The lock is kept, as that of changed_customer.
+ * way.  The lock is kept, as that of changed_customer.  It is not waited for:
+ * whoever has it may be dropping the log, in a transaction that takes long, and
+ * a note does as well.
  */
 bool
 change_log_append(TriggerData *trigger, Oid namespace, const char *log_name)
@@ -178,11 +181,15 @@ change_log_append(TriggerData *trigger, Oid namespace, const char *log_name)
 	AttrNumber *columns;
 	bool		logged;
 
-	if (!OidIsValid(table) || too_many_to_log(trigger))
+	if (!OidIsValid(table) || too_many_to_log(trigger) ||
+		!ConditionalLockRelationOid(table, RowExclusiveLock))
 		return false;
-	log = try_relation_open(table, RowExclusiveLock);
+	log = try_relation_open(table, NoLock);
 	if (log == NULL)
+	{
+		UnlockRelationOid(table, RowExclusiveLock);
 		return false;
+	}
 	columns = log_columns(log, RelationGetDescr(trigger->tg_relation));
 	logged = columns != NULL && append_changed_rows(trigger, log, columns);
 	relation_close(log, NoLock);

@@ -1,6 +1,7 @@
 # Rows that logical replication brings fire no triggers of statements: a
 # subscription that comes and goes between two refreshes is noticed all the same,
-# and so is whatever a replicating session does.
+# and so is whatever a replicating session does.  And a publication of all tables
+# does not stand in the way of a portfolio.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -12,7 +13,7 @@ my $publisher = PostgreSQL::Test::Cluster->new('publisher');
 $publisher->init(allows_streaming => 'logical', @options);
 $publisher->start;
 my $node = PostgreSQL::Test::Cluster->new('subscriber');
-$node->init(@options);
+$node->init(allows_streaming => 'logical', @options);
 $node->append_conf('postgresql.conf', "timezone = 'UTC'");
 $node->start;
 
@@ -22,8 +23,10 @@ my $tables = q{
 	CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (1000);
 };
 $publisher->safe_psql('postgres', $tables . 'CREATE PUBLICATION pub FOR TABLE orders, part WITH (publish_via_partition_root = true)');
+$node->safe_psql('postgres', q{SELECT pg_create_logical_replication_slot('all_tables', 'pgoutput')});
 $node->safe_psql('postgres', $tables . q{
 	CREATE EXTENSION segment;
+	CREATE PUBLICATION all_tables FOR ALL TABLES;
 	INSERT INTO orders SELECT n, n, '2024-01-01', n FROM generate_series(1, 50) AS n;
 	INSERT INTO part SELECT n, n, '2024-01-01', n FROM generate_series(1, 50) AS n;
 	SELECT segment.create_portfolio('shop', 'SELECT customer, at, amount FROM orders UNION ALL SELECT customer, at, amount FROM part',
@@ -84,6 +87,14 @@ is($node->safe_psql('postgres', q{SELECT mode FROM segment.refresh('shop')}), 'f
 is($node->safe_psql('postgres', q{SELECT mode FROM segment.refresh('shop')}), 'changes', 'ready');
 $node->safe_psql('postgres', q{SET session_replication_role = replica; INSERT INTO orders VALUES (9002, 8, '2024-02-02', 5)});
 is($node->safe_psql('postgres', q{SELECT mode, customers_changed FROM segment.refresh('shop')}), 'changes|1', 'statements of a replicating session are noted by customer');
+
+# what a refresh deletes is published as well
+$node->safe_psql('postgres', q{INSERT INTO orders VALUES (9003, 9, '2024-02-02', 5), (9004, 9, NULL, 5); DELETE FROM orders WHERE order_id = 9002});
+is($node->safe_psql('postgres', q{SELECT mode, customers_changed FROM segment.refresh('shop')}), 'changes|2', 'a refresh while all tables are published');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_publication_tables AS p JOIN pg_class AS c ON c.relnamespace = 'shop'::regnamespace AND c.relname = p.tablename
+	WHERE p.schemaname = 'shop' AND p.tablename ~ '^(changed_customer|unnoted_change|change_[0-9]+|defect|event_history)$' AND c.relreplident = 'f'}), '6', 'tables without a key');
+cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM pg_logical_slot_get_binary_changes('all_tables', NULL, NULL, 'proto_version', '1', 'publication_names', 'all_tables')}),
+	'>', 100, 'changes are decoded');
 
 $node->stop;
 $publisher->stop;
